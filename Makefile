@@ -1,0 +1,67 @@
+# `make` alone lists the targets. `make demo` and `make test` do all their own set-up, in .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The locks are made from the default registry alone: a machine's own wheels and mirrors would put
+# hashes into them that nobody else can satisfy.
+LOCK = PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lock" \
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_OPTIONS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint bench lock upgrade clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)-runtime ## Install into .venv, which leaves .venv/bin/conveyor
+	@echo "Installed: $(BIN)/conveyor"
+
+demo: install ## Watch a thousand real orders being paid, shipped and completed
+	@$(BIN)/conveyor demo
+
+test: lint ## Check everything: lint, types, layers, then the tests
+	@$(BIN)/pytest -n 2
+
+lint: $(INSTALLED)-test ## Check style, types and layers
+	@echo "ruff check";    $(BIN)/ruff check .
+	@echo "ruff format";   $(BIN)/ruff format --check .
+	@echo "mypy --strict"; $(BIN)/mypy
+	@echo "import layers"; $(BIN)/lint-imports --no-logo
+
+bench: $(INSTALLED)-test $(INSTALLED)-bench ## Measure Conveyor beside its peers
+	@$(BIN)/python -m benchmarks
+
+# Each lock holds to the one before it, so that all three can share one environment. Setuptools is
+# among them: it builds our own package, without a download.
+lock: $(INSTALLED)-test ## Write the locks anew after a change in pyproject.toml
+	@echo "Resolving the three locks (a minute or two)"
+	@$(LOCK) --extra aws,postgres --build-deps-for editable \
+		--output-file requirements/runtime.txt pyproject.toml
+	@$(LOCK) --extra aws,postgres,test --build-deps-for editable \
+		--constraint requirements/runtime.txt --output-file requirements/test.txt pyproject.toml
+	@$(LOCK) --extra bench --build-deps-for editable \
+		--constraint requirements/test.txt --output-file requirements/bench.txt pyproject.toml
+
+upgrade: LOCK_OPTIONS := --upgrade
+upgrade: lock ## Write the locks anew, each package at its newest version
+
+clean: ## Remove .venv and all that tools left behind
+	rm -rf $(VENV) build dist src/*.egg-info .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache
+	find src tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@scripts/create-venv $(VENV)
+
+# The stamp is the last thing written, so a broken-off installation is taken up again.
+$(INSTALLED)-%: requirements/%.txt pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "Installing what requirements/$*.txt pins (a minute or so the first time)"
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement $<
+	@$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Conveyor carries orders over Amazon SQS, from taken to completed or undone."""

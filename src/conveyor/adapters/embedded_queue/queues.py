@@ -1,0 +1,67 @@
+"""All queues of one deployment in one file, owned by one process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from conveyor.adapters.embedded_queue.queue import EmbeddedQueue, Requests
+from conveyor.adapters.embedded_queue.store import MessageStore
+from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.errors import UnknownQueueError
+from conveyor.messaging.queue import QueueSpec
+
+
+class EmbeddedQueues:
+    """SQS's semantics on SQLite, inline on the event loop, through one connection.
+
+    `path` is a file of its own: its commits are not synced (but for queues that are `durable`),
+    since every other message can be sent again from the order it is about. No two processes share
+    it; leases of a process that died end when the file is opened again.
+    """
+
+    def __init__(self, path: Path | str, specs: Sequence[QueueSpec], ambient: Ambient) -> None:
+        """Nothing is opened yet; `specs` leaves the dead-letter queues out, they come along."""
+        self._store = MessageStore(Path(path))
+        self._ambient = ambient
+        self._requests = Requests()
+        self._queues: dict[str, EmbeddedQueue] = {}
+        for spec in specs:
+            self._add(spec)
+
+    @property
+    def requests(self) -> int:
+        """Calls made to the queues so far."""
+        return self._requests.count
+
+    def queue(self, name: str) -> EmbeddedQueue:
+        """Give the queue of this name. Raises UnknownQueueError."""
+        if name not in self._queues:
+            raise UnknownQueueError(name, tuple(self._queues))
+        return self._queues[name]
+
+    async def provision(self, specs: Sequence[QueueSpec]) -> list[str]:
+        """Create what is missing, each with its dead-letter queue; gives the names created."""
+        for spec in specs:
+            self._add(spec)
+        names = [name for spec in specs for name in (spec.name, spec.dead_letters().name)]
+        return [name for name in names if self._store.create_queue(name)]
+
+    async def open(self) -> None:
+        """Take the file and create the queues in it. Raises DataDirectoryInUseError."""
+        self._store.open(self._ambient.now_ms())
+        for name in self._queues:
+            self._store.create_queue(name)
+
+    async def close(self) -> None:
+        """End long polls and let go of the file; harmless when it is closed already."""
+        for queue in self._queues.values():
+            queue.wake()
+        self._store.close()
+
+    def _add(self, spec: QueueSpec) -> None:
+        if spec.name in self._queues and self._queues[spec.name].spec == spec:
+            return  # long polls of a queue that stays as it is go on
+        dead = EmbeddedQueue(spec.dead_letters(), self._store, self._ambient, self._requests)
+        queue = EmbeddedQueue(spec, self._store, self._ambient, self._requests, dead)
+        self._queues |= {spec.name: queue, dead.spec.name: dead}

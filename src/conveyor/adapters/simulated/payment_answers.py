@@ -1,0 +1,166 @@
+"""What the simulated payment provider answers, and when it fails, by payment method."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from conveyor.adapters.simulated import payment_ledger as ledger
+from conveyor.adapters.simulated.payment_account import Account, Entry, Operation
+from conveyor.messaging.errors import NotAppliedError, UnansweredError
+from conveyor.messaging.transaction import Tx
+from conveyor.services.payments.ports import PaymentAnswer, PaymentRequest
+
+FLAKY_FAULTS = 2
+
+
+class Method(StrEnum):
+    """The payment methods that are known; any other is declined."""
+
+    OK = "card_ok"
+    DECLINED = "card_declined"
+    INSUFFICIENT_FUNDS = "card_insufficient_funds"
+    SLOW = "card_slow"
+    FLAKY = "card_flaky"
+    UNANSWERED = "card_unanswered"
+    DOWN = "card_down"
+
+
+METHODS = frozenset(Method)
+DECLINED_AT_AUTHORIZATION: dict[str, str] = {
+    Method.DECLINED: "card declined",
+    Method.INSUFFICIENT_FUNDS: "insufficient funds",
+}
+# These leave the caller in doubt with `card_unanswered`; giving money back always answers.
+MOVES_MONEY_FORWARD = frozenset({Operation.AUTHORIZE, Operation.CAPTURE})
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A request as it came in."""
+
+    operation: Operation
+    request: PaymentRequest
+    key: str
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """The order and what is to be done with it, whatever the attempt."""
+        return (self.request.order_id, self.operation)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A lookup as it came in."""
+
+    key: str
+
+
+Incoming = Instruction | Question
+Result = PaymentAnswer | NotAppliedError | UnansweredError | None
+
+
+def answer(tx: Tx, group: Sequence[Incoming], at: int) -> list[Result]:
+    """Answer a group in one transaction: all is loaded, decided in turn, and written at once."""
+    requests = [item.request for item in group if isinstance(item, Instruction)]
+    entries = ledger.load(
+        tx, {item.key for item in group}, {request.order_id for request in requests}
+    )
+    flaky = {request.order_id for request in requests if request.method == Method.FLAKY}
+    page = Page(entries, ledger.load_faults(tx, flaky) if flaky else {}, at)
+    answers = [
+        page.take(item) if isinstance(item, Instruction) else page.find(item.key) for item in group
+    ]
+    ledger.add(tx, page.added)
+    ledger.set_faults(tx, page.faulted)
+    return answers
+
+
+class Page:
+    """The part of the ledger that one group needs, and what the group adds to it."""
+
+    def __init__(
+        self, entries: Iterable[Entry], faults: dict[tuple[str, str], int], at: int
+    ) -> None:
+        self.added: list[Entry] = []
+        self.faulted: dict[tuple[str, str], int] = {}
+        self._at = at
+        self._faults = faults
+        self._answered: dict[str, Entry] = {}
+        self._accounts: defaultdict[str, Account] = defaultdict(Account)
+        self._subjects: set[tuple[str, str]] = set()
+        for entry in entries:
+            self._post(entry)
+
+    def find(self, key: str) -> PaymentAnswer | None:
+        """Give the answer to a key, if there is one."""
+        entry = self._answered.get(key)
+        return None if entry is None else entry.answer
+
+    def take(self, instruction: Instruction) -> Result:
+        """Apply an instruction once, or give its earlier answer, or fail as its method says."""
+        known = self.find(instruction.key)
+        if known is not None:
+            return known
+        if self._fails(instruction):
+            return NotAppliedError(f"provider unavailable for {instruction.operation}")
+        entry = self._decide(instruction)
+        first = instruction.subject not in self._subjects
+        self._post(entry)
+        self.added.append(entry)
+        if first and self._keeps_silent(instruction) and entry.approved:
+            return UnansweredError(f"no answer to {instruction.operation}")
+        return entry.answer
+
+    def _fails(self, instruction: Instruction) -> bool:
+        if instruction.request.method != Method.FLAKY:
+            return instruction.request.method == Method.DOWN
+        count = self._faults.get(instruction.subject, 0)
+        if count == FLAKY_FAULTS:
+            return False
+        self._faults[instruction.subject] = self.faulted[instruction.subject] = count + 1
+        return True
+
+    @staticmethod
+    def _keeps_silent(instruction: Instruction) -> bool:
+        return (
+            instruction.request.method == Method.UNANSWERED
+            and instruction.operation in MOVES_MONEY_FORWARD
+        )
+
+    def _decide(self, instruction: Instruction) -> Entry:
+        operation, request, key = instruction.operation, instruction.request, instruction.key
+        reference = f"sim_{key}"
+        authorizing = operation is Operation.AUTHORIZE
+        authorization = reference if authorizing else request.authorization
+        reason = _refusal(request.method) if authorizing else ""
+        if not reason:
+            # An unknown authorization has an empty account, which objects.
+            account = self._accounts.get(authorization, Account())
+            reason = account.objection(operation, request)
+        return Entry(
+            key=key,
+            order_id=request.order_id,
+            operation=operation.value,
+            authorization=authorization,
+            reference=reference,
+            amount=request.amount,
+            currency=request.currency,
+            approved=not reason,
+            reason=reason,
+            at=self._at,
+        )
+
+    def _post(self, entry: Entry) -> None:
+        self._answered[entry.key] = entry
+        self._subjects.add((entry.order_id, entry.operation))
+        if entry.approved:
+            self._accounts[entry.authorization].post(entry)
+
+
+def _refusal(method: str) -> str:
+    if method not in METHODS:
+        return "unknown payment method"
+    return DECLINED_AT_AUTHORIZATION.get(method, "")

@@ -1,0 +1,152 @@
+"""The simulated payment provider's durable ledger: tables of its own, apart from our books."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import sqlalchemy as sa
+
+from conveyor.adapters.simulated.payment_account import Entry, Operation
+from conveyor.messaging.transaction import PerDialect, Tx
+from conveyor.services.payments.model import Balance
+
+# Any number, as long as nobody else in the database takes it.
+CREATION_LOCK = 7_040_113
+
+ledger_metadata = sa.MetaData()
+
+operations = sa.Table(
+    "provider_operations",
+    ledger_metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("operation", sa.Text, nullable=False),
+    sa.Column("authorization", sa.Text, nullable=False),  # the reference of the authorization
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("approved", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,  # one tree instead of two: keys come nearly in order
+)
+sa.Index("provider_operations_by_order", operations.c.order_id)
+
+# How often `card_flaky` has failed so far: a restart must not begin again.
+faults = sa.Table(
+    "provider_faults",
+    ledger_metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("operation", sa.Text, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+
+_op = operations.c
+_OF_ORDERS = _op.order_id.in_(sa.bindparam("orders", expanding=True))
+_LOCK_AUTHORIZATIONS = (
+    sa.select(_op.key)
+    .where(_OF_ORDERS, _op.operation == Operation.AUTHORIZE.value)
+    .order_by(_op.key)
+    .with_for_update()
+)
+_LOAD = sa.select(operations).where(
+    sa.or_(_op.key.in_(sa.bindparam("keys", expanding=True)), _OF_ORDERS)
+)
+_ADD = sa.insert(operations)
+_FAULTS = sa.select(faults).where(faults.c.order_id.in_(sa.bindparam("orders", expanding=True)))
+_FAULT = PerDialect(
+    lambda insert: (row := insert(faults)).on_conflict_do_update(
+        index_elements=["order_id", "operation"], set_={"count": row.excluded.count}
+    )
+)
+
+
+def create(tx: Tx) -> None:
+    """Create the tables where they are missing; several processes may do so at once."""
+    if tx.dialect == "postgresql":  # there, IF NOT EXISTS alone can still collide
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
+    for table in ledger_metadata.sorted_tables:
+        tx.execute(sa.schema.CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            tx.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+
+def load(tx: Tx, keys: Collection[str], order_ids: Collection[str]) -> list[Entry]:
+    """Read the entries with these keys and all entries of these orders, in no order.
+
+    The orders' authorizations stay locked, so that two processes cannot both capture one.
+    """
+    ids = list(order_ids)
+    if tx.dialect == "postgresql":  # SQLite has one writer: us
+        tx.execute(_LOCK_AUTHORIZATIONS, {"orders": ids})
+    return [Entry(*row) for row in tx.execute(_LOAD, {"keys": list(keys), "orders": ids})]
+
+
+def load_faults(tx: Tx, order_ids: Collection[str]) -> dict[tuple[str, str], int]:
+    """Count the failures so far, by order and operation."""
+    rows = tx.execute(_FAULTS, {"orders": list(order_ids)})
+    return {(order_id, operation): count for order_id, operation, count in rows}
+
+
+def add(tx: Tx, entries: Collection[Entry]) -> None:
+    """Write new entries. Raises `IntegrityError` when another process took one of the keys."""
+    if entries:
+        names = Entry.__slots__
+        tx.execute(_ADD, [{name: getattr(entry, name) for name in names} for entry in entries])
+
+
+def set_faults(tx: Tx, counts: Mapping[tuple[str, str], int]) -> None:
+    """Write the failures so far."""
+    if counts:
+        tx.execute(
+            _FAULT,
+            [{"order_id": o, "operation": op, "count": count} for (o, op), count in counts.items()],
+        )
+
+
+# --- for the audit --------------------------------------------------------------------------------
+
+
+def _sum_of(operation: Operation) -> sa.ColumnElement[int]:
+    return sa.func.sum(sa.case((_op.operation == operation.value, _op.amount), else_=0))
+
+
+_ACCOUNTS = (
+    sa.select(
+        _op.currency,
+        _sum_of(Operation.AUTHORIZE).label("authorized"),
+        _sum_of(Operation.CAPTURE).label("captured"),
+        _sum_of(Operation.REFUND).label("refunded"),
+        _sum_of(Operation.VOID).label("voided"),
+    )
+    .where(_op.approved)
+    .group_by(_op.authorization, _op.currency)
+    .subquery()
+)
+_account = _ACCOUNTS.c
+_OPEN = sa.case(
+    (sa.and_(_account.captured == 0, _account.voided == 0), _account.authorized), else_=0
+)
+_TOTALS = (
+    sa.select(
+        _account.currency,
+        sa.func.sum(_account.captured),
+        sa.func.sum(_account.refunded),
+        sa.func.sum(_OPEN),
+    )
+    .group_by(_account.currency)
+    .order_by(_account.currency)
+)
+_OF_ORDER = (
+    sa.select(operations).where(_op.order_id == sa.bindparam("of_order")).order_by(_op.at, _op.key)
+)
+
+
+def totals(tx: Tx) -> list[Balance]:
+    """Sum all money by currency."""
+    return [Balance(currency, *map(int, sums)) for currency, *sums in tx.execute(_TOTALS)]
+
+
+def of_order(tx: Tx, order_id: str) -> list[Entry]:
+    """List what was answered for one order, oldest first."""
+    return [Entry(*row) for row in tx.execute(_OF_ORDER, {"of_order": order_id})]

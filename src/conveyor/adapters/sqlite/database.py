@@ -1,0 +1,137 @@
+"""The database port on SQLite, with group commit: whatever is waiting shares one sync of the disk.
+
+Functions run in the event loop's own thread: two Python threads that both run many short SQLite
+statements wait for each other's GIL, and the pair is slower than one. COMMIT is where the disk is
+synced, so it alone runs beside the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from conveyor.adapters.sqlite.connections import open_reader, open_writer
+from conveyor.adapters.sqlite.ownership import Ownership
+from conveyor.messaging.batching import Batcher
+from conveyor.messaging.errors import DatabaseUnavailableError
+from conveyor.messaging.transaction import Tx
+
+T = TypeVar("T")
+Work = Callable[[Tx], Any]
+
+MAX_GROUP = 256
+PRIMARY_CODE_MASK = 0xFF
+# https://sqlite.org/rescode.html: the disk is full, or fails.
+UNAVAILABLE_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+
+
+class SqliteDatabase:
+    """A file that this process owns; one connection writes, another reads beside it.
+
+    With `inline` everything happens in the calling thread: for tests on virtual time.
+    """
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path | str, *, inline: bool = False) -> None:
+        """Open or create the file. Raises `DataDirectoryInUseError` when it has an owner."""
+        self._path = Path(path)
+        self._ownership = Ownership(self._path)
+        self._writer = open_writer(self._path)
+        self._reader = open_reader(self._path)
+        self._groups: Batcher[Work, Any] = Batcher(self._commit_group, MAX_GROUP)
+        self._commits = None if inline else ThreadPoolExecutor(1, "sqlite-commit")
+        self._reads = None if inline else ThreadPoolExecutor(1, "sqlite-read")
+
+    async def run(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a transaction that it may share; when this returns, the disk has it.
+
+        Raises what `work` raises, and `DatabaseUnavailableError` when the disk is full or fails.
+        """
+        result: T = await self._groups.submit(work)
+        return result
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on one committed state of the database; it cannot write."""
+        if self._reads is None:
+            return self._read(work)
+        return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, work)
+
+    async def close(self) -> None:
+        """Finish what was submitted, then let go of the file."""
+        await self._groups.join()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the file at once; what is not committed never was. Doing it twice is harmless.
+
+        The reader goes first, so that the last checkpoint is the writer's.
+        """
+        for executor in (self._commits, self._reads):
+            if executor is not None:
+                executor.shutdown()
+        for connection in (self._reader, self._writer):
+            connection.close()
+            connection.engine.dispose()
+        self._ownership.release()
+
+    async def _commit_group(self, works: list[Work]) -> Sequence[Any]:
+        try:
+            return await self._commit(works)
+        except Exception as error:  # noqa: BLE001 - given to the one who submitted it
+            if len(works) == 1:
+                return [error]
+            # Nobody knows whose fault it was: each again, by itself.
+            return [(await self._commit_group([work]))[0] for work in works]
+
+    async def _commit(self, works: list[Work]) -> list[Any]:
+        with self._disk_errors():
+            transaction = self._writer.begin()
+            try:
+                tx = Tx(self._writer)
+                results = [work(tx) for work in works]
+                tx.flush()
+                await self._sync()
+            except BaseException:
+                transaction.rollback()
+                raise
+            transaction.commit()  # it is on disk already; this is for SQLAlchemy's books
+        return results
+
+    async def _sync(self) -> None:
+        """Run the driver's COMMIT."""
+        commit = self._writer.connection.driver_connection.commit  # type: ignore[union-attr]
+        if self._commits is None:
+            commit()
+            return
+        under_way = self._commits.submit(commit)
+        try:
+            await asyncio.wrap_future(under_way)
+        except asyncio.CancelledError:
+            wait((under_way,))  # the connection must not be touched while it is in there
+            raise
+
+    def _read(self, work: Callable[[Tx], T]) -> T:
+        with self._disk_errors(), self._reader.begin():
+            tx = Tx(self._reader)
+            result = work(tx)
+            tx.flush()  # a write that was put off fails here like any other
+            return result
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+            cause = error.orig if isinstance(error, sa.exc.OperationalError) else error
+            code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE_MASK
+            if code not in UNAVAILABLE_CODES:
+                raise
+            raise DatabaseUnavailableError(str(self._path), str(cause)) from error

@@ -1,0 +1,41 @@
+"""One process owns a database file: SQLite up to 3.51.2 can corrupt it with several writers.
+
+Source: https://sqlite.org/wal.html#walresetbug
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from conveyor.messaging.errors import DataDirectoryInUseError
+
+OWNER_LINE_BYTES = 200
+
+
+class Ownership:
+    """An exclusive lock beside the file, let go by the kernel when the process ends, however."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock of the file at `path`. Raises `DataDirectoryInUseError`."""
+        lock = path.with_name(f"{path.name}.lock")
+        # A lock of its own: closing any descriptor of the database would drop SQLite's locks.
+        self._descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(self._descriptor, OWNER_LINE_BYTES, 0).decode().strip()
+            os.close(self._descriptor)
+            raise DataDirectoryInUseError(str(path), owner or "another process") from None
+        self._sign()
+
+    def release(self) -> None:
+        """Let go. The lock file stays: removing it could remove the next owner's."""
+        os.close(self._descriptor)
+
+    def _sign(self) -> None:
+        since = datetime.now(tz=UTC).isoformat(timespec="seconds")
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"process {os.getpid()} (since {since})\n".encode(), 0)

@@ -1,0 +1,85 @@
+"""Calls to SQS through the AWS SDK: its client, its errors in our words, and a count of requests.
+
+Only `SqsQueues.open` imports this module, so that Conveyor works without the SDK.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import BotoCoreError, ClientError
+
+from conveyor.adapters.sqs.address import SqsAddress
+from conveyor.adapters.sqs.errors import QueueNotProvisionedError
+from conveyor.messaging.errors import QueueUnavailableError
+from conveyor.messaging.queue import LONG_POLL_SECONDS
+
+CONNECT_SECONDS = 5
+READ_SECONDS = LONG_POLL_SECONDS + 15  # a long poll is no time-out
+MAX_ATTEMPTS = 4  # of a request, by the SDK; what still fails then is for the caller to try again
+# Under SQS's own, so that it is rarely SQS that closes a connection as we send on it.
+KEEPALIVE_SECONDS = 30
+USER_AGENT = "conveyor"
+_MISSING_QUEUE = ("NonExistentQueue", "QueueDoesNotExist")
+
+
+class SqsApi:
+    """One SDK client, for all queues."""
+
+    def __init__(self, address: SqsAddress, connections: int) -> None:
+        """At most `connections` requests are under way at the same time, long polls included."""
+        self.requests = 0
+        self._address = address
+        self._connections = connections
+        self._stack = AsyncExitStack()
+        self._client: Any = None
+
+    async def open(self) -> None:
+        """Create the client; credentials are found by the SDK's own chain, at the first call."""
+        creating = get_session().create_client(
+            "sqs",
+            region_name=self._address.region,
+            endpoint_url=self._address.endpoint_url,
+            config=self._config(),
+        )
+        self._client = await self._stack.enter_async_context(creating)
+        # Once for every request that goes out, the SDK's retries too.
+        self._client.meta.events.register("before-send.sqs", self._count)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._stack.aclose()
+
+    async def call(self, queue: str, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
+        """Call the SDK's `operation`, in its own words; `queue` is named when that fails.
+
+        Raises QueueNotProvisionedError, and QueueUnavailableError for all else.
+        """
+        try:
+            answer: dict[str, Any] = await getattr(self._client, operation)(**parameters)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code.endswith(_MISSING_QUEUE):
+                raise QueueNotProvisionedError(queue) from error
+            raise QueueUnavailableError(queue, str(error)) from error
+        except BotoCoreError as error:
+            raise QueueUnavailableError(queue, str(error)) from error
+        return answer
+
+    def _config(self) -> AioConfig:
+        """Prefer little work a request: what is sent was checked here, and by our own types."""
+        return AioConfig(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=self._connections,
+            connector_args={"keepalive_timeout": KEEPALIVE_SECONDS},
+            retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+            parameter_validation=False,
+            user_agent=USER_AGENT,  # a fixed one: else the SDK composes it anew, twice a request
+        )
+
+    def _count(self, **_: object) -> None:
+        self.requests += 1

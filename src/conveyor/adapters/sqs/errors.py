@@ -1,0 +1,32 @@
+"""What can be wrong with a deployment on SQS; each message says what to do about it."""
+
+from __future__ import annotations
+
+from conveyor.messaging.errors import ConveyorError
+
+
+class SqsUrlError(ConveyorError):
+    """`CONVEYOR_QUEUE_URL` does not name a place on SQS."""
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(
+            f"queue URL {url!r}: {cause}; it is sqs://REGION/PREFIX, as in "
+            "sqs://eu-west-1/shop-?endpoint_url=http://127.0.0.1:4566"
+        )
+        self.url = url
+        self.cause = cause
+
+
+class AwsExtraMissingError(ConveyorError):
+    """Conveyor was installed without what it needs for SQS."""
+
+    def __init__(self) -> None:
+        super().__init__("Amazon SQS needs the AWS SDK: pip install 'conveyor[aws]'")
+
+
+class QueueNotProvisionedError(ConveyorError):
+    """The queue is not there, in this region and account, for these credentials."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"SQS has no queue {queue!r}: create it with `conveyor queues provision`")
+        self.queue = queue

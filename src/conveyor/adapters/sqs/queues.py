@@ -1,0 +1,88 @@
+"""All queues of one deployment on SQS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from conveyor.adapters.sqs.address import SqsAddress
+from conveyor.adapters.sqs.errors import AwsExtraMissingError
+from conveyor.adapters.sqs.provisioning import provision
+from conveyor.adapters.sqs.queue import SqsQueue, SqsTuning
+from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.errors import QueuesNotOpenError, UnknownQueueError
+from conveyor.messaging.queue import QueueSpec
+
+if TYPE_CHECKING:
+    from conveyor.adapters.sqs.api import SqsApi
+
+DEFAULT_TUNING = SqsTuning()
+
+
+class SqsQueues:
+    """The queues at an address; `specs` leaves the dead-letter queues out, they come along."""
+
+    def __init__(
+        self,
+        address: SqsAddress,
+        specs: Sequence[QueueSpec],
+        ambient: Ambient,
+        tuning: SqsTuning = DEFAULT_TUNING,
+    ) -> None:
+        """Nothing is connected yet."""
+        self._address = address
+        self._ambient = ambient
+        self._tuning = tuning
+        self._api: SqsApi | None = None
+        self._queues: dict[str, SqsQueue] = {}
+        for spec in specs:
+            self._add(spec)
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent so far, the SDK's retries among them."""
+        return self._api.requests if self._api else 0
+
+    def queue(self, name: str) -> SqsQueue:
+        """Give the queue of this name. Raises UnknownQueueError."""
+        if name not in self._queues:
+            raise UnknownQueueError(name, tuple(self._queues))
+        return self._queues[name]
+
+    async def provision(self, specs: Sequence[QueueSpec]) -> list[str]:
+        """Create what is missing and set what differs; gives the names created."""
+        created = []
+        for spec in specs:
+            self._add(spec)
+            queue, dead_letters = self._queues[spec.name], self._queues[spec.dead_letters().name]
+            created += await provision(self, queue, dead_letters)
+        return created
+
+    async def open(self) -> None:
+        """Make the client; SQS itself is not asked. Raises AwsExtraMissingError."""
+        try:
+            from conveyor.adapters.sqs.api import SqsApi  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            raise AwsExtraMissingError from error
+        self._api = SqsApi(self._address, self._tuning.connections)
+        await self._api.open()
+
+    async def close(self) -> None:
+        """Send off what was handed in, then close the connections; harmless a second time."""
+        if self._api is not None:
+            for queue in self._queues.values():
+                await queue.flush()
+            await self._api.close()
+
+    async def call(self, queue: str, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
+        """Call an operation of SQS. Raises QueuesNotOpenError, and what `SqsApi.call` raises."""
+        if self._api is None:
+            raise QueuesNotOpenError
+        return await self._api.call(queue, operation, **parameters)
+
+    def _add(self, spec: QueueSpec) -> None:
+        for it in (spec, spec.dead_letters()):
+            known = self._queues.get(it.name)
+            if known is None or known.spec != it:
+                name = self._address.queue_name(it)
+                self._queues[it.name] = SqsQueue(it, name, self, self._ambient, self._tuning)

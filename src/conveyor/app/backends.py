@@ -1,0 +1,87 @@
+"""Two URLs choose the backends: the database and the queues, embedded or on many machines."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+
+from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.queue import Queues, QueueSpec
+from conveyor.messaging.transaction import Database
+from conveyor.services.shipping.webhooks import write_secret
+from conveyor.settings import EMBEDDED, Settings
+
+QUEUE_FILE = "queue.db"
+LEDGER_FILE = "provider.db"
+POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+LEDGER_CONNECTIONS = 3
+SECRET_BYTES = 32
+
+
+class SettingError(ConveyorError):
+    """A setting that cannot be used; `name` is the environment variable."""
+
+    def __init__(self, name: str, cause: str) -> None:
+        super().__init__(f"{name}: {cause}")
+        self.name = name
+        self.cause = cause
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database that the settings name. Raises `SettingError`."""
+    path = settings.database_path
+    if path is not None:
+        from conveyor.adapters.sqlite.database import SqliteDatabase
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return SqliteDatabase(path)
+    if settings.database_url.startswith(POSTGRES_SCHEMES):
+        from conveyor.adapters.postgres.database import PostgresDatabase
+
+        return PostgresDatabase(settings.database_url)
+    raise SettingError(
+        "CONVEYOR_DATABASE_URL",
+        f"{settings.database_url!r} is neither sqlite:///FILE nor postgresql://USER@HOST/NAME",
+    )
+
+
+def open_ledger(settings: Settings) -> Database:
+    """Open the database of the simulated provider and carrier: theirs, not ours."""
+    if settings.database_path is not None:
+        from conveyor.adapters.sqlite.database import SqliteDatabase
+
+        return SqliteDatabase(settings.directory / LEDGER_FILE)
+    from conveyor.adapters.postgres.database import PostgresDatabase
+
+    return PostgresDatabase(settings.database_url, connections=LEDGER_CONNECTIONS)
+
+
+def open_queues(settings: Settings, specs: Iterable[QueueSpec], ambient: Ambient) -> Queues:
+    """Give the queues that the settings name, not yet connected. Raises `SettingError`."""
+    if settings.queue_url.startswith(EMBEDDED):
+        from conveyor.adapters.embedded_queue import EmbeddedQueues
+
+        settings.directory.mkdir(parents=True, exist_ok=True)
+        return EmbeddedQueues(settings.directory / QUEUE_FILE, specs, ambient)
+    if settings.queue_url.startswith("sqs:"):
+        from conveyor.adapters.sqs import SqsQueues, parse_sqs_url
+
+        return SqsQueues(parse_sqs_url(settings.queue_url), specs, ambient)
+    raise SettingError(
+        "CONVEYOR_QUEUE_URL", f"{settings.queue_url!r} is neither embedded: nor sqs://REGION/PREFIX"
+    )
+
+
+def webhook_secret(settings: Settings) -> str:
+    """Give the secret shared with the carrier; one process alone may make one up."""
+    if settings.webhook_secret:
+        return settings.webhook_secret
+    if settings.webhook_url:
+        raise SettingError(
+            "CONVEYOR_WEBHOOK_SECRET",
+            "is needed with CONVEYOR_WEBHOOK_URL, the same in every process; "
+            f"here is a new one: {write_secret(secrets.token_bytes(SECRET_BYTES))}",
+        )
+    return write_secret(secrets.token_bytes(SECRET_BYTES))
+

@@ -1,0 +1,183 @@
+"""The composition root: settings to database, queues, providers and services."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from conveyor.adapters.simulated.carrier import SimulatedCarrier
+from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
+from conveyor.app.backends import open_database, open_ledger, open_queues, webhook_secret
+from conveyor.flows import FLOWS
+from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.answers import Answers
+from conveyor.messaging.consumer import Consumer
+from conveyor.messaging.engine import Engine, Limits
+from conveyor.messaging.outbox import Relay
+from conveyor.messaging.queue import Queues, QueueSpec
+from conveyor.messaging.reconciler import Reconciler
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.retries import RetryPolicy
+from conveyor.messaging.transaction import Database
+from conveyor.services.inventory.steps import STEPS as INVENTORY_STEPS
+from conveyor.services.orders.intake_consumer import INTAKE, IntakeConsumer, IntakePolicy
+from conveyor.services.orders.placement import Placement
+from conveyor.services.orders.steps import STEPS as ORDER_STEPS
+from conveyor.services.payments.steps import payment_steps
+from conveyor.services.shipping.confirmations import Confirmations
+from conveyor.services.shipping.steps import shipping_steps
+from conveyor.services.shipping.webhooks import WebhookKey
+from conveyor.settings import EMBEDDED, Settings
+
+SERVICES = ("orders", "payments", "inventory", "shipping")
+# The queue's own redrive is the backstop for what we never get to park.
+REDRIVE_MARGIN = 5
+POSTGRES_LANES = 2
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch, UTC."""
+        return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is handed in: a test hands in its own of any of these."""
+
+    ambient: Ambient
+    database: Database
+    ledger: Database
+    queues: Queues
+
+
+class App:
+    """A whole system, or the part of it that this process is to run."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        """Wire the parts together; nothing is started."""
+        self.settings = settings
+        self.parts = parts
+        key = WebhookKey([webhook_secret(settings)])
+        self.provider = SimulatedPaymentProvider(
+            parts.ledger, parts.ambient, latency_seconds=settings.payment_latency_seconds
+        )
+        self.carrier = SimulatedCarrier(
+            parts.ledger,
+            parts.ambient,
+            key=key,
+            deliver_after_seconds=settings.delivery_delay_seconds,
+            post=self._post_webhook,
+        )
+        self.engine = self._engine()
+        self.placement = Placement(self.engine)
+        self.answers = Answers(self.engine)
+        self.confirmations = Confirmations(self.answers, key, parts.ambient)
+
+    def _engine(self) -> Engine:
+        settings, parts = self.settings, self.parts
+        steps = {
+            **ORDER_STEPS,
+            **INVENTORY_STEPS,
+            **payment_steps(self.provider),
+            **shipping_steps(
+                self.carrier, delivery_seconds=settings.delivery_deadline_seconds
+            ),
+        }
+        return Engine(
+            database=parts.database,
+            queues=parts.queues,
+            registry=Registry(FLOWS, steps, queue_specs(settings)),
+            ambient=parts.ambient,
+            relay=Relay(parts.database, parts.queues, parts.ambient),
+            retries=RetryPolicy(
+                settings.max_receives, settings.backoff_base_seconds, settings.backoff_cap_seconds
+            ),
+            limits=Limits(
+                group_size=settings.group_size,
+                in_flight=settings.in_flight,
+                lanes=1 if parts.database.dialect == "sqlite" else POSTGRES_LANES,
+                pollers=1 if settings.queue_url.startswith(EMBEDDED) else Limits().pollers,
+                grace_seconds=settings.grace_seconds,
+            ),
+        )
+
+    async def open(self) -> None:
+        """Connect to the queues and open the simulated provider's and carrier's ledgers."""
+        await self.parts.queues.open()
+        await self.provider.open()
+        await self.carrier.open()
+
+    async def run(self, services: Collection[str], stop: asyncio.Event) -> None:
+        """Run these services until told to stop, then stop cleanly.
+
+        Whatever process commits may crash between commit and send, so each one sweeps.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.engine.relay.sweep(stop))
+            for name in services:
+                tasks.create_task(Consumer(self.engine, name).run(stop))
+            if "orders" in services:
+                policy = IntakePolicy(
+                    self.settings.intake_merchant,
+                    self.settings.default_currency,
+                    self.settings.intake_method,
+                )
+                intake = IntakeConsumer(self.engine, self.placement, policy)
+                tasks.create_task(intake.run(stop))
+                tasks.create_task(Reconciler(self.engine).run(stop))
+            if "shipping" in services:
+                tasks.create_task(self.carrier.run(stop))
+        await self.placement.settle()
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
+        await self.parts.queues.close()
+        await self.parts.ledger.close()
+        await self.parts.database.close()
+
+    async def _post_webhook(self, headers: Mapping[str, str], body: bytes) -> int:
+        await self.confirmations.receive(headers, body)
+        return 204
+
+
+def queue_specs(settings: Settings) -> list[QueueSpec]:
+    """Give the queues of one deployment: one a service, and the intake."""
+    receives = settings.max_receives + REDRIVE_MARGIN
+    specs = [
+        QueueSpec(name, visibility_seconds=settings.visibility_seconds, max_receives=receives)
+        for name in SERVICES
+    ]
+    return [*specs, QueueSpec(INTAKE, durable=True, max_receives=receives)]
+
+
+@asynccontextmanager
+async def running_app(settings: Settings, services: Collection[str]) -> AsyncIterator[App]:
+    """Open a system, run these services in it, and stop them cleanly at the end."""
+    async with AsyncExitStack() as stack:
+        app = await open_app(settings)
+        stack.push_async_callback(app.close)
+        stop = asyncio.Event()
+        task = asyncio.create_task(app.run(services, stop))
+        try:
+            yield app
+        finally:
+            stop.set()
+            await task
+
+
+async def open_app(settings: Settings) -> App:
+    """Open a system without running anything of it."""
+    ambient = Ambient(SystemClock(), random.Random())
+    database = open_database(settings)
+    ledger = open_ledger(settings)
+    queues = open_queues(settings, queue_specs(settings), ambient)
+    app = App(settings, Parts(ambient, database, ledger, queues))
+    await app.open()
+    return app

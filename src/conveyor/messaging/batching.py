@@ -1,0 +1,88 @@
+"""Group whatever is waiting: items that arrive while a group is handled form the next group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar, cast, cast
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Batcher(Generic[T, R]):
+    """Hands items to `handle` in groups and gives each submitter its own result.
+
+    `handle` gives one result an item, in order; an exception among them is raised to that
+    submitter alone, one that `handle` raises to all of the group. `linger_seconds` waits for a
+    fuller group; with 0 there is no wait and the size adapts to the load by itself. With
+    `full_lanes` a further lane opens, and goes on, only for a full group: where each group costs a
+    request, what is less than that is better added to than sent at once.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[list[T]], Awaitable[Sequence[R | BaseException]]],
+        max_size: int,
+        *,
+        lanes: int = 1,
+        linger_seconds: float = 0.0,
+        full_lanes: bool = False,
+    ) -> None:
+        """Run at most `lanes` groups at the same time."""
+        self._handle = handle
+        self._max_size = max_size
+        self._lanes = lanes
+        self._linger = linger_seconds
+        self._full_lanes = full_lanes
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """Count the items that wait for a group."""
+        return len(self._waiting)
+
+    def submit(self, item: T) -> asyncio.Future[R]:
+        """Queue the item; the future ends when its group has been handled."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if len(self._running) < self._lanes and self._worth_a_group(others=len(self._running)):
+            self._running.add(asyncio.get_running_loop().create_task(self._drain()))
+        return future
+
+    async def join(self) -> None:
+        """Wait until nothing is waiting or under way."""
+        while self._running:
+            await asyncio.wait(tuple(self._running))
+
+    def _worth_a_group(self, others: int) -> bool:
+        """Whether to take what is waiting; `others` are the lanes that could take it later."""
+        if self._full_lanes and others:
+            return len(self._waiting) >= self._max_size
+        return bool(self._waiting)
+
+    async def _drain(self) -> None:
+        while self._worth_a_group(others=len(self._running) - 1):
+            if self._linger and len(self._waiting) < self._max_size:
+                await asyncio.sleep(self._linger)
+            count = min(self._max_size, len(self._waiting))
+            group = [self._waiting.popleft() for _ in range(count)]
+            if group:
+                await self._run_group(group)
+        # Not by a callback of the task: that comes later, and who submits meanwhile would wait for
+        # a lane that has already gone.
+        self._running.remove(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _run_group(self, group: list[tuple[T, asyncio.Future[R]]]) -> None:
+        try:
+            results = await self._handle([item for item, _ in group])
+        except Exception as error:  # noqa: BLE001 - handed to every submitter
+            results = [error] * len(group)
+        for (_, future), result in zip(group, results, strict=True):
+            if future.done():  # the submitter was cancelled; the work stands all the same
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

@@ -1,0 +1,225 @@
+"""THE MAIN PATH: receive a group, one transaction, commit, delete, relay.
+
+    poll -> open_group (transaction) -> [call the provider -> close_group (transaction)]
+         -> delete the messages, relay the outbox
+
+A crash anywhere loses nothing: before the commit the message comes back, after it the order's
+version has moved on, the message is stale and the outbox holds what is owed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conveyor.messaging.batching import Batcher
+from conveyor.messaging.calls import Calling, perform
+from conveyor.messaging.engine import Engine
+from conveyor.messaging.errors import PoisonError
+from conveyor.messaging.handling import Desk, Taken, close_group, open_group
+from conveyor.messaging.lease import Leases
+from conveyor.messaging.message import decode
+from conveyor.messaging.outbox import wait_for_stop
+from conveyor.messaging.queue import (
+    DEAD_LETTER_SUFFIX,
+    LONG_POLL_SECONDS,
+    Outgoing,
+    Received,
+    VisibilityChange,
+)
+from conveyor.messaging.transaction import Tx
+from conveyor.messaging.verdict import Faulted, Handled, Held, Poisoned, Stale, Verdict
+
+log = logging.getLogger(__name__)
+
+OUTAGE_PAUSE_SECONDS = 1.0
+"""How long a poller rests when the queue or the database does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    message: Received
+    calling: Calling
+    result: Any
+
+
+class Consumer:
+    """Takes the tokens of one service's queue, group by group."""
+
+    def __init__(self, engine: Engine, queue_name: str) -> None:
+        """Nothing is started; see `run`."""
+        self.engine = engine
+        self.name = queue_name
+        self.queue = engine.queues.queue(queue_name)
+        self.dead_letters = engine.queues.queue(queue_name + DEAD_LETTER_SUFFIX)
+        self.leases = Leases(self.queue, engine.ambient)
+        limits = engine.limits
+        lanes = 1 if self.queue.spec.fifo else limits.lanes
+        self._opening: Batcher[Received, None] = Batcher(self._open, limits.group_size, lanes=lanes)
+        self._closing: Batcher[_Called, None] = Batcher(self._close, limits.group_size, lanes=lanes)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._busy = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop` is set, then let what is under way end within the grace period."""
+        pollers = [asyncio.create_task(self._poll(stop, first=True))]
+        pollers += [
+            asyncio.create_task(self._poll(stop, first=False))
+            for _ in range(self.engine.limits.pollers - 1)
+        ]
+        ended = asyncio.Event()
+        keeper = asyncio.create_task(self.leases.keep(ended))
+        await stop.wait()
+        self.queue.wake()
+        self._busy.set()
+        self.leases.drop(())
+        await asyncio.gather(*pollers)
+        try:
+            await asyncio.wait_for(self._settle(), self.engine.limits.grace_seconds)
+        except TimeoutError:
+            log.warning("%s: %d messages left to their visibility timeout", self.name, len(self.leases))
+        ended.set()
+        await keeper
+
+    async def handle(self, messages: Sequence[Received]) -> None:
+        """Take messages that somebody else received (Lambda, tests); returns when all are done."""
+        self.leases.take(messages)
+        await asyncio.gather(*(self._opening.submit(message) for message in messages))
+        await self._settle()
+
+    async def _poll(self, stop: asyncio.Event, *, first: bool) -> None:
+        # One poller waits on an empty queue; the others join in while receives come back full.
+        while not stop.is_set():
+            if not first:
+                await self._busy.wait()
+            await self.leases.room(self.engine.limits.in_flight, stop)
+            if stop.is_set():
+                return
+            try:
+                wait = LONG_POLL_SECONDS if first else 0
+                messages = await self.queue.receive(self.queue.receive_limit, wait)
+            except Exception:
+                log.exception("%s: receive failed", self.name)
+                await wait_for_stop(stop, OUTAGE_PAUSE_SECONDS)
+                continue
+            if len(messages) >= self.queue.receive_limit:
+                self._busy.set()
+            else:
+                self._busy.clear()
+            self.leases.take(messages)
+            if stop.is_set():
+                # A poll under way at shutdown still returns messages: give them back at once.
+                await self._give_back({m.receipt: 0 for m in messages})
+                return
+            for message in messages:
+                self._opening.submit(message)
+
+    async def _open(self, group: list[Received]) -> list[None]:
+        taken: list[Taken] = []
+        messages: list[Received] = []
+        poison: list[tuple[Received, Poisoned]] = []
+        for message in group:
+            try:
+                taken.append(Taken(decode(message.body), message.receive_count))
+                messages.append(message)
+            except PoisonError as error:
+                poison.append((message, Poisoned(error.cause)))
+        if taken:
+            verdicts = await self._transact(open_group, taken, messages)
+            self._spawn(self._finish(messages, verdicts))
+        if poison:
+            self._spawn(self._finish([m for m, _ in poison], [v for _, v in poison]))
+        return [None] * len(group)
+
+    async def _close(self, group: list[_Called]) -> list[None]:
+        results = [(c.calling, c.result, c.message.receive_count) for c in group]
+        messages = [c.message for c in group]
+        verdicts = await self._transact(close_group, results, messages)
+        self._spawn(self._finish(messages, verdicts))
+        return [None] * len(group)
+
+    async def _transact(
+        self,
+        work: Callable[[Tx, Desk, Sequence[Any]], list[Verdict]],
+        items: Sequence[Any],
+        messages: Sequence[Received],
+    ) -> list[Verdict]:
+        database = self.engine.database
+        try:
+            try:
+                desk = self.engine.desk(isolate=False)
+                return await database.run(lambda tx: work(tx, desk, items))
+            except Exception:  # noqa: BLE001 - whose fault it was, the isolated run tells
+                desk = self.engine.desk(isolate=True)
+                return await database.run(lambda tx: work(tx, desk, items))
+        except Exception:
+            # Not one order's fault but the database's: nothing is committed, all come back.
+            log.exception("%s: a group of %d could not be committed", self.name, len(items))
+            rng, retries = self.engine.ambient.random, self.engine.retries
+            return [Faulted(retries.rest_seconds(m.receive_count, rng)) for m in messages]
+
+    async def _finish(self, messages: Sequence[Received], verdicts: Sequence[Verdict]) -> None:
+        deletes: list[str] = []
+        rests: dict[str, int] = {}
+        owed = []
+        for message, verdict in zip(messages, verdicts, strict=True):
+            self.engine.tally[type(verdict).__name__.lower(), self.name] += 1
+            match verdict:
+                case Calling():
+                    self._spawn(self._call(message, verdict))
+                case Handled(token):
+                    deletes.append(message.receipt)
+                    if token is not None:
+                        owed.append(token)
+                case Stale():
+                    deletes.append(message.receipt)
+                case Faulted(rest) | Held(rest):
+                    rests[message.receipt] = rest
+                case Poisoned(cause):
+                    await self._bury(message, cause)
+        try:
+            await asyncio.gather(
+                self._delete(deletes), self._give_back(rests), self.engine.relay.send(owed)
+            )
+        except Exception:
+            # The commit stands: the sweeper sends what is owed, stale messages are dropped.
+            log.exception("%s: could not delete or relay; the outbox will", self.name)
+
+    async def _call(self, message: Received, calling: Calling) -> None:
+        result = await perform(calling)
+        await self._closing.submit(_Called(message, calling, result))
+
+    async def _bury(self, message: Received, cause: str) -> None:
+        attributes = (*message.attributes, ("cause", cause))
+        failed = await self.dead_letters.send(
+            [Outgoing(message.body, group=message.group or "poison", attributes=attributes)]
+        )
+        if not failed:
+            await self._delete([message.receipt])
+
+    async def _delete(self, receipts: Sequence[str]) -> None:
+        if receipts:
+            try:
+                await self.queue.delete(receipts)
+            finally:
+                self.leases.drop(receipts)
+
+    async def _give_back(self, rests: dict[str, int]) -> None:
+        if rests:
+            self.leases.drop(rests)
+            await self.queue.set_visibility([VisibilityChange(r, s) for r, s in rests.items()])
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _settle(self) -> None:
+        """Wait until every message in our hands has been deleted or given back."""
+        await self._opening.join()
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+            await self._closing.join()

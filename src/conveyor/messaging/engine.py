@@ -1,0 +1,51 @@
+"""What every moving part of one process shares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.handling import Desk
+from conveyor.messaging.outbox import Relay
+from conveyor.messaging.queue import Queues
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.retries import RetryPolicy
+from conveyor.messaging.step import Now
+from conveyor.messaging.transaction import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is under way at once, in one process and for one queue."""
+
+    group_size: int = 200
+    in_flight: int = 1_000
+    lanes: int = 1  # groups in a transaction at the same time; more than 1 pays on PostgreSQL
+    pollers: int = 4
+    grace_seconds: float = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Database, queues, registry and policies, handed to consumers, API and reconciler."""
+
+    database: Database
+    queues: Queues
+    registry: Registry
+    ambient: Ambient
+    relay: Relay
+    retries: RetryPolicy = RetryPolicy()
+    limits: Limits = Limits()
+    tally: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What happened, counted by (what, queue): shown at /metrics."""
+
+    def desk(self, *, isolate: bool) -> Desk:
+        """Give what a group's transaction needs, at this moment."""
+        return Desk(
+            self.registry, self.retries, self.ambient.random, self.now(), isolate=isolate
+        )
+
+    def now(self) -> Now:
+        """Read the clock for one group."""
+        return Now(self.ambient.now_ms())

@@ -1,0 +1,144 @@
+"""What people do to an order on its way: cancel it, redrive it, compensate it, discard it.
+
+Each takes the transaction first and gives a value that says what happened; the token that is owed
+after it, if any, is to be relayed after the commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from conveyor.messaging import calls, timeline
+from conveyor.messaging import order as status
+from conveyor.messaging.order import Order, load
+from conveyor.messaging.outbox import Owed
+from conveyor.messaging.parking import unpark
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.routing_slip import Flow, Place, owed, turn_back, undone_by
+from conveyor.messaging.settling import move
+from conveyor.messaging.step import Now
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Tx
+
+ACCEPTED = "accepted"
+TOO_LATE = "too_late"
+ALREADY = "already"
+NOT_PARKED = "not_parked"
+NOT_FOUND = "not_found"
+STILL_OWES = "still_owes"
+
+_ASK_TO_CANCEL = (
+    sa.update(orders)
+    .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
+    .values(cancelling=True)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """What was decided, and the compensations that will run for it, in order."""
+
+    what: str
+    undoes: tuple[str, ...] = ()
+    owed: Owed | None = None
+
+
+def cancel(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
+    """Cancel an order if its flow still allows it.
+
+    While a provider's answer is outstanding, the order is only marked: a call whose outcome is
+    not known is never compensated. It turns back when the call's result is recorded.
+    """
+    order = _locked(tx, order_id)
+    if order is None:
+        return Intervention(NOT_FOUND)
+    flow = registry.flow(order.flow)
+    if order.backwards or order.cancelling or order.status in status.TERMINAL:
+        already = order.ending or order.cancelling
+        return Intervention(ALREADY if already else TOO_LATE)
+    if order.position > flow.last_cancellable or _last_step_has_begun(tx, flow, order):
+        return Intervention(TOO_LATE)
+    timeline.note(
+        tx, order.id, order.version, now.ms, timeline.CANCEL_ASKED, detail={"reason": reason}
+    )
+    if order.status != status.PARKED and _call_is_open(tx, registry, order):
+        row = {"b_id": order.id, "b_version": order.version}
+        tx.later(_ASK_TO_CANCEL, row, must_match=True)
+        return Intervention(ACCEPTED, undone_by(flow, order.position + 1))
+    return _compensate(tx, registry, order, now, reason)
+
+
+def compensate(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
+    """Undo a parked order. One that parked while being undone goes on undoing."""
+    order = _locked(tx, order_id)
+    if order is None or order.status != status.PARKED:
+        return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    return _compensate(tx, registry, order, now, reason)
+
+
+def redrive(tx: Tx, registry: Registry, order_id: str, now: Now) -> Intervention:
+    """Let a parked order take its step again."""
+    order = _locked(tx, order_id)
+    if order is None or order.status != status.PARKED:
+        return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    unpark(tx, order.id)
+    timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
+    return Intervention(ACCEPTED, (), move(tx, registry, order, _place(order), now))
+
+
+def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
+    """Give a parked order up for good; refused while anything of it is left to undo."""
+    order = _locked(tx, order_id)
+    if order is None or order.status != status.PARKED:
+        return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    flow = registry.flow(order.flow)
+    left = undone_by(flow, order.position + (1 if order.backwards else 0))
+    if left or _call_is_open(tx, registry, order):
+        return Intervention(STILL_OWES, left)
+    unpark(tx, order.id)
+    end = Place(-1, order.ending or status.CANCELLED)
+    return Intervention(ACCEPTED, (), move(tx, registry, order, end, now, reason=reason))
+
+
+def _compensate(
+    tx: Tx, registry: Registry, order: Order, now: Now, reason: str
+) -> Intervention:
+    flow = registry.flow(order.flow)
+    if order.status == status.PARKED:
+        unpark(tx, order.id)
+    if order.backwards:
+        undoes = undone_by(flow, order.position + 1)
+        return Intervention(ACCEPTED, undoes, move(tx, registry, order, _place(order), now))
+    if _call_is_open(tx, registry, order):
+        # First the outstanding call must have a known outcome; then it turns back.
+        marked = replace(order, cancelling=True)
+        undoes = undone_by(flow, order.position + 1)
+        token = move(tx, registry, marked, _place(order), now, reason=reason)
+        return Intervention(ACCEPTED, undoes, token)
+    timeline.note(tx, order.id, order.version, now.ms, timeline.TURNED_BACK)
+    back = turn_back(flow, _place(order), status.CANCELLED)
+    token = move(tx, registry, order, back, now, reason=reason)
+    return Intervention(ACCEPTED, undone_by(flow, order.position), token)
+
+
+def _locked(tx: Tx, order_id: str) -> Order | None:
+    return load(tx, [order_id]).get(order_id)
+
+
+def _place(order: Order) -> Place:
+    return Place(order.position, order.ending)
+
+
+def _last_step_has_begun(tx: Tx, flow: Flow, order: Order) -> bool:
+    if order.position < flow.last_cancellable:
+        return False
+    last = calls.latest(tx, [order.id]).get((order.id, flow.cancel_until))
+    return order.status == status.AWAITING or (last is not None and last.state != calls.NOT_APPLIED)
+
+
+def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:
+    due = owed(registry.flow(order.flow), _place(order))
+    last = calls.latest(tx, [order.id]).get((order.id, due))
+    return last is not None and last.state in calls.OPEN

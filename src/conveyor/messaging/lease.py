@@ -1,0 +1,81 @@
+"""Leases: messages in our hands stay invisible while we work on them, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.outbox import wait_for_stop
+from conveyor.messaging.queue import (
+    MAX_VISIBILITY_SECONDS,
+    Queue,
+    Received,
+    VisibilityChange,
+)
+
+CHECK_SECONDS = 2.0
+# A lease is extended when less than this part of a visibility timeout is left of it.
+NEAR_EXPIRY = 0.4
+# SQS counts its 12 hours from the receive; stay clear of the edge.
+CAP_MS = (MAX_VISIBILITY_SECONDS - 600) * 1000
+
+
+class Leases:
+    """The messages of one queue that this process has received and not yet let go."""
+
+    def __init__(self, queue: Queue, ambient: Ambient) -> None:
+        """The lease starts at the receive, not when the handler starts."""
+        self._queue = queue
+        self._ambient = ambient
+        self._until: dict[str, int] = {}
+        self._first: dict[str, int] = {}
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        """Count what is in our hands."""
+        return len(self._until)
+
+    def take(self, messages: Iterable[Received]) -> None:
+        """Received: from now on the lease is kept alive."""
+        now = self._ambient.now_ms()
+        for message in messages:
+            self._until[message.receipt] = message.visible_at_ms
+            self._first[message.receipt] = now
+
+    def drop(self, receipts: Iterable[str]) -> None:
+        """Stop extending; called before a back-off is set, which an extension would undo."""
+        for receipt in receipts:
+            self._until.pop(receipt, None)
+            self._first.pop(receipt, None)
+        self._changed.set()
+
+    async def room(self, limit: int, stop: asyncio.Event) -> None:
+        """Back-pressure: wait until fewer than `limit` messages are in our hands, or the stop."""
+        while len(self._until) >= limit and not stop.is_set():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def keep(self, stop: asyncio.Event) -> None:
+        """Extend what is near expiry, until told to stop."""
+        while not stop.is_set():
+            await self.extend_once()
+            await wait_for_stop(stop, CHECK_SECONDS)
+
+    async def extend_once(self) -> None:
+        """Extend each lease that is near its end, never past the cap."""
+        now = self._ambient.now_ms()
+        seconds = self._queue.spec.visibility_seconds
+        near = [
+            receipt
+            for receipt, until in self._until.items()
+            if until - now < seconds * 1000 * NEAR_EXPIRY and now - self._first[receipt] < CAP_MS
+        ]
+        if not near:
+            return
+        failed = set(
+            await self._queue.set_visibility([VisibilityChange(r, seconds) for r in near])
+        )
+        for receipt in near:
+            if receipt not in failed and receipt in self._until:
+                self._until[receipt] = now + seconds * 1000

@@ -1,0 +1,75 @@
+"""An order as the core and the steps see it, and how a group of them is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Tx
+
+PROCESSING = "processing"
+AWAITING = "awaiting"
+COMPENSATING = "compensating"
+PARKED = "parked"
+COMPLETED = "completed"
+CANCELLED = "cancelled"
+REFUSED = "refused"
+
+TERMINAL = frozenset({COMPLETED, CANCELLED, REFUSED})
+SETTLED = TERMINAL | {PARKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One row of `orders`; `body` parses what was placed."""
+
+    id: str
+    merchant: str
+    flow: str
+    reference: str
+    customer: str
+    currency: str
+    total: int
+    raw_body: str
+    version: int
+    status: str
+    position: int
+    ending: str
+    reason: str
+    cancelling: bool
+    group_key: str
+    expected_at: int
+    placed_at: int
+    updated_at: int
+    settled_at: int | None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What was placed, as JSON values."""
+        parsed: dict[str, Any] = orjson.loads(self.raw_body)
+        return parsed
+
+    @property
+    def backwards(self) -> bool:
+        """Whether its steps are being undone."""
+        return self.ending != ""
+
+
+# By id, so that two groups that share orders lock them in one order and cannot deadlock.
+_LOAD = (
+    sa.select(orders)
+    .where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(orders.c.id)
+)
+_LOCK = _LOAD.with_for_update()
+
+
+def load(tx: Tx, ids: Sequence[str], *, lock: bool = True) -> dict[str, Order]:
+    """Load orders by id, locked until the transaction ends; ids that do not exist are left out."""
+    rows = tx.execute(_LOCK if lock else _LOAD, {"ids": list(ids)})
+    return {row[0]: Order(*row) for row in rows}

@@ -1,0 +1,70 @@
+"""How an order enters: its row, its first token and its first timeline entry, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+
+from conveyor.messaging import order as status
+from conveyor.messaging import outbox, timeline
+from conveyor.messaging.order import Order
+from conveyor.messaging.outbox import Owed
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.routing_slip import Flow, service_of
+from conveyor.messaging.step import Now
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Tx
+
+FIRST_VERSION = 1
+_INSERT = sa.insert(orders)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order that has been validated. `body` is JSON text; `total` is in minor units."""
+
+    id: str
+    merchant: str
+    flow: Flow
+    reference: str
+    customer: str
+    currency: str
+    total: int
+    body: str
+
+
+def place(tx: Tx, registry: Registry, new: NewOrder, now: Now) -> Owed:
+    """Write the order; gives the token to relay after the commit."""
+    first = new.flow.steps[0].name
+    queue = registry.queues[service_of(first)]
+    order = Order(
+        id=new.id,
+        merchant=new.merchant,
+        flow=new.flow.key,
+        reference=new.reference,
+        customer=new.customer,
+        currency=new.currency,
+        total=new.total,
+        raw_body=new.body,
+        version=FIRST_VERSION,
+        status=status.PROCESSING,
+        position=0,
+        ending="",
+        reason="",
+        cancelling=False,
+        group_key="",
+        expected_at=now.ms,
+        placed_at=now.ms,
+        updated_at=now.ms,
+        settled_at=None,
+    )
+    group = registry.step(first).group(order) if queue.fifo else ""
+    row = asdict(order)
+    row["body"] = row.pop("raw_body")
+    row["group_key"] = group
+    tx.later(_INSERT, row)
+    owed = Owed(new.id, FIRST_VERSION, queue.name, first, group, now.ms)
+    outbox.put(tx, owed)
+    timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED)
+    return owed

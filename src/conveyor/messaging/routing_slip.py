@@ -1,0 +1,90 @@
+"""The routing slip: where an order goes next. Pure data and pure functions.
+
+A place is a position on the slip and an ending. Going forward (`ending == ""`) the position is
+the step that is owed; going back it is the step whose compensation is owed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a slip.
+
+    `undo` names the compensation. `also` names local steps that run in the transaction in which
+    this one takes effect; they must be harmless when run twice.
+    """
+
+    name: str
+    undo: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def service(self) -> str:
+        """The service that takes this step."""
+        return service_of(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A routing slip with a name and a version; orders in flight keep theirs.
+
+    `cancel_until` names the step whose beginning makes it too late to cancel.
+    """
+
+    name: str
+    version: int
+    steps: tuple[Step, ...]
+    cancel_until: str
+
+    @property
+    def key(self) -> str:
+        """How orders name it: `shop@1`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def last_cancellable(self) -> int:
+        """The last position at which a cancellation is accepted, while its step has not begun."""
+        return next(i for i, step in enumerate(self.steps) if step.name == self.cancel_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an order is on its slip."""
+
+    position: int
+    ending: str = ""
+
+
+def service_of(step: str) -> str:
+    """`payments.authorize` is taken by `payments`."""
+    return step.partition(".")[0]
+
+
+def owed(flow: Flow, place: Place) -> str:
+    """Name the step that is owed at this place; '' when there is none, the order is at its end."""
+    if place.ending:
+        return flow.steps[place.position].undo if place.position >= 0 else ""
+    return flow.steps[place.position].name if place.position < len(flow.steps) else ""
+
+
+def advance(flow: Flow, place: Place) -> Place:
+    """Give the place after the owed step is done."""
+    if place.ending:
+        return turn_back(flow, place, place.ending)
+    return Place(place.position + 1)
+
+
+def turn_back(flow: Flow, place: Place, ending: str) -> Place:
+    """Give the nearest done step before this place that has a compensation; -1: nothing is left."""
+    position = place.position - 1
+    while position >= 0 and not flow.steps[position].undo:
+        position -= 1
+    return Place(position, ending)
+
+
+def undone_by(flow: Flow, position: int) -> tuple[str, ...]:
+    """Name the compensations that an order turning back at this position will run, in order."""
+    return tuple(step.undo for step in reversed(flow.steps[:position]) if step.undo)

@@ -1,0 +1,181 @@
+"""What an outcome does to its order: version, place, timeline and the next token, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from conveyor.messaging import outbox, timeline
+from conveyor.messaging import order as status
+from conveyor.messaging.errors import RefusedToCompensateError
+from conveyor.messaging.order import Order
+from conveyor.messaging.outbox import Owed
+from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused
+from conveyor.messaging.parking import park
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.routing_slip import Place, advance, owed, service_of, turn_back
+from conveyor.messaging.step import LocalStep, Now
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Tx
+
+_COLUMNS = (
+    "status",
+    "position",
+    "ending",
+    "reason",
+    "cancelling",
+    "group_key",
+    "expected_at",
+    "updated_at",
+    "settled_at",
+)
+# The fence: whoever loaded an older version changes no row, and the transaction fails.
+_MOVE = (
+    sa.update(orders)
+    .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
+    .values(version=orders.c.version + 1, **{name: sa.bindparam(f"b_{name}") for name in _COLUMNS})
+)
+
+
+def settle(  # noqa: PLR0913 - the facts of one attempt
+    tx: Tx,
+    registry: Registry,
+    order: Order,
+    outcome: Outcome,
+    now: Now,
+    *,
+    attempt: int = 0,
+) -> Owed | None:
+    """Apply a step's outcome to its order; gives the token that is owed next, if any."""
+    flow = registry.flow(order.flow)
+    place = Place(order.position, order.ending)
+    step = owed(flow, place)
+    story = _Story(tx, order, now, step, attempt)
+    match outcome:
+        case Done(detail):
+            if order.status != status.AWAITING:
+                _run_also(tx, registry, order, now)
+            story.tell(timeline.DONE, detail)
+            after = advance(flow, place)
+            if order.cancelling and not order.backwards and after.position <= flow.last_cancellable:
+                after = turn_back(flow, after, status.CANCELLED)
+            return move(tx, registry, order, after, now)
+        case Refused(reason, detail):
+            if order.backwards:
+                raise RefusedToCompensateError(step, reason)
+            story.tell(timeline.REFUSED, {"reason": reason, **detail})
+            after = turn_back(flow, place, status.REFUSED)
+            return move(tx, registry, order, after, now, reason=reason)
+        case Awaiting(what, seconds, detail):
+            if order.status != status.AWAITING:
+                _run_also(tx, registry, order, now)
+            story.tell(timeline.AWAITING, {"what": what, "seconds": seconds, **detail})
+            return move(
+                tx, registry, order, place, now, rest_seconds=seconds, awaiting=True
+            )
+        case Again(reason, seconds, detail):
+            story.tell(timeline.AGAIN, {"reason": reason, **detail})
+            return move(tx, registry, order, place, now, rest_seconds=seconds)
+        case Park(cause, detail):
+            story.tell(timeline.PARKED, {"cause": cause, **detail})
+            park(tx, order, now, step=step, cause=cause, attempts=attempt)
+            return move(tx, registry, order, place, now, parking=True)
+
+
+def move(  # noqa: PLR0913 - one row has this many facts
+    tx: Tx,
+    registry: Registry,
+    order: Order,
+    place: Place,
+    now: Now,
+    *,
+    reason: str = "",
+    rest_seconds: float = 0.0,
+    awaiting: bool = False,
+    parking: bool = False,
+) -> Owed | None:
+    """Move an order to a place and its version on by one; gives the token that is owed there."""
+    step = owed(registry.flow(order.flow), place)
+    token = None if parking else _token(registry, order, step, now, rest_seconds)
+    if token is None:
+        outbox.clear(tx, order.id)
+    else:
+        outbox.put(tx, token)
+    settled = not step and not parking
+    tx.later(
+        _MOVE,
+        {
+            "b_id": order.id,
+            "b_version": order.version,
+            "b_status": _status(place, settled=settled, awaiting=awaiting, parking=parking),
+            "b_position": place.position,
+            "b_ending": place.ending,
+            "b_reason": reason or order.reason,
+            "b_cancelling": order.cancelling and not place.ending and not settled,
+            "b_group_key": token.group_key if token else "",
+            "b_expected_at": token.due_at if token else now.ms,
+            "b_updated_at": now.ms,
+            "b_settled_at": now.ms if settled else None,
+        },
+        must_match=True,
+    )
+    if settled:
+        end = place.ending or status.COMPLETED
+        timeline.note(tx, order.id, order.version + 1, now.ms, end)
+    return token
+
+
+def _status(place: Place, *, settled: bool, awaiting: bool, parking: bool) -> str:
+    if parking:
+        return status.PARKED
+    if settled:
+        return place.ending or status.COMPLETED
+    if awaiting:
+        return status.AWAITING
+    return status.COMPENSATING if place.ending else status.PROCESSING
+
+
+def _token(
+    registry: Registry, order: Order, step: str, now: Now, rest_seconds: float
+) -> Owed | None:
+    if not step:
+        return None
+    queue = registry.queues[service_of(step)]
+    return Owed(
+        order.id,
+        order.version + 1,
+        queue.name,
+        step,
+        registry.step(step).group(order) if queue.fifo else "",
+        now.ms + round(rest_seconds * 1000),
+        now=rest_seconds <= 0,
+    )
+
+
+def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:
+    if order.backwards:
+        return
+    for name in registry.flow(order.flow).steps[order.position].also:
+        also = registry.step(name)
+        assert isinstance(also, LocalStep)  # noqa: S101 - the registry checked it
+        also.run(tx, order, now)
+
+
+class _Story:
+    def __init__(self, tx: Tx, order: Order, now: Now, step: str, attempt: int) -> None:
+        self._tx, self._order, self._now = tx, order, now
+        self._step, self._attempt = step, attempt
+
+    def tell(self, event: str, detail: Mapping[str, Any]) -> None:
+        timeline.note(
+            self._tx,
+            self._order.id,
+            self._order.version,
+            self._now.ms,
+            event,
+            step=self._step,
+            attempt=self._attempt,
+            detail=detail,
+        )

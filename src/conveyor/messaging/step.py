@@ -1,0 +1,78 @@
+"""What a service offers to the core: local steps, and steps that call a provider."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from conveyor.messaging.order import Order
+from conveyor.messaging.outcome import Outcome, Park
+from conveyor.messaging.transaction import Tx
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What a step may know of its surroundings: the time at which its group runs."""
+
+    ms: int
+
+
+class AnyStep(ABC):
+    """What both kinds of steps share: how an awaited answer, or its absence, moves the order on."""
+
+    def group(self, order: Order) -> str:
+        """Give the message group on a FIFO queue: what must be handled strictly in order."""
+        return order.id
+
+    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:
+        """Take the answer the order awaits. Called only while the order awaits at this step."""
+        raise NotImplementedError(f"{type(self).__name__} awaits no answer")
+
+    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG002 - for overriding
+        """Decide when nobody answered in time."""
+        return Park("no answer before the deadline")
+
+
+class LocalStep(AnyStep):
+    """A step whose effect is all in our database."""
+
+    def __init__(
+        self,
+        run: Callable[[Tx, Order, Now], Outcome],
+        *,
+        lock: Callable[[Tx, Sequence[Order]], None] | None = None,
+    ) -> None:
+        """`lock` is called once for the whole group, to take row locks in one fixed order."""
+        self.run = run
+        self.lock = lock
+
+
+class CallStep(AnyStep, Generic[Q, A]):
+    """A step that calls a provider, between two transactions: intent before, result after.
+
+    The idempotency key is order, step and attempt. A call that raises `NotAppliedError` is a
+    fault and its next attempt has a new key; any other exception leaves the outcome unknown, and
+    the same attempt is resolved with `ask` before anything else is done.
+    """
+
+    @abstractmethod
+    def prepare(self, tx: Tx, order: Order, now: Now) -> Q | Outcome:
+        """Give the request, or an outcome when no call is needed. May run more than once."""
+
+    @abstractmethod
+    async def call(self, request: Q, key: str) -> A:
+        """Call the provider. Raises `NotAppliedError` when it is certain that nothing happened."""
+
+    @abstractmethod
+    async def ask(self, request: Q, key: str) -> A | None:
+        """Give the provider's answer to an earlier call with this key; None: it never arrived."""
+
+    @abstractmethod
+    def record(self, tx: Tx, order: Order, answer: A, now: Now) -> Outcome:
+        """Write the answer's effect."""

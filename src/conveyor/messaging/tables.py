@@ -1,0 +1,92 @@
+"""The core's tables. Times are milliseconds since the epoch; money is integer minor units."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("merchant", sa.Text, nullable=False),
+    sa.Column("flow", sa.Text, nullable=False),  # name@version
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("customer", sa.Text, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # the order as placed, JSON
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),  # index into the flow's steps
+    sa.Column("ending", sa.Text, nullable=False),  # '' going forward, else why it is undone
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("cancelling", sa.Boolean, nullable=False),  # asked to cancel while a call is open
+    sa.Column("group_key", sa.Text, nullable=False),
+    sa.Column("expected_at", sa.BigInteger, nullable=False),  # when its token should have moved it
+    sa.Column("placed_at", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Column("settled_at", sa.BigInteger),
+    sa.CheckConstraint("total >= 0", name="orders_total_not_negative"),
+)
+sa.Index("orders_by_merchant", orders.c.merchant, orders.c.id)
+# Open orders are few however many have settled: the reconciler and the counts read this index.
+_open = orders.c.settled_at.is_(None)
+sa.Index("orders_open", orders.c.id, sqlite_where=_open, postgresql_where=_open)
+
+# One row an order: it can be owed only one token at a time.
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("group_key", sa.Text, nullable=False),
+    sa.Column("due_at", sa.BigInteger, nullable=False),
+)
+sa.Index("outbox_due", outbox.c.due_at)
+
+timeline = sa.Table(
+    "timeline",
+    metadata,
+    sa.Column(
+        "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON, '' for none
+)
+sa.Index("timeline_by_order", timeline.c.order_id)
+
+# An intent is written before a provider is called, and says afterwards what became of it.
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("step", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("intended_at", sa.BigInteger, nullable=False),
+    sa.Column("ended_at", sa.BigInteger),
+)
+
+parked = sa.Table(
+    "parked",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("was", sa.Text, nullable=False),  # the status that redrive restores
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("group_key", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("traceback", sa.Text, nullable=False),
+    sa.Column("parked_at", sa.BigInteger, nullable=False),
+)
+sa.Index("parked_by_group", parked.c.queue, parked.c.group_key)

@@ -1,0 +1,74 @@
+"""The story of an order: one row for whatever happened to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+import sqlalchemy as sa
+
+from conveyor.messaging.outcome import Detail
+from conveyor.messaging.tables import timeline
+from conveyor.messaging.transaction import Tx
+
+PLACED = "placed"
+DONE = "done"
+AWAITING = "awaiting"
+AGAIN = "again"
+REFUSED = "refused"
+FAULT = "fault"
+UNKNOWN = "unknown"
+PARKED = "parked"
+REDRIVEN = "redriven"
+TURNED_BACK = "turned_back"
+CANCEL_ASKED = "cancel_asked"
+DUPLICATE_DROPPED = "duplicate_dropped"
+RESENT = "resent"
+
+_INSERT = sa.insert(timeline)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the timeline; `detail` holds no personal data."""
+
+    order_id: str
+    version: int
+    at: int
+    event: str
+    step: str = ""
+    attempt: int = 0
+    detail: str = ""
+
+
+def note(  # noqa: PLR0913 - an entry has this many facts
+    tx: Tx,
+    order_id: str,
+    version: int,
+    at: int,
+    event: str,
+    *,
+    step: str = "",
+    attempt: int = 0,
+    detail: Detail | None = None,
+) -> None:
+    """Write an entry in this transaction."""
+    tx.later(
+        _INSERT,
+        {
+            "order_id": order_id,
+            "version": version,
+            "at": at,
+            "event": event,
+            "step": step,
+            "attempt": attempt,
+            "detail": orjson.dumps(detail).decode() if detail else "",
+        },
+    )
+
+
+def of_order(tx: Tx, order_id: str) -> list[Entry]:
+    """Give all entries of an order, oldest first."""
+    columns = [c for c in timeline.c if c.name != "id"]
+    query = sa.select(*columns).where(timeline.c.order_id == order_id).order_by(timeline.c.id)
+    return [Entry(*row) for row in tx.execute(query)]

@@ -1,0 +1,44 @@
+"""What is to be done with a message once its group's transaction has committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conveyor.messaging.calls import Calling
+from conveyor.messaging.outbox import Owed
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The effect is committed: delete the message, relay what is owed."""
+
+    owed: Owed | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The order's version is not the message's: delete it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """It can never be handled: to the dead-letter queue with the cause."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """Leave the message and let it be seen again in so many seconds."""
+
+    rest_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An earlier order of its message group is parked: leave it, in its place."""
+
+    rest_seconds: int
+
+
+Verdict = Handled | Stale | Poisoned | Faulted | Held | Calling

@@ -1,0 +1,1 @@
+"""The services: the same files in each; none imports another."""

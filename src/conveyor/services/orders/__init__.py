@@ -1,0 +1,1 @@
+"""The order service: takes orders in, and completes them."""

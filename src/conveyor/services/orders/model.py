@@ -1,0 +1,125 @@
+"""What an order must look like. Pure rules: nothing of ours is imported here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+MAX_ITEMS = 1_000
+MAX_QUANTITY = 1_000_000
+MAX_UNIT_PRICE = 10**12  # minor units
+MAX_TOTAL = 10**15  # minor units
+MAX_METADATA_ENTRIES = 50
+MAX_METADATA_DEPTH = 8
+
+# Text without control characters: PostgreSQL cannot store NUL, and terminals should not see the rest.
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
+Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Customer(_Strict):
+    """Who ordered."""
+
+    id: Word
+    email: Annotated[str, StringConstraints(max_length=320, pattern=PRINTABLE)] | None = None
+
+
+class Item(_Strict):
+    """A line item; `unit_price` in minor units."""
+
+    sku: Word
+    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+    unit_price: int | None = Field(default=None, ge=0, le=MAX_UNIT_PRICE)
+
+
+class Payment(_Strict):
+    """How it is paid: a method or token that the payment provider knows."""
+
+    method: Word
+
+
+class Shipping(_Strict):
+    """Where it goes."""
+
+    name: Line = ""
+    line1: Line = ""
+    line2: Line = ""
+    city: Line = ""
+    postal_code: Line = ""
+    region: Line = ""
+    country: Country | None = None
+
+
+class OrderBody(_Strict):
+    """An order as placed. Money is integer minor units (cents)."""
+
+    flow: Word = "shop"
+    reference: Line = ""
+    customer: Customer
+    currency: Currency
+    items: list[Item] = Field(min_length=1, max_length=MAX_ITEMS)
+    total: int | None = Field(default=None, ge=0, le=MAX_TOTAL)
+    payment: Payment
+    shipping: Shipping = Field(default_factory=Shipping)
+    metadata: dict[str, JsonValue] = Field(default_factory=dict, max_length=MAX_METADATA_ENTRIES)
+
+    @field_validator("metadata")
+    @classmethod
+    def _storable(cls, value: dict[str, Any]) -> dict[str, Any]:
+        _check_metadata(value, 1)
+        return value
+
+    @model_validator(mode="after")
+    def _total_agrees(self) -> Self:
+        prices = [item.unit_price for item in self.items]
+        if any(price is None for price in prices):
+            if any(price is not None for price in prices):
+                raise ValueError("items: give every item a unit_price, or none and a total")
+            if self.total is None:
+                raise ValueError("total: is needed when the items have no unit_price")
+            return self
+        lines = sum(item.quantity * (item.unit_price or 0) for item in self.items)
+        if lines > MAX_TOTAL:
+            raise ValueError(f"items: they come to {lines}, more than {MAX_TOTAL}")
+        if self.total is None:
+            self.total = lines
+        elif self.total != lines:
+            raise ValueError(f"total: is {self.total}, but the items come to {lines}")
+        return self
+
+    @property
+    def amount(self) -> int:
+        """The total in minor units, given or added up."""
+        assert self.total is not None  # noqa: S101 - the validator has set it
+        return self.total
+
+
+def _check_metadata(value: Any, depth: int) -> None:
+    if depth > MAX_METADATA_DEPTH:
+        raise ValueError(f"metadata: is nested more than {MAX_METADATA_DEPTH} deep")
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("metadata: a text contains the character NUL")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_metadata(key, depth)
+            _check_metadata(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_metadata(inner, depth + 1)

@@ -1,0 +1,158 @@
+"""Placing orders: answered only once the order and its first token are on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from conveyor.messaging.batching import Batcher
+from conveyor.messaging.engine import Engine
+from conveyor.messaging.outbox import Owed
+from conveyor.messaging.placing import NewOrder, place
+from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.step import Now
+from conveyor.messaging.transaction import Tx
+from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.store import KeptKey, find_keys, keep_key
+
+GROUP_SIZE = 200
+MAX_WAITING = 5_000
+"""Back-pressure: with so many orders waiting for the disk, further ones are sent away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The order stands. `again`: it already did, this key placed it before."""
+
+    order_id: str
+    placed_at: int
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """The idempotency key belongs to an order with another body."""
+
+    key: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInFlight:
+    """A request with this key is being handled right now."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overloaded:
+    """Too many orders are waiting for the disk; try again in a moment."""
+
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    merchant: str
+    key: str
+    fingerprint: str
+    new: NewOrder
+
+
+Answer = Placed | KeyReused | KeyInFlight | Overloaded
+_Outcome = tuple[Placed | KeyReused, Owed | None]
+
+
+class Placement:
+    """Takes validated orders in, group by group."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Nothing is started; `place` may be called by any number of requests at once."""
+        self._engine = engine
+        self._in_flight: set[tuple[str, str]] = set()
+        self._batcher: Batcher[_Request, Placed | KeyReused] = Batcher(self._commit, GROUP_SIZE)
+        self._relays: set[asyncio.Task[None]] = set()
+
+    async def place(self, merchant: str, key: str, body: OrderBody) -> Answer:
+        """Place an order; `key` is '' for none. Raises `UnknownFlowError`."""
+        flow = self._engine.registry.newest(body.flow)
+        if len(self._batcher) >= MAX_WAITING:
+            return Overloaded(len(self._batcher))
+        if not key:
+            return await self._batcher.submit(self._request(merchant, key, body, flow))
+        if (merchant, key) in self._in_flight:
+            return KeyInFlight(key)
+        self._in_flight.add((merchant, key))
+        try:
+            return await self._batcher.submit(self._request(merchant, key, body, flow))
+        finally:
+            self._in_flight.discard((merchant, key))
+
+    async def settle(self) -> None:
+        """Wait until what was committed has been relayed."""
+        await self._batcher.join()
+        while self._relays:
+            await asyncio.wait(tuple(self._relays))
+
+    def _request(self, merchant: str, key: str, body: OrderBody, flow: Flow) -> _Request:
+        text = orjson.dumps(body.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
+        new = NewOrder(
+            id=self._engine.ambient.new_id(),
+            merchant=merchant,
+            flow=flow,
+            reference=body.reference,
+            customer=body.customer.id,
+            currency=body.currency,
+            total=body.amount,
+            body=text.decode(),
+        )
+        return _Request(merchant, key, hashlib.sha256(text).hexdigest(), new)
+
+    async def _commit(self, group: list[_Request]) -> Sequence[Placed | KeyReused | BaseException]:
+        engine = self._engine
+        now = engine.now()
+        try:
+            outcomes = await engine.database.run(lambda tx: self._place_all(tx, group, now))
+        except Exception as error:  # noqa: BLE001 - handed to whoever placed the order
+            if len(group) == 1:
+                return [error]
+            # Another process may have used one of the keys meanwhile: find out one at a time.
+            return [(await self._commit([request]))[0] for request in group]
+        owed = [token for _, token in outcomes if token]
+        task = asyncio.create_task(engine.relay.send(owed))
+        self._relays.add(task)
+        task.add_done_callback(self._relays.discard)
+        return [answer for answer, _ in outcomes]
+
+    def _place_all(self, tx: Tx, group: Sequence[_Request], now: Now) -> list[_Outcome]:
+        keys: dict[str, list[str]] = defaultdict(list)
+        for request in group:
+            if request.key:
+                keys[request.merchant].append(request.key)
+        kept = {merchant: find_keys(tx, merchant, wanted) for merchant, wanted in keys.items()}
+        return [
+            self._place_one(tx, request, kept.get(request.merchant, {}).get(request.key), now)
+            for request in group
+        ]
+
+    def _place_one(
+        self, tx: Tx, request: _Request, kept: KeptKey | None, now: Now
+    ) -> _Outcome:
+        if kept is not None:
+            if kept.fingerprint != request.fingerprint:
+                return KeyReused(kept.key, kept.order_id), None
+            return Placed(kept.order_id, kept.placed_at, again=True), None
+        owed = place(tx, self._engine.registry, request.new, now)
+        if request.key:
+            keep_key(
+                tx,
+                KeptKey(
+                    request.merchant, request.key, request.fingerprint, request.new.id, now.ms
+                ),
+            )
+        return Placed(request.new.id, now.ms, again=False), owed

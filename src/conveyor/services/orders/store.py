@@ -1,0 +1,96 @@
+"""The order service's own table, and its queries on the orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from conveyor.messaging.order import Order
+from conveyor.messaging.tables import metadata, orders
+from conveyor.messaging.transaction import Tx
+
+idempotency = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("merchant", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("placed_at", sa.BigInteger, nullable=False),
+)
+
+_KEEP = sa.insert(idempotency)
+_FIND = sa.select(idempotency).where(
+    idempotency.c.merchant == sa.bindparam("merchant"),
+    idempotency.c.key.in_(sa.bindparam("keys", expanding=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptKey:
+    """An idempotency key that has been used."""
+
+    merchant: str
+    key: str
+    fingerprint: str
+    order_id: str
+    placed_at: int
+
+
+def find_keys(tx: Tx, merchant: str, keys: Sequence[str]) -> dict[str, KeptKey]:
+    """Give those of the keys that have been used."""
+    rows = tx.execute(_FIND, {"merchant": merchant, "keys": list(keys)})
+    return {row[1]: KeptKey(*row) for row in rows}
+
+
+def keep_key(tx: Tx, kept: KeptKey) -> None:
+    """Keep a key, with the order that it placed. Two of the same fail the transaction."""
+    tx.later(
+        _KEEP,
+        {
+            "merchant": kept.merchant,
+            "key": kept.key,
+            "fingerprint": kept.fingerprint,
+            "order_id": kept.order_id,
+            "placed_at": kept.placed_at,
+        },
+    )
+
+
+def find(tx: Tx, order_id: str, merchant: str | None) -> Order | None:
+    """Give an order; with a merchant, only if it is theirs."""
+    query = sa.select(orders).where(orders.c.id == order_id)
+    if merchant is not None:
+        query = query.where(orders.c.merchant == merchant)
+    row = tx.execute(query).one_or_none()
+    return Order(*row) if row else None
+
+
+def find_by_key(tx: Tx, merchant: str, key: str) -> str | None:
+    """Give the id of the order that was placed with this key."""
+    kept = find_keys(tx, merchant, [key]).get(key)
+    return kept.order_id if kept else None
+
+
+def listing(
+    tx: Tx,
+    *,
+    merchant: str | None,
+    status: str | None,
+    flow: str | None,
+    limit: int,
+    cursor: str | None,
+) -> list[Order]:
+    """List orders, newest first; the cursor is the id of the last one seen."""
+    query = sa.select(orders).order_by(orders.c.id.desc()).limit(limit)
+    if merchant is not None:
+        query = query.where(orders.c.merchant == merchant)
+    if status is not None:
+        query = query.where(orders.c.status == status)
+    if flow is not None:
+        query = query.where(orders.c.flow.like(f"{flow.replace('%', '')}@%"))
+    if cursor is not None:
+        query = query.where(orders.c.id < cursor)
+    return [Order(*row) for row in tx.execute(query)]

@@ -1,0 +1,1 @@
+"""Payments: authorize, capture, void and refund, each a call to a payment provider."""

@@ -1,0 +1,49 @@
+"""The rules of an order's money. Amounts are integer minor units. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What we know of one order's money; `reference` is the provider's, of the authorization."""
+
+    order_id: str
+    currency: str
+    method: str
+    reference: str
+    authorized: int
+    captured: int
+    refunded: int
+    voided: bool
+
+    @property
+    def open(self) -> int:
+        """What is held and may be captured or voided: a capture, even of a part, ends that."""
+        return 0 if self.voided or self.captured else self.authorized
+
+    @property
+    def kept(self) -> int:
+        """What was captured and not given back, so what may still be refunded."""
+        return self.captured - self.refunded
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Balance:
+    """All money of one currency; `open` is held by authorizations neither captured nor voided."""
+
+    currency: str
+    captured: int
+    refunded: int
+    open: int
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """An order that is undone, or is being undone, and still owes `amount` to its customer."""
+
+    order_id: str
+    status: str
+    currency: str
+    amount: int

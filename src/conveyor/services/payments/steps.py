@@ -1,0 +1,158 @@
+"""The steps of payments: one class, four uses; the table at the end names them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from conveyor.messaging.errors import NotAppliedError
+from conveyor.messaging.order import Order
+from conveyor.messaging.outcome import Again, Done, Outcome, Park, Refused
+from conveyor.messaging.step import AnyStep, CallStep, Now
+from conveyor.messaging.transaction import Tx
+from conveyor.services.payments import store
+from conveyor.services.payments.model import Payment
+from conveyor.services.payments.ports import (
+    Approved,
+    Declined,
+    PaymentAnswer,
+    PaymentProvider,
+    PaymentRequest,
+)
+
+Send = Callable[[PaymentRequest, str], Awaitable[PaymentAnswer]]
+Due = Callable[[Tx, Order], PaymentRequest | Outcome]
+Write = Callable[[Tx, Order, Approved], None]
+
+
+class MoneyNotReturnedError(NotAppliedError):
+    """The provider declined to void or refund: nothing happened, and we still owe the money."""
+
+    def __init__(self, request: PaymentRequest, reason: str) -> None:
+        super().__init__(f"{request.amount} {request.currency} were not returned: {reason}")
+        self.request = request
+        self.reason = reason
+
+
+class PaymentStep(CallStep[PaymentRequest, PaymentAnswer]):
+    """An operation of the provider: `due` says what to ask for, `write` enters it in our books."""
+
+    def __init__(self, provider: PaymentProvider, send: Send, due: Due, write: Write) -> None:
+        self._provider = provider
+        self._send = send
+        self._due = due
+        self._write = write
+
+    def prepare(self, tx: Tx, order: Order, now: Now) -> PaymentRequest | Outcome:  # noqa: ARG002 - the port's
+        """A free order is done without a call."""
+        return self._due(tx, order) if order.total else Done({"free": True})
+
+    async def call(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """Raises what the provider raises."""
+        return await self._send(request, key)
+
+    async def ask(self, request: PaymentRequest, key: str) -> PaymentAnswer | None:  # noqa: ARG002 - the port's
+        """The key is all that the provider needs."""
+        return await self._provider.lookup(key)
+
+    def record(self, tx: Tx, order: Order, answer: PaymentAnswer, now: Now) -> Outcome:  # noqa: ARG002 - the port's
+        """A decline is a refusal: what was done before is undone."""
+        if isinstance(answer, Declined):
+            return Refused(answer.reason)
+        self._write(tx, order, answer)
+        return Done(
+            {"reference": answer.reference, "amount": answer.amount, "currency": order.currency}
+        )
+
+
+class ReturnStep(PaymentStep):
+    """A compensation: a decline does not end it, it is retried with a new key, then parked."""
+
+    async def call(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """Raises `MoneyNotReturnedError` on a decline: a fault, for an operator in the end."""
+        answer = await super().call(request, key)
+        if isinstance(answer, Declined):
+            raise MoneyNotReturnedError(request, answer.reason)
+        return answer
+
+    def record(self, tx: Tx, order: Order, answer: PaymentAnswer, now: Now) -> Outcome:
+        """A decline found by asking ends that attempt: only a new key can bring another answer."""
+        if isinstance(answer, Declined):
+            return Again(answer.reason)
+        return super().record(tx, order, answer, now)
+
+
+def authorization_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:  # noqa: ARG001 - a Due
+    """Hold the order's total."""
+    return PaymentRequest(order.id, order.total, order.currency, _method(order))
+
+
+def capture_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
+    """Take all that is held; a second capture of one order is never asked for."""
+    payment = store.of_order(tx, order.id)
+    if payment is None or payment.voided:
+        return Park("nothing is authorized that could be captured")
+    return _request(payment, payment.open) or Done({"captured_before": payment.captured})
+
+
+def void_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
+    """Let go of what is held; nothing to do once it is captured (a refund returns that)."""
+    payment = store.of_order(tx, order.id)
+    return (payment and _request(payment, payment.open)) or Done({"nothing_to": "void"})
+
+
+def refund_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
+    """Give back all that we kept."""
+    payment = store.of_order(tx, order.id)
+    return (payment and _request(payment, payment.kept)) or Done({"nothing_to": "refund"})
+
+
+def _request(payment: Payment, amount: int) -> PaymentRequest | None:
+    if amount == 0:
+        return None
+    return PaymentRequest(
+        payment.order_id, amount, payment.currency, payment.method, payment.reference
+    )
+
+
+def _method(order: Order) -> str:
+    payment: Any = order.body.get("payment") or {}
+    return str(payment.get("method", ""))  # the provider declines what it does not know
+
+
+def _add(tx: Tx, order: Order, answer: Approved) -> None:
+    store.add(
+        tx,
+        Payment(
+            order_id=order.id,
+            currency=order.currency,
+            method=_method(order),
+            reference=answer.reference,
+            authorized=answer.amount,
+            captured=0,
+            refunded=0,
+            voided=False,
+        ),
+    )
+
+
+def _capture(tx: Tx, order: Order, answer: Approved) -> None:
+    store.capture(tx, order.id, answer.amount)
+
+
+def _void(tx: Tx, order: Order, answer: Approved) -> None:  # noqa: ARG001 - a Write
+    store.void(tx, order.id)
+
+
+def _refund(tx: Tx, order: Order, answer: Approved) -> None:
+    store.refund(tx, order.id, answer.amount)
+
+
+def payment_steps(provider: PaymentProvider) -> Mapping[str, AnyStep]:
+    """Give the steps of this service, calling `provider`."""
+    return {
+        "payments.authorize": PaymentStep(provider, provider.authorize, authorization_due, _add),
+        "payments.capture": PaymentStep(provider, provider.capture, capture_due, _capture),
+        "payments.void": ReturnStep(provider, provider.void, void_due, _void),
+        "payments.refund": ReturnStep(provider, provider.refund, refund_due, _refund),
+    }

@@ -1,0 +1,137 @@
+"""The `payments` table: one row for each order whose money was authorized."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
+from conveyor.messaging.tables import metadata, orders
+from conveyor.messaging.transaction import Tx
+from conveyor.services.payments.model import Balance, Debt, Payment
+
+payments = sa.Table(
+    "payments",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),  # the provider's, of the authorization
+    sa.Column("authorized", sa.BigInteger, nullable=False),
+    sa.Column("captured", sa.BigInteger, nullable=False),
+    sa.Column("refunded", sa.BigInteger, nullable=False),
+    sa.Column("voided", sa.Boolean, nullable=False),
+    sa.Column("captures", sa.Integer, nullable=False),
+    # Whatever the code above gets wrong, these make it a fault instead of somebody's money.
+    sa.CheckConstraint("authorized >= 0", name="payments_authorized_not_negative"),
+    sa.CheckConstraint("captured BETWEEN 0 AND authorized", name="payments_captured_in_authorized"),
+    sa.CheckConstraint("refunded BETWEEN 0 AND captured", name="payments_refunded_in_captured"),
+    sa.CheckConstraint("captures BETWEEN 0 AND 1", name="payments_captured_once"),
+    sa.CheckConstraint("captures = 0 OR NOT voided", name="payments_not_captured_and_voided"),
+)
+
+_row = payments.c
+_MODEL = (
+    _row.order_id,
+    _row.currency,
+    _row.method,
+    _row.reference,
+    _row.authorized,
+    _row.captured,
+    _row.refunded,
+    _row.voided,
+)
+_THIS_ORDER = _row.order_id == sa.bindparam("of_order")
+_AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
+
+_OF_ORDER = sa.select(*_MODEL).where(_THIS_ORDER)
+_INSERT = sa.insert(payments)
+_CAPTURE = (
+    sa.update(payments)
+    .where(_THIS_ORDER)
+    .values(captured=_row.captured + _AMOUNT, captures=_row.captures + 1)
+)
+_VOID = sa.update(payments).where(_THIS_ORDER).values(voided=sa.true())
+_REFUND = sa.update(payments).where(_THIS_ORDER).values(refunded=_row.refunded + _AMOUNT)
+
+
+def of_order(tx: Tx, order_id: str) -> Payment | None:
+    """Read one order's payment; None: nothing was ever authorized."""
+    row = tx.execute(_OF_ORDER, {"of_order": order_id}).one_or_none()
+    return None if row is None else Payment(*row)
+
+
+def add(tx: Tx, payment: Payment) -> None:
+    """Enter a new authorization. A second one for the same order fails the transaction."""
+    tx.later(
+        _INSERT,
+        {
+            "order_id": payment.order_id,
+            "currency": payment.currency,
+            "method": payment.method,
+            "reference": payment.reference,
+            "authorized": payment.authorized,
+            "captured": payment.captured,
+            "refunded": payment.refunded,
+            "voided": payment.voided,
+            "captures": 0,
+        },
+    )
+
+
+def capture(tx: Tx, order_id: str, amount: int) -> None:
+    """Enter the capture. A second one, or one above the authorization, fails the transaction."""
+    tx.later(_CAPTURE, {"of_order": order_id, "amount": amount}, must_match=True)
+
+
+def void(tx: Tx, order_id: str) -> None:
+    """Enter that the authorization was let go. After a capture this fails the transaction."""
+    tx.later(_VOID, {"of_order": order_id}, must_match=True)
+
+
+def refund(tx: Tx, order_id: str, amount: int) -> None:
+    """Enter a refund. Above what is left of the capture it fails the transaction."""
+    tx.later(_REFUND, {"of_order": order_id, "amount": amount}, must_match=True)
+
+
+# --- for the audit and for those who look ---------------------------------------------------------
+
+_OPEN = sa.case((sa.or_(_row.voided, _row.captures > 0), 0), else_=_row.authorized)
+_KEPT = _row.captured - _row.refunded
+_BALANCES = (
+    sa.select(
+        _row.currency, sa.func.sum(_row.captured), sa.func.sum(_row.refunded), sa.func.sum(_OPEN)
+    )
+    .group_by(_row.currency)
+    .order_by(_row.currency)
+)
+_DEBTS = (
+    sa.select(_row.order_id, orders.c.status, _row.currency, _KEPT)
+    .join(orders, orders.c.id == _row.order_id)
+    .where(_KEPT != 0)
+    .where(sa.or_(orders.c.ending != "", orders.c.status.in_((CANCELLED, REFUSED))))
+    .order_by(_row.order_id)
+)
+_UNPAID = (
+    sa.select(orders.c.id)
+    .outerjoin(payments, orders.c.id == _row.order_id)
+    .where(orders.c.status == COMPLETED, orders.c.total != sa.func.coalesce(_KEPT, 0))
+    .order_by(orders.c.id)
+)
+
+
+def books(tx: Tx) -> list[Balance]:
+    """Sum all money by currency; equals the provider's own sums whenever no call is open."""
+    return [Balance(currency, *map(int, sums)) for currency, *sums in tx.execute(_BALANCES)]
+
+
+def debts(tx: Tx) -> list[Debt]:
+    """List the orders that still owe money to their customers, from cancelled to parked.
+
+    While an order is being undone that is no error; once it is cancelled or refused it is.
+    """
+    return [Debt(*row) for row in tx.execute(_DEBTS)]
+
+
+def completed_but_unpaid(tx: Tx) -> list[str]:
+    """List the completed orders for which we do not hold exactly their total."""
+    return list(tx.execute(_UNPAID).scalars())

@@ -1,0 +1,121 @@
+"""The table of shipping and its SQL. Whoever changes a shipment holds the lock of its order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from conveyor.messaging.order import COMPLETED
+from conveyor.messaging.tables import metadata, orders
+from conveyor.messaging.transaction import PerDialect, Tx
+from conveyor.services.shipping.model import (
+    DELIVERED,
+    DISPATCHED,
+    REJECTED,
+    REQUESTED,
+    Shipment,
+)
+
+MAX_EXAMPLES = 100
+"""Violations that an audit lists."""
+
+shipments = sa.Table(
+    "shipments",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("carrier_key", sa.Text, nullable=False),
+    sa.Column("tracking", sa.Text, nullable=False),
+    sa.Column("enquiries", sa.Integer, nullable=False),
+    sa.Column("requested_at", sa.BigInteger, nullable=False),
+    sa.Column("delivered_at", sa.BigInteger),
+    sa.CheckConstraint(
+        f"state IN ('{REQUESTED}', '{DISPATCHED}', '{DELIVERED}', '{REJECTED}')",
+        name="shipments_state",
+    ),
+    sqlite_with_rowid=False,  # found by the key alone, which then is the table
+)
+
+_this = shipments.c.order_id == sa.bindparam("of_order")
+# Delivered is final: a late answer of the carrier does not take it back.
+_unless_delivered = sa.case(
+    (shipments.c.state == DELIVERED, shipments.c.state), else_=sa.bindparam("to_state")
+)
+
+
+def _request(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
+    row = insert(shipments).values(
+        state=REQUESTED, carrier_key="", tracking="", enquiries=0, delivered_at=None
+    )
+    request: sa.Executable = row.on_conflict_do_nothing(index_elements=[shipments.c.order_id])
+    return request
+
+
+_REQUEST = PerDialect(_request)
+_FIND = sa.select(shipments).where(_this)
+_ANSWERED = (
+    sa.update(shipments)
+    .where(_this)
+    .values(
+        state=_unless_delivered,
+        carrier_key=sa.bindparam("to_key"),
+        tracking=sa.bindparam("to_tracking"),
+        delivered_at=sa.func.coalesce(shipments.c.delivered_at, sa.bindparam("to_delivered_at")),
+    )
+)
+_DELIVERED = (
+    sa.update(shipments)
+    .where(_this, shipments.c.state != DELIVERED)
+    .values(state=DELIVERED, delivered_at=sa.bindparam("to_delivered_at"))
+)
+_ENQUIRIES = sa.update(shipments).where(_this).values(enquiries=sa.bindparam("to_enquiries"))
+_UNDELIVERED = (
+    sa.select(shipments.c.order_id)
+    .join(orders, orders.c.id == shipments.c.order_id)
+    .where(orders.c.status == COMPLETED, shipments.c.state != DELIVERED)
+    .limit(MAX_EXAMPLES)
+)
+
+
+def shipment_of(tx: Tx, order_id: str) -> Shipment | None:
+    """Give the shipment of an order; None before it was asked for."""
+    row = tx.execute(_FIND, {"of_order": order_id}).one_or_none()
+    return Shipment(*row) if row else None
+
+
+def note_request(tx: Tx, order_id: str, now_ms: int) -> None:
+    """Write that the carrier is about to be asked; harmless when that is written already."""
+    tx.later(_REQUEST, {"order_id": order_id, "requested_at": now_ms})
+
+
+def note_dispatch(tx: Tx, order_id: str, key: str, tracking: str, delivered_at: int | None) -> None:
+    """Write that the carrier has it, under `key`; with a time, that it has arrived as well."""
+    row = {"of_order": order_id, "to_key": key, "to_tracking": tracking}
+    state = DISPATCHED if delivered_at is None else DELIVERED
+    tx.later(_ANSWERED, row | {"to_state": state, "to_delivered_at": delivered_at})
+
+
+def note_rejection(tx: Tx, order_id: str, key: str) -> None:
+    """Write that the carrier will not take it."""
+    row = {"of_order": order_id, "to_key": key, "to_tracking": ""}
+    tx.later(_ANSWERED, row | {"to_state": REJECTED, "to_delivered_at": None})
+
+
+def note_delivery(tx: Tx, order_id: str, now_ms: int) -> None:
+    """Write that the carrier confirmed the delivery, whether or not the order awaits that yet.
+
+    Harmless twice. A confirmation may overtake the carrier's own answer to us: the step that
+    records that answer then finds the shipment delivered, and awaits nothing.
+    """
+    tx.later(_DELIVERED, {"of_order": order_id, "to_delivered_at": now_ms})
+
+
+def count_enquiries(tx: Tx, order_id: str, enquiries: int) -> None:
+    """Write how often the carrier has been asked about an overdue shipment."""
+    tx.later(_ENQUIRIES, {"of_order": order_id, "to_enquiries": enquiries})
+
+
+def completed_but_undelivered(tx: Tx) -> list[str]:
+    """For the audit: orders that count as completed while their goods are not confirmed."""
+    return list(tx.execute(_UNDELIVERED).scalars())

@@ -1,0 +1,59 @@
+"""Settings: environment variables that begin with `CONVEYOR_`, each with a sane default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_DATA = Path("conveyor-data")
+DATABASE_FILE = "conveyor.db"
+EMBEDDED = "embedded:"
+
+
+class Settings(BaseSettings):
+    """What a deployment chooses. `--help` of each command says which of these it overrides."""
+
+    model_config = SettingsConfigDict(env_prefix="CONVEYOR_", extra="ignore", frozen=True)
+
+    data: Path = Field(DEFAULT_DATA, description="Directory of the embedded files.")
+    database_url: str = Field(
+        "", description="sqlite:///FILE or postgresql://...; default: a file in the data directory."
+    )
+    queue_url: str = Field(EMBEDDED, description="embedded: or sqs://REGION/PREFIX?endpoint_url=...")
+    default_currency: str = Field("USD", pattern="^[A-Z]{3}$")
+    intake_merchant: str = Field("default", description="Whose orders come in through the queue.")
+    intake_method: str = Field("card_ok", description="Payment method of the plain intake form.")
+    webhook_secret: str = Field("", description="whsec_... shared with the carrier.")
+    webhook_url: str = Field(
+        "", description="Where the simulated carrier posts; default: straight into this process."
+    )
+    delivery_delay_seconds: float = Field(
+        0.0, ge=0, description="How long the simulated carrier takes to deliver."
+    )
+    delivery_deadline_seconds: float = Field(7 * 86_400.0, gt=0)
+    payment_latency_seconds: float = Field(0.0, ge=0)
+    visibility_seconds: int = Field(30, ge=1, le=43_200)
+    max_receives: int = Field(8, ge=1, le=100)
+    backoff_base_seconds: float = Field(1.0, gt=0)
+    backoff_cap_seconds: float = Field(300.0, gt=0)
+    group_size: int = Field(200, ge=1, le=1_000)
+    in_flight: int = Field(1_000, ge=1)
+    grace_seconds: float = Field(25.0, ge=0, description="How long a clean stop may take.")
+    log_level: str = Field("WARNING")
+
+    @property
+    def database_path(self) -> Path | None:
+        """The SQLite file, or None on PostgreSQL."""
+        if not self.database_url:
+            return self.data / DATABASE_FILE
+        if self.database_url.startswith("sqlite:///"):
+            return Path(self.database_url.removeprefix("sqlite:///"))
+        return None
+
+    @property
+    def directory(self) -> Path:
+        """Where the embedded files are: beside the database."""
+        path = self.database_path
+        return path.parent if path else self.data

