@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="sqlite:///FILE or postgresql://...; default: a file in the data directory."
     )
-    queue_url: str = Field(EMBEDDED, description="embedded: or sqs://REGION/PREFIX?endpoint_url=...")
+    queue_url: str = Field(
+        EMBEDDED, description="embedded: or sqs://REGION/PREFIX?endpoint_url=..."
+    )
     default_currency: str = Field("USD", pattern="^[A-Z]{3}$")
     intake_merchant: str = Field("default", description="Whose orders come in through the queue.")
     intake_method: str = Field("card_ok", description="Payment method of the plain intake form.")

@@ -16,14 +16,21 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgres_books(postgres: Postgres) -> Iterator[Books]:
+    opened = Books(postgres.fresh_database())
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     """An empty database of each kind."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'books.db'}"
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.fresh_database()
-    opened = Books(url)
+    if request.param == "postgresql":
+        shared: Books = request.getfixturevalue("postgres_books")
+        shared.clear()
+        yield shared
+        return
+    opened = Books(f"sqlite:///{tmp_path / 'books.db'}")
     yield opened
     opened.close()

@@ -91,7 +91,7 @@ def test_a_missing_header_is_named(name: str) -> None:
     assert rejection(WebhookKey([NEW]), headers) == name
 
 
-@pytest.mark.parametrize("time_", ["soon", "1.7e9", "-5", "１７", "9" * 5000])
+@pytest.mark.parametrize("time_", ["soon", "1.7e9", "-5", "٣", "9" * 5000])
 def test_a_time_that_is_none_is_named(time_: str) -> None:
     headers = WebhookKey([NEW]).sign("m", BODY, NOW_MS) | {TIMESTAMP_HEADER: time_}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import ConveyorError
@@ -57,7 +57,7 @@ def open_ledger(settings: Settings) -> Database:
     return PostgresDatabase(settings.database_url, connections=LEDGER_CONNECTIONS)
 
 
-def open_queues(settings: Settings, specs: Iterable[QueueSpec], ambient: Ambient) -> Queues:
+def open_queues(settings: Settings, specs: Sequence[QueueSpec], ambient: Ambient) -> Queues:
     """Give the queues that the settings name, not yet connected. Raises `SettingError`."""
     if settings.queue_url.startswith(EMBEDDED):
         from conveyor.adapters.embedded_queue import EmbeddedQueues
@@ -84,4 +84,3 @@ def webhook_secret(settings: Settings) -> str:
             f"here is a new one: {write_secret(secrets.token_bytes(SECRET_BYTES))}",
         )
     return write_secret(secrets.token_bytes(SECRET_BYTES))
-

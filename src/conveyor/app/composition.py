@@ -86,9 +86,7 @@ class App:
             **ORDER_STEPS,
             **INVENTORY_STEPS,
             **payment_steps(self.provider),
-            **shipping_steps(
-                self.carrier, delivery_seconds=settings.delivery_deadline_seconds
-            ),
+            **shipping_steps(self.carrier, delivery_seconds=settings.delivery_deadline_seconds),
         }
         return Engine(
             database=parts.database,
@@ -174,7 +172,7 @@ async def running_app(settings: Settings, services: Collection[str]) -> AsyncIte
 
 async def open_app(settings: Settings) -> App:
     """Open a system without running anything of it."""
-    ambient = Ambient(SystemClock(), random.Random())
+    ambient = Ambient(SystemClock(), random.Random())  # noqa: S311 - jitter and ids, no secrets
     database = open_database(settings)
     ledger = open_ledger(settings)
     queues = open_queues(settings, queue_specs(settings), ambient)

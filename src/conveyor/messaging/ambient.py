@@ -32,7 +32,9 @@ class Ambient:
 
     def new_id(self) -> str:
         """Give a ULID: 26 characters that sort by creation time (github.com/ulid/spec)."""
-        value = (self.clock.now_ms() << ULID_RANDOM_BITS) | self.random.getrandbits(ULID_RANDOM_BITS)
+        value = (self.clock.now_ms() << ULID_RANDOM_BITS) | self.random.getrandbits(
+            ULID_RANDOM_BITS
+        )
         return "".join(
             ULID_ALPHABET[(value >> shift) & 31] for shift in range((ULID_LENGTH - 1) * 5, -1, -5)
         )

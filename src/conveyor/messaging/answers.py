@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from conveyor.messaging import order as status
 from conveyor.messaging.batching import Batcher
 from conveyor.messaging.engine import Engine
-from conveyor.messaging.handling import Desk
+from conveyor.messaging.faults import Desk
+from conveyor.messaging.handling import owed_step
 from conveyor.messaging.order import load
 from conveyor.messaging.outbox import Owed
-from conveyor.messaging.routing_slip import Place, owed
 from conveyor.messaging.settling import settle
 from conveyor.messaging.step import Answer
 from conveyor.messaging.transaction import Tx
@@ -23,7 +23,7 @@ UNKNOWN_ORDER = "unknown_order"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An answer to an order's step. `note` writes it down when the order does not await it (yet)."""
+    """An answer to an order's step; `note` keeps one that comes before the order awaits it."""
 
     order_id: str
     step: str
@@ -83,8 +83,7 @@ def take_answers(tx: Tx, desk: Desk, group: Sequence[Given]) -> list[Result]:
         if order is None:
             results.append(Result(UNKNOWN_ORDER))
             continue
-        flow = desk.registry.flow(order.flow)
-        due = owed(flow, Place(order.position, order.ending))
+        due = owed_step(desk.registry, order)
         if order.status != status.AWAITING or due != given.step or order.id in seen:
             if given.note:
                 given.note(tx)

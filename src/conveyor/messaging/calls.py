@@ -53,13 +53,23 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be asked of a provider, by which step of which order."""
+
+    order: Order
+    step_name: str
+    step: CallStep[Any, Any]
+    payload: object
+
+
+@dataclass(frozen=True, slots=True)
 class Calling:
     """A call whose intent is committed. `known`: the provider may have it already, ask first."""
 
     order: Order
     step_name: str
     step: CallStep[Any, Any]
-    request: Any
+    payload: object
     attempt: int
     known: bool
     expired: bool
@@ -72,7 +82,7 @@ class Calling:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The call did not give an answer. `applied` is False when it is certain that it did nothing."""
+    """The call did not give an answer. `certain`: it is certain that it did nothing."""
 
     error: Exception
     certain: bool
@@ -84,45 +94,42 @@ def latest(tx: Tx, order_ids: Sequence[str]) -> dict[tuple[str, str], Attempt]:
     return {(row[0], row[1]): Attempt(*row) for row in rows}
 
 
-def intend(  # noqa: PLR0913 - the facts of one call
-    tx: Tx,
-    order: Order,
-    step_name: str,
-    step: CallStep[Any, Any],
-    request: Any,
-    last: Attempt | None,
-    now: Now,
-) -> Calling:
+def intend(tx: Tx, request: Request, last: Attempt | None, now: Now) -> Calling:
     """Write the intent of a new attempt, or take up one whose result is not known."""
+    order, name = request.order, request.step_name
+    call = (order, name, request.step, request.payload)
     if last is not None and last.state in OPEN:
         expired = now.ms - last.intended_at > KEY_LIFETIME_MS
-        return Calling(order, step_name, step, request, last.attempt, known=True, expired=expired)
+        return Calling(*call, last.attempt, known=True, expired=expired)
     attempt = last.attempt + 1 if last else 1
     tx.later(
         _INTEND,
         {
             "order_id": order.id,
-            "step": step_name,
+            "step": name,
             "attempt": attempt,
             "state": INTENDED,
             "intended_at": now.ms,
             "ended_at": None,
         },
     )
-    return Calling(order, step_name, step, request, attempt, known=False, expired=False)
+    return Calling(*call, attempt, known=False, expired=False)
 
 
-async def perform(calling: Calling) -> Any | Failed:
-    """Call the provider, or ask what became of an earlier call; every failure becomes a value."""
+async def perform(calling: Calling) -> object:
+    """Call the provider, or ask what became of an earlier call.
+
+    Gives the provider's answer, or `Failed`: every failure becomes a value.
+    """
     try:
         if calling.known:
-            answer = await calling.step.ask(calling.request, calling.key)
+            answer: object = await calling.step.ask(calling.payload, calling.key)
             if answer is not None:
                 return answer
             if calling.expired:
                 # The key is forgotten and the provider knows nothing of it: the attempt is over.
                 return Failed(NotAppliedError("the provider has no trace of it"), certain=True)
-        return await calling.step.call(calling.request, calling.key)
+        return await calling.step.call(calling.payload, calling.key)
     except NotAppliedError as error:
         # An earlier, unanswered call with this key may still have been applied.
         return Failed(error, certain=not calling.known)

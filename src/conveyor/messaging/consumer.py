@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from conveyor.messaging.batching import Batcher
 from conveyor.messaging.calls import Calling, perform
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import PoisonError
-from conveyor.messaging.handling import Desk, Taken, close_group, open_group
+from conveyor.messaging.faults import Desk
+from conveyor.messaging.handling import Called, Taken, close_group, open_group
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.message import decode
 from conveyor.messaging.outbox import wait_for_stop
@@ -33,17 +33,12 @@ from conveyor.messaging.queue import (
 from conveyor.messaging.transaction import Tx
 from conveyor.messaging.verdict import Faulted, Handled, Held, Poisoned, Stale, Verdict
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 OUTAGE_PAUSE_SECONDS = 1.0
 """How long a poller rests when the queue or the database does not answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Called:
-    message: Received
-    calling: Calling
-    result: Any
 
 
 class Consumer:
@@ -59,7 +54,9 @@ class Consumer:
         limits = engine.limits
         lanes = 1 if self.queue.spec.fifo else limits.lanes
         self._opening: Batcher[Received, None] = Batcher(self._open, limits.group_size, lanes=lanes)
-        self._closing: Batcher[_Called, None] = Batcher(self._close, limits.group_size, lanes=lanes)
+        self._closing: Batcher[tuple[Received, Called], None] = Batcher(
+            self._close, limits.group_size, lanes=lanes
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy = asyncio.Event()
 
@@ -80,7 +77,9 @@ class Consumer:
         try:
             await asyncio.wait_for(self._settle(), self.engine.limits.grace_seconds)
         except TimeoutError:
-            log.warning("%s: %d messages left to their visibility timeout", self.name, len(self.leases))
+            log.warning(
+                "%s: %d messages left to their visibility timeout", self.name, len(self.leases)
+            )
         ended.set()
         await keeper
 
@@ -134,17 +133,16 @@ class Consumer:
             self._spawn(self._finish([m for m, _ in poison], [v for _, v in poison]))
         return [None] * len(group)
 
-    async def _close(self, group: list[_Called]) -> list[None]:
-        results = [(c.calling, c.result, c.message.receive_count) for c in group]
-        messages = [c.message for c in group]
-        verdicts = await self._transact(close_group, results, messages)
+    async def _close(self, group: list[tuple[Received, Called]]) -> list[None]:
+        messages = [message for message, _ in group]
+        verdicts = await self._transact(close_group, [called for _, called in group], messages)
         self._spawn(self._finish(messages, verdicts))
         return [None] * len(group)
 
     async def _transact(
         self,
-        work: Callable[[Tx, Desk, Sequence[Any]], list[Verdict]],
-        items: Sequence[Any],
+        work: Callable[[Tx, Desk, Sequence[T]], list[Verdict]],
+        items: Sequence[T],
         messages: Sequence[Received],
     ) -> list[Verdict]:
         database = self.engine.database
@@ -190,7 +188,7 @@ class Consumer:
 
     async def _call(self, message: Received, calling: Calling) -> None:
         result = await perform(calling)
-        await self._closing.submit(_Called(message, calling, result))
+        await self._closing.submit((message, Called(calling, result, message.receive_count)))
 
     async def _bury(self, message: Received, cause: str) -> None:
         attributes = (*message.attributes, ("cause", cause))

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.handling import Desk
+from conveyor.messaging.faults import Desk
 from conveyor.messaging.outbox import Relay
 from conveyor.messaging.queue import Queues
 from conveyor.messaging.registry import Registry
@@ -35,16 +35,14 @@ class Engine:
     registry: Registry
     ambient: Ambient
     relay: Relay
-    retries: RetryPolicy = RetryPolicy()
-    limits: Limits = Limits()
+    retries: RetryPolicy
+    limits: Limits
     tally: Counter[tuple[str, str]] = field(default_factory=Counter)
     """What happened, counted by (what, queue): shown at /metrics."""
 
     def desk(self, *, isolate: bool) -> Desk:
         """Give what a group's transaction needs, at this moment."""
-        return Desk(
-            self.registry, self.retries, self.ambient.random, self.now(), isolate=isolate
-        )
+        return Desk(self.registry, self.retries, self.ambient.random, self.now(), isolate=isolate)
 
     def now(self) -> Now:
         """Read the clock for one group."""

@@ -7,39 +7,28 @@ neighbours; savepoints for every order of every group would cost more than the w
 
 from __future__ import annotations
 
-import traceback
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from random import Random
-from typing import Any
-
-import sqlalchemy as sa
 
 from conveyor.messaging import calls, timeline
 from conveyor.messaging import order as status
 from conveyor.messaging.calls import Attempt, Calling, Failed
 from conveyor.messaging.errors import UnknownStepError
+from conveyor.messaging.faults import Case, Desk
 from conveyor.messaging.message import Token
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.outcome import Outcome
-from conveyor.messaging.parking import park
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.routing_slip import Place, owed, turn_back
 from conveyor.messaging.settling import move, settle
-from conveyor.messaging.step import CallStep, LocalStep, Now
-from conveyor.messaging.tables import orders
+from conveyor.messaging.step import CallStep, LocalStep
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.verdict import Faulted, Handled, Poisoned, Stale, Verdict
+from conveyor.messaging.verdict import Handled, Poisoned, Stale, Verdict
 
 CRASHED_CAUSE = "received too often without a result: it may stop the process that takes it"
 
-_EXPECT = (
-    sa.update(orders)
-    .where(orders.c.id == sa.bindparam("b_id"))
-    .values(expected_at=sa.bindparam("b_expected_at"))
-)
+Attempts = Mapping[tuple[str, str], Attempt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,197 +40,134 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """What both transactions need beside the transaction itself."""
+class Called:
+    """A call that has ended, with what it gave, and how often the message had been received."""
 
-    registry: Registry
-    retries: RetryPolicy
-    random: Random
-    now: Now
-    isolate: bool
-
-    def attempt(self, tx: Tx, work: Callable[[], Verdict], fault: Callable[..., Verdict]) -> Verdict:
-        """Run one order's work; in an isolated group, a raise becomes that order's fault."""
-        if not self.isolate:
-            return work()
-        try:
-            with tx.savepoint():
-                return work()
-        except Exception as error:  # noqa: BLE001 - a bug in one order's step is its own fault
-            return fault(error)
+    calling: Calling
+    result: object
+    receive_count: int
 
 
 def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
     """Take tokens: drop the stale, run local steps, write the intents of calls."""
-    ids = list({t.token.order_id for t in taken})
-    loaded = load(tx, ids)
-    fresh = [o for o in loaded.values() if o.status not in status.SETTLED]
-    attempts = calls.latest(tx, [o.id for o in fresh if _is_call(desk, o)])
-    _take_locks(tx, desk, fresh)
+    loaded = load(tx, list({t.token.order_id for t in taken}))
+    live = {o.id: owed_step(desk.registry, o) for o in loaded.values() if is_live(o)}
+    attempts = calls.latest(tx, [i for i, step in live.items() if _calls_out(desk, step)])
+    _take_locks(tx, desk, [(loaded[i], step) for i, step in live.items()])
     verdicts: list[Verdict] = []
     seen: set[str] = set()
     for t in taken:
         order = loaded.get(t.token.order_id)
         if order is None:
             verdicts.append(Poisoned(f"no order {t.token.order_id}"))
-        elif order.version != t.token.version or order.id in seen:
-            timeline.note(
-                tx,
-                order.id,
-                t.token.version,
-                desk.now.ms,
-                timeline.DUPLICATE_DROPPED,
-                step=t.token.step,
-                attempt=t.receive_count,
-            )
+            continue
+        case = Case(tx, desk, order, t.token.step, t.receive_count)
+        if order.id in seen or not fresh(order, t.token):
+            case.note(timeline.DUPLICATE_DROPPED)
             verdicts.append(Stale())
         else:
             seen.add(order.id)
-            verdicts.append(_open(tx, desk, order, t, attempts))
+            verdicts.append(_open(case, live.get(order.id, ""), attempts))
     return verdicts
 
 
-def close_group(
-    tx: Tx, desk: Desk, results: Sequence[tuple[Calling, Any | Failed, int]]
-) -> list[Verdict]:
-    """Take what providers answered, or did not; each result comes with its receive count."""
-    loaded = load(tx, [calling.order.id for calling, _, _ in results])
+def close_group(tx: Tx, desk: Desk, group: Sequence[Called]) -> list[Verdict]:
+    """Take what providers answered, or did not."""
+    loaded = load(tx, [called.calling.order.id for called in group])
     verdicts: list[Verdict] = []
     seen: set[str] = set()
-    for calling, result, receive_count in results:
+    for called in group:
+        calling = called.calling
         order = loaded[calling.order.id]
-        if order.version != calling.order.version or order.id in seen:
+        if order.id in seen or order.version != calling.order.version:
             verdicts.append(Stale())  # another copy of the token recorded this very call
             continue
         seen.add(order.id)
-        verdicts.append(_close(tx, desk, order, calling, result, receive_count))
+        case = Case(tx, desk, order, calling.step_name, called.receive_count)
+        verdicts.append(_close(case, calling, called.result))
     return verdicts
 
 
-def _open(
-    tx: Tx,
-    desk: Desk,
-    order: Order,
-    taken: Taken,
-    attempts: dict[tuple[str, str], Attempt],
-) -> Verdict:
-    step_name, count = taken.token.step, taken.receive_count
+def fresh(order: Order, token: Token) -> bool:
+    """The fence: a token is only good for the version at which it was owed."""
+    return order.version == token.version
 
-    def fault(error: Exception) -> Verdict:
-        return _fault(tx, desk, order, step_name, count, error)
+
+def is_live(order: Order) -> bool:
+    """Whether the order is on its way: neither at its end nor parked."""
+    return order.status not in status.SETTLED
+
+
+def owed_step(registry: Registry, order: Order) -> str:
+    """Name the step that the order is owed; '' when its flow is not installed here."""
+    flow = registry.flows.get(order.flow)
+    return owed(flow, Place(order.position, order.ending)) if flow else ""
+
+
+def _open(case: Case, due: str, attempts: Attempts) -> Verdict:
+    tx, desk, order = case.tx, case.desk, case.order
 
     def work() -> Verdict:
-        if count > desk.retries.max_receives:
-            return _park(tx, desk, order, step_name, count, CRASHED_CAUSE)
-        due = owed(desk.registry.flow(order.flow), Place(order.position, order.ending))
-        if due != step_name:
-            return Poisoned(f"order {order.id} is owed {due!r}, not {step_name!r}")
-        step = desk.registry.step(step_name)
-        outcome: Outcome
-        if order.status == status.AWAITING:
-            outcome = step.overdue(tx, order, desk.now)
-        elif isinstance(step, LocalStep):
-            outcome = step.run(tx, order, desk.now)
-        elif isinstance(step, CallStep):
-            prepared = step.prepare(tx, order, desk.now)
-            if not isinstance(prepared, Outcome):
-                last = attempts.get((order.id, step_name))
-                return calls.intend(tx, order, step_name, step, prepared, last, desk.now)
-            outcome = prepared
-        else:
-            raise UnknownStepError(step_name)
-        return Handled(settle(tx, desk.registry, order, outcome, desk.now, attempt=count))
+        if case.attempt > desk.retries.max_receives:
+            return case.park(CRASHED_CAUSE)
+        desk.registry.flow(order.flow)  # raises where the flow is not installed: a fault
+        if due != case.step:
+            return Poisoned(f"order {order.id} is owed {due!r}, not {case.step!r}")
+        outcome = _take(case, attempts)
+        if isinstance(outcome, Calling):
+            return outcome
+        return Handled(settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt))
 
-    return desk.attempt(tx, work, fault)
+    return case.guard(work)
 
 
-def _close(  # noqa: PLR0913 - the facts of one call
-    tx: Tx, desk: Desk, order: Order, calling: Calling, result: Any | Failed, count: int
-) -> Verdict:
-    def fault(error: Exception) -> Verdict:
-        return _fault(tx, desk, order, calling.step_name, count, error)
+def _take(case: Case, attempts: Attempts) -> Outcome | Calling:
+    tx, order, now = case.tx, case.order, case.desk.now
+    step = case.desk.registry.step(case.step)
+    if order.status == status.AWAITING:
+        return step.overdue(tx, order, now)
+    if isinstance(step, LocalStep):
+        return step.run(tx, order, now)
+    if not isinstance(step, CallStep):
+        raise UnknownStepError(case.step)
+    prepared = step.prepare(tx, order, now)
+    if isinstance(prepared, Outcome):
+        return prepared
+    request = calls.Request(order, case.step, step, prepared)
+    return calls.intend(tx, request, attempts.get((order.id, case.step)), now)
+
+
+def _close(case: Case, calling: Calling, result: object) -> Verdict:
+    tx, desk, order = case.tx, case.desk, case.order
 
     def work() -> Verdict:
         if isinstance(result, Failed):
-            state = calls.NOT_APPLIED if result.certain else calls.UNKNOWN
-            calls.end(tx, calling, state, desk.now)
-            if result.certain and order.cancelling:
-                flow = desk.registry.flow(order.flow)
-                back = turn_back(flow, Place(order.position), status.CANCELLED)
-                return Handled(move(tx, desk.registry, order, back, desk.now))
-            event = timeline.FAULT if result.certain else timeline.UNKNOWN
-            return _fault(tx, desk, order, calling.step_name, count, result.error, event)
+            return _failed(case, calling, result)
         calls.end(tx, calling, calls.ANSWERED, desk.now)
         outcome = calling.step.record(tx, order, result, desk.now)
-        return Handled(settle(tx, desk.registry, order, outcome, desk.now, attempt=count))
+        return Handled(settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt))
 
-    return desk.attempt(tx, work, fault)
-
-
-def _fault(  # noqa: PLR0913 - the facts of one fault
-    tx: Tx,
-    desk: Desk,
-    order: Order,
-    step_name: str,
-    count: int,
-    error: Exception,
-    event: str = timeline.FAULT,
-) -> Verdict:
-    cause = f"{type(error).__name__}: {error}"
-    timeline.note(
-        tx,
-        order.id,
-        order.version,
-        desk.now.ms,
-        event,
-        step=step_name,
-        attempt=count,
-        detail={"cause": cause},
-    )
-    if desk.retries.exhausted(count):
-        trace = "".join(traceback.format_exception(error))
-        return _park(tx, desk, order, step_name, count, cause, trace)
-    rest = desk.retries.rest_seconds(count, desk.random)
-    tx.later(_EXPECT, {"b_id": order.id, "b_expected_at": desk.now.ms + rest * 1000})
-    return Faulted(rest)
+    return case.guard(work)
 
 
-def _park(  # noqa: PLR0913 - what an operator needs to know
-    tx: Tx,
-    desk: Desk,
-    order: Order,
-    step_name: str,
-    count: int,
-    cause: str,
-    trace: str = "",
-) -> Verdict:
-    park(tx, order, desk.now, step=step_name, cause=cause, attempts=count, traceback=trace)
-    timeline.note(
-        tx,
-        order.id,
-        order.version,
-        desk.now.ms,
-        timeline.PARKED,
-        step=step_name,
-        attempt=count,
-        detail={"cause": cause},
-    )
-    place = Place(order.position, order.ending)
-    return Handled(move(tx, desk.registry, order, place, desk.now, parking=True))
+def _failed(case: Case, calling: Calling, failed: Failed) -> Verdict:
+    tx, desk, order = case.tx, case.desk, case.order
+    state = calls.NOT_APPLIED if failed.certain else calls.UNKNOWN
+    calls.end(tx, calling, state, desk.now)
+    if failed.certain and order.cancelling:
+        back = turn_back(desk.registry.flow(order.flow), Place(order.position), status.CANCELLED)
+        return Handled(move(tx, desk.registry, order, back, desk.now))
+    return case.fault(failed.error, timeline.FAULT if failed.certain else timeline.UNKNOWN)
 
 
-def _is_call(desk: Desk, order: Order) -> bool:
-    flow = desk.registry.flows.get(order.flow)
-    name = owed(flow, Place(order.position, order.ending)) if flow else ""
-    return isinstance(desk.registry.steps.get(name), CallStep)
+def _calls_out(desk: Desk, step: str) -> bool:
+    return isinstance(desk.registry.steps.get(step), CallStep)
 
 
-def _take_locks(tx: Tx, desk: Desk, group: Sequence[Order]) -> None:
+def _take_locks(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
     by_step: dict[str, list[Order]] = defaultdict(list)
-    for order in group:
-        flow = desk.registry.flows.get(order.flow)
-        if flow:
-            by_step[owed(flow, Place(order.position, order.ending))].append(order)
+    for order, due in group:
+        by_step[due].append(order)
     for name, members in sorted(by_step.items()):
         step = desk.registry.steps.get(name)
         if isinstance(step, LocalStep) and step.lock:

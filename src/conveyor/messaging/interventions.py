@@ -102,9 +102,7 @@ def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) ->
     return Intervention(ACCEPTED, (), move(tx, registry, order, end, now, reason=reason))
 
 
-def _compensate(
-    tx: Tx, registry: Registry, order: Order, now: Now, reason: str
-) -> Intervention:
+def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str) -> Intervention:
     flow = registry.flow(order.flow)
     if order.status == status.PARKED:
         unpark(tx, order.id)

@@ -73,9 +73,7 @@ class Leases:
         ]
         if not near:
             return
-        failed = set(
-            await self._queue.set_visibility([VisibilityChange(r, seconds) for r in near])
-        )
+        failed = set(await self._queue.set_visibility([VisibilityChange(r, seconds) for r in near]))
         for receipt in near:
             if receipt not in failed and receipt in self._until:
                 self._until[receipt] = now + seconds * 1000

@@ -42,7 +42,7 @@ class Owed:
     now: bool = True
 
 
-def _put(insert: Any) -> sa.Executable:
+def _put(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts share no type
     statement = insert(outbox)
     changed = ("version", "queue", "step", "group_key", "due_at")
     # The newest token replaces an older one: an order is owed one at a time.

@@ -30,7 +30,7 @@ class Parked:
     parked_at: int
 
 
-def park(  # noqa: PLR0913 - what an operator needs to know
+def park(
     tx: Tx,
     order: Order,
     now: Now,

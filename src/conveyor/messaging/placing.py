@@ -1,4 +1,4 @@
-"""How an order enters: its row, its first token and its first timeline entry, in one transaction."""
+"""How an order enters: row, first token and first timeline entry, in one transaction."""
 
 from __future__ import annotations
 

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from conveyor.messaging import order as status
 from conveyor.messaging import outbox, timeline
 from conveyor.messaging.engine import Engine
+from conveyor.messaging.handling import owed_step
 from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed, wait_for_stop
-from conveyor.messaging.routing_slip import Place, owed, service_of
+from conveyor.messaging.routing_slip import service_of
 from conveyor.messaging.tables import orders
 from conveyor.messaging.tables import outbox as outbox_table
 from conveyor.messaging.transaction import Tx
@@ -76,7 +77,7 @@ class Reconciler:
         overdue = await engine.database.read(lambda tx: self._overdue(tx, now))
         by_queue: dict[str, list[Order]] = defaultdict(list)
         for order in overdue:
-            by_queue[service_of(self._owed_step(order))].append(order)
+            by_queue[service_of(owed_step(self._engine.registry, order))].append(order)
         lost: list[str] = []
         for name, waiting in by_queue.items():
             depth = (await engine.queues.queue(name).depth()).total
@@ -104,15 +105,10 @@ class Reconciler:
         for order in (Order(*row) for row in rows):
             if order.id not in lost:
                 continue
-            step = self._owed_step(order)
+            step = owed_step(self._engine.registry, order)
             token = Owed(order.id, order.version, service_of(step), step, order.group_key, now)
             outbox.put(tx, token)
-            tx.later(
-                _EXPECT, {"b_id": order.id, "b_version": order.version, "b_expected_at": now}
-            )
+            tx.later(_EXPECT, {"b_id": order.id, "b_version": order.version, "b_expected_at": now})
             timeline.note(tx, order.id, order.version, now, timeline.RESENT, step=step)
             resent.append(token)
         return resent
-
-    def _owed_step(self, order: Order) -> str:
-        return owed(self._engine.registry.flow(order.flow), Place(order.position, order.ending))

@@ -1,4 +1,4 @@
-"""What an outcome does to its order: version, place, timeline and the next token, in one transaction."""
+"""What an outcome does to its order: version, place, timeline, next token; one transaction."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging import outbox, timeline
 from conveyor.messaging import order as status
+from conveyor.messaging import outbox, timeline
 from conveyor.messaging.errors import RefusedToCompensateError
 from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed
@@ -39,7 +39,7 @@ _MOVE = (
 )
 
 
-def settle(  # noqa: PLR0913 - the facts of one attempt
+def settle(
     tx: Tx,
     registry: Registry,
     order: Order,
@@ -72,9 +72,7 @@ def settle(  # noqa: PLR0913 - the facts of one attempt
             if order.status != status.AWAITING:
                 _run_also(tx, registry, order, now)
             story.tell(timeline.AWAITING, {"what": what, "seconds": seconds, **detail})
-            return move(
-                tx, registry, order, place, now, rest_seconds=seconds, awaiting=True
-            )
+            return move(tx, registry, order, place, now, rest_seconds=seconds, awaiting=True)
         case Again(reason, seconds, detail):
             story.tell(timeline.AGAIN, {"reason": reason, **detail})
             return move(tx, registry, order, place, now, rest_seconds=seconds)
@@ -84,7 +82,7 @@ def settle(  # noqa: PLR0913 - the facts of one attempt
             return move(tx, registry, order, place, now, parking=True)
 
 
-def move(  # noqa: PLR0913 - one row has this many facts
+def move(
     tx: Tx,
     registry: Registry,
     order: Order,

@@ -23,7 +23,7 @@ class Now:
     ms: int
 
 
-class AnyStep(ABC):
+class AnyStep:
     """What both kinds of steps share: how an awaited answer, or its absence, moves the order on."""
 
     def group(self, order: Order) -> str:
@@ -53,7 +53,7 @@ class LocalStep(AnyStep):
         self.lock = lock
 
 
-class CallStep(AnyStep, Generic[Q, A]):
+class CallStep(AnyStep, ABC, Generic[Q, A]):
     """A step that calls a provider, between two transactions: intent before, result after.
 
     The idempotency key is order, step and attempt. A call that raises `NotAppliedError` is a

@@ -52,7 +52,10 @@ timeline = sa.Table(
     "timeline",
     metadata,
     sa.Column(
-        "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True
+        "id",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
     ),
     sa.Column("order_id", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),

@@ -41,7 +41,7 @@ class Entry:
     detail: str = ""
 
 
-def note(  # noqa: PLR0913 - an entry has this many facts
+def note(
     tx: Tx,
     order_id: str,
     version: int,

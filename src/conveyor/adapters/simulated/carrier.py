@@ -40,7 +40,7 @@ POST_SECONDS = 15.0
 CLAIM_SECONDS = 30.0
 """How long a claimed arrival is left to the process that claimed it: more than a post may take."""
 IDLE_SECONDS = 1.0
-"""How often the ledger is looked at for what another process has left in it."""
+"""How often a ledger that processes share is looked at for what another has left in it."""
 BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 300.0
 MAX_TRIES = 20
@@ -60,12 +60,19 @@ class SimulatedCarrier:
         post: Post,
         key: WebhookKey,
         deliver_after_seconds: float,
+        look_seconds: float | None = None,
     ) -> None:
-        """`post` sends headers and body to our webhook and gives the status of the answer."""
+        """`post` sends headers and body to our webhook and gives the status of the answer.
+
+        `look_seconds` is how often the ledger is looked at for what other processes left in it;
+        by default `IDLE_SECONDS`, but never on SQLite, which belongs to one process.
+        """
         self._database = database
         self._ambient = ambient
         self._post = post
         self._key = key
+        alone = math.inf if database.dialect == "sqlite" else IDLE_SECONDS
+        self._look_seconds = alone if look_seconds is None else look_seconds
         self._deliver_after_ms = round(deliver_after_seconds * 1000)
         self._groups: Batcher[Entry, CarrierAnswer] = Batcher(self._take, MAX_GROUP)
         self._wake = asyncio.Event()
@@ -132,13 +139,13 @@ class SimulatedCarrier:
         self._wakes_at = math.inf  # whatever is dispatched while we look wakes us
         due = await self._database.read(ledger.next_telling)
         now = self._ambient.now_ms()
-        rest = IDLE_SECONDS if due is None else min((due - now) / 1000, IDLE_SECONDS)
+        rest = min(math.inf if due is None else (due - now) / 1000, self._look_seconds)
         self._wakes_at = now + rest * 1000
         return max(rest, 0.0)
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            await asyncio.wait_for(self._wake.wait(), None if seconds == math.inf else seconds)
         except TimeoutError:
             return
 

@@ -96,8 +96,10 @@ class SqliteDatabase:
             transaction = self._writer.begin()
             try:
                 tx = Tx(self._writer)
-                results = [work(tx) for work in works]
-                tx.flush()
+                results = []
+                for work in works:
+                    results.append(work(tx))
+                    tx.flush()  # the next one must see all of this one's effect
                 await self._sync()
             except BaseException:
                 transaction.rollback()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -45,7 +45,7 @@ class PlainOrder(BaseModel):
     total: Decimal = Field(ge=0, le=MAX_TOTAL, allow_inf_nan=False)
 
 
-def read_intake(value: Any, default_currency: str, default_method: str) -> tuple[str, OrderBody]:
+def read_intake(value: object, default_currency: str, default_method: str) -> tuple[str, OrderBody]:
     """Give the idempotency key ('' for none) and the order. Raises pydantic's `ValidationError`."""
     if not (isinstance(value, dict) and "orderId" in value):
         return "", OrderBody.model_validate(value)

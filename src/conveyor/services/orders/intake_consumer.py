@@ -95,7 +95,9 @@ class IntakeConsumer:
             if isinstance(answer, Placed) or await self._bury(m, answer)
         ]
         gone = set(deletes)
-        rests = [VisibilityChange(m.receipt, REST_SECONDS) for m in messages if m.receipt not in gone]
+        rests = [
+            VisibilityChange(m.receipt, REST_SECONDS) for m in messages if m.receipt not in gone
+        ]
         await self._queue.delete(deletes)
         self._leases.drop(m.receipt for m in messages)
         if rests:

@@ -21,7 +21,7 @@ MAX_TOTAL = 10**15  # minor units
 MAX_METADATA_ENTRIES = 50
 MAX_METADATA_DEPTH = 8
 
-# Text without control characters: PostgreSQL cannot store NUL, and terminals should not see the rest.
+# Without control characters: PostgreSQL cannot store NUL, and no terminal should see the rest.
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
@@ -111,7 +111,7 @@ class OrderBody(_Strict):
         return self.total
 
 
-def _check_metadata(value: Any, depth: int) -> None:
+def _check_metadata(value: object, depth: int) -> None:
     if depth > MAX_METADATA_DEPTH:
         raise ValueError(f"metadata: is nested more than {MAX_METADATA_DEPTH} deep")
     if isinstance(value, str) and "\x00" in value:

@@ -140,9 +140,7 @@ class Placement:
             for request in group
         ]
 
-    def _place_one(
-        self, tx: Tx, request: _Request, kept: KeptKey | None, now: Now
-    ) -> _Outcome:
+    def _place_one(self, tx: Tx, request: _Request, kept: KeptKey | None, now: Now) -> _Outcome:
         if kept is not None:
             if kept.fingerprint != request.fingerprint:
                 return KeyReused(kept.key, kept.order_id), None
@@ -151,8 +149,6 @@ class Placement:
         if request.key:
             keep_key(
                 tx,
-                KeptKey(
-                    request.merchant, request.key, request.fingerprint, request.new.id, now.ms
-                ),
+                KeptKey(request.merchant, request.key, request.fingerprint, request.new.id, now.ms),
             )
         return Placed(request.new.id, now.ms, again=False), owed

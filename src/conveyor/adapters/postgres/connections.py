@@ -1,0 +1,65 @@
+"""How connections to PostgreSQL are opened and kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from conveyor.adapters.postgres.errors import PostgresExtraMissingError
+
+DRIVER = "postgresql+psycopg"
+APPLICATION_NAME = "conveyor"
+CONNECT_TIMEOUT_SECONDS = 5
+STATEMENT_TIMEOUT_MS = 60_000
+LOCK_TIMEOUT_MS = 10_000
+# A process that hangs inside a transaction must not hold its locks for ever.
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+# A peer that went away without a word (power, network) is given up after about this long.
+KEEPALIVE_IDLE_SECONDS = 30
+UNACKNOWLEDGED_TIMEOUT_MS = 30_000
+
+# Not as libpq's `options`: poolers such as PgBouncer and RDS Proxy refuse those.
+SESSION_SETTINGS = (
+    f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
+    f"SET lock_timeout = {LOCK_TIMEOUT_MS}; "
+    f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}"
+)
+
+
+def open_engine(url: str, connections: int) -> sa.Engine:
+    """Give a pool of at most `connections`; none is opened yet.
+
+    Raises `PostgresExtraMissingError` when there is no driver.
+    """
+    try:
+        engine = sa.create_engine(
+            sa.make_url(url).set(drivername=DRIVER),
+            pool_size=connections,
+            max_overflow=0,
+            # One that was waiting for this change, or that a restarted server cut off, is found
+            # out by its first statement and replaced: cheaper than a ping before each transaction.
+            pool_pre_ping=False,
+            isolation_level="READ COMMITTED",
+            connect_args={
+                "application_name": APPLICATION_NAME,
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
+                "tcp_user_timeout": UNACKNOWLEDGED_TIMEOUT_MS,
+            },
+        )
+    except ImportError as error:
+        raise PostgresExtraMissingError from error
+
+    @sa.event.listens_for(engine, "connect")
+    def settle(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+        connection.autocommit = True  # a SET is undone with the transaction it was made in
+        connection.execute(SESSION_SETTINGS)
+        connection.autocommit = False
+
+    return engine
+
+
+def reading(engine: sa.Engine) -> sa.Engine:
+    """Give the same pool for transactions that see one committed state and cannot write."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

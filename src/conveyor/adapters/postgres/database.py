@@ -1,0 +1,117 @@
+"""The database port on PostgreSQL: each function has a transaction, and a thread, of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from conveyor.adapters.postgres.connections import open_engine, reading
+from conveyor.adapters.postgres.errors import (
+    AbortedTransactionError,
+    is_lost,
+    is_unavailability,
+    to_be_retried,
+)
+from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
+from conveyor.messaging.transaction import Tx
+
+T = TypeVar("T")
+
+CONNECTIONS = 8
+MAX_ATTEMPTS = 6
+FIRST_RETRY_SECONDS = 0.02  # doubled each time: 0.6 s in all, about a quick restart
+
+
+class PostgresDatabase:
+    """A pool of connections, and as many threads to use them.
+
+    With `inline` everything happens in the calling thread: for tests on virtual time.
+    """
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, *, connections: int = CONNECTIONS, inline: bool = False) -> None:
+        """Take `postgresql://...`; nothing is opened yet. Raises `PostgresExtraMissingError`."""
+        self._engine = open_engine(url, connections)
+        self._reading = reading(self._engine)
+        self._threads = None if inline else ThreadPoolExecutor(connections, "postgres")
+
+    async def run(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a transaction of its own, again after a deadlock or a lost connection.
+
+        Raises what `work` raises, `DatabaseUnavailableError` when nothing was committed and the
+        server is to blame, and `CommitUnknownError` when it went away during COMMIT.
+        """
+        return await self._with_retries(self._write, work)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on one committed state of the database; it cannot write."""
+        return await self._with_retries(self._read, work)
+
+    async def close(self) -> None:
+        """Finish what was begun, then close the connections."""
+        if self._threads is not None:
+            await asyncio.to_thread(self._threads.shutdown)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the connections that are not in use; what is not committed never was."""
+        self._engine.dispose()
+
+    async def _with_retries(
+        self, transaction: Callable[[Callable[[Tx], T]], T], work: Callable[[Tx], T]
+    ) -> T:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return await self._in_thread(transaction, work)
+            except sa.exc.DBAPIError as error:
+                if not to_be_retried(error) or attempt == MAX_ATTEMPTS:
+                    if is_unavailability(error):
+                        raise self._unavailable(error) from error
+                    raise
+            await asyncio.sleep(FIRST_RETRY_SECONDS * 2 ** (attempt - 1))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401
+        if self._threads is None:
+            return function(*args)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+    def _write(self, work: Callable[[Tx], T]) -> T:
+        with self._engine.connect() as connection:
+            tx = Tx(connection)
+            result = work(tx)
+            tx.flush()
+            _commit(connection)
+        return result
+
+    def _read(self, work: Callable[[Tx], T]) -> T:
+        with self._reading.connect() as connection:
+            tx = Tx(connection)
+            result = work(tx)
+            tx.flush()  # a write that was put off fails here like any other
+        return result
+
+    def _unavailable(self, error: sa.exc.DBAPIError) -> DatabaseUnavailableError:
+        place = self._engine.url.set(username=None, password=None, query={})
+        return DatabaseUnavailableError(str(place), str(error.orig))
+
+
+def _commit(connection: sa.Connection) -> None:
+    """Commit, and be certain of it or say so."""
+    status = connection.connection.driver_connection.info.transaction_status  # type: ignore[union-attr]
+    if status.name == "INERROR":
+        raise AbortedTransactionError
+    try:
+        connection.commit()
+    except sa.exc.DBAPIError as error:
+        if not is_lost(error):
+            raise
+        # The server may have committed and died before it could say so: running the function
+        # again could do its work twice. Redelivered messages are fenced by the order's version,
+        # and requests by their idempotency key, so both find out which it was.
+        raise CommitUnknownError(str(error.orig)) from error

@@ -1,0 +1,61 @@
+"""What the server's errors mean for a transaction.
+
+SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from conveyor.messaging.errors import ConveyorError
+
+SERIALIZATION_FAILURE = "40001"
+DEADLOCK_DETECTED = "40P01"
+TOO_MANY_CONNECTIONS = "53300"
+LOCK_NOT_AVAILABLE = "55P03"
+CANNOT_CONNECT_NOW = "57P03"
+RETRIED = frozenset(
+    {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW}
+)
+# Connection exception, insufficient resources (a full disk), operator intervention, system error.
+UNAVAILABLE_CLASSES = ("08", "53", "57", "58", LOCK_NOT_AVAILABLE)
+
+
+class PostgresExtraMissingError(ConveyorError):
+    """Conveyor was installed without what it needs for PostgreSQL."""
+
+    def __init__(self) -> None:
+        super().__init__("PostgreSQL needs its driver: pip install 'conveyor[postgres]'")
+
+
+class AbortedTransactionError(ConveyorError):
+    """A function went on after a failed statement: PostgreSQL had given the transaction up.
+
+    Such a COMMIT rolls back and reports no error. Use a savepoint around what may fail.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("a statement failed and its error was swallowed: nothing was committed")
+
+
+def is_lost(error: sa.exc.DBAPIError) -> bool:
+    """Whether there is no connection any more, or never was: the server did not say why."""
+    unexplained = isinstance(error, sa.exc.OperationalError) and not _sqlstate(error)
+    return error.connection_invalidated or unexplained
+
+
+def to_be_retried(error: sa.exc.DBAPIError) -> bool:
+    """Whether the same function may well succeed in a new transaction, soon.
+
+    True of a lost connection too: as long as COMMIT was not sent, nothing was committed.
+    """
+    return is_lost(error) or _sqlstate(error) in RETRIED
+
+
+def is_unavailability(error: sa.exc.DBAPIError) -> bool:
+    """Whether the server, not the statement, is to blame."""
+    return is_lost(error) or _sqlstate(error).startswith(UNAVAILABLE_CLASSES)
+
+
+def _sqlstate(error: sa.exc.DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""

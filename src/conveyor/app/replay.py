@@ -1,0 +1,193 @@
+"""Replay: places every order of a file, waits until all of them are settled, and reports.
+
+The idempotency key of a line is the digest of the whole file and the line's number: a replay that
+was broken off, by whatever, goes on where it was when it is run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from conveyor.app.replay_report import ReplayReport
+from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.placement import KeyInFlight, KeyReused, Overloaded, Placed
+
+IN_FLIGHT = 2_000
+"""Orders of one replay that may be unsettled at a time."""
+CHUNK = 200
+"""Orders that are placed at once."""
+LOOK_SECONDS = 0.25
+BUSY_SECONDS = 0.5
+DIGEST_DIGITS = 32
+MAX_BAD_LINES = 10
+"""Bad lines that are shown; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unacceptable:
+    """The order is not taken, and trying again would not help; `reason` names the field."""
+
+    reason: str
+
+
+Answer = Placed | KeyReused | KeyInFlight | Overloaded | Unacceptable
+
+
+class ReplayTarget(Protocol):
+    """Where orders are placed: a running server, or the system in this process."""
+
+    async def place(self, key: str, body: OrderBody) -> Answer:
+        """Place one order; called for many at once."""
+        ...
+
+    async def still_open(self, order_ids: Collection[str]) -> set[str]:
+        """Give those of the orders that are not settled: neither at their end nor parked."""
+        ...
+
+    async def report(self, prefix: str) -> ReplayReport:
+        """Look at all orders whose idempotency key begins with `prefix`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFile:
+    """A file of orders, one JSON object a line; empty lines are passed over."""
+
+    path: Path
+    digest: str
+    orders: int
+
+    @property
+    def prefix(self) -> str:
+        """How the idempotency keys of all its lines begin."""
+        return f"{self.digest}:"
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Give number (from 1) and text of each line, never the whole file at once."""
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if text := line.strip():
+                    yield number, text
+
+
+def measure(path: Path) -> OrderFile:
+    """Read a file once, for its digest and its number of orders. Raises `OSError`."""
+    digest, orders = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        for line in file:
+            digest.update(line)
+            orders += bool(line.strip())
+    return OrderFile(path, digest.hexdigest()[:DIGEST_DIGITS], orders)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that did not become an order."""
+
+    number: int
+    cause: str
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a replay is. `settled` counts what it placed, now or earlier."""
+
+    orders: int
+    placed: int = 0
+    already_placed: int = 0
+    rejected: int = 0
+    settled: int = 0
+    bad_lines: list[BadLine] = field(default_factory=list)
+
+    @property
+    def open(self) -> int:
+        """What has been placed and is not settled yet."""
+        return self.placed + self.already_placed - self.settled
+
+
+class Replay:
+    """One run over one file."""
+
+    def __init__(
+        self,
+        target: ReplayTarget,
+        file: OrderFile,
+        *,
+        in_flight: int = IN_FLIGHT,
+        tell: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        """`tell` is called often; the progress that it is given goes on changing."""
+        self.progress = Progress(file.orders)
+        self._target = target
+        self._file = file
+        self._in_flight = in_flight
+        self._tell = tell
+        self._open: set[str] = set()
+
+    async def run(self) -> Progress:
+        """Place everything and wait until it is settled."""
+        for chunk in _chunks(self._file.lines(), min(CHUNK, self._in_flight)):
+            await self._until_open(self._in_flight - len(chunk))
+            await asyncio.gather(*(self._take(number, text) for number, text in chunk))
+            self._tell(self.progress)
+        await self._until_open(0)
+        return self.progress
+
+    async def _take(self, number: int, text: bytes) -> None:
+        progress = self.progress
+        match await self._place(number, text):
+            case Placed(order_id, _, again):
+                if again:
+                    progress.already_placed += 1
+                else:
+                    progress.placed += 1
+                self._open.add(order_id)
+            case BadLine() as bad:
+                progress.rejected += 1
+                if len(progress.bad_lines) < MAX_BAD_LINES:
+                    progress.bad_lines.append(bad)
+
+    async def _place(self, number: int, text: bytes) -> Placed | BadLine:
+        try:
+            body = OrderBody.model_validate_json(text)
+        except ValidationError as error:
+            return BadLine(number, "; ".join(_say(e["loc"], e["msg"]) for e in error.errors()))
+        key = f"{self._file.prefix}{number}"
+        while True:
+            match await self._target.place(key, body):
+                case Placed() as placed:
+                    return placed
+                case Unacceptable(reason):
+                    return BadLine(number, reason)
+                case KeyReused(_, order_id):
+                    return BadLine(number, f"its key placed order {order_id}, which is another")
+                case KeyInFlight() | Overloaded():
+                    await asyncio.sleep(BUSY_SECONDS)
+
+    async def _until_open(self, limit: int) -> None:
+        while len(self._open) > limit:
+            before = len(self._open)
+            self._open = await self._target.still_open(self._open)
+            self.progress.settled += before - len(self._open)
+            self._tell(self.progress)
+            if len(self._open) > limit:
+                await asyncio.sleep(LOOK_SECONDS)
+
+
+def _chunks(lines: Iterable[tuple[int, bytes]], size: int) -> Iterator[Sequence[tuple[int, bytes]]]:
+    rest = iter(lines)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _say(location: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(str(part) for part in location)
+    return f"{name}: {message}" if name else message

@@ -1,0 +1,103 @@
+"""When a step raises: the attempt is noted and the message comes back, or the order is parked."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+import sqlalchemy as sa
+
+from conveyor.messaging import timeline
+from conveyor.messaging.order import Order
+from conveyor.messaging.parking import park
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.retries import RetryPolicy
+from conveyor.messaging.routing_slip import Place
+from conveyor.messaging.settling import move
+from conveyor.messaging.step import Now
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Tx
+from conveyor.messaging.verdict import Faulted, Handled, Verdict
+
+_EXPECT = (
+    sa.update(orders)
+    .where(orders.c.id == sa.bindparam("b_id"))
+    .values(expected_at=sa.bindparam("b_expected_at"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a group's transaction needs beside the transaction itself.
+
+    With `isolate`, each order stands behind a savepoint of its own.
+    """
+
+    registry: Registry
+    retries: RetryPolicy
+    random: Random
+    now: Now
+    isolate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One order's turn in a group: the step it is to take, and how often its message came."""
+
+    tx: Tx
+    desk: Desk
+    order: Order
+    step: str
+    attempt: int
+
+    def guard(self, work: Callable[[], Verdict]) -> Verdict:
+        """Run the order's work; in an isolated group, a raise becomes this order's fault."""
+        if not self.desk.isolate:
+            return work()
+        try:
+            with self.tx.savepoint():
+                return work()
+        except Exception as error:  # noqa: BLE001 - a bug in one order's step is its own fault
+            return self.fault(error)
+
+    def note(self, event: str, detail: dict[str, str] | None = None) -> None:
+        """Write a line of the order's timeline."""
+        timeline.note(
+            self.tx,
+            self.order.id,
+            self.order.version,
+            self.desk.now.ms,
+            event,
+            step=self.step,
+            attempt=self.attempt,
+            detail=detail,
+        )
+
+    def fault(self, error: Exception, event: str = timeline.FAULT) -> Verdict:
+        """Let the message come back after a rest; park the order when that was the last try."""
+        cause = f"{type(error).__name__}: {error}"
+        self.note(event, {"cause": cause})
+        if self.desk.retries.exhausted(self.attempt):
+            return self.park(cause, "".join(traceback.format_exception(error)))
+        rest = self.desk.retries.rest_seconds(self.attempt, self.desk.random)
+        expected_at = self.desk.now.ms + rest * 1000
+        self.tx.later(_EXPECT, {"b_id": self.order.id, "b_expected_at": expected_at})
+        return Faulted(rest)
+
+    def park(self, cause: str, trace: str = "") -> Verdict:
+        """Stop the order here until an operator decides."""
+        order, now = self.order, self.desk.now
+        park(
+            self.tx,
+            order,
+            now,
+            step=self.step,
+            cause=cause,
+            attempts=self.attempt,
+            traceback=trace,
+        )
+        self.note(timeline.PARKED, {"cause": cause})
+        place = Place(order.position, order.ending)
+        return Handled(move(self.tx, self.desk.registry, order, place, now, parking=True))

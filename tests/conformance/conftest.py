@@ -1,0 +1,21 @@
+"""The fixtures of the conformance suites."""
+
+from tests.conformance.queue_fixtures import (
+    anyio_backend,
+    aws_environment,
+    deployment,
+    embedded,
+    ministack,
+    moto,
+    service,
+)
+
+__all__ = [
+    "anyio_backend",
+    "aws_environment",
+    "deployment",
+    "embedded",
+    "ministack",
+    "moto",
+    "service",
+]

@@ -1,0 +1,33 @@
+"""A process that writes to the database at argv[1] and says which writes have returned.
+
+It ends only when it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from itertools import count
+
+from tests.conformance.database_fixtures import counters, open_database, put
+
+WRITERS = 8
+
+
+async def main(url: str) -> None:
+    """Write as fast as it goes, from several tasks."""
+    database = open_database(url, inline=False)
+    await database.run(lambda tx: counters.create(tx.connection, checkfirst=True))
+    names = count()
+
+    async def write() -> None:
+        while True:
+            name = f"row-{next(names)}"
+            await database.run(lambda tx: put(tx, name))
+            print(name, flush=True)  # noqa: T201 - this is what the parent reads
+
+    await asyncio.gather(*(write() for _ in range(WRITERS)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

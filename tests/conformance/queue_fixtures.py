@@ -1,0 +1,144 @@
+"""The queue services that the conformance suite runs on, and in what each departs from SQS."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from conveyor.adapters.embedded_queue import EmbeddedQueues
+from conveyor.adapters.sqs import SqsAddress, SqsQueues
+from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.queue import MAX_MESSAGE_BYTES, Queue, Queues, QueueSpec
+from tests.servers import AWS_TEST_ENVIRONMENT, HOST, ministack_server
+
+REGION = "eu-west-1"
+
+
+class WallClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+AMBIENT = Ambient(WallClock(), random.Random(1))
+
+
+@dataclass(frozen=True)
+class Service:
+    """A queue service. Every field but the first two names a departure from Amazon SQS.
+
+    Tests assert the departures, so that one that ends is noticed.
+    """
+
+    name: str
+    make: Callable[[], Queues]
+    # MiniStack has the limit that SQS had until 2025.
+    largest_body: int = MAX_MESSAGE_BYTES
+    # Moto deletes, and sets visibility, by any receipt that a message ever had; on SQS an older
+    # one does nothing.
+    obeys_stale_receipts: bool = False
+    # Moto and MiniStack let the latest receipt set the visibility of a message that is visible
+    # again; SQS answers MessageNotInflight.
+    obeys_ended_leases: bool = False
+    # Moto and MiniStack delete from a FIFO queue after the lease ended; SQS says it has expired.
+    deletes_fifo_after_lease: bool = False
+    # MiniStack calls the receipt of a deleted message invalid; SQS accepts it.
+    refuses_second_delete: bool = False
+    # Moto deduplicates against the messages that are in the queue, whatever their group.
+    deduplicates_by_contents_of_queue: bool = False
+    # An addition: the embedded queue's redrive policy tells why it moved a message.
+    tells_cause: bool = False
+    # An addition: the embedded queue's long polls end when asked to.
+    wakes: bool = False
+
+
+class Deployment:
+    """A service with no queues in it yet."""
+
+    def __init__(self, service: Service, queues: Queues) -> None:
+        self.service = service
+        self.queues = queues
+
+    async def queue(
+        self, *, fifo: bool = False, visibility_seconds: int = 30, max_receives: int = 10
+    ) -> Queue:
+        """Provision a queue."""
+        spec = QueueSpec(f"q{uuid.uuid4().hex}", fifo, visibility_seconds, max_receives)
+        await self.queues.provision([spec])
+        return self.queues.queue(spec.name)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def aws_environment() -> Iterator[None]:
+    """Credentials for servers that take any."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in AWS_TEST_ENVIRONMENT.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def moto(aws_environment: None) -> Iterator[Service]:
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second, for few tests
+
+    server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
+    server.start()
+    address = SqsAddress(REGION, "moto-", f"http://{HOST}:{server.get_host_and_port()[1]}")
+    yield Service(
+        "moto",
+        lambda: SqsQueues(address, [], AMBIENT),
+        obeys_stale_receipts=True,
+        obeys_ended_leases=True,
+        deletes_fifo_after_lease=True,
+        deduplicates_by_contents_of_queue=True,
+    )
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def ministack(aws_environment: None) -> Iterator[Service]:
+    with ministack_server() as server:
+        address = SqsAddress(REGION, "mini-", server.endpoint_url)
+        yield Service(
+            "ministack",
+            lambda: SqsQueues(address, [], AMBIENT),
+            largest_body=262_144,
+            obeys_ended_leases=True,
+            deletes_fifo_after_lease=True,
+            refuses_second_delete=True,
+        )
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Service:
+    return Service(
+        "embedded",
+        lambda: EmbeddedQueues(tmp_path / "queues.db", [], AMBIENT),
+        tells_cause=True,
+        wakes=True,
+    )
+
+
+@pytest.fixture(params=["embedded", "moto", "ministack"])
+def service(request: pytest.FixtureRequest) -> Service:
+    """Each of the services."""
+    found: Service = request.getfixturevalue(request.param)
+    return replace(found)
+
+
+@pytest.fixture
+async def deployment(anyio_backend: str, service: Service) -> AsyncIterator[Deployment]:
+    """Queues that are open."""
+    queues = service.make()
+    await queues.open()
+    yield Deployment(service, queues)
+    await queues.close()

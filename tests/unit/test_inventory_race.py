@@ -1,0 +1,125 @@
+"""Thousands want what few can have: exactly those few get it, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from tests.goods_driver import MERCHANT, NOW_MS, Books, order
+from tests.servers import Postgres
+
+from conveyor.adapters.postgres import PostgresDatabase
+from conveyor.adapters.sqlite import SqliteDatabase
+from conveyor.messaging.batching import Batcher
+from conveyor.messaging.order import Order
+from conveyor.messaging.outcome import Done, Outcome, Refused
+from conveyor.messaging.step import LocalStep, Now
+from conveyor.messaging.transaction import Database, Tx
+from conveyor.services.inventory import store
+from conveyor.services.inventory.model import StockLevel
+from conveyor.services.inventory.steps import STEPS
+
+REQUESTS = 10_000
+UNITS = 100
+CONNECTIONS = 4
+GROUP = 50
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """A database with all tables, through the adapter that the program uses."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.fresh_database()
+        Books(url).close()
+        return PostgresDatabase(url, connections=CONNECTIONS)
+    path = tmp_path / "race.db"
+    Books(f"sqlite:///{path}").close()
+    return SqliteDatabase(path)
+
+
+def consumer(database: Database) -> Callable[[Order, str], Awaitable[Outcome]]:
+    """Take steps in groups, several groups at once, as the consumers of several processes do."""
+
+    async def handle(group: Sequence[tuple[Order, str]]) -> list[Outcome]:
+        return await database.run(lambda tx: take(tx, group))
+
+    groups: Batcher[tuple[Order, str], Outcome] = Batcher(handle, GROUP, lanes=CONNECTIONS)
+    return lambda one, name: groups.submit((one, name))
+
+
+def take(tx: Tx, group: Sequence[tuple[Order, str]]) -> list[Outcome]:
+    lock = STEPS["inventory.reserve"]
+    assert isinstance(lock, LocalStep)
+    assert lock.lock
+    lock.lock(tx, [one for one, _ in group])
+    outcomes = []
+    for one, name in group:
+        step = STEPS[name]
+        assert isinstance(step, LocalStep)
+        outcomes.append(step.run(tx, one, Now(NOW_MS)))
+    return outcomes
+
+
+def test_ten_thousand_racing_requests_for_a_hundred_units_sell_a_hundred(
+    database: Database,
+) -> None:
+    async def main() -> tuple[Counter[type[Outcome]], list[StockLevel]]:
+        await database.run(lambda tx: store.set_stock(tx, MERCHANT, "CD", UNITS))
+        submit = consumer(database)
+
+        async def buy(number: int) -> Outcome:
+            one = order(number, ("CD", 1))
+            outcome = await submit(one, "inventory.reserve")
+            if isinstance(outcome, Done):
+                await submit(one, "inventory.sell")
+            return outcome
+
+        outcomes = await asyncio.gather(*map(buy, range(REQUESTS)))
+        levels = await database.read(lambda tx: store.list_stock(tx, MERCHANT, 10))
+        await database.close()
+        return Counter(map(type, outcomes)), levels
+
+    kinds, levels = asyncio.run(main())
+
+    assert kinds == {Done: UNITS, Refused: REQUESTS - UNITS}
+    assert levels == [StockLevel(MERCHANT, "CD", UNITS, available=0, reserved=0, sold=UNITS)]
+
+
+def test_orders_that_want_the_same_skus_in_any_order_race_without_a_deadlock(
+    database: Database,
+) -> None:
+    skus = [f"S{number}" for number in range(8)]
+    chance = random.Random(7)
+
+    async def main() -> list[StockLevel]:
+        runs = 0
+
+        async def handle(group: Sequence[Order]) -> list[Outcome]:
+            def work(tx: Tx) -> list[Outcome]:
+                nonlocal runs
+                runs += 1
+                return take(tx, [(one, "inventory.reserve") for one in group])
+
+            return await database.run(work)
+
+        await database.run(lambda tx: store.import_stock(tx, MERCHANT, [(s, 500) for s in skus]))
+        orders = [
+            order(number, *((sku, 1) for sku in chance.sample(skus, 3))) for number in range(2_000)
+        ]
+        groups = [orders[start : start + 20] for start in range(0, len(orders), 20)]
+        await asyncio.gather(*map(handle, groups))
+        assert runs == len(groups)  # a deadlock would have shown as a run that was retried
+        levels = await database.read(lambda tx: store.list_stock(tx, MERCHANT, 10))
+        await database.close()
+        return levels
+
+    levels = asyncio.run(main())
+
+    assert all(level.balanced for level in levels)
+    # Until one SKU is sold out nobody is refused, and a third of 500 orders wants each.
+    assert max(level.reserved for level in levels) == 500
