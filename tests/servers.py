@@ -14,25 +14,27 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
+from tests.server_process import (
+    HOST,
+    OURSELVES,
+    Account,
+    ServerFailedError,
+    free_port,
+    running_server,
+)
 
-READY_SECONDS = 30.0
-READY_POLL_SECONDS = 0.05
-STOP_SECONDS = 20.0
 LISTEN_BACKLOG = 256
-HOST = "127.0.0.1"
 # PostgreSQL refuses to run as root; this account exists on every Linux.
 UNPRIVILEGED_USER = "nobody"
 # MiniStack speaks for all of AWS; what is not SQS costs memory, ports and start-up time.
@@ -51,26 +53,6 @@ AWS_TEST_ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-
-
-class ServerFailedError(Exception):
-    """A server ended or stayed silent instead of becoming ready; `log` holds what it printed."""
-
-    def __init__(self, name: str, log: str) -> None:
-        super().__init__(f"{name} did not become ready:\n{log}")
-        self.name = name
-        self.log = log
-
-
-class Account(NamedTuple):
-    """Whose rights a process gets, as Popen takes them; None leaves them as they are."""
-
-    user: int | None = None
-    group: int | None = None
-    extra_groups: list[int] | None = None
-
-
-OURSELVES = Account()
 
 
 @dataclass(frozen=True)
@@ -117,7 +99,7 @@ def postgres_server(*, durable: bool = True) -> Iterator[Postgres]:
             command += ["-c", setting]
         url = f"postgresql://postgres@{HOST}:{port}/postgres"
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
-        with _running(
+        with running_server(
             "PostgreSQL",
             command,
             home,
@@ -144,7 +126,7 @@ def ministack_server() -> Iterator[SqsServer]:
         command += ["--timeout-keep-alive", "75"]
         environment = os.environ | MINISTACK_QUIET | {"GATEWAY_PORT": str(port), "TMPDIR": name}
         endpoint = f"http://{HOST}:{port}"
-        with _running(
+        with running_server(
             "MiniStack",
             command,
             Path(name),
@@ -155,14 +137,6 @@ def ministack_server() -> Iterator[SqsServer]:
             yield SqsServer(endpoint, pid)
 
 
-def free_port() -> int:
-    """Give a TCP port of loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def _listener() -> Iterator[socket.socket]:
     with socket.create_server((HOST, 0), backlog=LISTEN_BACKLOG) as listener:
@@ -170,62 +144,6 @@ def _listener() -> Iterator[socket.socket]:
         # Nagle's algorithm on, which holds every answer back for 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
-
-
-@contextmanager
-def _running(
-    name: str,
-    command: list[str],
-    home: Path,
-    *,
-    ready: Callable[[], bool],
-    account: Account = OURSELVES,
-    stop: signal.Signals = signal.SIGTERM,
-    environment: dict[str, str] | None = None,
-    inherit: tuple[int, ...] = (),
-) -> Iterator[int]:
-    """Start the command, wait until `ready()`, yield its pid; end exactly that process."""
-    log = home / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            pass_fds=inherit,
-            cwd=home,
-            # A keyboard interrupt is for the test run, which then stops its servers itself.
-            start_new_session=True,
-            user=account.user,
-            group=account.group,
-            extra_groups=account.extra_groups,
-        )
-    try:
-        _wait(name, process, ready, log)
-        yield process.pid
-    finally:
-        _stop(process, stop)
-
-
-def _wait(
-    name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
-) -> None:
-    give_up = time.monotonic() + READY_SECONDS
-    while not ready():
-        if process.poll() is not None or time.monotonic() > give_up:
-            raise ServerFailedError(name, log.read_text(errors="replace"))
-        time.sleep(READY_POLL_SECONDS)
-
-
-def _stop(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
-    if process.poll() is None:
-        process.send_signal(stop)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _unprivileged_account() -> Account:

@@ -25,9 +25,6 @@ from urllib.parse import urlsplit
 
 import boto3
 import psycopg
-from celery import Celery, chain
-from celery.app.task import Task
-
 from benchmarks.peers.five_steps import (
     COMPLETED,
     PLACE,
@@ -39,6 +36,8 @@ from benchmarks.peers.five_steps import (
     orders,
     report,
 )
+from celery import Celery, chain
+from celery.app.task import Task
 
 QUEUE = "five-steps"
 POLL_SECONDS = 0.05

@@ -10,8 +10,8 @@ How DBOS is given its best, each choice measured on two cores:
   the step's own transaction, took half as long again;
 - workflows started directly (durable once `start_workflow` returns): a queue adds a poll and a
   claim to each. Four at a time on PostgreSQL, one on SQLite, where more only wait for the lock;
-- SQLite in WAL mode at `synchronous=FULL`, as Conveyor runs it. DBOS itself leaves SQLite's rollback
-  journal on, which halves its rate: `--journal delete` measures that.
+- SQLite in WAL mode at `synchronous=FULL`, as Conveyor runs it. DBOS itself leaves SQLite's
+  rollback journal on, which halves its rate: `--journal delete` measures that.
 """
 
 import argparse
@@ -20,8 +20,6 @@ import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig
-
 from benchmarks.peers.five_steps import (
     COMPLETED,
     PLACE,
@@ -33,6 +31,9 @@ from benchmarks.peers.five_steps import (
     orders,
     report,
 )
+from dbos import DBOS, DBOSConfig
+
+Step = Callable[[dict[str, object]], None]
 
 POLL_SECONDS = 0.05
 BUSY_MILLISECONDS = 30_000
@@ -123,17 +124,15 @@ def _run(engine: sa.Engine, placed: list[Order]) -> float:
     return seconds
 
 
-def _step(
-    engine: sa.Engine, name: str, statement: str
-) -> Callable[[dict[str, object]], None]:
+def _step(engine: sa.Engine, name: str, statement: str) -> Step:
     text = sa.text(statement)
 
-    @DBOS.step(name=name)
     def step(parameters: dict[str, object]) -> None:
         with engine.begin() as connection:
             connection.execute(text, parameters)
 
-    return step
+    durable: Step = DBOS.step(name=name)(step)
+    return durable
 
 
 def _completed(engine: sa.Engine) -> int:

@@ -7,7 +7,6 @@ from tests.conformance.queue_fixtures import (
     embedded,
     ministack,
     moto,
-    service,
 )
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "embedded",
     "ministack",
     "moto",
-    "service",
 ]

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from itertools import count
 
-from tests.conformance.database_fixtures import counters, open_database, put
+from tests.conformance.database_fixtures import counters, open_database, putting
 
 WRITERS = 8
 
@@ -23,7 +23,7 @@ async def main(url: str) -> None:
     async def write() -> None:
         while True:
             name = f"row-{next(names)}"
-            await database.run(lambda tx: put(tx, name))
+            await database.run(putting(name))
             print(name, flush=True)  # noqa: T201 - this is what the parent reads
 
     await asyncio.gather(*(write() for _ in range(WRITERS)))

@@ -72,6 +72,11 @@ def put(tx: Tx, name: str, value: int = 0) -> None:
     tx.execute(INSERT, {"id": name, "value": value, "version": 1})
 
 
+def putting(name: str, value: int = 0) -> Callable[[Tx], None]:
+    """Give the function that writes one counter."""
+    return lambda tx: put(tx, name, value)
+
+
 def values(tx: Tx) -> dict[str, int]:
     """Give all counters."""
     return {row.id: row.value for row in tx.execute(sa.select(counters).order_by("id"))}

@@ -6,15 +6,15 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
+from tests.servers import AWS_TEST_ENVIRONMENT, HOST, ministack_server
+
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.sqs import SqsAddress, SqsQueues
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.queue import MAX_MESSAGE_BYTES, Queue, Queues, QueueSpec
-from tests.servers import AWS_TEST_ENVIRONMENT, HOST, ministack_server
 
 REGION = "eu-west-1"
 
@@ -57,7 +57,7 @@ class Service:
 
 
 class Deployment:
-    """A service with no queues in it yet."""
+    """A service to which each test adds queues of its own."""
 
     def __init__(self, service: Service, queues: Queues) -> None:
         self.service = service
@@ -67,13 +67,18 @@ class Deployment:
         self, *, fifo: bool = False, visibility_seconds: int = 30, max_receives: int = 10
     ) -> Queue:
         """Provision a queue."""
-        spec = QueueSpec(f"q{uuid.uuid4().hex}", fifo, visibility_seconds, max_receives)
+        spec = QueueSpec(fresh_name(), fifo, visibility_seconds, max_receives)
         await self.queues.provision([spec])
         return self.queues.queue(spec.name)
 
 
-@pytest.fixture
+def fresh_name() -> str:
+    return f"q{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
+    """One event loop for all, so that a client is made once for each service."""
     return "asyncio"
 
 
@@ -87,7 +92,8 @@ def aws_environment() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def moto(aws_environment: None) -> Iterator[Service]:
+def moto(request: pytest.FixtureRequest) -> Iterator[Service]:
+    request.getfixturevalue("aws_environment")
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second, for few tests
 
     server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
@@ -105,7 +111,8 @@ def moto(aws_environment: None) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def ministack(aws_environment: None) -> Iterator[Service]:
+def ministack(request: pytest.FixtureRequest) -> Iterator[Service]:
+    request.getfixturevalue("aws_environment")
     with ministack_server() as server:
         address = SqsAddress(REGION, "mini-", server.endpoint_url)
         yield Service(
@@ -118,26 +125,18 @@ def ministack(aws_environment: None) -> Iterator[Service]:
         )
 
 
-@pytest.fixture
-def embedded(tmp_path: Path) -> Service:
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    path = tmp_path_factory.mktemp("embedded") / "queues.db"
     return Service(
-        "embedded",
-        lambda: EmbeddedQueues(tmp_path / "queues.db", [], AMBIENT),
-        tells_cause=True,
-        wakes=True,
+        "embedded", lambda: EmbeddedQueues(path, [], AMBIENT), tells_cause=True, wakes=True
     )
 
 
-@pytest.fixture(params=["embedded", "moto", "ministack"])
-def service(request: pytest.FixtureRequest) -> Service:
-    """Each of the services."""
-    found: Service = request.getfixturevalue(request.param)
-    return replace(found)
-
-
-@pytest.fixture
-async def deployment(anyio_backend: str, service: Service) -> AsyncIterator[Deployment]:
-    """Queues that are open."""
+@pytest.fixture(scope="session", params=["embedded", "moto", "ministack"])
+async def deployment(request: pytest.FixtureRequest) -> AsyncIterator[Deployment]:
+    """Each of the services, open."""
+    service: Service = request.getfixturevalue(request.param)
     queues = service.make()
     await queues.open()
     yield Deployment(service, queues)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from tests.conformance.database_fixtures import (
     counters,
     fenced,
     put,
+    putting,
     values,
 )
 from tests.servers import Postgres, postgres_server
@@ -26,6 +29,7 @@ from conveyor.messaging.errors import VersionConflictError
 from conveyor.messaging.transaction import Database, Tx
 
 WRITES_BEFORE_THE_KILL = 200
+PATIENCE_SECONDS = 30.0
 
 
 class OwnMistakeError(Exception):
@@ -34,7 +38,7 @@ class OwnMistakeError(Exception):
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    with postgres_server() as server:
+    with postgres_server(durable=False) as server:  # here it is only clients that are killed
         yield server
 
 
@@ -48,8 +52,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 def test_what_run_returned_is_seen_by_everybody_and_after_reopening(place: Place) -> None:
+    def put_seven(tx: Tx) -> str:
+        put(tx, "a", 7)
+        return "its result"
+
     async def write(database: Database) -> None:
-        assert await database.run(lambda tx: put(tx, "a", 7) or "its result") == "its result"
+        assert await database.run(put_seven) == "its result"
         assert await database.read(values) == {"a": 7}
 
     async def look(database: Database) -> None:
@@ -58,12 +66,13 @@ def test_what_run_returned_is_seen_by_everybody_and_after_reopening(place: Place
     place.play(write, look)
 
 
-def test_no_commit_means_rollback(place: Place) -> None:
-    def fail_after_writing(tx: Tx) -> None:
-        put(tx, "now")
-        tx.later(INSERT, {"id": "later", "value": 0, "version": 1})
-        raise OwnMistakeError
+def fail_after_writing(tx: Tx) -> None:
+    put(tx, "now")
+    tx.later(INSERT, {"id": "later", "value": 0, "version": 1})
+    raise OwnMistakeError
 
+
+def test_no_commit_means_rollback(place: Place) -> None:
     async def story(database: Database) -> None:
         with pytest.raises(OwnMistakeError):
             await database.run(fail_after_writing)
@@ -73,16 +82,20 @@ def test_no_commit_means_rollback(place: Place) -> None:
 
 
 def test_the_neighbours_of_a_failing_function_commit(place: Place) -> None:
-    def write(tx: Tx, number: int) -> int:
+    def write(number: int, tx: Tx) -> None:
         put(tx, f"row-{number}", number)
         if number % 5 == 0:
             raise OwnMistakeError
-        return number
 
     async def story(database: Database) -> None:
-        runs = (database.run(lambda tx, n=n: write(tx, n)) for n in range(20))
+        runs = (database.run(partial(write, n)) for n in range(20))
         results = await asyncio.gather(*runs, return_exceptions=True)
-        assert [n for n, r in enumerate(results) if isinstance(r, OwnMistakeError)] == [0, 5, 10, 15]
+        assert [n for n, r in enumerate(results) if isinstance(r, OwnMistakeError)] == [
+            0,
+            5,
+            10,
+            15,
+        ]
         stored = await database.read(values)
         assert sorted(stored.values()) == [n for n in range(20) if n % 5]
 
@@ -93,7 +106,7 @@ def test_a_violated_constraint_fails_its_own_function_alone(place: Place) -> Non
     async def story(database: Database) -> None:
         row = {"id": "same", "value": 0, "version": 1}
         runs = [database.run(lambda tx: tx.later(INSERT, row)) for _ in range(3)]
-        runs.append(database.run(lambda tx: put(tx, "other")))
+        runs.append(database.run(putting("other")))
         results = await asyncio.gather(*runs, return_exceptions=True)
         assert sum(isinstance(r, sa.exc.IntegrityError) for r in results) == 2
         assert set(await database.read(values)) == {"same", "other"}
@@ -143,9 +156,7 @@ def test_a_savepoint_undoes_what_is_inside_and_nothing_else(place: Place) -> Non
         tx.later(INSERT, {"id": "later before", "value": 0, "version": 1})
         put(tx, "before")
         with pytest.raises(OwnMistakeError), tx.savepoint():
-            put(tx, "inside")
-            tx.later(INSERT, {"id": "later inside", "value": 0, "version": 1})
-            raise OwnMistakeError
+            fail_after_writing(tx)
         with pytest.raises(sa.exc.IntegrityError), tx.savepoint():
             tx.later(INSERT, {"id": "before", "value": 0, "version": 1})
         with pytest.raises(VersionConflictError), tx.savepoint():
@@ -167,7 +178,7 @@ def test_tasks_that_race_for_one_row_lose_no_update(place: Place) -> None:
     increment = counters.update().values(value=counters.c.value + 1)
 
     async def story(database: Database) -> None:
-        await database.run(lambda tx: put(tx, "a"))
+        await database.run(putting("a"))
         await asyncio.gather(*(database.run(lambda tx: tx.execute(increment)) for _ in range(200)))
         assert await database.read(values) == {"a": 200}
 
@@ -190,7 +201,7 @@ def test_tasks_that_race_behind_the_fence_win_once_a_version(place: Place) -> No
             return
 
     async def story(database: Database) -> None:
-        await database.run(lambda tx: put(tx, "a"))
+        await database.run(putting("a"))
         await asyncio.gather(*(until_it_passes(database) for _ in range(50)))
         assert await database.read(values) == {"a": 50}
 
@@ -201,21 +212,64 @@ def test_read_cannot_write(place: Place) -> None:
     async def story(database: Database) -> None:
         row = {"id": "a", "value": 0, "version": 1}
         with pytest.raises(sa.exc.DBAPIError, match=r"(?i)read-?only"):
-            await database.read(lambda tx: put(tx, "a"))
+            await database.read(putting("a"))
         with pytest.raises(sa.exc.DBAPIError, match=r"(?i)read-?only"):
             await database.read(lambda tx: tx.later(INSERT, row))
-        await database.run(lambda tx: put(tx, "b"))
+        await database.run(putting("b"))
         assert await database.read(values) == {"b": 0}
+
+    place.play(story)
+
+
+@pytest.mark.parametrize("place", ["sqlite", "postgresql"], indirect=True)
+def test_read_sees_what_is_committed_and_nothing_else(place: Place) -> None:
+    written, looked = threading.Event(), threading.Event()
+
+    def write(tx: Tx) -> None:
+        put(tx, "a")
+        written.set()
+        assert looked.wait(PATIENCE_SECONDS)
+
+    def look(tx: Tx) -> dict[str, int]:
+        assert written.wait(PATIENCE_SECONDS)
+        seen = values(tx)
+        looked.set()
+        return seen
+
+    async def story(database: Database) -> None:
+        seen, _ = await asyncio.gather(database.read(look), database.run(write))
+        assert seen == {}
+        assert await database.read(values) == {"a": 0}
+
+    place.play(story)
+
+
+@pytest.mark.parametrize("place", ["sqlite", "postgresql"], indirect=True)
+def test_a_long_read_sees_one_state_while_writers_go_on(place: Place) -> None:
+    begun, wrote = threading.Event(), threading.Event()
+
+    def look_twice(tx: Tx) -> list[dict[str, int]]:
+        first = values(tx)
+        begun.set()
+        assert wrote.wait(PATIENCE_SECONDS)
+        return [first, values(tx)]
+
+    async def story(database: Database) -> None:
+        reading = asyncio.create_task(database.read(look_twice))
+        assert await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
+        await database.run(putting("a"))
+        wrote.set()
+        assert await reading == [{}, {}]
 
     place.play(story)
 
 
 def test_a_cancelled_submitter_leaves_the_database_usable(place: Place) -> None:
     async def story(database: Database) -> None:
-        doomed = asyncio.create_task(database.run(lambda tx: put(tx, "doomed")))
+        doomed = asyncio.create_task(database.run(putting("doomed")))
         await asyncio.sleep(0)
         doomed.cancel()
-        await database.run(lambda tx: put(tx, "kept"))
+        await database.run(putting("kept"))
         assert set(await database.read(values)) - {"doomed"} == {"kept"}
 
     place.play(story)

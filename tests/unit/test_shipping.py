@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from tests.goods_driver import ADDRESS, NOW_MS, Books, insert_orders, order
 
+from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.messaging.errors import NotAppliedError, UnansweredError
 from conveyor.messaging.order import COMPLETED
 from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.messaging.step import Now
 from conveyor.services.shipping import store
 from conveyor.services.shipping.messages import Delivered
+from conveyor.services.shipping.model import Shipment
 from conveyor.services.shipping.ports import (
     ARRIVED,
     LOST,
@@ -273,3 +276,23 @@ def test_preparing_again_writes_the_shipment_once(journey: Journey) -> None:
 
     count = sa.select(sa.func.count()).select_from(store.shipments)
     assert journey.books.run(lambda tx: tx.execute(count).scalar()) == 1
+
+
+def test_a_confirmation_in_the_same_commit_sees_what_was_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "conveyor.db"
+    books = Books(f"sqlite:///{path}")
+    journey = Journey(books, ScriptedCarrier())
+    answer = journey.call("k1")
+    books.close()
+
+    async def main() -> Shipment | None:
+        database = SqliteDatabase(path)
+        recording = database.run(lambda tx: journey.step.record(tx, ORDER, answer, NOW))
+        looking = database.run(lambda tx: store.shipment_of(tx, ORDER.id))
+        _, seen = await asyncio.gather(recording, looking)
+        await database.close()
+        return seen
+
+    seen = asyncio.run(main())
+    assert seen
+    assert (seen.state, seen.tracking) == ("dispatched", "T1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
+from conveyor.adapters.migrations import HEAD, current_revision, is_current, migrate
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.queue import Queues, QueueSpec
@@ -28,6 +29,15 @@ class SettingError(ConveyorError):
         self.cause = cause
 
 
+class SchemaNotCurrentError(ConveyorError):
+    """The database is not at the revision that this code needs; its operator decides when it is."""
+
+    def __init__(self, revision: str | None) -> None:
+        at = f"at revision {revision}" if revision else "empty"
+        super().__init__(f"the database is {at}, this version needs {HEAD}: run `conveyor migrate`")
+        self.revision = revision
+
+
 def open_database(settings: Settings) -> Database:
     """Open the database that the settings name. Raises `SettingError`."""
     path = settings.database_path
@@ -44,6 +54,14 @@ def open_database(settings: Settings) -> Database:
         "CONVEYOR_DATABASE_URL",
         f"{settings.database_url!r} is neither sqlite:///FILE nor postgresql://USER@HOST/NAME",
     )
+
+
+async def bring_up_to_date(database: Database) -> None:
+    """Migrate an embedded database. Raises `SchemaNotCurrentError` for another that is behind."""
+    if database.dialect == "sqlite":
+        await migrate(database)
+    elif not await is_current(database):
+        raise SchemaNotCurrentError(await current_revision(database))
 
 
 def open_ledger(settings: Settings) -> Database:

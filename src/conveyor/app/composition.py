@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
-from conveyor.app.backends import open_database, open_ledger, open_queues, webhook_secret
+from conveyor.app.backends import (
+    bring_up_to_date,
+    open_database,
+    open_ledger,
+    open_queues,
+    webhook_secret,
+)
 from conveyor.flows import FLOWS
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.answers import Answers
@@ -79,6 +85,8 @@ class App:
         self.placement = Placement(self.engine)
         self.answers = Answers(self.engine)
         self.confirmations = Confirmations(self.answers, key, parts.ambient)
+        self.reconciling_since: int | None = None
+        """Since when this process sends lost tokens again, for the audit; None: it does not."""
 
     def _engine(self) -> Engine:
         settings, parts = self.settings, self.parts
@@ -122,6 +130,7 @@ class App:
             for name in services:
                 tasks.create_task(Consumer(self.engine, name).run(stop))
             if "orders" in services:
+                self.reconciling_since = self.parts.ambient.now_ms()
                 policy = IntakePolicy(
                     self.settings.intake_merchant,
                     self.settings.default_currency,
@@ -155,27 +164,47 @@ def queue_specs(settings: Settings) -> list[QueueSpec]:
     return [*specs, QueueSpec(INTAKE, durable=True, max_receives=receives)]
 
 
+def system_ambient() -> Ambient:
+    """Give the machine's own clock and random numbers."""
+    return Ambient(SystemClock(), random.Random())  # noqa: S311 - jitter and ids, no secrets
+
+
 @asynccontextmanager
 async def running_app(settings: Settings, services: Collection[str]) -> AsyncIterator[App]:
-    """Open a system, run these services in it, and stop them cleanly at the end."""
-    async with AsyncExitStack() as stack:
-        app = await open_app(settings)
-        stack.push_async_callback(app.close)
-        stop = asyncio.Event()
-        task = asyncio.create_task(app.run(services, stop))
+    """Open a system, run these services in it, and stop them cleanly at the end.
+
+    Should a service break, the body is cancelled and what broke it is raised.
+    """
+    app = await open_app(settings)
+    stop = asyncio.Event()
+    body = asyncio.current_task()
+    running = asyncio.create_task(app.run(services, stop))
+    running.add_done_callback(lambda _: stop.is_set() or (body and body.cancel()))
+    try:
+        yield app
+    finally:
+        stop.set()
         try:
-            yield app
+            await running
         finally:
-            stop.set()
-            await task
+            await app.close()
 
 
 async def open_app(settings: Settings) -> App:
-    """Open a system without running anything of it."""
-    ambient = Ambient(SystemClock(), random.Random())  # noqa: S311 - jitter and ids, no secrets
-    database = open_database(settings)
-    ledger = open_ledger(settings)
-    queues = open_queues(settings, queue_specs(settings), ambient)
-    app = App(settings, Parts(ambient, database, ledger, queues))
-    await app.open()
-    return app
+    """Open a system without running anything of it; an embedded one is migrated first.
+
+    Raises `SettingError`, `SchemaNotCurrentError`, and what the backends raise.
+    """
+    ambient = system_ambient()
+    async with AsyncExitStack() as opened:
+        database = open_database(settings)
+        opened.push_async_callback(database.close)
+        await bring_up_to_date(database)
+        ledger = open_ledger(settings)
+        opened.push_async_callback(ledger.close)
+        queues = open_queues(settings, queue_specs(settings), ambient)
+        opened.push_async_callback(queues.close)
+        app = App(settings, Parts(ambient, database, ledger, queues))
+        await app.open()
+        opened.pop_all()
+        return app

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,15 +16,16 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from conveyor.app.replay_report import ReplayReport
 from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.placement import KeyInFlight, KeyReused, Overloaded, Placed
 
 IN_FLIGHT = 2_000
 """Orders of one replay that may be unsettled at a time."""
 CHUNK = 200
-"""Orders that are placed at once."""
+"""Orders that are placed at once, at most."""
+CHUNKS_IN_FLIGHT = 10
 LOOK_SECONDS = 0.25
+"""How often open orders are counted while too many are."""
 BUSY_SECONDS = 0.5
 DIGEST_DIGITS = 32
 MAX_BAD_LINES = 10
@@ -41,19 +42,33 @@ class Unacceptable:
 Answer = Placed | KeyReused | KeyInFlight | Overloaded | Unacceptable
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """Orders by status, money by currency in minor units, and times from placed to settled."""
+
+    by_status: Mapping[str, int]
+    captured: Mapping[str, int]
+    refunded: Mapping[str, int]
+    refused_because: Mapping[str, int]
+    latency_ms: Mapping[str, int | None]
+
+
 class ReplayTarget(Protocol):
-    """Where orders are placed: a running server, or the system in this process."""
+    """Where one file's orders are placed: a running server, or the system in this process."""
 
     async def place(self, key: str, body: OrderBody) -> Answer:
         """Place one order; called for many at once."""
         ...
 
-    async def still_open(self, order_ids: Collection[str]) -> set[str]:
-        """Give those of the orders that are not settled: neither at their end nor parked."""
+    async def count_open(self, prefix: str) -> int:
+        """Count those that are not settled: neither at their end nor parked. Cheap.
+
+        `prefix` is how the idempotency keys of the file's orders begin.
+        """
         ...
 
     async def report(self, prefix: str) -> ReplayReport:
-        """Look at all orders whose idempotency key begins with `prefix`."""
+        """Look at all of the file's orders, once none of them is open."""
         ...
 
 
@@ -109,7 +124,7 @@ class Progress:
 
     @property
     def open(self) -> int:
-        """What has been placed and is not settled yet."""
+        """What has been placed and is not known to be settled."""
         return self.placed + self.already_placed - self.settled
 
 
@@ -129,12 +144,12 @@ class Replay:
         self._target = target
         self._file = file
         self._in_flight = in_flight
+        self._chunk = max(1, min(CHUNK, in_flight // CHUNKS_IN_FLIGHT))
         self._tell = tell
-        self._open: set[str] = set()
 
     async def run(self) -> Progress:
         """Place everything and wait until it is settled."""
-        for chunk in _chunks(self._file.lines(), min(CHUNK, self._in_flight)):
+        for chunk in _chunks(self._file.lines(), self._chunk):
             await self._until_open(self._in_flight - len(chunk))
             await asyncio.gather(*(self._take(number, text) for number, text in chunk))
             self._tell(self.progress)
@@ -144,12 +159,10 @@ class Replay:
     async def _take(self, number: int, text: bytes) -> None:
         progress = self.progress
         match await self._place(number, text):
-            case Placed(order_id, _, again):
-                if again:
-                    progress.already_placed += 1
-                else:
-                    progress.placed += 1
-                self._open.add(order_id)
+            case Placed(again=True):
+                progress.already_placed += 1
+            case Placed():
+                progress.placed += 1
             case BadLine() as bad:
                 progress.rejected += 1
                 if len(progress.bad_lines) < MAX_BAD_LINES:
@@ -173,12 +186,13 @@ class Replay:
                     await asyncio.sleep(BUSY_SECONDS)
 
     async def _until_open(self, limit: int) -> None:
-        while len(self._open) > limit:
-            before = len(self._open)
-            self._open = await self._target.still_open(self._open)
-            self.progress.settled += before - len(self._open)
-            self._tell(self.progress)
-            if len(self._open) > limit:
+        """Wait until no more than `limit` orders are open."""
+        progress = self.progress
+        while progress.open > limit:
+            still_open = await self._target.count_open(self._file.prefix)
+            progress.settled = progress.placed + progress.already_placed - still_open
+            self._tell(progress)
+            if still_open > limit:
                 await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import sqlalchemy as sa
 
-from conveyor.app import replay_report
 from conveyor.app.composition import App
-from conveyor.app.replay import Answer, Unacceptable
-from conveyor.app.replay_report import ReplayReport
+from conveyor.app.replay import Answer, ReplayReport, Unacceptable
+from conveyor.app.summary import P50, P99, Summaries, Which
 from conveyor.messaging.errors import UnknownFlowError
+from conveyor.messaging.order import PARKED
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.placement import Placed
+
+IDS_A_QUERY = 1_000
+
+_STILL_OPEN = sa.select(orders.c.id).where(
+    orders.c.id.in_(sa.bindparam("ids", expanding=True)),
+    orders.c.settled_at.is_(None),
+    orders.c.status != PARKED,
+)
 
 
 class LocalTarget:
@@ -18,22 +29,38 @@ class LocalTarget:
     def __init__(self, app: App, merchant: str) -> None:
         self._app = app
         self._merchant = merchant
+        self._open: list[str] = []
 
     async def place(self, key: str, body: OrderBody) -> Answer:
         """See `ReplayTarget`."""
         try:
-            return await self._app.placement.place(self._merchant, key, body)
+            answer = await self._app.placement.place(self._merchant, key, body)
         except UnknownFlowError as error:
             return Unacceptable(f"flow: {error}")
+        if isinstance(answer, Placed):
+            self._open.append(answer.order_id)
+        return answer
 
-    async def still_open(self, order_ids: Collection[str]) -> set[str]:
-        """See `ReplayTarget`."""
-        database = self._app.parts.database
-        return await database.read(
-            lambda tx: replay_report.still_open(tx, order_ids, self._merchant)
-        )
+    async def count_open(self, prefix: str) -> int:  # noqa: ARG002 - we know which we placed
+        """See `ReplayTarget`; asks for what was open when it was last asked, and no more."""
+        asked, self._open = self._open, []
+        found = await self._app.parts.database.read(lambda tx: _still_open(tx, asked))
+        self._open += found
+        return len(self._open)
 
     async def report(self, prefix: str) -> ReplayReport:
         """See `ReplayTarget`."""
-        database = self._app.parts.database
-        return await database.read(lambda tx: replay_report.report(tx, self._merchant, prefix))
+        summaries = Summaries(self._app.parts.database, self._app.parts.ambient)
+        summary = await summaries.of(Which(self._merchant, prefix))
+        return ReplayReport(
+            by_status=summary.by_status,
+            captured=summary.captured,
+            refunded=summary.refunded,
+            refused_because=summary.refused_because,
+            latency_ms={"p50": summary.latency(P50), "p99": summary.latency(P99)},
+        )
+
+
+def _still_open(tx: Tx, order_ids: list[str]) -> list[str]:
+    pages = (order_ids[at : at + IDS_A_QUERY] for at in range(0, len(order_ids), IDS_A_QUERY))
+    return [found for page in pages for found in tx.execute(_STILL_OPEN, {"ids": page}).scalars()]

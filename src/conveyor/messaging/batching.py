@@ -63,16 +63,18 @@ class Batcher(Generic[T, R]):
         return bool(self._waiting)
 
     async def _drain(self) -> None:
-        while self._worth_a_group(others=len(self._running) - 1):
-            if self._linger and len(self._waiting) < self._max_size:
-                await asyncio.sleep(self._linger)
-            count = min(self._max_size, len(self._waiting))
-            group = [self._waiting.popleft() for _ in range(count)]
-            if group:
-                await self._run_group(group)
-        # Not by a callback of the task: that comes later, and who submits meanwhile would wait for
-        # a lane that has already gone.
-        self._running.remove(cast("asyncio.Task[None]", asyncio.current_task()))
+        try:
+            while self._worth_a_group(others=len(self._running) - 1):
+                if self._linger and len(self._waiting) < self._max_size:
+                    await asyncio.sleep(self._linger)
+                count = min(self._max_size, len(self._waiting))
+                group = [self._waiting.popleft() for _ in range(count)]
+                if group:
+                    await self._run_group(group)
+        finally:
+            # Not by a callback of the task: it runs later, and who submits meanwhile would wait
+            # for a lane that has gone.
+            self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _run_group(self, group: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:

@@ -22,7 +22,7 @@ from conveyor.messaging.outcome import Outcome
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Place, owed, turn_back
 from conveyor.messaging.settling import move, settle
-from conveyor.messaging.step import CallStep, LocalStep
+from conveyor.messaging.step import CallStep, LocalStep, Lock
 from conveyor.messaging.transaction import Tx
 from conveyor.messaging.verdict import Handled, Poisoned, Stale, Verdict
 
@@ -74,6 +74,7 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
 def close_group(tx: Tx, desk: Desk, group: Sequence[Called]) -> list[Verdict]:
     """Take what providers answered, or did not."""
     loaded = load(tx, [called.calling.order.id for called in group])
+    _take_locks(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
     verdicts: list[Verdict] = []
     seen: set[str] = set()
     for called in group:
@@ -155,6 +156,7 @@ def _failed(case: Case, calling: Calling, failed: Failed) -> Verdict:
     state = calls.NOT_APPLIED if failed.certain else calls.UNKNOWN
     calls.end(tx, calling, state, desk.now)
     if failed.certain and order.cancelling:
+        case.note(timeline.TURNED_BACK)
         back = turn_back(desk.registry.flow(order.flow), Place(order.position), status.CANCELLED)
         return Handled(move(tx, desk.registry, order, back, desk.now))
     return case.fault(failed.error, timeline.FAULT if failed.certain else timeline.UNKNOWN)
@@ -165,10 +167,19 @@ def _calls_out(desk: Desk, step: str) -> bool:
 
 
 def _take_locks(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
-    by_step: dict[str, list[Order]] = defaultdict(list)
+    """Lock once, in one order, what the steps of a group and their `also` steps will touch."""
+    by_lock: dict[Lock, list[Order]] = defaultdict(list)
     for order, due in group:
-        by_step[due].append(order)
-    for name, members in sorted(by_step.items()):
-        step = desk.registry.steps.get(name)
-        if isinstance(step, LocalStep) and step.lock:
-            step.lock(tx, members)
+        for name in (due, *_also(desk, order, due)):
+            step = desk.registry.steps.get(name)
+            if isinstance(step, LocalStep) and step.lock:
+                by_lock[step.lock].append(order)
+    for lock, members in sorted(by_lock.items(), key=lambda item: item[0].__qualname__):
+        lock(tx, members)
+
+
+def _also(desk: Desk, order: Order, due: str) -> tuple[str, ...]:
+    flow = desk.registry.flows.get(order.flow)
+    if flow is None or order.backwards or not due:
+        return ()
+    return flow.steps[order.position].also

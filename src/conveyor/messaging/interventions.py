@@ -58,7 +58,7 @@ def cancel(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> 
     if order.backwards or order.cancelling or order.status in status.TERMINAL:
         already = order.ending or order.cancelling
         return Intervention(ALREADY if already else TOO_LATE)
-    if order.position > flow.last_cancellable or _last_step_has_begun(tx, flow, order):
+    if too_late_to_cancel(tx, registry, order):
         return Intervention(TOO_LATE)
     timeline.note(
         tx, order.id, order.version, now.ms, timeline.CANCEL_ASKED, detail={"reason": reason}
@@ -68,6 +68,12 @@ def cancel(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> 
         tx.later(_ASK_TO_CANCEL, row, must_match=True)
         return Intervention(ACCEPTED, undone_by(flow, order.position + 1))
     return _compensate(tx, registry, order, now, reason)
+
+
+def too_late_to_cancel(tx: Tx, registry: Registry, order: Order) -> bool:
+    """Whether an order on its way has passed the point from which its flow only goes forward."""
+    flow = registry.flow(order.flow)
+    return order.position > flow.last_cancellable or _last_step_has_begun(tx, flow, order)
 
 
 def compensate(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
@@ -98,6 +104,9 @@ def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) ->
     if left or _call_is_open(tx, registry, order):
         return Intervention(STILL_OWES, left)
     unpark(tx, order.id)
+    timeline.note(
+        tx, order.id, order.version, now.ms, timeline.DISCARDED, detail={"reason": reason}
+    )
     end = Place(-1, order.ending or status.CANCELLED)
     return Intervention(ACCEPTED, (), move(tx, registry, order, end, now, reason=reason))
 
@@ -107,10 +116,12 @@ def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str)
     if order.status == status.PARKED:
         unpark(tx, order.id)
     if order.backwards:
+        timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
         undoes = undone_by(flow, order.position + 1)
         return Intervention(ACCEPTED, undoes, move(tx, registry, order, _place(order), now))
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
+        timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
         marked = replace(order, cancelling=True)
         undoes = undone_by(flow, order.position + 1)
         token = move(tx, registry, marked, _place(order), now, reason=reason)

@@ -14,6 +14,7 @@ from conveyor.messaging.transaction import Tx
 Q = TypeVar("Q")
 A = TypeVar("A")
 Answer = Mapping[str, Any]
+Lock = Callable[[Tx, Sequence[Order]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class LocalStep(AnyStep):
         self,
         run: Callable[[Tx, Order, Now], Outcome],
         *,
-        lock: Callable[[Tx, Sequence[Order]], None] | None = None,
+        lock: Lock | None = None,
     ) -> None:
         """`lock` is called once for the whole group, to take row locks in one fixed order."""
         self.run = run

@@ -53,6 +53,7 @@ class Tx:
     ) -> None:
         """Run a statement before the commit, together with its like in one batch.
 
+        Its like is the same object: a statement of a module, not one built for the occasion.
         No read in this transaction sees it. With `must_match` every row must match once, else
         `VersionConflictError` is raised and nothing is committed: this is the fence.
         """

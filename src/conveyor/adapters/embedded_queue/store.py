@@ -73,18 +73,18 @@ class MessageStore:
 
     def open(self, now_ms: int) -> None:
         """Take the file for this process. Raises DataDirectoryInUseError when another has it."""
-        connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
         try:
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+            self._connection = connection
             for pragma in sql.OPEN:
                 connection.execute(pragma).fetchall()
             connection.executescript(sql.SCHEMA)
             connection.execute(sql.END_LEASES, {"now": now_ms})
         except sqlite3.OperationalError as error:
-            connection.close()
+            self.close()
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 raise DataDirectoryInUseError(str(self._path), "another process") from error
             raise QueueUnavailableError(str(self._path), str(error)) from error
-        self._connection = connection
 
     def close(self) -> None:
         """Let go of the file."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 from conveyor.adapters.simulated import carrier_ledger as ledger
 from conveyor.adapters.simulated.carrier_ledger import Entry, Told
@@ -45,6 +46,7 @@ BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 300.0
 MAX_TRIES = 20
 SUCCESS = range(200, 300)
+OUTAGES = (DatabaseUnavailableError, CommitUnknownError)
 
 Post = Callable[[Mapping[str, str], bytes], Awaitable[int]]
 
@@ -115,7 +117,9 @@ class SimulatedCarrier:
         try:
             while not stop.is_set():
                 told = await self._turn(told)
-            await self._claim(told, 0)
+            # What is told and not entered will be told again: confirmations are harmless twice.
+            with suppress(*OUTAGES):
+                await self._claim(told, 0)
         finally:
             stopper.cancel()
 
@@ -126,10 +130,10 @@ class SimulatedCarrier:
             if rest == 0.0:
                 claimed = await self._claim(told, MAX_POSTS)
                 told = []
-                return list(await asyncio.gather(*map(self._tell, claimed)))
-        except (DatabaseUnavailableError, CommitUnknownError):
-            # What was told and not entered will be told again: confirmations are harmless twice.
+                return await self._tell_all(claimed)
+        except OUTAGES:
             log.exception("the ledger cannot be used now")
+            self._wake.clear()
             rest = IDLE_SECONDS
         await self._pause(rest)
         return told
@@ -158,6 +162,13 @@ class SimulatedCarrier:
             lambda tx: ledger.note_and_claim(tx, told, now, until, count)
         )
 
+    async def _tell_all(self, entries: Sequence[Entry]) -> list[Told]:
+        told = await asyncio.gather(*map(self._tell, entries))
+        unheard = sum(one.told_at is None for one in told)
+        if unheard:
+            log.warning("%d of %d webhooks were not heard", unheard, len(told))
+        return told
+
     async def _tell(self, entry: Entry) -> Told:
         arrived_at = entry.arrives_at or entry.taken_at
         body = write_confirmation(Delivered(entry.order_id, entry.tracking), arrived_at)
@@ -167,7 +178,7 @@ class SimulatedCarrier:
                 status = await self._post(headers | {"content-type": "application/json"}, body)
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody has heard us
             status = 0
-            log.warning("webhook of %s: %s: %s", entry.tracking, type(error).__name__, error)
+            log.debug("webhook of %s: %r", entry.tracking, error)
         return self._outcome(entry, heard=status in SUCCESS)
 
     def _outcome(self, entry: Entry, *, heard: bool) -> Told:

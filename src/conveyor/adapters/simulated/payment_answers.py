@@ -65,10 +65,10 @@ Result = PaymentAnswer | NotAppliedError | UnansweredError | None
 def answer(tx: Tx, group: Sequence[Incoming], at: int) -> list[Result]:
     """Answer a group in one transaction: all is loaded, decided in turn, and written at once."""
     requests = [item.request for item in group if isinstance(item, Instruction)]
-    entries = ledger.load(
-        tx, {item.key for item in group}, {request.order_id for request in requests}
-    )
+    asked = {item.key for item in group if isinstance(item, Question)}
     flaky = {request.order_id for request in requests if request.method == Method.FLAKY}
+    entries = ledger.load(tx, {request.order_id for request in requests}) if requests else []
+    entries += ledger.find(tx, asked) if asked else []
     page = Page(entries, ledger.load_faults(tx, flaky) if flaky else {}, at)
     answers = [
         page.take(item) if isinstance(item, Instruction) else page.find(item.key) for item in group
@@ -91,7 +91,7 @@ class Page:
         self._answered: dict[str, Entry] = {}
         self._accounts: defaultdict[str, Account] = defaultdict(Account)
         self._subjects: set[tuple[str, str]] = set()
-        for entry in entries:
+        for entry in {entry.key: entry for entry in entries}.values():
             self._post(entry)
 
     def find(self, key: str) -> PaymentAnswer | None:

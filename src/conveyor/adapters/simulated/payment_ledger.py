@@ -49,9 +49,8 @@ _LOCK_AUTHORIZATIONS = (
     .order_by(_op.key)
     .with_for_update()
 )
-_LOAD = sa.select(operations).where(
-    sa.or_(_op.key.in_(sa.bindparam("keys", expanding=True)), _OF_ORDERS)
-)
+_LOAD = sa.select(operations).where(_OF_ORDERS)
+_FIND = sa.select(operations).where(_op.key.in_(sa.bindparam("keys", expanding=True)))
 _ADD = sa.insert(operations)
 _FAULTS = sa.select(faults).where(faults.c.order_id.in_(sa.bindparam("orders", expanding=True)))
 _FAULT = PerDialect(
@@ -71,15 +70,20 @@ def create(tx: Tx) -> None:
             tx.execute(sa.schema.CreateIndex(index, if_not_exists=True))
 
 
-def load(tx: Tx, keys: Collection[str], order_ids: Collection[str]) -> list[Entry]:
-    """Read the entries with these keys and all entries of these orders, in no order.
+def load(tx: Tx, order_ids: Collection[str]) -> list[Entry]:
+    """Read all entries of these orders, in no order.
 
     The orders' authorizations stay locked, so that two processes cannot both capture one.
     """
-    ids = list(order_ids)
+    orders = {"orders": list(order_ids)}
     if tx.dialect == "postgresql":  # SQLite has one writer: us
-        tx.execute(_LOCK_AUTHORIZATIONS, {"orders": ids})
-    return [Entry(*row) for row in tx.execute(_LOAD, {"keys": list(keys), "orders": ids})]
+        tx.execute(_LOCK_AUTHORIZATIONS, orders)
+    return [Entry(*row) for row in tx.execute(_LOAD, orders)]
+
+
+def find(tx: Tx, keys: Collection[str]) -> list[Entry]:
+    """Read the entries with these keys."""
+    return [Entry(*row) for row in tx.execute(_FIND, {"keys": list(keys)})]
 
 
 def load_faults(tx: Tx, order_ids: Collection[str]) -> dict[tuple[str, str], int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +28,10 @@ Work = Callable[[Tx], Any]
 
 MAX_GROUP = 256
 PRIMARY_CODE_MASK = 0xFF
-# https://sqlite.org/rescode.html: the disk is full, or fails.
-UNAVAILABLE_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+# https://sqlite.org/rescode.html: the disk is full or fails, or somebody holds the file locked.
+UNAVAILABLE_CODES = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY}
+)
 
 
 class SqliteDatabase:
@@ -44,8 +46,12 @@ class SqliteDatabase:
         """Open or create the file. Raises `DataDirectoryInUseError` when it has an owner."""
         self._path = Path(path)
         self._ownership = Ownership(self._path)
-        self._writer = open_writer(self._path)
-        self._reader = open_reader(self._path)
+        try:
+            self._writer = open_writer(self._path)
+            self._reader = open_reader(self._path)
+        except BaseException:
+            self._ownership.release()
+            raise
         self._groups: Batcher[Work, Any] = Batcher(self._commit_group, MAX_GROUP)
         self._commits = None if inline else ThreadPoolExecutor(1, "sqlite-commit")
         self._reads = None if inline else ThreadPoolExecutor(1, "sqlite-read")
@@ -82,14 +88,16 @@ class SqliteDatabase:
             connection.engine.dispose()
         self._ownership.release()
 
-    async def _commit_group(self, works: list[Work]) -> Sequence[Any]:
+    async def _commit_group(self, works: list[Work]) -> list[Any]:
         try:
             return await self._commit(works)
         except Exception as error:  # noqa: BLE001 - given to the one who submitted it
             if len(works) == 1:
                 return [error]
-            # Nobody knows whose fault it was: each again, by itself.
-            return [(await self._commit_group([work]))[0] for work in works]
+            # Nobody knows whose fault it was: halve the group until the culprit is alone.
+            half = len(works) // 2
+            first = await self._commit_group(works[:half])
+            return first + await self._commit_group(works[half:])
 
     async def _commit(self, works: list[Work]) -> list[Any]:
         with self._disk_errors():

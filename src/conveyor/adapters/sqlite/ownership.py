@@ -22,20 +22,24 @@ class Ownership:
         """Take the lock of the file at `path`. Raises `DataDirectoryInUseError`."""
         lock = path.with_name(f"{path.name}.lock")
         # A lock of its own: closing any descriptor of the database would drop SQLite's locks.
-        self._descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.pread(self._descriptor, OWNER_LINE_BYTES, 0).decode().strip()
-            os.close(self._descriptor)
+            owner = os.pread(descriptor, OWNER_LINE_BYTES, 0).decode().strip()
+            os.close(descriptor)
             raise DataDirectoryInUseError(str(path), owner or "another process") from None
-        self._sign()
+        self._descriptor: int | None = descriptor
+        _sign(descriptor)
 
     def release(self) -> None:
         """Let go. The lock file stays: removing it could remove the next owner's."""
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None  # the number may soon be another file's
 
-    def _sign(self) -> None:
-        since = datetime.now(tz=UTC).isoformat(timespec="seconds")
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"process {os.getpid()} (since {since})\n".encode(), 0)
+
+def _sign(descriptor: int) -> None:
+    since = datetime.now(tz=UTC).isoformat(timespec="seconds")
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} (since {since})\n".encode(), 0)

@@ -41,9 +41,10 @@ PaymentAnswer = Approved | Declined
 class PaymentProvider(Protocol):
     """A payment provider: each operation is idempotent by its key, for ever.
 
-    The first answer to a key is the answer to every later request with it, and the operation is
-    applied once. Each raises `NotAppliedError` when it is certain that nothing happened, and
-    `UnansweredError`, or anything else, when it is not known; then `lookup` tells.
+    A key belongs to one order. The first answer to it is the answer to every later request with
+    it, and the operation is applied once. Each raises `NotAppliedError` when it is certain that
+    nothing happened, and `UnansweredError`, or anything else, when it is not known; then `lookup`
+    tells.
     """
 
     async def authorize(self, request: PaymentRequest, key: str) -> PaymentAnswer:

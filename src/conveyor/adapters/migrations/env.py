@@ -1,0 +1,15 @@
+"""What Alembic runs for every command: see `upgrade`, which hands in the connection."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from conveyor.adapters.migrations.target import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,  # SQLite changes a column by copying the table
+)
+with context.begin_transaction():
+    context.run_migrations()

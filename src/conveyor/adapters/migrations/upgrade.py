@@ -1,0 +1,45 @@
+"""Runs Alembic without an ini file, on a connection whose transaction has begun."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
+
+from conveyor.adapters.migrations import UnknownRevisionError, revision_of
+from conveyor.messaging.transaction import Tx
+
+# Any number, as long as nobody else in the database takes it.
+MIGRATION_LOCK = 7_040_112
+
+
+def alembic_config(connection: sa.Connection) -> Config:
+    """Give the configuration for Alembic's commands."""
+    config = Config()
+    config.set_main_option("script_location", "conveyor.adapters:migrations")
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(tx: Tx) -> list[str]:
+    """Apply what is missing; gives the revisions, oldest first. Raises `UnknownRevisionError`."""
+    if tx.dialect == "postgresql":
+        _prepare_server(tx)
+    config = alembic_config(tx.connection)
+    before = revision_of(tx)
+    try:
+        script = ScriptDirectory.from_config(config)
+        missing = [step.revision for step in script.iterate_revisions("head", before or "base")]
+    except RevisionError as error:
+        raise UnknownRevisionError(str(before)) from error
+    command.upgrade(config, "head")
+    return missing[::-1]
+
+
+def _prepare_server(tx: Tx) -> None:
+    """Wait for other migrations and for long readers: the time-outs of daily work do not apply."""
+    for setting in ("lock_timeout", "statement_timeout"):
+        tx.execute(sa.text(f"SET LOCAL {setting} = 0"))
+    tx.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})

@@ -1,0 +1,106 @@
+"""Reads our books and the provider's ledger in one form, so that they can be held side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from conveyor.adapters.simulated.payment_account import Operation
+from conveyor.adapters.simulated.payment_ledger import operations
+from conveyor.app.audit.pages import Page
+from conveyor.app.audit.view import Column, count_if, on_page
+from conveyor.messaging.calls import OPEN
+from conveyor.messaging.tables import calls, orders
+from conveyor.messaging.transaction import Tx
+from conveyor.services.payments.store import payments
+
+IDS_A_QUERY = 500
+
+
+class Sums(NamedTuple):
+    """An order's money: three amounts in minor units, and whether its authorization was let go."""
+
+    currency: str = ""
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
+    voided: bool = False
+
+
+class Books(NamedTuple):
+    """Our entry of an order. While a call is open, or after the version moves, it may change."""
+
+    version: int
+    open: bool
+    sums: Sums
+
+
+_is_open = (
+    sa.exists()
+    .where(calls.c.order_id == orders.c.id, calls.c.state.in_(sorted(OPEN)))
+    .label("open")
+)
+_OURS = sa.select(
+    orders.c.id,
+    orders.c.version,
+    _is_open,
+    payments.c.currency,
+    payments.c.authorized,
+    payments.c.captured,
+    payments.c.refunded,
+    payments.c.voided,
+).outerjoin(payments, payments.c.order_id == orders.c.id)
+_OURS_ON_PAGE = _OURS.where(on_page(orders.c.id))
+_OURS_BY_ID = _OURS.where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+def _sum_of(operation: Operation) -> Column:
+    amount = sa.case((operations.c.operation == operation.value, operations.c.amount), else_=0)
+    return sa.func.sum(amount)
+
+
+_THEIRS_ON_PAGE = (
+    sa.select(
+        operations.c.order_id,
+        sa.func.min(operations.c.currency),
+        _sum_of(Operation.AUTHORIZE),
+        _sum_of(Operation.CAPTURE),
+        _sum_of(Operation.REFUND),
+        count_if(operations.c.operation == Operation.VOID.value),
+    )
+    .where(operations.c.approved, on_page(operations.c.order_id))
+    .group_by(operations.c.order_id)
+)
+
+
+def read_books(tx: Tx, page: Page) -> dict[str, Books]:
+    """Read our books of the page's orders."""
+    return {row[0]: _books(row) for row in tx.execute(_OURS_ON_PAGE, page.bounds)}
+
+
+def read_ledger(tx: Tx, page: Page) -> dict[str, Sums]:
+    """Read what the provider did for orders of the page, known to us or not."""
+    return {
+        row[0]: Sums(row[1], int(row[2]), int(row[3]), int(row[4]), bool(row[5]))
+        for row in tx.execute(_THEIRS_ON_PAGE, page.bounds)
+    }
+
+
+def read_again(tx: Tx, order_ids: Sequence[str]) -> dict[str, Books]:
+    """Read our books of these orders, those of them that exist."""
+    found: dict[str, Books] = {}
+    for start in range(0, len(order_ids), IDS_A_QUERY):
+        some = {"ids": list(order_ids[start : start + IDS_A_QUERY])}
+        found |= {row[0]: _books(row) for row in tx.execute(_OURS_BY_ID, some)}
+    return found
+
+
+def _books(row: Any) -> Books:  # noqa: ANN401 - a row of `_OURS`
+    _, version, is_open, currency, authorized, captured, refunded, voided = row
+    if currency is None:
+        return Books(version, bool(is_open), Sums())
+    return Books(
+        version, bool(is_open), Sums(currency, authorized, captured, refunded, bool(voided))
+    )

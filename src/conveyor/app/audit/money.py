@@ -1,0 +1,96 @@
+"""Our books against the provider's own ledger, order by order and to the cent.
+
+They are two databases, so no transaction covers both. The ledger of an order changes only while a
+call of it is open; so where our books said the same before and after the ledger was read, with no
+call open, the two must agree, however busy the system is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from conveyor.app.audit.books import Books, Sums, read_again, read_books, read_ledger
+from conveyor.app.audit.pages import Page
+from conveyor.app.audit.report import Finding
+from conveyor.messaging.transaction import Database
+
+
+@dataclass(slots=True)
+class Money:
+    """Orders added up, in minor units of one currency."""
+
+    captured: int = 0
+    refunded: int = 0
+
+    def add(self, sums: Sums) -> None:
+        """Count in one order."""
+        self.captured += sums.captured
+        self.refunded += sums.refunded
+
+    def as_json(self) -> dict[str, int]:
+        """Give the amounts by name."""
+        return {"captured": self.captured, "refunded": self.refunded}
+
+
+def _by_currency() -> defaultdict[str, Money]:
+    return defaultdict(Money)
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Adds up, by currency, both sides of every order that could be compared."""
+
+    finding: Finding
+    ours: defaultdict[str, Money] = field(default_factory=_by_currency)
+    theirs: defaultdict[str, Money] = field(default_factory=_by_currency)
+    moving: int = 0
+
+    async def add_page(self, database: Database, ledger: Database, page: Page) -> None:
+        """Compare one page."""
+        books = await database.read(lambda tx: read_books(tx, page))
+        provider = await ledger.read(lambda tx: read_ledger(tx, page))
+        differing = [
+            order_id
+            for order_id in sorted(books.keys() | provider.keys())
+            if not _agree(books.get(order_id), provider.get(order_id, Sums()))
+        ]
+        moving = {order_id for order_id, entry in books.items() if entry.open}
+        if differing:
+            after = await database.read(lambda tx: read_again(tx, differing))
+            moving |= _moved(differing, books, after)
+        wrong = [order_id for order_id in differing if order_id not in moving]
+        self.finding.add(len(books), len(wrong), wrong)
+        self.moving += len(moving)
+        for order_id in books.keys() - moving:
+            sums = books[order_id].sums
+            self.ours[sums.currency].add(sums)
+        for order_id in provider.keys() - moving:
+            sums = provider[order_id]
+            self.theirs[sums.currency].add(sums)
+
+    def close(self) -> None:
+        """Write the sums into the finding."""
+        for currency in sorted((self.ours.keys() | self.theirs.keys()) - {""}):
+            self.finding.figures[currency] = {
+                "ours": self.ours[currency].as_json(),
+                "provider": self.theirs[currency].as_json(),
+            }
+        if self.moving:
+            self.finding.figures["left_out_with_a_call_open"] = self.moving
+
+
+def _agree(ours: Books | None, theirs: Sums) -> bool:
+    return (ours.open or ours.sums == theirs) if ours else theirs == Sums()
+
+
+def _moved(
+    differing: list[str], before: Mapping[str, Books], after: Mapping[str, Books]
+) -> set[str]:
+    """Give those of which our books may have changed while the ledger was read."""
+    return {
+        order_id
+        for order_id in differing
+        if (entry := after.get(order_id)) and (entry.open or entry != before.get(order_id))
+    }

@@ -1,0 +1,174 @@
+"""What must hold of every order: each rule is a sentence, and the SQL that is true where it fails.
+
+The numbers are those of the invariants in the design.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from conveyor.app.audit.view import Column, View
+from conveyor.messaging import order as status
+from conveyor.messaging.order import SETTLED, TERMINAL
+from conveyor.messaging.tables import orders, outbox, parked
+from conveyor.services.payments.store import payments
+
+STATUSES = SETTLED | {status.PROCESSING, status.AWAITING, status.COMPENSATING}
+UNDONE = frozenset({status.CANCELLED, status.REFUSED})
+
+NOW = sa.bindparam("now", type_=sa.BigInteger)
+LOST_BEFORE = sa.bindparam("lost_before", type_=sa.BigInteger)
+"""An order that should have moved before this is stuck; 0 where nothing runs that would move it."""
+CLOCK_SLACK_MS = 60_000
+"""How far the clocks of two machines may be apart."""
+
+_o = orders.c
+_terminal = _o.status.in_(sorted(TERMINAL))
+_settled = _o.status.in_(sorted(SETTLED))
+_undone = _o.status.in_(sorted(UNDONE))
+_owed_a_row = outbox.c.order_id.is_not(None)
+_held = sa.case(
+    (sa.or_(payments.c.voided, payments.c.captured > 0), 0),
+    else_=sa.func.coalesce(payments.c.authorized, 0),
+)
+_kept = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Must hold of every order; `broken` is true of one that violates it."""
+
+    name: str
+    invariant: int
+    says: str
+    broken: Column
+
+
+def order_rules(view: View) -> list[Rule]:
+    """Give the rules for orders of any flow."""
+    return [*_endings(), *_money(), *_tokens(view), *_stories(view)]
+
+
+def _endings() -> list[Rule]:
+    ending = sa.case(
+        (_undone, _o.ending != _o.status), (_o.status == status.COMPLETED, _o.ending != "")
+    )
+    return [
+        Rule(
+            "status_declared",
+            1,
+            "Every order has a declared status, and a time of settling exactly at its end",
+            sa.or_(_o.status.not_in(sorted(STATUSES)), _terminal != _o.settled_at.is_not(None)),
+        ),
+        Rule(
+            "ending_agrees",
+            1,
+            "An order ended as it was on its way to: completed forward, undone backwards",
+            sa.func.coalesce(ending, sa.false()),
+        ),
+        Rule(
+            "parked_has_cause",
+            1,
+            "A parked order stands in front of an operator, with its cause; no other does",
+            (_o.status == status.PARKED) != parked.c.order_id.is_not(None),
+        ),
+    ]
+
+
+def _money() -> list[Rule]:
+    money = payments.c
+    return [
+        Rule(
+            "captured_within_authorized",
+            3,
+            "One capture at most; captured within authorized, refunded within captured",
+            sa.or_(
+                money.captures > 1,
+                money.captured > money.authorized,
+                money.refunded > money.captured,
+                money.refunded < 0,
+                money.currency != _o.currency,
+            ),
+        ),
+        Rule(
+            "completed_is_paid",
+            4,
+            "Completed means that exactly the order's total was captured and kept",
+            sa.and_(_o.status == status.COMPLETED, _kept != _o.total),
+        ),
+        Rule(
+            "undone_owes_nothing",
+            4,
+            "Cancelled or refused means that no money is kept and none is held",
+            sa.and_(_undone, sa.or_(_kept != 0, _held != 0)),
+        ),
+    ]
+
+
+def _tokens(view: View) -> list[Rule]:
+    open_calls = sa.func.coalesce(view.attempts.c.open, 0)
+    return [
+        Rule(
+            "settled_owes_no_token",
+            6,
+            "An order at its end, or parked, has no token in the outbox",
+            sa.and_(_settled, _owed_a_row),
+        ),
+        Rule(
+            "token_is_current",
+            6,
+            "A token in the outbox is of its order's version",
+            sa.and_(_owed_a_row, outbox.c.version != _o.version),
+        ),
+        Rule(
+            "awaiting_has_deadline",
+            6,
+            "An order that awaits an answer has a timer for its deadline",
+            sa.and_(
+                _o.status == status.AWAITING,
+                sa.not_(_owed_a_row),
+                _o.expected_at > NOW + CLOCK_SLACK_MS,
+            ),
+        ),
+        Rule(
+            "token_not_lost",
+            6,
+            "No order has waited for its token longer than the reconciler takes",
+            sa.and_(sa.not_(_settled), sa.not_(_owed_a_row), _o.expected_at < LOST_BEFORE),
+        ),
+        Rule(
+            "no_call_in_doubt",
+            9,
+            "No provider call of an order at its end is open, and never are two of one order",
+            sa.or_(sa.and_(_terminal, open_calls > 0), open_calls > 1),
+        ),
+    ]
+
+
+def _stories(view: View) -> list[Rule]:
+    story = view.story.c
+    last = sa.func.coalesce(story.last_version, 0)
+    return [
+        Rule(
+            "versions_by_one",
+            7,
+            "Versions rise by one from 1, each with its entry in the timeline",
+            sa.or_(
+                sa.func.coalesce(story.versions, 0) != last,
+                last > _o.version,
+                last < _o.version - sa.case((_terminal, 0), else_=1),
+                sa.func.coalesce(story.placed, 0) != 1,
+            ),
+        ),
+        Rule(
+            "ended_once",
+            7,
+            "An order at its end ended once, as its status says; no other has ended",
+            sa.or_(
+                sa.func.coalesce(story.endings, 0) != sa.case((_terminal, 1), else_=0),
+                sa.and_(_terminal, story.ended_as != _o.status),
+            ),
+        ),
+    ]

@@ -1,0 +1,96 @@
+"""Runs the audit over a system, whether or not it is moving."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from conveyor.app.audit import whole
+from conveyor.app.audit.money import Comparison
+from conveyor.app.audit.pages import Page, by_status, find_orphans, judge, next_page
+from conveyor.app.audit.report import MAX_EXAMPLES, AuditReport, Finding
+from conveyor.app.audit.rules import Rule, order_rules
+from conveyor.app.audit.slip_rules import slip_rules
+from conveyor.app.audit.view import FIRST_ID, View, build_view
+from conveyor.app.composition import App
+from conveyor.messaging.order import COMPLETED
+from conveyor.messaging.reconciler import LOST_MS
+from conveyor.messaging.transaction import Tx
+
+# Twice what the reconciler waits before it sends a token again whatever the queues hold.
+STUCK_MS = 2 * LOST_MS
+STATEMENT_WITHOUT_LIMIT = "SET LOCAL statement_timeout = 0"
+
+
+@dataclass(slots=True)
+class _Orders:
+    """The part of the audit that goes order by order."""
+
+    view: View
+    rules: list[Rule]
+    times: dict[str, int]
+    findings: dict[str, Finding] = field(default_factory=dict)
+    statuses: Counter[str] = field(default_factory=Counter)
+    orphans: Finding = field(
+        default_factory=lambda: Finding(
+            "belongs_to_an_order", 1, "Nothing is kept for an order that does not exist"
+        )
+    )
+
+    def take_page(self, tx: Tx, after: str) -> Page:
+        page = next_page(tx, after)
+        self.statuses.update(by_status(tx, page))
+        find_orphans(tx, page, self.orphans)
+        for found in judge(tx, self.view, self.rules, page, self.times):
+            before = self.findings.setdefault(found.name, found)
+            if before is not found:
+                before.add(found.examined, found.violations, found.examples)
+        return page
+
+
+async def run_audit(app: App) -> AuditReport:
+    """Check every invariant that data at rest can show; orders in motion raise no false alarm."""
+    database, ledger = app.parts.database, app.parts.ledger
+    now = app.parts.ambient.now_ms()
+    flows = list(app.engine.registry.flows.values())
+    view = build_view(flows)
+    times = {"now": now, "lost_before": _lost_before(app, now)}
+    part = _Orders(view, [*order_rules(view), *slip_rules(view, flows)], times)
+    books = Comparison(
+        Finding("books_equal_provider", 4, "Our books equal the provider's, order by order")
+    )
+    page = Page(upto=FIRST_ID)
+    while not page.last:
+        after = page.upto
+        page = await database.read(lambda tx, after=after: part.take_page(tx, after))  # type: ignore[misc]
+        await books.add_page(database, ledger, page)
+    books.close()
+    findings = [*part.findings.values(), part.orphans, books.finding]
+    findings += await database.read(_whole)
+    findings.append(await _parcels(app, part.statuses[COMPLETED]))
+    findings.sort(key=lambda finding: finding.invariant)
+    return AuditReport(now, part.statuses.total(), dict(part.statuses), findings)
+
+
+def _whole(tx: Tx) -> list[Finding]:
+    if tx.dialect == "postgresql":
+        tx.connection.exec_driver_sql(STATEMENT_WITHOUT_LIMIT)
+    return [*whole.check_keys(tx), *whole.check_stock(tx), *whole.check_shipments(tx)]
+
+
+async def _parcels(app: App, completed: int) -> Finding:
+    twice = await app.carrier.shipped_twice()
+    return Finding(
+        "shipped_once",
+        1,
+        "The carrier has at most one parcel of an order that is not lost",
+        examined=completed,
+        violations=len(twice),
+        examples=twice[:MAX_EXAMPLES],
+    )
+
+
+def _lost_before(app: App, now: int) -> int:
+    """Judge lost tokens only where the reconciler has had its time: else nobody is to blame."""
+    since = app.reconciling_since
+    return now - STUCK_MS if since is not None and since < now - STUCK_MS else 0

@@ -1,0 +1,98 @@
+"""All that the audit knows of an order, in one row: itself, its token, money, calls and story.
+
+The view covers a range of ids, a page. An order and all that belongs to it is read in one
+transaction, so a rule about one order can be judged while others are moving; no transaction lasts
+longer than a page, however many orders there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from conveyor.messaging import timeline
+from conveyor.messaging.calls import OPEN
+from conveyor.messaging.order import TERMINAL
+from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.tables import calls, orders, outbox, parked
+from conveyor.messaging.tables import timeline as entries
+from conveyor.services.payments.store import payments
+
+Column = sa.ColumnElement[Any]
+
+FIRST_ID = ""
+LAST_ID = "Z" * 26  # above every ULID, the first digit of which is at most 7
+
+_after = sa.bindparam("after", type_=sa.Text)
+_upto = sa.bindparam("upto", type_=sa.Text)
+
+
+def on_page(column: Column) -> Column:
+    """Whether an order's id belongs to the page: after `:after`, up to `:upto`."""
+    return sa.and_(column > _after, column <= _upto)
+
+
+def count_if(condition: Column) -> Column:
+    """Count the rows for which it is true."""
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The joined tables. `story` and `attempts` are sums over an order's timeline and calls."""
+
+    source: sa.FromClause
+    story: sa.Subquery
+    attempts: sa.Subquery
+
+    def done(self, step: str) -> Column:
+        """How often an order's step (or compensation) was done."""
+        return sa.func.coalesce(self.story.c[f"done {step}"], 0)
+
+    def done_at(self, step: str) -> Column:
+        """Give the version at which it was first done; null: never."""
+        return self.story.c[f"version {step}"]
+
+
+def build_view(flows: Iterable[Flow]) -> View:
+    """Join what belongs to an order; the story counts every step that these flows know."""
+    steps = {name for flow in flows for line in flow.steps for name in (line.name, line.undo)}
+    story = _story(sorted(steps - {""}))
+    attempts = (
+        sa.select(calls.c.order_id, count_if(calls.c.state.in_(sorted(OPEN))).label("open"))
+        .where(on_page(calls.c.order_id))
+        .group_by(calls.c.order_id)
+        .subquery()
+    )
+    source = orders
+    for table in (outbox, parked, payments, attempts, story):
+        source = source.outerjoin(table, table.c.order_id == orders.c.id)  # type: ignore[assignment]
+    return View(source, story, attempts)
+
+
+def _story(steps: Iterable[str]) -> sa.Subquery:
+    event, version = entries.c.event, entries.c.version
+    # A dropped duplicate is noted under the version that it came with, which may be any.
+    moving = sa.case((event != timeline.DUPLICATE_DROPPED, version))
+    # At its end an order is owed no step; a step's own refusal has the same name.
+    ended = sa.and_(event.in_(sorted(TERMINAL)), entries.c.step == "")
+    columns: list[Column] = [
+        sa.func.count(sa.distinct(moving)).label("versions"),
+        sa.func.max(moving).label("last_version"),
+        count_if(event == timeline.PLACED).label("placed"),
+        count_if(ended).label("endings"),
+        sa.func.max(sa.case((ended, event))).label("ended_as"),
+    ]
+    for step in steps:
+        done = sa.and_(event == timeline.DONE, entries.c.step == step)
+        columns.append(count_if(done).label(f"done {step}"))
+        columns.append(sa.func.min(sa.case((done, version))).label(f"version {step}"))
+    return (
+        sa.select(entries.c.order_id, *columns)
+        .where(on_page(entries.c.order_id))
+        .group_by(entries.c.order_id)
+        .subquery()
+    )

@@ -1,0 +1,119 @@
+"""What is not about one order at a time: idempotency keys, stock and shipments."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from conveyor.app.audit.report import MAX_EXAMPLES, Finding
+from conveyor.app.audit.view import count_if
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Tx
+from conveyor.services.inventory.audit import InventoryAudit
+from conveyor.services.inventory.audit import audit as audit_inventory
+from conveyor.services.inventory.model import StockLevel
+from conveyor.services.orders.store import idempotency
+from conveyor.services.shipping.store import completed_but_undelivered, shipments
+
+_keyed = idempotency.outerjoin(orders, orders.c.id == idempotency.c.order_id)
+_KEYS = sa.select(sa.func.count(), sa.func.count(sa.distinct(idempotency.c.order_id))).select_from(
+    idempotency
+)
+_lost = orders.c.id.is_(None)
+_foreign = orders.c.merchant != idempotency.c.merchant
+_BROKEN_KEYS = sa.select(count_if(_lost), count_if(_foreign)).select_from(_keyed)
+
+
+def check_keys(tx: Tx) -> list[Finding]:
+    """Whatever a key was answered with must be there, once, and be that merchant's."""
+    keys, distinct = tx.execute(_KEYS).one()
+    lost, foreign = tx.execute(_BROKEN_KEYS).one()
+    return [
+        Finding(
+            "answered_exists",
+            1,
+            "Every order that was answered for by its key exists",
+            int(keys),
+            int(lost),
+            _examples(tx, _lost) if lost else [],
+        ),
+        Finding(
+            "one_key_one_order", 2, "No two keys share an order", int(keys), int(keys - distinct)
+        ),
+        Finding(
+            "key_of_its_merchant",
+            11,
+            "A key places orders of its own merchant only",
+            int(keys),
+            int(foreign),
+            _examples(tx, _foreign) if foreign else [],
+        ),
+    ]
+
+
+def check_stock(tx: Tx) -> list[Finding]:
+    """For a SKU: nothing negative, everything accounted for, and by the reservations too."""
+    found = audit_inventory(tx)
+    skus = found.totals.skus
+    balanced = Finding(
+        "stock_adds_up",
+        5,
+        "Available, reserved and sold are not negative and add up to what was received",
+        skus,
+        len(found.unbalanced),
+        _levels(found.unbalanced),
+        _units(found),
+    )
+    counted = Finding(
+        "stock_is_reserved_for_orders",
+        5,
+        "Reserved and sold are the sums of the orders' reservations",
+        skus,
+        len(found.miscounted),
+        _levels(found.miscounted),
+    )
+    stranded = Finding(
+        "no_reservation_stranded",
+        5,
+        "No order at its end still holds stock",
+        found.totals.reserved,
+        len(found.stranded),
+        [f"{one.order_id} ({one.status}): {one.quantity} {one.sku}" for one in found.stranded][
+            :MAX_EXAMPLES
+        ],
+    )
+    return [balanced, counted, stranded]
+
+
+def check_shipments(tx: Tx) -> list[Finding]:
+    """Completed means delivered."""
+    count = tx.execute(sa.select(sa.func.count()).select_from(shipments)).scalar_one()
+    undelivered = completed_but_undelivered(tx)
+    return [
+        Finding(
+            "completed_is_delivered",
+            1,
+            "Completed means that the carrier confirmed the delivery",
+            int(count),
+            len(undelivered),
+            undelivered[:MAX_EXAMPLES],
+        )
+    ]
+
+
+def _examples(tx: Tx, broken: sa.ColumnElement[bool]) -> list[str]:
+    query = sa.select(idempotency.c.order_id).select_from(_keyed).where(broken).limit(MAX_EXAMPLES)
+    return list(tx.execute(query).scalars())
+
+
+def _levels(levels: list[StockLevel]) -> list[str]:
+    return [f"{level.merchant}/{level.sku}" for level in levels][:MAX_EXAMPLES]
+
+
+def _units(found: InventoryAudit) -> dict[str, int]:
+    totals = found.totals
+    return {
+        "received": totals.received,
+        "available": totals.available,
+        "reserved": totals.reserved,
+        "sold": totals.sold,
+    }

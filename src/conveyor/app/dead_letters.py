@@ -1,0 +1,165 @@
+"""What waits for an operator: parked orders, and poison in the dead-letter queues."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from conveyor.messaging.engine import Engine
+from conveyor.messaging.errors import QueueUnavailableError
+from conveyor.messaging.order import Order
+from conveyor.messaging.parking import Parked
+from conveyor.messaging.queue import (
+    DEAD_LETTER_SUFFIX,
+    Outgoing,
+    Queue,
+    Received,
+    VisibilityChange,
+)
+from conveyor.messaging.tables import orders, parked
+from conveyor.messaging.transaction import Tx
+from conveyor.services.payments.store import payments
+
+log = logging.getLogger(__name__)
+
+CAUSE = "cause"
+MAX_PEEKED = 100
+"""Messages of one dead-letter queue that a look at it shows."""
+PEEK_SECONDS = 1.0
+"""How long a look waits for messages that SQS counts and does not give."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedOrder:
+    """A parked order. `owed`: money, in minor units, that its customer is still to get back."""
+
+    order: Order
+    parked: Parked
+    owed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A message that could never be handled; `queue` is where it came from."""
+
+    message_id: str
+    queue: str
+    body: str
+    cause: str
+    sent_at: int
+
+
+_KEPT = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
+_PARKED = (
+    sa.select(parked, sa.case((orders.c.ending == "", 0), else_=_KEPT), orders)
+    .join(orders, orders.c.id == parked.c.order_id)
+    .outerjoin(payments, payments.c.order_id == parked.c.order_id)
+    .order_by(parked.c.order_id)
+)
+_FIELDS = len(parked.c)
+
+
+def parked_orders(
+    tx: Tx, merchant: str | None, *, limit: int, after: str = ""
+) -> list[ParkedOrder]:
+    """List a merchant's parked orders, or everybody's, by id; `after` is the last one seen."""
+    return _parked(tx, merchant, parked.c.order_id > after, limit)
+
+
+def parked_order(tx: Tx, order_id: str, merchant: str | None) -> ParkedOrder | None:
+    """Give a parked order of this merchant."""
+    return next(iter(_parked(tx, merchant, parked.c.order_id == order_id, 1)), None)
+
+
+async def list_poison(engine: Engine) -> list[Poison]:
+    """Look into every dead-letter queue; the messages stay, and are visible again at once."""
+    looks = [_list(engine, name) for name in engine.registry.queues]
+    return [poison for found in await asyncio.gather(*looks) for poison in found]
+
+
+async def redrive_poison(engine: Engine, message_id: str) -> Poison | None:
+    """Send a message to its queue again, and only then delete it; None: it is not there.
+
+    Raises `QueueUnavailableError` when its queue does not take it.
+    """
+    for name in engine.registry.queues:
+        async with _peek(_dead(engine, name)) as messages:
+            for message in _of(message_id, messages):
+                again = Outgoing(
+                    message.body,
+                    group=message.group or name,
+                    deduplication_id=message.message_id,
+                    attributes=tuple(a for a in message.attributes if a[0] != CAUSE),
+                )
+                if await engine.queues.queue(name).send([again]):
+                    raise QueueUnavailableError(name, "it did not take the message")
+                await _dead(engine, name).delete([message.receipt])
+                return _poison(name, message)
+    return None
+
+
+async def discard_poison(engine: Engine, message_id: str, reason: str) -> Poison | None:
+    """Delete a message for good; None: it is not there."""
+    for name in engine.registry.queues:
+        async with _peek(_dead(engine, name)) as messages:
+            for message in _of(message_id, messages):
+                await _dead(engine, name).delete([message.receipt])
+                log.warning("%s: discarded %s: %s", name, message_id, reason)
+                return _poison(name, message)
+    return None
+
+
+def _parked(
+    tx: Tx, merchant: str | None, which: sa.ColumnElement[bool], limit: int
+) -> list[ParkedOrder]:
+    query = _PARKED.where(which).limit(limit)
+    if merchant is not None:
+        query = query.where(orders.c.merchant == merchant)
+    return [
+        ParkedOrder(Order(*row[_FIELDS + 1 :]), Parked(*row[:_FIELDS]), int(row[_FIELDS]))
+        for row in tx.execute(query)
+    ]
+
+
+async def _list(engine: Engine, name: str) -> list[Poison]:
+    async with _peek(_dead(engine, name)) as messages:
+        return [_poison(name, message) for message in messages]
+
+
+@asynccontextmanager
+async def _peek(queue: Queue) -> AsyncIterator[list[Received]]:
+    """Receive without keeping: SQS has no other way to look at a message.
+
+    Nothing else consumes a dead-letter queue and nothing is moved from it, so a higher receive
+    count harms nobody; whoever looks at the same moment sees fewer.
+    """
+    messages: list[Received] = []
+    try:
+        wanted = min((await queue.depth()).visible, MAX_PEEKED)
+        while len(messages) < wanted:
+            page = await queue.receive(min(queue.receive_limit, MAX_PEEKED), PEEK_SECONDS)
+            if not page:
+                break
+            messages += page
+        yield messages
+    finally:
+        if messages:
+            await queue.set_visibility([VisibilityChange(m.receipt, 0) for m in messages])
+
+
+def _dead(engine: Engine, name: str) -> Queue:
+    return engine.queues.queue(name + DEAD_LETTER_SUFFIX)
+
+
+def _of(message_id: str, messages: Sequence[Received]) -> list[Received]:
+    return [message for message in messages if message.message_id == message_id][:1]
+
+
+def _poison(name: str, message: Received) -> Poison:
+    cause = dict(message.attributes).get(CAUSE, "")
+    return Poison(message.message_id, name, message.body, cause, message.sent_at_ms)

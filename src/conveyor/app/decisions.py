@@ -1,0 +1,144 @@
+"""What people decide about an order: for their own merchant only, committed, then relayed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from conveyor.messaging import interventions
+from conveyor.messaging.engine import Engine
+from conveyor.messaging.interventions import Intervention
+from conveyor.messaging.order import COMPLETED, REFUSED, Order
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.routing_slip import undone_by
+from conveyor.messaging.step import Now
+from conveyor.messaging.transaction import Tx
+from conveyor.services.orders.store import find
+from conveyor.services.payments import store as payments
+
+log = logging.getLogger(__name__)
+
+VOID = "void"
+REFUND = "refund"
+NOTHING_TO_RETURN = "nothing_to_return"
+
+_REFUND_STEP = "payments.refund"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The order is being undone, or has been; `steps` are the compensations still to run."""
+
+    outcome: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotCancelled:
+    """It is too late; `why` is a sentence."""
+
+    why: str
+
+
+Decide = Callable[[Tx, Registry, str, Now], Intervention]
+
+
+async def cancel(
+    engine: Engine, order_id: str, merchant: str | None, reason: str
+) -> Cancelled | NotCancelled | None:
+    """Cancel an order, and say what that means; None: there is no such order of this merchant.
+
+    Cancelling it again gives the same answer, as far as it has not been undone meanwhile.
+    """
+    now = engine.now()
+
+    def work(tx: Tx) -> tuple[Cancelled | NotCancelled | None, Intervention | None]:
+        order = find(tx, order_id, merchant)
+        if order is None:
+            return None, None
+        decided = interventions.cancel(tx, engine.registry, order_id, now, reason)
+        return _say(tx, engine.registry, order, decided), decided
+
+    answer, decided = await engine.database.run(work)
+    await _relay(engine, decided)
+    return answer
+
+
+async def redrive(engine: Engine, order_id: str, merchant: str | None) -> Intervention | None:
+    """Let a parked order take its step again; None: there is no such order of this merchant."""
+    return await _decide(engine, order_id, merchant, interventions.redrive)
+
+
+async def compensate(
+    engine: Engine, order_id: str, merchant: str | None, reason: str
+) -> Intervention | None:
+    """Undo a parked order; None: there is no such order of this merchant."""
+    return await _decide(
+        engine,
+        order_id,
+        merchant,
+        lambda tx, registry, of, now: interventions.compensate(tx, registry, of, now, reason),
+    )
+
+
+async def discard(
+    engine: Engine, order_id: str, merchant: str | None, reason: str
+) -> Intervention | None:
+    """Give a parked order up for good; None: there is no such order of this merchant."""
+    return await _decide(
+        engine,
+        order_id,
+        merchant,
+        lambda tx, registry, of, now: interventions.discard(tx, registry, of, now, reason),
+    )
+
+
+async def _decide(
+    engine: Engine, order_id: str, merchant: str | None, decide: Decide
+) -> Intervention | None:
+    now = engine.now()
+
+    def work(tx: Tx) -> Intervention | None:
+        if find(tx, order_id, merchant) is None:
+            return None
+        return decide(tx, engine.registry, order_id, now)
+
+    decided = await engine.database.run(work)
+    await _relay(engine, decided)
+    return decided
+
+
+async def _relay(engine: Engine, decided: Intervention | None) -> None:
+    if decided is None or decided.owed is None:
+        return
+    try:
+        await engine.relay.send([decided.owed])
+    except Exception:
+        # The decision is committed, and so is its row in the outbox: the sweeper sends it.
+        log.exception("order %s: the queue does not answer", decided.owed.order_id)
+
+
+def _say(
+    tx: Tx, registry: Registry, order: Order, decided: Intervention
+) -> Cancelled | NotCancelled:
+    flow = registry.flow(order.flow)
+    if decided.what == interventions.ACCEPTED:
+        return Cancelled(_outcome(tx, order, decided.undoes), decided.undoes)
+    if decided.what == interventions.ALREADY and order.ending != REFUSED:
+        left = undone_by(flow, order.position + 1)
+        return Cancelled(_outcome(tx, order, left), left)
+    if order.ending == REFUSED:
+        return NotCancelled(f"It was refused ({order.reason}): nothing is left to cancel.")
+    if order.status == COMPLETED:
+        return NotCancelled("It is completed.")
+    return NotCancelled(f"{flow.cancel_until} has begun, and from there it only goes forward.")
+
+
+def _outcome(tx: Tx, order: Order, steps: tuple[str, ...]) -> str:
+    if not order.total:
+        return NOTHING_TO_RETURN
+    payment = payments.of_order(tx, order.id)
+    if _REFUND_STEP in steps or (payment and payment.captured):
+        return REFUND
+    return VOID if payment or steps else NOTHING_TO_RETURN

@@ -1,0 +1,96 @@
+"""What an order waits for now, and what somebody can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from conveyor.app.explain.story import Choice, Wait
+from conveyor.messaging import calls
+from conveyor.messaging import order as status
+from conveyor.messaging.calls import Attempt
+from conveyor.messaging.interventions import too_late_to_cancel
+from conveyor.messaging.order import Order
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.routing_slip import Place, owed, service_of, undone_by
+from conveyor.messaging.tables import outbox, parked
+from conveyor.messaging.transaction import Tx
+
+_OWED = sa.select(outbox.c.due_at).where(outbox.c.order_id == sa.bindparam("of_order"))
+_HOLDS_BACK = (
+    sa.select(parked.c.order_id)
+    .where(
+        parked.c.queue == sa.bindparam("of_queue"), parked.c.group_key == sa.bindparam("of_group")
+    )
+    .order_by(parked.c.order_id)
+    .limit(1)
+)
+
+
+def waits_for(
+    tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt], now_ms: int
+) -> Wait | None:
+    """Say what an order waits for; None at its end."""
+    if order.status in status.TERMINAL:
+        return None
+    if order.status == status.PARKED:
+        return Wait("an operator's decision")
+    due = owed(registry.flow(order.flow), Place(order.position, order.ending))
+    if order.status == status.AWAITING:
+        return Wait(f"the answer that {due} awaits", order.expected_at)
+    rest = order.expected_at if order.expected_at > now_ms else None
+    if call := _open_call(attempts, due):
+        if call.state == calls.INTENDED:
+            return Wait(f"the provider's answer to call {call.attempt} of {due}")
+        return Wait(f"the provider to say what became of call {call.attempt} of {due}", rest)
+    return Wait(f"the next try of {due}", rest) if rest else _waits_for_message(tx, order, due)
+
+
+def _waits_for_message(tx: Tx, order: Order, due: str) -> Wait:
+    queue = service_of(due)
+    if order.group_key:
+        ahead = {"of_queue": queue, "of_group": order.group_key}
+        if first := tx.execute(_HOLDS_BACK, ahead).scalar():
+            return Wait(f"order {first}, which is parked and comes before it in its message group")
+    unsent = tx.execute(_OWED, {"of_order": order.id}).scalar()
+    if unsent is not None:
+        return Wait(f"its message for {due} to be sent to queue {queue}", int(unsent))
+    return Wait(f"queue {queue} to hand out its message for {due}")
+
+
+def choices(
+    tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt]
+) -> tuple[Choice, ...]:
+    """Say what can be done; nothing at its end, or while it is being undone."""
+    flow = registry.flow(order.flow)
+    if order.status == status.PARKED:
+        return _of_parked(registry, order, attempts)
+    if order.status in status.TERMINAL or order.backwards or order.cancelling:
+        return ()
+    if too_late_to_cancel(tx, registry, order):
+        return ()
+    is_open = _open_call(attempts, flow.steps[order.position].name) is not None
+    return (Choice("cancel", _runs(undone_by(flow, order.position + is_open))),)
+
+
+def _of_parked(registry: Registry, order: Order, attempts: Sequence[Attempt]) -> tuple[Choice, ...]:
+    flow = registry.flow(order.flow)
+    due = owed(flow, Place(order.position, order.ending))
+    is_open = _open_call(attempts, due) is not None
+    left = undone_by(flow, order.position + (order.backwards or is_open))
+    redrive = Choice("redrive", f"takes {due} again")
+    if not left:
+        return redrive, Choice("discard", "gives it up: nothing is left to undo")
+    verb = "goes on undoing: " if order.backwards else ""
+    return redrive, Choice("compensate", verb + _runs(left))
+
+
+def _open_call(attempts: Sequence[Attempt], step: str) -> Attempt | None:
+    of_step = [attempt for attempt in attempts if attempt.step == step]
+    last = max(of_step, key=lambda attempt: attempt.attempt, default=None)
+    return last if last and last.state in calls.OPEN else None
+
+
+def _runs(steps: Sequence[str]) -> str:
+    return f"runs {', '.join(steps)}" if steps else "undoes nothing, for nothing was done"

@@ -1,0 +1,129 @@
+"""Reads an order's story from the database, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from conveyor.app.composition import App
+from conveyor.app.explain.prospects import choices, waits_for
+from conveyor.app.explain.story import (
+    AHEAD,
+    DONE,
+    NOT_TAKEN,
+    NOW,
+    UNDOING,
+    UNDONE,
+    Event,
+    Line,
+    Stop,
+    Story,
+)
+from conveyor.app.explain.words import say_call, say_entry
+from conveyor.messaging import parking, timeline
+from conveyor.messaging.calls import Attempt
+from conveyor.messaging.order import TERMINAL, Order
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.routing_slip import Flow, Place, owed
+from conveyor.messaging.tables import calls as calls_table
+from conveyor.messaging.timeline import Entry
+from conveyor.messaging.transaction import Tx
+from conveyor.services.inventory.store import reservations
+from conveyor.services.orders.store import find
+from conveyor.services.payments.store import of_order as payment_of
+from conveyor.services.shipping.store import shipment_of
+
+CALLED = "called"
+
+_CALLS = (
+    sa.select(calls_table)
+    .where(calls_table.c.order_id == sa.bindparam("of_order"))
+    .order_by(calls_table.c.intended_at, calls_table.c.step, calls_table.c.attempt)
+)
+_LINES = (
+    sa.select(reservations.c.sku, reservations.c.quantity, reservations.c.state)
+    .where(reservations.c.order_id == sa.bindparam("of_order"))
+    .order_by(reservations.c.line)
+)
+
+
+async def explain(app: App, order_id: str, merchant: str | None) -> Story | None:
+    """Tell an order's story; None: there is no such order, or it is not this merchant's."""
+    registry, now = app.engine.registry, app.engine.ambient.now_ms()
+    return await app.engine.database.read(
+        lambda tx: read_story(tx, registry, order_id, merchant, now)
+    )
+
+
+def read_story(
+    tx: Tx, registry: Registry, order_id: str, merchant: str | None, now_ms: int
+) -> Story | None:
+    """Read it in this transaction."""
+    order = find(tx, order_id, merchant)
+    if order is None:
+        return None
+    of_order = {"of_order": order.id}
+    calls = tuple(Attempt(*row) for row in tx.execute(_CALLS, of_order))
+    entries = timeline.of_order(tx, order.id)
+    events = tuple(_events(entries, calls))
+    flow = registry.flows.get(order.flow)
+    return Story(
+        order=order,
+        slip=_slip(flow, order, events) if flow else (),
+        events=events,
+        calls=calls,
+        payment=payment_of(tx, order.id),
+        lines=tuple(Line(*row) for row in tx.execute(_LINES, of_order)),
+        shipment=shipment_of(tx, order.id),
+        parked=parking.of_order(tx, order.id),
+        wait=waits_for(tx, registry, order, calls, now_ms) if flow else None,
+        choices=choices(tx, registry, order, calls) if flow else (),
+    )
+
+
+def _events(entries: Sequence[Entry], calls: Sequence[Attempt]) -> Iterator[Event]:
+    """Put each call before what came of it."""
+    waiting = list(calls)
+    for entry in entries:
+        while waiting and (
+            waiting[0].intended_at < entry.at
+            or (waiting[0].intended_at == entry.at and waiting[0].step == entry.step)
+        ):
+            yield _called(waiting.pop(0))
+        detail: Mapping[str, Any] = orjson.loads(entry.detail) if entry.detail else {}
+        yield Event(
+            entry.at,
+            entry.event,
+            entry.step,
+            entry.attempt,
+            entry.version,
+            detail,
+            say_entry(entry, detail),
+        )
+    for call in waiting:
+        yield _called(call)
+
+
+def _called(call: Attempt) -> Event:
+    detail = {"state": call.state, "ended_at": call.ended_at}
+    return Event(call.intended_at, CALLED, call.step, call.attempt, 0, detail, say_call(call))
+
+
+def _slip(flow: Flow, order: Order, events: Sequence[Event]) -> tuple[Stop, ...]:
+    done = {event.step for event in events if event.event == timeline.DONE}
+    due = "" if order.status in TERMINAL else owed(flow, Place(order.position, order.ending))
+    forward = order.status not in TERMINAL and not order.backwards
+
+    def state(step: str, undo: str) -> str:
+        if undo and (undo in done or undo == due):
+            return UNDOING if undo == due else UNDONE
+        if step in done:
+            return DONE
+        if step == due:
+            return NOW
+        return AHEAD if forward else NOT_TAKEN
+
+    return tuple(Stop(step.name, step.undo, state(step.name, step.undo)) for step in flow.steps)

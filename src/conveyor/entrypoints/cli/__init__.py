@@ -1,0 +1,82 @@
+"""The command line: `conveyor --help` teaches it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from conveyor.entrypoints.cli.audit import audit
+from conveyor.entrypoints.cli.dead_letters import dead_letters
+from conveyor.entrypoints.cli.demo import demo
+from conveyor.entrypoints.cli.errors import trouble_of
+from conveyor.entrypoints.cli.explain import explain
+from conveyor.entrypoints.cli.intake import intake
+from conveyor.entrypoints.cli.keys import keys
+from conveyor.entrypoints.cli.orders import orders, place
+from conveyor.entrypoints.cli.replay import replay
+from conveyor.entrypoints.cli.running import serve, up, work
+from conveyor.entrypoints.cli.setup import migrate, queues
+from conveyor.entrypoints.cli.stock import stock
+
+INTERRUPTED = 130
+
+HELP = """\
+Takes orders, answers at once, and carries each from service to service until it is
+completed, or undone and the money given back.
+
+\b
+Begin here:
+  conveyor demo                    watch a thousand real orders go through
+  conveyor up                      API and all services in one process, on SQLite
+  conveyor stock set CD 100        there must be something to sell
+  conveyor place order.json        place an order; - reads standard input
+  conveyor orders list             see how the orders stand
+  conveyor explain ORDER           read the whole story of one
+  conveyor audit                   check that nothing was lost or doubled
+
+Commands talk to the server at --server URL, or to the one that owns --data DIR, with the
+key in CONVEYOR_API_KEY. When none runs they open the data directory themselves.
+
+\b
+Settings (environment):
+  CONVEYOR_DATA                    directory of the embedded files (conveyor-data)
+  CONVEYOR_DATABASE_URL            sqlite:///FILE or postgresql://USER@HOST/NAME
+  CONVEYOR_QUEUE_URL               embedded: or sqs://REGION/PREFIX?endpoint_url=...
+  CONVEYOR_SERVER, CONVEYOR_API_KEY
+
+\b
+Exit codes: 0 all is well, 1 what was asked for has a problem, 2 usage or configuration,
+130 interrupted.
+"""
+
+
+class _Cli(click.Group):
+    """A group whose commands end expected trouble with a sentence instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            trouble = trouble_of(error)
+            if trouble is None:
+                raise
+            raise trouble from error
+
+
+@click.group(cls=_Cli, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("conveyor"), prog_name="conveyor")
+def main() -> None:
+    """See `HELP`."""
+
+
+_COMMANDS = (up, serve, work, migrate, queues, keys, demo, place, orders, stock, explain)
+_COMMANDS += (dead_letters, intake, replay, audit)
+for _command in _COMMANDS:
+    main.add_command(_command)

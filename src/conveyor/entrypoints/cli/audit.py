@@ -1,0 +1,78 @@
+"""`conveyor audit`: checks the invariants of the design."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conveyor.entrypoints.cli.errors import PROBLEM
+from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.output import emit, money, table
+
+if TYPE_CHECKING:
+    from conveyor.entrypoints.cli.reach import Reach
+
+UNITS = ("received", "available", "reserved", "sold")
+
+
+@click.command()
+@reaching
+@json_option
+def audit(reach: Reach, *, as_json: bool) -> None:
+    """Check that no order was lost, doubled, oversold or charged wrongly.
+
+    Reads the whole database and the simulated provider's own ledger, also while orders are
+    moving. Exit code 1 on any violation.
+    """
+    report = run(_audit(reach))
+    emit(report, as_json=as_json, show=show_audit)
+    if not report["clean"]:
+        raise click.exceptions.Exit(PROBLEM)
+
+
+async def _audit(reach: Reach) -> dict[str, Any]:
+    async with reach.client() as client:
+        report: dict[str, Any] = await client.post("/v1/audit")
+        return report
+
+
+def show_audit(report: Mapping[str, Any]) -> None:
+    """Print a report for people; the numbers are those of the invariants in the design."""
+    rows = [
+        (
+            check["invariant"],
+            check["says"],
+            f"{check['examined']:,}",
+            f"{check['violations']:,}" if check["violations"] else "ok",
+        )
+        for check in report["checks"]
+    ]
+    table(("", "invariant", "checked", "violations"), rows, right=("", "checked", "violations"))
+    for check in report["checks"]:
+        for line in _figures(check["figures"]):
+            click.echo(f"  {line}")
+    for check in report["checks"]:
+        if check["violations"]:
+            click.echo(f"  {check['name']}: {', '.join(check['examples'])}")
+    orders, violations = report["orders"], report["violations"]
+    said = "every invariant holds" if report["clean"] else f"{violations:,} violations"
+    click.echo(f"{orders:,} orders: {said}.")
+
+
+def _figures(figures: Mapping[str, Any]) -> list[str]:
+    if all(unit in figures for unit in UNITS):
+        return ["stock: " + ", ".join(f"{figures[unit]:,} {unit}" for unit in UNITS)]
+    lines = []
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            sides = (
+                f"{side} captured {money(sums['captured'], name)}, refunded "
+                f"{money(sums['refunded'], name)}"
+                for side, sums in value.items()
+            )
+            lines.append("; ".join(sides))
+        else:
+            lines.append(f"{name.replace('_', ' ')}: {value:,}")
+    return lines

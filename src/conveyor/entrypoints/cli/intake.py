@@ -1,0 +1,4 @@
+import click
+@click.command('intake')
+def intake(): pass
+place=orders=intake

@@ -1,0 +1,81 @@
+"""Which system a command talks to: a running server, or the data directory itself."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conveyor.entrypoints import server_file
+
+if TYPE_CHECKING:
+    from conveyor.entrypoints.client import Client
+    from conveyor.settings import Settings
+
+LOCAL_URL = "http://conveyor"
+KEY_VARIABLE = "CONVEYOR_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the options and the environment say; `server` is '' when none is named."""
+
+    data: Path
+    server: str
+    merchant: str
+
+    def settings(self) -> Settings:
+        """Give the settings that open the system itself."""
+        from conveyor.settings import Settings
+
+        return Settings(data=self.data)
+
+    def running(self) -> Client | None:
+        """Give a client of the server that was named, or of the one that owns the directory."""
+        from conveyor.entrypoints.client import Client
+
+        key = os.environ.get(KEY_VARIABLE, "")
+        owner = server_file.find(self.data)
+        if self.server:
+            ours = owner is not None and owner.url == self.server
+            return Client(self.server, key or (owner.key if owner and ours else ""))
+        return Client(owner.url, key or owner.key) if owner else None
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        """Give a client of the running server, or else of an API opened here, without a network.
+
+        Commands are written once, against the API. What they change here without a server goes
+        on with the next `conveyor up`.
+        """
+        client = self.running()
+        if client is not None:
+            async with client:
+                yield client
+            return
+        async with self._opened_here() as client:
+            yield client
+
+    @asynccontextmanager
+    async def _opened_here(self) -> AsyncIterator[Client]:
+        from httpx import ASGITransport
+
+        from conveyor.app.composition import open_app
+        from conveyor.entrypoints.client import Client
+        from conveyor.entrypoints.http import create_api
+        from conveyor.services.access.access import Access
+        from conveyor.services.access.model import new_local_key
+
+        app = await open_app(self.settings())
+        try:
+            local = new_local_key(secrets.token_bytes, self.merchant)
+            api = create_api(app, Access(app.parts.database, app.parts.ambient, local))
+            async with Client(LOCAL_URL, local.text, transport=ASGITransport(api)) as client:
+                yield client
+            await app.placement.settle()
+        finally:
+            await app.close()

@@ -1,0 +1,153 @@
+"""`conveyor replay`: places every order of a file and waits until all are settled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conveyor.entrypoints.cli.errors import PROBLEM, TroubleError
+from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.output import emit, money, note, program, table
+
+if TYPE_CHECKING:
+    from conveyor.app.composition import App
+    from conveyor.app.replay import Progress, ReplayReport, ReplayTarget
+    from conveyor.entrypoints.cli.reach import Reach
+
+IN_FLIGHT = 2_000
+INTERRUPTED = 130
+MILLISECONDS = 1_000
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=IN_FLIGHT,
+    show_default=True,
+    metavar="N",
+    help="Orders that may be on their way at a time.",
+)
+@reaching
+@json_option
+def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None:
+    """Place every order of FILE, one JSON object a line, and wait until all are settled.
+
+    Settled means completed, cancelled, refused or parked. An order's idempotency key is the
+    file's digest and the line's number: run it again, after whatever broke it off, and it goes
+    on where it was. When no server runs, the whole system runs in this process meanwhile.
+
+    A line that is no order is reported and the others are placed all the same; exit code 1.
+    """
+    try:
+        result = run(_replay(file, concurrency, reach))
+    except KeyboardInterrupt:
+        note(f"Interrupted; nothing is lost. To go on: {program()} replay {file}")
+        raise
+    emit(result.as_json(), as_json=as_json, show=lambda _: _show(result))
+    if result.progress.rejected:
+        raise TroubleError(_bad_lines(result.progress), exit_code=PROBLEM)
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    progress: Progress
+    report: ReplayReport
+    seconds: float
+    requests: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what the issue pins, and how many lines were rejected."""
+        progress, report = self.progress, self.report
+        result = {
+            "placed": progress.placed,
+            "already_placed": progress.already_placed,
+            "rejected": progress.rejected,
+            "by_status": report.by_status,
+            "captured": report.captured,
+            "refunded": report.refunded,
+            "seconds": round(self.seconds, 3),
+            "orders_per_second": round(progress.placed / self.seconds, 1),
+            "latency_ms": report.latency_ms,
+        }
+        if self.requests is not None and progress.placed:
+            result["sqs_requests_per_order"] = round(self.requests / progress.placed, 3)
+        return result
+
+
+async def _replay(path: Path, concurrency: int, reach: Reach) -> _Result:
+    from conveyor.app.replay import Replay, measure
+    from conveyor.entrypoints.cli.progress import showing_progress
+
+    file = await asyncio.to_thread(measure, path)
+    async with _target(reach) as (target, app):
+        requests = _sqs_requests(app)
+        begun = time.monotonic()
+        with showing_progress() as tell:
+            progress = await Replay(target, file, in_flight=concurrency, tell=tell).run()
+        seconds = time.monotonic() - begun
+        now = _sqs_requests(app)
+        made = now - requests if now is not None and requests is not None else None
+        return _Result(progress, await target.report(file.prefix), seconds, made)
+
+
+@asynccontextmanager
+async def _target(reach: Reach) -> AsyncIterator[tuple[ReplayTarget, App | None]]:
+    from conveyor.entrypoints.cli.remote_replay import RemoteTarget
+
+    client = reach.running()
+    if client is not None:
+        async with client:
+            yield RemoteTarget(client), None
+        return
+    from conveyor.app.composition import SERVICES, running_app
+    from conveyor.app.replay_local import LocalTarget
+
+    async with running_app(reach.settings(), SERVICES) as app:
+        yield LocalTarget(app, reach.merchant), app
+
+
+def _sqs_requests(app: App | None) -> int | None:
+    if app is None or not app.settings.queue_url.startswith("sqs:"):
+        return None
+    return app.parts.queues.requests
+
+
+def _show(result: _Result) -> None:
+    progress, report = result.progress, result.report
+    rows: list[tuple[str, object]] = [("placed", f"{progress.placed:,}")]
+    if progress.already_placed:
+        rows.append(("placed before", f"{progress.already_placed:,}"))
+    rows += [(status, f"{count:,}") for status, count in report.by_status.items()]
+    rows += [(f"  {reason}", f"{count:,}") for reason, count in report.refused_because.items()]
+    rows += [("captured", money(amount, c)) for c, amount in report.captured.items()]
+    rows += [("refunded", money(amount, c)) for c, amount in report.refunded.items() if amount]
+    rows.append(("time", f"{result.seconds:.1f} s"))
+    rows.append(("rate", f"{progress.placed / result.seconds:,.0f} orders/s"))
+    p50, p99 = report.latency_ms["p50"], report.latency_ms["p99"]
+    if p50 is not None and p99 is not None:
+        rows.append(
+            (
+                "from placed to settled",
+                f"median {p50 / MILLISECONDS:.2f} s, p99 {p99 / MILLISECONDS:.2f} s",
+            )
+        )
+    if (ratio := result.as_json().get("sqs_requests_per_order")) is not None:
+        rows.append(("SQS requests an order", ratio))
+    table(("orders", ""), rows, right=("",))
+
+
+def _bad_lines(progress: Progress) -> str:
+    shown = [f"  line {bad.number}: {bad.cause}" for bad in progress.bad_lines]
+    more = progress.rejected - len(shown)
+    if more:
+        shown.append(f"  and {more} more")
+    return "\n".join([f"{progress.rejected} lines did not become orders:", *shown])

@@ -1,0 +1,4 @@
+import click
+@click.command('stock')
+def stock(): pass
+place=orders=stock

@@ -1,0 +1,122 @@
+"""A client of the API: over the network, or straight into an API in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import orjson
+
+from conveyor.messaging.errors import ConveyorError
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 120.0
+MAX_CONNECTIONS = 64
+JSON = "application/json"
+
+
+class ServerUnreachableError(ConveyorError):
+    """No server answers at this address."""
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(f"no server answers at {url}: {cause}")
+        self.url = url
+        self.cause = cause
+
+
+class ApiError(ConveyorError):
+    """The API said no; `problem` is what it answered (RFC 9457)."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(_sentence(status, problem))
+        self.status = status
+        self.problem = problem
+
+
+class Client:
+    """Speaks JSON with the API; every answer that is not a success is raised."""
+
+    def __init__(
+        self, url: str, key: str, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """`key` is '' for none; `transport` replaces the network."""
+        self.url = url
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
+            transport=transport,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Nothing is connected yet."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def get(self, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
+        """Read; parameters that are None are left out."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return (await self.send("GET", path, query=given))[0]
+
+    async def post(self, path: str, body: Any = None, *, key: str = "") -> Any:  # noqa: ANN401 - JSON
+        """Send JSON; `key` is the idempotency key."""
+        return (await self.send("POST", path, body, key=key))[0]
+
+    async def put(self, path: str, body: Any) -> Any:  # noqa: ANN401 - JSON
+        """Set to JSON."""
+        return (await self.send("PUT", path, body))[0]
+
+    async def delete(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Delete."""
+        return (await self.send("DELETE", path))[0]
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,  # noqa: ANN401 - JSON, or bytes that are sent as they are
+        *,
+        query: Mapping[str, Any] | None = None,
+        key: str = "",
+        kind: str = JSON,
+    ) -> tuple[Any, httpx.Response]:
+        """Give the answer's JSON and the answer. Raises `ApiError`, `ServerUnreachableError`."""
+        content = None if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+        headers = {"content-type": kind} if content is not None else {}
+        if key:
+            headers["idempotency-key"] = key
+        try:
+            answer = await self._http.request(
+                method, path, params=query, content=content, headers=headers
+            )
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise ServerUnreachableError(self.url, str(error) or type(error).__name__) from error
+        value = _json(answer)
+        if answer.status_code >= HTTPStatus.BAD_REQUEST:
+            problem = value if isinstance(value, dict) else {"detail": answer.text[:500]}
+            raise ApiError(answer.status_code, problem)
+        return value, answer
+
+
+def _json(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON
+    if "json" not in answer.headers.get("content-type", ""):
+        return None
+    return orjson.loads(answer.content)
+
+
+def _sentence(status: int, problem: Mapping[str, Any]) -> str:
+    said = problem.get("detail") or problem.get("title") or HTTPStatus(status).phrase
+    return f"{said} (HTTP {status})"

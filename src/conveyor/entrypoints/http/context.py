@@ -1,0 +1,71 @@
+"""What every request may need, and who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+
+from conveyor.app.composition import App
+from conveyor.app.summary import Summaries
+from conveyor.entrypoints.http.problems import ProblemError
+from conveyor.services.access.access import Access
+from conveyor.services.access.model import OPERATE, PLACE, READ, Grant
+
+BEARER = "apiKey"
+_scheme = HTTPBearer(
+    scheme_name=BEARER,
+    bearerFormat="cvy_...",
+    description="An API key, made with `conveyor keys create`.",
+    auto_error=False,
+)
+_CHALLENGE = {"www-authenticate": 'Bearer realm="conveyor"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The system behind the API."""
+
+    app: App
+    access: Access
+    summaries: Summaries
+
+
+async def api_of(request: Request) -> Api:
+    """Give the system that this application was made for."""
+    api: Api = request.app.state.api
+    return api
+
+
+async def authorize(request: Request, *scopes: str) -> Grant:
+    """Give what the request's key opens. Raises `ProblemError` without one of these scopes."""
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        detail = "Send an API key: `Authorization: Bearer cvy_...`."
+        raise ProblemError(401, "unauthenticated", detail, headers=_CHALLENGE)
+    api: Api = request.app.state.api
+    grant = await api.access.grant_of(text.strip())
+    if grant is None:
+        detail = "This API key is unknown or revoked."
+        raise ProblemError(401, "unauthenticated", detail, headers=_CHALLENGE)
+    if not grant.allows(scopes):
+        detail = f"This API key lacks the scope {' or '.join(scopes)}."
+        raise ProblemError(403, "forbidden", detail)
+    return grant
+
+
+def _needs(*scopes: str) -> Callable[..., Awaitable[Grant]]:
+    async def check(request: Request, _: Annotated[object, Security(_scheme)]) -> Grant:
+        return await authorize(request, *scopes)
+
+    return check
+
+
+TheApi = Annotated[Api, Depends(api_of)]
+Placer = Annotated[Grant, Depends(_needs(PLACE))]
+Reader = Annotated[Grant, Depends(_needs(READ, OPERATE))]
+Canceller = Annotated[Grant, Depends(_needs(PLACE, OPERATE))]
+Operator = Annotated[Grant, Depends(_needs(OPERATE))]

@@ -1,0 +1,173 @@
+"""Every error is answered as problem+json (RFC 9457), and names the field where there is one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Literal
+
+import orjson
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from conveyor.messaging.errors import (
+    CommitUnknownError,
+    ConveyorError,
+    DatabaseUnavailableError,
+    QueueUnavailableError,
+    UnknownFlowError,
+)
+
+log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+MAX_ERRORS = 50
+"""Wrong fields that an answer names."""
+RETRY_SECONDS = 5
+"""When to try again after the database or the queue could not be used."""
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field; `field` is a path such as `items.0.sku`, or a header."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request was not carried out (RFC 9457)."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: str = Field(description="The meaning of the HTTP status.")
+    status: int
+    code: str = Field(description="What happened, for programs: one word that stays as it is.")
+    detail: str = Field(description="What happened, for people.")
+    errors: list[FieldError] = Field(default_factory=list, description="The fields at fault.")
+
+
+class ProblemError(ConveyorError):
+    """A request that is answered with a problem."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+
+    def response(self) -> Response:
+        """Give the answer."""
+        problem = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "errors": [{"field": e.field, "message": e.message} for e in self.errors[:MAX_ERRORS]],
+        }
+        return Response(orjson.dumps(problem), self.status, self.headers, PROBLEM_JSON)
+
+
+def invalid(field: str, message: str) -> ProblemError:
+    """One field is wrong."""
+    return ProblemError(422, "invalid", f"{field}: {message}", [FieldError(field=field, message=message)])
+
+
+def not_found(what: str) -> ProblemError:
+    """There is no such thing, or it is another merchant's."""
+    return ProblemError(404, "not_found", f"There is no such {what}.")
+
+
+def unreadable(error: ValidationError) -> ProblemError:
+    """A body that is not JSON, or not what it should be."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    if errors[0]["type"] == "json_invalid":
+        return ProblemError(400, "malformed_json", f"The body is not JSON: {errors[0]['msg']}")
+    return _invalid([_field_error(e["loc"], e["msg"]) for e in errors[:MAX_ERRORS]])
+
+
+def _invalid(errors: Sequence[FieldError]) -> ProblemError:
+    detail = "; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in errors)
+    return ProblemError(422, "invalid", detail, errors)
+
+
+def _field_error(location: Sequence[int | str], message: str) -> FieldError:
+    message = message.removeprefix("Value error, ")
+    if not location and ": " in message:  # a rule about the whole names its field itself
+        field, _, message = message.partition(": ")
+        return FieldError(field=field, message=message)
+    return FieldError(field=".".join(str(part) for part in location), message=message)
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101 - see `HANDLERS`
+    return error.response()
+
+
+async def _parameters(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    # The first part of a location says where it was: in the query, the path or a header.
+    return _invalid([_field_error(e["loc"][1:], e["msg"]) for e in error.errors()]).response()
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_")
+    return ProblemError(error.status_code, code, f"{phrase}.", headers=error.headers).response()
+
+
+async def _unknown_flow(_request: Request, error: Exception) -> Response:
+    return invalid("flow", str(error)).response()
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    log.error("a request could not be carried out: %s", error)
+    retry = {"retry-after": str(RETRY_SECONDS)}
+    return ProblemError(503, "unavailable", _SORRY, headers=retry).response()
+
+
+async def _commit_unknown(_request: Request, error: Exception) -> Response:
+    log.error("a request was carried out, or was not: %s", error)
+    retry = {"retry-after": str(RETRY_SECONDS)}
+    return ProblemError(503, "unknown_outcome", _LOOK_FIRST, headers=retry).response()
+
+
+async def _disconnected(_request: Request, _error: Exception) -> Response:
+    return ProblemError(400, "disconnected", "The body broke off.").response()
+
+
+async def _bug(_request: Request, _error: Exception) -> Response:
+    # Logged with its traceback by whoever serves us: Starlette raises it once more for that.
+    return ProblemError(500, "internal", "Something is wrong with the server.").response()
+
+
+_SORRY = "Nothing was changed: the database or the queue cannot be used now. Try again later."
+_LOOK_FIRST = (
+    "The connection to the database was lost in the last moment: what was asked for may have been "
+    "done or not. With an Idempotency-Key it is safe to try again; else look first."
+)
+
+HANDLERS: dict[Any, Any] = {
+    ProblemError: _problem,
+    RequestValidationError: _parameters,
+    HTTPException: _http,
+    UnknownFlowError: _unknown_flow,
+    DatabaseUnavailableError: _unavailable,
+    QueueUnavailableError: _unavailable,
+    CommitUnknownError: _commit_unknown,
+    ClientDisconnect: _disconnected,
+    Exception: _bug,
+}

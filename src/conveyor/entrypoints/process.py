@@ -1,0 +1,140 @@
+"""What `up`, `serve` and `work` run: opened, announced, and closed again whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from socket import socket
+
+from conveyor.app.composition import SERVICES, App, open_app
+from conveyor.entrypoints import server_file
+from conveyor.entrypoints.http import create_api
+from conveyor.entrypoints.server import Listening, listen, run_until, stop_on_signals, url_of
+from conveyor.entrypoints.server_file import ServerFile
+from conveyor.messaging.errors import ConveyorError, DataDirectoryInUseError
+from conveyor.messaging.message import iso
+from conveyor.messaging.transaction import Tx
+from conveyor.services.access import store as keys
+from conveyor.services.access.access import Access
+from conveyor.services.access.model import SCOPES, LocalKey, new_local_key
+from conveyor.settings import EMBEDDED, Settings
+
+FIRST_KEY_LABEL = "made by the first `conveyor up`"
+
+
+class OneProcessError(ConveyorError):
+    """An embedded database or queue has one owner: its parts cannot be separate processes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an embedded database and queue are owned by one process: run `conveyor up`, or set "
+            "CONVEYOR_DATABASE_URL=postgresql://... and CONVEYOR_QUEUE_URL=sqs://..."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a process says once it is ready; `url` is '' without an API."""
+
+    services: tuple[str, ...]
+    url: str = ""
+    first_key: str = ""
+
+
+Announce = Callable[[Ready], None]
+
+
+async def run_up(settings: Settings, host: str, port: int, announce: Announce) -> None:
+    """Run everything until a signal. Raises `DataDirectoryInUseError`, `AddressInUseError`."""
+    owner = server_file.find(settings.data)
+    if owner is not None:
+        raise DataDirectoryInUseError(str(settings.data), f"process {owner.pid}, at {owner.url}")
+    with listen(host, port) as listener:
+        async with _opened(settings) as app:
+            first_key = await _first_key(app)
+            local = new_local_key(secrets.token_bytes, settings.intake_merchant)
+            ready = Ready(SERVICES, url_of(listener), first_key)
+            try:
+                listening = _listening(app, listener, local)
+                await _run(app, SERVICES, listening, lambda: _say(app, ready, local, announce))
+            finally:
+                server_file.remove(settings.data, os.getpid())
+
+
+async def run_serve(settings: Settings, host: str, port: int, announce: Announce) -> None:
+    """Run the API alone until a signal. Raises `OneProcessError`, `AddressInUseError`."""
+    _require_shared(settings)
+    with listen(host, port) as listener:
+        async with _opened(settings) as app:
+            ready = Ready((), url_of(listener))
+            await _run(app, (), _listening(app, listener, None), lambda: announce(ready))
+
+
+async def run_work(settings: Settings, services: Collection[str], announce: Announce) -> None:
+    """Run services without an API until a signal. Raises `OneProcessError`."""
+    _require_shared(settings)
+    async with _opened(settings) as app:
+        await _run(app, services, None, lambda: announce(Ready(tuple(services))))
+
+
+async def _run(
+    app: App, services: Collection[str], listening: Listening | None, on_ready: Callable[[], None]
+) -> None:
+    stop = asyncio.Event()
+    with stop_on_signals(stop):
+        await run_until(stop, app, services, listening, on_ready)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[App]:
+    app = await open_app(settings)
+    try:
+        if not settings.queue_url.startswith(EMBEDDED):
+            # A queue that is not there is better found out now than in the log of a worker.
+            for name in app.engine.registry.queues:
+                await app.parts.queues.queue(name).depth()
+        yield app
+    finally:
+        await app.close()
+
+
+def _require_shared(settings: Settings) -> None:
+    if settings.database_path is not None or settings.queue_url.startswith(EMBEDDED):
+        raise OneProcessError
+
+
+async def _first_key(app: App) -> str:
+    """Make a key if there is none; gives its text, or ''."""
+    now = app.engine.now()
+    merchant = app.settings.intake_merchant
+
+    def make(tx: Tx) -> str:
+        if keys.listing(tx, None):
+            return ""
+        _, text = keys.create(
+            tx,
+            secrets.token_bytes,
+            merchant=merchant,
+            scopes=SCOPES,
+            label=FIRST_KEY_LABEL,
+            now=now,
+        )
+        return text
+
+    return await app.parts.database.run(make)
+
+
+def _listening(app: App, listener: socket, local: LocalKey | None) -> Listening:
+    access = Access(app.parts.database, app.parts.ambient, local)
+    return Listening(create_api(app, access), listener)
+
+
+def _say(app: App, ready: Ready, local: LocalKey, announce: Announce) -> None:
+    started = iso(app.parts.ambient.now_ms())
+    contents = ServerFile(ready.url, os.getpid(), local.text, started)
+    server_file.write(app.settings.data, contents)
+    announce(ready)

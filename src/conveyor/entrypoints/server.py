@@ -1,0 +1,142 @@
+"""A long-running process: the API, or some services, or both, until a signal says to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+from conveyor.app.composition import App
+from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.outbox import wait_for_stop
+
+BACKLOG = 2_048
+TICK_SECONDS = 1.0
+"""How often uvicorn's `Date` header is brought up to date: all that it does while idle."""
+FORCED_EXIT = 130
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class AddressInUseError(ConveyorError):
+    """The address to listen on cannot be had: another process may have it."""
+
+    def __init__(self, host: str, port: int, cause: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port}: {cause}")
+        self.host = host
+        self.port = port
+        self.cause = cause
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address; port 0 takes any that is free. Raises `AddressInUseError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        cause = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        raise AddressInUseError(host, port, str(cause)) from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """Give the address as clients on this machine use it."""
+    host, port = listener.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - not bound here, only spelled as loopback
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """An API and the socket that it is to answer on."""
+
+    api: FastAPI
+    socket: socket.socket
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, told to stop by an event instead of by signals and a clock that ticks."""
+
+    def __init__(self, api: FastAPI, stop: asyncio.Event, grace_seconds: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                api,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=round(grace_seconds),
+            )
+        )
+        self.ready = asyncio.Event()
+        self._stop = stop
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `stop_on_signals`."""
+        yield
+
+    async def main_loop(self) -> None:
+        """Serve until told to stop."""
+        await self.on_tick(0)
+        self.ready.set()
+        while not self._stop.is_set():
+            await wait_for_stop(self._stop, TICK_SECONDS)
+            await self.on_tick(0)
+
+
+@contextlib.contextmanager
+def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` at the first SIGINT or SIGTERM; a second one ends the process at once.
+
+    That is safe at any moment: it is the crash that the whole system is made for.
+    """
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        if stop.is_set():
+            print("Stopped at once; nothing is lost.", file=sys.stderr, flush=True)  # noqa: T201
+            os._exit(FORCED_EXIT)
+        print("Stopping: what is under way is finished first.", file=sys.stderr)  # noqa: T201
+        stop.set()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, ask)
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def run_until(
+    stop: asyncio.Event,
+    app: App,
+    services: Collection[str],
+    listening: Listening | None,
+    on_ready: Callable[[], None],
+) -> None:
+    """Serve and work until `stop` is set; requests are finished first, then the services."""
+    services_stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(app.run(services, services_stop))
+        if listening is None:
+            on_ready()
+            await stop.wait()
+        else:
+            server = _Server(listening.api, stop, app.settings.grace_seconds)
+            serving = tasks.create_task(server.serve(sockets=[listening.socket]))
+            await server.ready.wait()
+            on_ready()
+            await serving
+        services_stop.set()

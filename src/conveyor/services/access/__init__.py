@@ -1,0 +1,1 @@
+"""Access: which merchant a request speaks for, and what it may do."""

@@ -1,0 +1,80 @@
+"""Rules of access: scopes, grants and what the text of an API key looks like. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+PLACE = "place"
+READ = "read"
+OPERATE = "operate"
+SCOPES = (PLACE, READ, OPERATE)
+
+ID_BYTES = 10
+SECRET_BYTES = 20
+"""160 random bits: nobody guesses them, so a plain hash of them is enough."""
+KEY_PATTERN = r"cvy_[a-z2-7]{16}_[a-z2-7]{32}"
+KEY_ID_PATTERN = r"[a-z2-7]{16}"
+LOCAL_ID = "local"
+
+_KEY = re.compile(rf"cvy_({KEY_ID_PATTERN})_[a-z2-7]{{32}}")
+
+Token = Callable[[int], bytes]
+"""Gives so many bytes from a source that nobody can predict: `secrets.token_bytes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a key opens. `everywhere`: it looks at every merchant's orders, not only its own."""
+
+    key_id: str
+    merchant: str
+    scopes: frozenset[str]
+    everywhere: bool = False
+
+    @property
+    def sees(self) -> str | None:
+        """The merchant whose orders it sees and acts on; None: of all merchants."""
+        return None if self.everywhere else self.merchant
+
+    def allows(self, scopes: Iterable[str]) -> bool:
+        """Whether it has at least one of these scopes."""
+        return not self.scopes.isdisjoint(scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalKey:
+    """A key that is nowhere but in this process and in a file that only its user may read."""
+
+    text: str
+    grant: Grant
+
+
+def new_key_text(token: Token) -> tuple[str, str]:
+    """Give the id of a new key, and its text: to be shown once, then never again."""
+    key_id = _word(token(ID_BYTES))
+    return key_id, f"cvy_{key_id}_{_word(token(SECRET_BYTES))}"
+
+
+def new_local_key(token: Token, merchant: str) -> LocalKey:
+    """Make the key of whoever may read the data directory; it places orders for `merchant`."""
+    _, text = new_key_text(token)
+    return LocalKey(text, Grant(LOCAL_ID, merchant, frozenset(SCOPES), everywhere=True))
+
+
+def id_of(text: str) -> str | None:
+    """Give the id in a key's text; None when it is no key."""
+    match = _KEY.fullmatch(text)
+    return match[1] if match else None
+
+
+def digest_of(text: str) -> str:
+    """Give the hash under which a key is kept."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _word(random_bytes: bytes) -> str:
+    return base64.b32encode(random_bytes).decode().rstrip("=").lower()

@@ -1,0 +1,96 @@
+"""The table of API keys: a hash of each, never the key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from conveyor.messaging.step import Now
+from conveyor.messaging.tables import metadata
+from conveyor.messaging.transaction import Tx
+from conveyor.services.access.model import SCOPES, Token, digest_of, new_key_text
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),  # SHA-256 of the whole text, hexadecimal
+    sa.Column("merchant", sa.Text, nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),  # with a space between
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("revoked_at", sa.BigInteger),
+)
+
+_INSERT = sa.insert(api_keys)
+_FIND = sa.select(api_keys).where(api_keys.c.id == sa.bindparam("of_id"))
+_LIST = sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
+_REVOKE = (
+    sa.update(api_keys)
+    .where(api_keys.c.id == sa.bindparam("of_id"), api_keys.c.revoked_at.is_(None))
+    .values(revoked_at=sa.bindparam("at"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A row of `api_keys`. Times are milliseconds since the epoch."""
+
+    id: str
+    digest: str
+    merchant: str
+    scopes: tuple[str, ...]
+    label: str
+    created_at: int
+    revoked_at: int | None
+
+
+def create(
+    tx: Tx, token: Token, *, merchant: str, scopes: Collection[str], label: str, now: Now
+) -> tuple[ApiKey, str]:
+    """Make a key; gives it and its text, which is kept nowhere: show it once."""
+    key_id, text = new_key_text(token)
+    ordered = tuple(scope for scope in SCOPES if scope in scopes)
+    key = ApiKey(key_id, digest_of(text), merchant, ordered, label, now.ms, None)
+    tx.execute(
+        _INSERT,
+        {
+            "id": key.id,
+            "digest": key.digest,
+            "merchant": key.merchant,
+            "scopes": " ".join(key.scopes),
+            "label": key.label,
+            "created_at": key.created_at,
+            "revoked_at": None,
+        },
+    )
+    return key, text
+
+
+def find(tx: Tx, key_id: str) -> ApiKey | None:
+    """Give a key, revoked or not."""
+    row = tx.execute(_FIND, {"of_id": key_id}).one_or_none()
+    return _key(row) if row else None
+
+
+def listing(tx: Tx, merchant: str | None) -> list[ApiKey]:
+    """List the keys of a merchant, or of all, oldest first, the revoked ones among them."""
+    query = _LIST if merchant is None else _LIST.where(api_keys.c.merchant == merchant)
+    return [_key(row) for row in tx.execute(query)]
+
+
+def revoke(tx: Tx, key_id: str, merchant: str | None, now: Now) -> bool:
+    """Revoke a key; with a merchant, only if it is theirs. Gives whether there is such a key."""
+    key = find(tx, key_id)
+    if key is None or (merchant is not None and key.merchant != merchant):
+        return False
+    tx.execute(_REVOKE, {"of_id": key_id, "at": now.ms})
+    return True
+
+
+def _key(row: Sequence[Any]) -> ApiKey:
+    key_id, digest, merchant, scopes, label, created_at, revoked_at = row
+    return ApiKey(key_id, digest, merchant, tuple(scopes.split()), label, created_at, revoked_at)

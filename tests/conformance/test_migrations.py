@@ -1,0 +1,185 @@
+"""The migrations lead to the tables that the code declares, on every database."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from tests.conformance.database_fixtures import open_database
+from tests.servers import Postgres, postgres_server
+
+from conveyor.adapters.migrations import (
+    HEAD,
+    UnknownRevisionError,
+    create_all,
+    current_revision,
+    is_current,
+    migrate,
+)
+from conveyor.adapters.migrations.target import metadata
+from conveyor.adapters.migrations.upgrade import alembic_config
+from conveyor.messaging.transaction import Database, Tx
+
+T = TypeVar("T")
+# What autogenerate does not compare: checks, conditions of indexes, storage.
+CATALOG = {
+    "sqlite": "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name",
+    "postgresql": """
+        SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid), ''
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+        UNION ALL SELECT tablename, indexname, indexdef, ''
+        FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT relname, relkind::text, reloptions::text, ''
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        UNION ALL SELECT table_name, column_name, data_type, is_nullable
+        FROM information_schema.columns WHERE table_schema = 'public'
+        ORDER BY 1, 2, 3
+    """,
+}
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with postgres_server(durable=False) as server:
+        yield server
+
+
+NewUrl = Callable[[], str]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
+    """Gives the URL of another empty database each time."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        return server.fresh_database
+    paths = (tmp_path / f"{number}.db" for number in range(100))
+    return lambda: f"sqlite:///{next(paths)}"
+
+
+def play(url: str, story: Callable[[Database], Awaitable[T]]) -> T:
+    """Tell a story to the database, opened anew."""
+
+    async def tell() -> T:
+        database = open_database(url, inline=False)
+        try:
+            return await story(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(tell())
+
+
+def catalog(tx: Tx) -> list[list[str]]:
+    """Give all that the database knows of its tables, but for Alembic's own.
+
+    The lines of SQLite's text are sorted: in which order a table's checks stand does not matter.
+    """
+    tx.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+    texts = [" ".join(map(str, row)) for row in tx.execute(sa.text(CATALOG[tx.dialect]))]
+    return [sorted(line.strip(" ,\t") for line in text.splitlines()) for text in texts]
+
+
+def test_an_empty_database_is_brought_to_the_head(new_url: NewUrl) -> None:
+    async def story(database: Database) -> None:
+        assert await current_revision(database) is None
+        assert not await is_current(database)
+        assert await migrate(database) == revisions()
+        assert await is_current(database)
+        assert await migrate(database) == []
+
+    play(new_url(), story)
+
+
+def test_the_migrated_tables_are_those_declared(new_url: NewUrl) -> None:
+    async def migrated(database: Database) -> list[list[str]]:
+        await migrate(database)
+        assert await database.run(differences) == []
+        return await database.run(catalog)
+
+    async def declared(database: Database) -> list[list[str]]:
+        await create_all(database)
+        return await database.run(catalog)
+
+    assert play(new_url(), migrated) == play(new_url(), declared)
+
+
+def differences(tx: Tx) -> list[object]:
+    context = MigrationContext.configure(
+        tx.connection, opts={"compare_type": True, "compare_server_default": True}
+    )
+    return list(compare_metadata(context, metadata))
+
+
+def test_the_head_is_the_newest_revision() -> None:
+    assert revisions()[-1] == HEAD
+
+
+def revisions() -> list[str]:
+    with sa.create_engine("sqlite://").connect() as connection:
+        script = ScriptDirectory.from_config(alembic_config(connection))
+    return [revision.revision for revision in script.walk_revisions()][::-1]
+
+
+def test_several_processes_migrate_at_once(postgres: Postgres) -> None:
+    url = postgres.fresh_database()
+
+    async def story() -> None:
+        databases = [open_database(url, inline=False) for _ in range(3)]
+        applied = await asyncio.gather(*(migrate(database) for database in databases))
+        assert sorted(applied) == [[], [], revisions()]
+        for database in databases:
+            await database.close()
+
+    asyncio.run(story())
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(new_url: NewUrl) -> None:
+    async def story(database: Database) -> None:
+        await database.run(lambda tx: tx.execute(sa.text("CREATE TABLE timeline (other TEXT)")))
+        with pytest.raises(sa.exc.DBAPIError, match="timeline"):
+            await migrate(database)
+        assert await database.read(table_names) == ["timeline"]
+
+    play(new_url(), story)
+
+
+def table_names(tx: Tx) -> list[str]:
+    return sa.inspect(tx.connection).get_table_names()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(new_url: NewUrl) -> None:
+    def from_the_future(tx: Tx) -> None:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    async def story(database: Database) -> None:
+        await migrate(database)
+        await database.run(from_the_future)
+        with pytest.raises(UnknownRevisionError) as caught:
+            await migrate(database)
+        assert caught.value.revision == "9999"
+        assert await current_revision(database) == "9999"
+
+    play(new_url(), story)
+
+
+def test_a_start_with_a_current_database_does_not_import_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'current.db'}"
+    play(url, migrate)
+    start = """
+import asyncio, sys
+from conveyor.adapters.migrations import migrate
+from conveyor.adapters.sqlite import SqliteDatabase
+assert asyncio.run(migrate(SqliteDatabase(sys.argv[1]))) == []
+assert "alembic" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", start, url.removeprefix("sqlite:///")], check=True)

@@ -1,0 +1,282 @@
+"""What every payment provider promises, whatever stands behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.conformance.database_fixtures import open_database
+from tests.payment_driver import ambient
+from tests.servers import Postgres, postgres_server
+
+from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
+from conveyor.messaging.errors import NotAppliedError, UnansweredError
+from conveyor.services.payments.ports import (
+    Approved,
+    Declined,
+    PaymentAnswer,
+    PaymentProvider,
+    PaymentRequest,
+)
+
+Story = Callable[[PaymentProvider], Awaitable[None]]
+RACERS = 50
+STARTERS = 8
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A provider that keeps its word over restarts, and its payment methods for tests."""
+
+    url: str
+    shared: bool
+    good: str = "card_ok"
+    declined: str = "card_declined"
+    unanswered: str = "card_unanswered"
+    failing_at_first: str = "card_flaky"
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[PaymentProvider]:
+        """Open it, as a process would that has just started."""
+        database = open_database(self.url, inline=False)
+        provider = SimulatedPaymentProvider(database, ambient())
+        await provider.open()
+        try:
+            yield provider
+        finally:
+            await provider.close()
+            await database.close()
+
+    @asynccontextmanager
+    async def opened_twice(self) -> AsyncIterator[tuple[PaymentProvider, PaymentProvider]]:
+        """Open it in what could be two processes, or once when only one may."""
+        async with AsyncExitStack() as stack:
+            one = await stack.enter_async_context(self.opened())
+            other = await stack.enter_async_context(self.opened()) if self.shared else one
+            yield one, other
+
+    def play(self, *stories: Story) -> None:
+        """Tell each story to a provider that is opened anew."""
+
+        async def tell(story: Story) -> None:
+            async with self.opened() as provider:
+                await story(provider)
+
+        for story in stories:
+            asyncio.run(tell(story))
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with postgres_server(durable=False) as server:
+        yield server
+
+
+@pytest.fixture(params=["simulated-sqlite", "simulated-postgresql"])
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    if request.param == "simulated-sqlite":
+        return Kind(f"sqlite:///{tmp_path / 'provider.db'}", shared=False)
+    server: Postgres = request.getfixturevalue("postgres")
+    return Kind(server.fresh_database(), shared=True)
+
+
+def authorization(kind: Kind, method: str = "", amount: int = 100) -> PaymentRequest:
+    return PaymentRequest("order", amount, "USD", method or kind.good)
+
+
+async def authorized(provider: PaymentProvider, request: PaymentRequest) -> str:
+    """Authorize; gives the reference."""
+    answer = await provider.authorize(request, "authorize")
+    assert isinstance(answer, Approved)
+    return answer.reference
+
+
+def of(reference: str, kind: Kind, amount: int = 100, currency: str = "USD") -> PaymentRequest:
+    return PaymentRequest("order", amount, currency, kind.good, reference)
+
+
+async def assert_captured(provider: PaymentProvider, kind: Kind, ref: str, amount: int) -> None:
+    """Assert that exactly `amount` is captured: all of it can be refunded, and no more."""
+    too_much = await provider.refund(of(ref, kind, amount + 1), "probe-more")
+    assert isinstance(too_much, Declined)
+    assert isinstance(await provider.refund(of(ref, kind, amount), "probe"), Approved)
+    assert isinstance(await provider.refund(of(ref, kind, 1), "probe-again"), Declined)
+
+
+def test_the_same_key_gives_the_same_answer_and_is_applied_once(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        async def racing(send: Callable[[], Awaitable[PaymentAnswer]]) -> PaymentAnswer:
+            answers = await asyncio.gather(*(send() for _ in range(RACERS)))
+            assert len(set(answers)) == 1
+            return answers[0]
+
+        first = await racing(lambda: provider.authorize(authorization(kind), "authorize"))
+        assert isinstance(first, Approved)
+        request = of(first.reference, kind)
+        assert isinstance(await racing(lambda: provider.capture(request, "capture")), Approved)
+        part = of(first.reference, kind, 60)
+        assert isinstance(await racing(lambda: provider.refund(part, "refund")), Approved)
+        await assert_captured(provider, kind, first.reference, 40)
+
+    kind.play(story)
+
+
+def test_keys_are_remembered_over_restarts(kind: Kind) -> None:
+    answers: list[PaymentAnswer] = []
+
+    async def authorize_and_decline(provider: PaymentProvider) -> None:
+        answers.append(await provider.authorize(authorization(kind), "yes"))
+        answers.append(await provider.authorize(authorization(kind, kind.declined), "no"))
+
+    kind.play(authorize_and_decline, authorize_and_decline)
+    assert answers[:2] == answers[2:]
+
+
+def test_processes_may_start_at_the_same_time(kind: Kind) -> None:
+    async def main() -> None:
+        count = STARTERS if kind.shared else 1
+        databases = [open_database(kind.url, inline=False) for _ in range(count)]
+        for database in databases:  # connected already, so that they start together
+            await database.read(lambda _tx: None)
+        providers = [SimulatedPaymentProvider(database, ambient()) for database in databases]
+        await asyncio.gather(*(provider.open() for provider in providers))
+        answer = await providers[-1].authorize(authorization(kind), "authorize")
+        assert isinstance(answer, Approved)
+        for database in databases:
+            await database.close()
+
+    asyncio.run(main())
+
+
+def test_processes_that_race_with_one_key_get_one_answer(kind: Kind) -> None:
+    async def main() -> None:
+        async with kind.opened_twice() as (one, other):
+            answers = await asyncio.gather(
+                *(
+                    provider.authorize(authorization(kind), f"authorize-{number}")
+                    for number in range(RACERS)
+                    for provider in (one, other)
+                )
+            )
+        assert answers[0::2] == answers[1::2]
+        assert len(set(answers)) == RACERS
+
+    asyncio.run(main())
+
+
+def test_processes_that_race_with_different_keys_capture_once(kind: Kind) -> None:
+    async def main() -> None:
+        async with kind.opened_twice() as both:
+            reference = await authorized(both[0], authorization(kind))
+            captures = await asyncio.gather(
+                *(
+                    provider.capture(of(reference, kind), f"capture-{place}-{number}")
+                    for number in range(RACERS)
+                    for place, provider in enumerate(both)
+                )
+            )
+            assert sum(isinstance(answer, Approved) for answer in captures) == 1
+            await assert_captured(both[0], kind, reference, 100)
+
+    asyncio.run(main())
+
+
+def test_lookup_gives_the_answer_or_nothing(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        answer = await provider.authorize(authorization(kind), "yes")
+        declined = await provider.authorize(authorization(kind, kind.declined), "no")
+        assert await provider.lookup("yes") == answer
+        assert await provider.lookup("no") == declined
+        assert isinstance(declined, Declined)
+        assert await provider.lookup("never sent") is None
+
+    kind.play(story)
+
+
+def test_lookup_finds_what_is_still_under_way(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        sent = asyncio.ensure_future(provider.authorize(authorization(kind), "authorize"))
+        await asyncio.sleep(0)  # it is sent, and nobody has answered
+        found = await provider.lookup("authorize")
+        assert found is not None
+        assert found == await sent
+
+    kind.play(story)
+
+
+def test_a_lost_answer_is_found_and_nothing_is_applied_twice(kind: Kind) -> None:
+    async def lose(provider: PaymentProvider) -> None:
+        with pytest.raises(UnansweredError):
+            await provider.authorize(authorization(kind, kind.unanswered), "authorize")
+
+    async def find(provider: PaymentProvider) -> None:
+        found = await provider.lookup("authorize")
+        assert isinstance(found, Approved)
+        again = await provider.authorize(authorization(kind, kind.unanswered), "authorize")
+        assert again == found
+        capture = PaymentRequest("order", 100, "USD", kind.unanswered, found.reference)
+        with pytest.raises(UnansweredError):
+            await provider.capture(capture, "capture")
+        assert isinstance(await provider.lookup("capture"), Approved)
+        await assert_captured(provider, kind, found.reference, 100)
+
+    kind.play(lose, find)
+
+
+def test_what_was_not_applied_leaves_no_trace_and_works_with_a_new_key(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        request = authorization(kind, kind.failing_at_first)
+        for attempt in range(2):
+            with pytest.raises(NotAppliedError):
+                await provider.authorize(request, f"authorize-{attempt}")
+            assert await provider.lookup(f"authorize-{attempt}") is None
+        assert isinstance(await provider.authorize(request, "authorize-2"), Approved)
+
+    kind.play(story)
+
+
+def test_no_more_is_captured_than_was_authorized(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        reference = await authorized(provider, authorization(kind))
+        too_much = await provider.capture(of(reference, kind, 101), "more")
+        euro = await provider.capture(of(reference, kind, currency="EUR"), "euro")
+        nobodys = await provider.capture(of("no such", kind), "nobody's")
+        nothing = await provider.capture(of(reference, kind, 0), "nothing")
+        for answer in (too_much, euro, nobodys, nothing):
+            assert isinstance(answer, Declined)
+            assert answer.reason
+        assert isinstance(await provider.capture(of(reference, kind), "all"), Approved)
+        assert isinstance(await provider.capture(of(reference, kind), "again"), Declined)
+        await assert_captured(provider, kind, reference, 100)
+
+    kind.play(story)
+
+
+def test_no_more_is_refunded_than_was_captured(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        reference = await authorized(provider, authorization(kind))
+        assert isinstance(await provider.refund(of(reference, kind, 1), "early"), Declined)
+        await provider.capture(of(reference, kind, 70), "capture")
+        assert isinstance(await provider.refund(of(reference, kind, 30), "part"), Approved)
+        await assert_captured(provider, kind, reference, 40)
+
+    kind.play(story)
+
+
+def test_an_authorization_is_either_captured_or_voided(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        captured = await provider.authorize(authorization(kind), "one")
+        voided = await provider.authorize(authorization(kind), "other")
+        assert isinstance(captured, Approved)
+        assert isinstance(voided, Approved)
+        await provider.capture(of(captured.reference, kind), "capture")
+        assert isinstance(await provider.void(of(captured.reference, kind), "late"), Declined)
+        assert isinstance(await provider.void(of(voided.reference, kind), "void"), Approved)
+        assert isinstance(await provider.void(of(voided.reference, kind), "again"), Approved)
+        assert isinstance(await provider.capture(of(voided.reference, kind), "late"), Declined)
+
+    kind.play(story)

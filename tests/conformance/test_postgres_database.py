@@ -1,0 +1,178 @@
+"""What is PostgreSQL's own: deadlocks, connections that are lost, COMMITs without an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from tests.conformance.database_fixtures import Place, counters, put, putting, values
+from tests.server_process import free_port
+from tests.servers import Postgres, postgres_server
+
+from conveyor.adapters.postgres import PostgresDatabase
+from conveyor.adapters.postgres.errors import AbortedTransactionError, PostgresExtraMissingError
+from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
+from conveyor.messaging.transaction import Database, Tx
+
+PATIENCE_SECONDS = 30.0
+INCREMENT = (
+    counters.update()
+    .where(counters.c.id == sa.bindparam("b_id"))
+    .values(value=counters.c.value + 1)
+)
+END_OTHERS = sa.text(
+    "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+# A deferred trigger fires inside COMMIT.
+DIE_AT_COMMIT = """
+    CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER die AFTER INSERT ON counters
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die();
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with postgres_server(durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def place(postgres: Postgres) -> Place:
+    return Place("postgresql", postgres.fresh_database())
+
+
+def test_functions_that_lock_in_opposite_order_both_succeed(place: Place) -> None:
+    meeting = threading.Barrier(2)
+    runs: list[str] = []
+
+    def lock(tx: Tx, first: str, second: str) -> None:
+        runs.append(first)
+        tx.execute(INCREMENT, {"b_id": first})
+        if runs.count(first) == 1:
+            meeting.wait(PATIENCE_SECONDS)  # now each holds what the other wants
+        tx.execute(INCREMENT, {"b_id": second})
+
+    async def story(database: Database) -> None:
+        await database.run(putting("a"))
+        await database.run(putting("b"))
+        await asyncio.gather(
+            database.run(lambda tx: lock(tx, "a", "b")), database.run(lambda tx: lock(tx, "b", "a"))
+        )
+        assert await database.read(values) == {"a": 2, "b": 2}
+        assert len(runs) == 3  # one was the victim, and ran again
+
+    place.play(story)
+
+
+def test_connections_that_the_server_closed_are_replaced(place: Place) -> None:
+    """As after a restart of the server: all that the pool holds is dead."""
+
+    async def story(database: Database) -> None:
+        rows = (database.run(putting(str(n))) for n in range(8))  # a pool full
+        await asyncio.gather(*rows)
+        await end_connections(place.url)
+        assert len(await database.read(values)) == 8
+        await end_connections(place.url)
+        await database.run(putting("after"))
+        assert len(await database.read(values)) == 9
+
+    place.play(story)
+
+
+def test_a_connection_lost_before_the_commit_is_tried_again(place: Place) -> None:
+    attempts = []
+
+    def work(tx: Tx) -> None:
+        put(tx, "a")
+        attempts.append(tx)
+        if len(attempts) == 1:
+            asyncio.run(end_connections(place.url))
+        put(tx, "b")
+
+    async def story(database: Database) -> None:
+        await database.run(work)
+        assert len(attempts) == 2
+        assert set(await database.read(values)) == {"a", "b"}
+
+    place.play(story)
+
+
+def test_a_connection_lost_during_commit_is_said_to_be_unknown_and_not_tried_again(
+    place: Place,
+) -> None:
+    attempts = []
+
+    def work(tx: Tx) -> None:
+        attempts.append(tx)
+        put(tx, "a")
+
+    async def story(database: Database) -> None:
+        await database.run(lambda tx: tx.connection.exec_driver_sql(DIE_AT_COMMIT))
+        with pytest.raises(CommitUnknownError):
+            await database.run(work)
+        assert len(attempts) == 1
+        assert await database.read(values) == {}
+
+    place.play(story)
+
+
+def test_a_swallowed_error_does_not_pass_for_a_commit(place: Place) -> None:
+    def work(tx: Tx) -> None:
+        put(tx, "a")
+        with pytest.raises(sa.exc.IntegrityError):
+            put(tx, "a")
+
+    async def story(database: Database) -> None:
+        with pytest.raises(AbortedTransactionError):
+            await database.run(work)
+        assert await database.read(values) == {}
+
+    place.play(story)
+
+
+@pytest.mark.parametrize("code", ["53100", "57014", "55P03"])
+def test_what_the_server_cannot_do_now_is_told_apart_from_bugs(place: Place, code: str) -> None:
+    def work(tx: Tx) -> None:
+        put(tx, "a")
+        tx.connection.exec_driver_sql(f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$")
+
+    async def story(database: Database) -> None:
+        with pytest.raises(DatabaseUnavailableError):
+            await database.run(work)
+        with pytest.raises(sa.exc.ProgrammingError):
+            await database.run(lambda tx: tx.connection.exec_driver_sql("SELECT no_such_thing"))
+        assert await database.read(values) == {}
+
+    place.play(story)
+
+
+def test_no_server_is_said_clearly_and_without_the_password() -> None:
+    async def story() -> None:
+        database = PostgresDatabase(f"postgresql://me:secret@127.0.0.1:{free_port()}/orders")
+        with pytest.raises(DatabaseUnavailableError, match="refused") as caught:
+            await database.run(lambda _tx: None)
+        assert "/orders" in caught.value.database
+        assert "secret" not in str(caught.value)
+        await database.close()
+
+    asyncio.run(story())
+
+
+def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(PostgresExtraMissingError, match=r"pip install 'conveyor\[postgres\]'"):
+        PostgresDatabase("postgresql://127.0.0.1/orders")
+
+
+async def end_connections(url: str) -> None:
+    """Have the server close every connection to this database, and wait until it has."""
+    operator = PostgresDatabase(url, inline=True)
+    await operator.run(lambda tx: tx.execute(END_OTHERS).scalar_one())
+    await operator.close()

@@ -1,0 +1,330 @@
+"""What the SQS adapter does beside what every queue does: requests, and failures inside of them."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.conformance.queue_fixtures import AMBIENT, REGION, Service, fresh_name
+from tests.servers import HOST
+from tests.virtual_time import run_virtual, virtual_ambient
+
+from conveyor.adapters.sqs import SqsAddress, SqsQueues, SqsTuning, parse_sqs_url
+from conveyor.adapters.sqs.batches import ENTRY_ATTEMPTS
+from conveyor.adapters.sqs.errors import (
+    AwsExtraMissingError,
+    QueueNotProvisionedError,
+    SqsUrlError,
+)
+from conveyor.adapters.sqs.queue import SqsQueue
+from conveyor.messaging.errors import QueuesNotOpenError, QueueUnavailableError
+from conveyor.messaging.queue import Outgoing, QueueSpec, VisibilityChange
+
+INTERNAL = {"Code": "InternalError", "SenderFault": False, "Message": "try again"}
+INVALID = {"Code": "InvalidParameterValue", "SenderFault": True, "Message": "never"}
+THROTTLED = {"Code": "RequestThrottled", "SenderFault": True}
+
+Entry = dict[str, Any]
+
+
+class FakeSqs:
+    """Answers batch calls: entries for which `fails` has a failure fail, the others succeed."""
+
+    def __init__(self, fails: Callable[[str], Entry | None] = lambda _: None) -> None:
+        self.fails = fails
+        self.batches: list[list[str]] = []
+
+    async def call(self, queue: str, operation: str, **parameters: Any) -> Entry:  # noqa: ANN401 - the SDK's
+        if operation == "get_queue_url":
+            return {"QueueUrl": f"http://sqs/{queue}"}
+        await asyncio.sleep(0.005)
+        entries = parameters["Entries"]
+        names = [entry.get("MessageBody") or entry["ReceiptHandle"] for entry in entries]
+        self.batches.append(names)
+        answer: Entry = {"Successful": [], "Failed": []}
+        for entry, name in zip(entries, names, strict=True):
+            failure = self.fails(name)
+            kind = "Failed" if failure else "Successful"
+            answer[kind].append({"Id": entry["Id"], **(failure or {})})
+        return answer
+
+
+def times(failures: dict[str, list[Entry]]) -> Callable[[str], Entry | None]:
+    """Fail each name as often as it has failures."""
+    return lambda name: failures[name].pop(0) if failures.get(name) else None
+
+
+def queue_on(sqs: FakeSqs, *, fifo: bool = False, tuning: SqsTuning | None = None) -> SqsQueue:
+    return SqsQueue(QueueSpec("q", fifo), "q", sqs, virtual_ambient(), tuning or SqsTuning())
+
+
+def message(body: str) -> Outgoing:
+    """In FIFO queues the first letter of the body is its group."""
+    return Outgoing(body, group=body[0], deduplication_id=body)
+
+
+def test_an_entry_that_failed_by_the_fault_of_sqs_is_sent_again_alone() -> None:
+    async def main() -> None:
+        sqs = FakeSqs(times({"b": [INTERNAL, INTERNAL], "c": [THROTTLED]}))
+        assert await queue_on(sqs).send([message("a"), message("b"), message("c")]) == []
+        assert sqs.batches == [["a", "b", "c"], ["b", "c"], ["b"]]
+
+    run_virtual(main())
+
+
+def test_an_entry_that_failed_by_our_fault_is_given_back_at_once() -> None:
+    async def main() -> None:
+        sqs = FakeSqs(times({"b": [INVALID]}))
+        assert await queue_on(sqs).send([message("a"), message("b"), message("c")]) == [1]
+        assert sqs.batches == [["a", "b", "c"]]
+
+    run_virtual(main())
+
+
+def test_an_entry_that_fails_again_and_again_is_given_back() -> None:
+    async def main() -> None:
+        sqs = FakeSqs(lambda name: INTERNAL if name == "b" else None)
+        queue = queue_on(sqs)
+        assert await queue.send([message("a"), message("b")]) == [1]
+        assert len(sqs.batches) == ENTRY_ATTEMPTS
+        assert await queue.delete(["a", "b"]) == ["b"]
+        assert await queue.set_visibility([VisibilityChange(it, 5) for it in "ab"]) == ["b"]
+
+    run_virtual(main())
+
+
+def test_an_entry_that_the_answer_leaves_out_is_given_back() -> None:
+    class ForgetfulSqs(FakeSqs):
+        async def call(self, queue: str, operation: str, **parameters: Any) -> Entry:  # noqa: ANN401 - the SDK's
+            answer = await super().call(queue, operation, **parameters)
+            return answer if operation == "get_queue_url" else {"Successful": [{"Id": "0"}]}
+
+    async def main() -> None:
+        assert await queue_on(ForgetfulSqs()).send([message("a"), message("b")]) == [1]
+
+    run_virtual(main())
+
+
+def test_attempts_back_off() -> None:
+    async def main() -> float:
+        sqs = FakeSqs(lambda _: INTERNAL)
+        await queue_on(sqs).send([message("a")])
+        return asyncio.get_running_loop().time()
+
+    assert 0.35 < run_virtual(main()) < 0.75
+
+
+class UnreachableSqs(FakeSqs):
+    """Does not answer batches with these entries."""
+
+    def __init__(self, *unanswered: str) -> None:
+        super().__init__()
+        self.unanswered = set(unanswered)
+
+    async def call(self, queue: str, operation: str, **parameters: Any) -> Entry:  # noqa: ANN401 - the SDK's
+        for entry in parameters.get("Entries", ()):
+            if entry["MessageBody"] in self.unanswered:
+                raise QueueUnavailableError(queue, "no answer")
+        return await super().call(queue, operation, **parameters)
+
+
+def test_the_messages_of_a_batch_without_answer_are_given_back() -> None:
+    async def main() -> None:
+        sent = [message(f"m{i}") for i in range(25)]
+        assert await queue_on(UnreachableSqs("m12")).send(sent) == list(range(10, 20))
+
+    run_virtual(main())
+
+
+def test_no_answer_at_all_is_an_exception() -> None:
+    async def main() -> None:
+        await queue_on(UnreachableSqs("m2", "m12")).send([message(f"m{i}") for i in range(20)])
+
+    with pytest.raises(QueueUnavailableError, match="no answer"):
+        run_virtual(main())
+
+
+def test_submissions_at_the_same_time_share_requests() -> None:
+    async def main() -> None:
+        sqs = FakeSqs()
+        queue = queue_on(sqs)
+        await asyncio.gather(*(queue.send([message(f"m{i}")]) for i in range(40)))
+        assert [len(batch) for batch in sqs.batches] == [10, 10, 10, 10]
+
+    run_virtual(main())
+
+
+def test_submissions_soon_after_another_share_its_request() -> None:
+    async def send_at(queue: SqsQueue, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await queue.delete([str(seconds)])
+
+    async def main() -> None:
+        sqs = FakeSqs()
+        queue = queue_on(sqs, tuning=SqsTuning(linger_seconds=0.02))
+        await asyncio.gather(*(send_at(queue, i / 1000) for i in range(8)))
+        assert [len(batch) for batch in sqs.batches] == [8]
+
+    run_virtual(main())
+
+
+def test_a_lane_too_many_is_not_opened_for_a_part_of_a_batch() -> None:
+    async def main() -> None:
+        sqs = FakeSqs()
+        queue = queue_on(sqs, tuning=SqsTuning(linger_seconds=0))
+        first = asyncio.create_task(queue.send([message("a")]))
+        await asyncio.sleep(0.001)  # its request is under way
+        await asyncio.gather(first, *(queue.send([message(f"m{i}")]) for i in range(9)))
+        assert [len(batch) for batch in sqs.batches] == [1, 9]
+
+    run_virtual(main())
+
+
+def test_the_messages_of_a_group_leave_one_after_another() -> None:
+    async def main() -> None:
+        sqs = FakeSqs()
+        sent = [message(body) for body in ("a1", "a2", "b1", "c1", "a3", "b2")]
+        assert await queue_on(sqs, fifo=True).send(sent) == []
+        assert sqs.batches == [["a1", "b1", "c1"], ["a2", "b2"], ["a3"]]
+
+    run_virtual(main())
+
+
+def test_a_message_that_is_not_accepted_holds_back_the_rest_of_its_group() -> None:
+    async def main() -> None:
+        sqs = FakeSqs(times({"a1": [INVALID]}))
+        sent = [message(body) for body in ("a1", "a2", "b1", "b2", "a3")]
+        assert await queue_on(sqs, fifo=True).send(sent) == [0, 1, 4]
+        assert sqs.batches == [["a1", "b1"], ["b2"]]
+
+    run_virtual(main())
+
+
+def test_urls_are_read() -> None:
+    assert parse_sqs_url("sqs://eu-west-1/shop-") == SqsAddress("eu-west-1", "shop-", None)
+    assert parse_sqs_url("sqs://us-gov-east-1") == SqsAddress("us-gov-east-1", "", None)
+    assert parse_sqs_url("sqs://eu-west-1/shop-?endpoint_url=http://127.0.0.1:4566") == SqsAddress(
+        "eu-west-1", "shop-", "http://127.0.0.1:4566"
+    )
+
+
+def test_names_on_sqs_have_prefix_and_ending() -> None:
+    address = SqsAddress("eu-west-1", "shop-")
+    assert address.queue_name(QueueSpec("payments")) == "shop-payments"
+    assert address.queue_name(QueueSpec("payments").dead_letters()) == "shop-payments-dead"
+    bookings = QueueSpec("bookings", fifo=True)
+    assert address.queue_name(bookings) == "shop-bookings.fifo"
+    assert address.queue_name(bookings.dead_letters()) == "shop-bookings-dead.fifo"
+
+
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("https://eu-west-1/shop-", "the scheme is 'https'"),
+        ("sqs:eu-west-1/shop-", "'' is not the name of a region"),
+        ("sqs:///shop-", "'' is not the name of a region"),
+        ("sqs://shop/", "'shop' is not the name of a region"),
+        ("sqs://eu-west-1/shop/x", "the prefix 'shop/x' is not"),
+        ("sqs://eu-west-1/shop.", "the prefix 'shop.' is not"),
+        ("sqs://eu-west-1/shop-?endpoint=http://h", "there is no setting endpoint"),
+        ("sqs://eu-west-1/shop-?endpoint_url=h:4566", "endpoint_url is not an http"),
+        ("sqs://eu-west-1/shop-?endpoint_url=", "endpoint_url is not an http"),
+    ],
+)
+def test_a_wrong_url_says_what_is_wrong_and_how_it_should_be(url: str, cause: str) -> None:
+    with pytest.raises(SqsUrlError) as raised:
+        parse_sqs_url(url)
+    assert raised.value.cause.startswith(cause)
+    assert "sqs://REGION/PREFIX" in str(raised.value)
+
+
+def test_without_the_sdk_the_adapter_can_be_imported_and_says_what_to_install() -> None:
+    program = """
+import asyncio, random, sys
+sys.modules |= {"aiobotocore": None, "botocore": None, "aiobotocore.config": None}
+from conveyor.adapters.sqs import SqsAddress, SqsQueues
+from conveyor.messaging.ambient import Ambient
+asyncio.run(SqsQueues(SqsAddress("eu-west-1"), [], Ambient(None, random.Random(1))).open())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    last = done.stderr.splitlines()[-1]
+    assert AwsExtraMissingError.__name__ in last
+    assert "pip install 'conveyor[aws]'" in last
+
+
+@pytest.mark.anyio
+async def test_a_queue_that_is_not_there_says_how_to_create_it(ministack: Service) -> None:
+    queues = ministack.make()
+    assert isinstance(queues, SqsQueues)
+    await queues.open()
+    name = fresh_name()
+    queue = SqsQueue(QueueSpec(name), name, queues, AMBIENT, SqsTuning())
+    with pytest.raises(QueueNotProvisionedError, match="conveyor queues provision") as raised:
+        await queue.send([message("a"), message("b")])
+    assert raised.value.queue == name
+    await queues.close()
+
+
+@pytest.mark.anyio
+async def test_a_queue_that_sqs_refuses_says_why(ministack: Service) -> None:
+    queues = ministack.make()
+    await queues.open()
+    with pytest.raises(QueueUnavailableError, match="MessageRetentionPeriod"):
+        await queues.provision([QueueSpec(fresh_name(), retention_seconds=1)])
+    await queues.close()
+
+
+def test_queues_are_of_no_use_before_they_are_open() -> None:
+    async def main() -> None:
+        queues = SqsQueues(SqsAddress(REGION), [QueueSpec("q")], AMBIENT)
+        assert queues.requests == 0
+        with pytest.raises(QueuesNotOpenError):
+            await queues.queue("q").depth()
+        await queues.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("aws_environment")
+async def test_requests_that_the_sdk_repeats_are_counted() -> None:
+    answers = iter([b"503 Service Unavailable", b"200 OK"])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        body = b'{"QueueUrl": "http://sqs/q"}'
+        writer.write(
+            b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+            % (next(answers), len(body), body)
+        )
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, HOST, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        address = SqsAddress(REGION, "", f"http://{HOST}:{port}")
+        queues = SqsQueues(address, [QueueSpec("q")], AMBIENT)
+        await queues.open()
+        assert await queues.queue("q").url() == "http://sqs/q"
+        assert queues.requests == 2
+        await queues.close()
+
+
+@pytest.mark.anyio
+async def test_closing_sends_off_what_was_handed_in(ministack: Service) -> None:
+    queues = ministack.make()
+    await queues.open()
+    spec = QueueSpec(fresh_name())
+    await queues.provision([spec])
+    sending = asyncio.create_task(queues.queue(spec.name).send([message("a")]))
+    await asyncio.sleep(0)
+    await queues.close()
+    assert await sending == []

@@ -1,0 +1,81 @@
+"""Crashes a scenario at every point at which that makes a difference, and looks at what is left."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.crash.scenarios import Scenario
+from tests.invariants import BrokenInvariantError, check_settled, check_tokens
+from tests.virtual import Boundaries, Crash, World
+
+
+class Recorder(Boundaries):
+    """Passes every boundary, and keeps their names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def cross(self, name: str) -> None:
+        super().cross(name)
+        self.names.append(name)
+
+
+def record(scenario: Scenario) -> list[str]:
+    """Live the scenario without a crash; gives the boundaries it crossed."""
+    recorder = Recorder()
+    with _world(scenario) as world:
+        order = world.run(scenario.life(), recorder)
+        assert order.status in scenario.endings
+        _check(world, scenario)
+    return recorder.names
+
+
+def durable_points(names: list[str]) -> list[int]:
+    """Give the first boundary after each durable effect.
+
+    A crash keeps nothing but the files: two boundaries with no commit, send, receive, delete or
+    provider's answer between them are the same crash.
+    """
+    return [1, *(at for at, name in enumerate(names, 1) if name.startswith("after"))]
+
+
+def crash_at(scenario: Scenario, point: int, *, cancel_at_once: bool = False) -> None:
+    """Die at this point, start again and let the order settle. Raises `BrokenInvariantError`."""
+    with _world(scenario) as world:
+        try:
+            world.run(scenario.life(), Boundaries(point))
+        except Crash:
+            check_tokens(world.directory)
+        order = world.run(scenario.life(cancel_at_once=cancel_at_once))
+        endings = scenario.endings | ({"cancelled"} if cancel_at_once else set())
+        if order.status not in endings:
+            raise BrokenInvariantError(f"crash {point}: {order.status}, {order.reason}")
+        _check(world, scenario)
+
+
+def _check(world: World, scenario: Scenario) -> None:
+    check_tokens(world.directory)
+    check_settled(world.directory, stocked=scenario.stock)
+
+
+class _world:  # noqa: N801 - reads as the context that it is
+    def __init__(self, scenario: Scenario) -> None:
+        # In memory where the machine has such a directory: nothing here tests the disk.
+        shared_memory = Path("/dev/shm")  # noqa: S108 - a fresh directory is made in it
+        parent = shared_memory if shared_memory.is_dir() else None
+        self._directory = tempfile.TemporaryDirectory(dir=parent, prefix="conveyor-crash-")
+        self._scenario = scenario
+
+    def __enter__(self) -> World:
+        return World(Path(self._directory.name), self._scenario.settings)
+
+    def __exit__(self, *_error: object) -> None:
+        self._directory.cleanup()
+
+
+def points_in_turn(names: list[str], parts: int, part: int) -> Iterator[int]:
+    """Share the points out, so that processes can work on one scenario side by side."""
+    return iter(durable_points(names)[part::parts])

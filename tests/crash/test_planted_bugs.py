@@ -1,0 +1,113 @@
+"""The test of the test: each planted bug must be caught by the enumeration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.crash.enumeration import crash_at, durable_points, record
+from tests.crash.scenarios import SCENARIOS, Scenario
+from tests.invariants import BrokenInvariantError
+
+from conveyor.messaging import calls, handling
+from conveyor.messaging.calls import Attempt, Calling, Request
+from conveyor.messaging.consumer import Consumer
+from conveyor.messaging.outbox import Owed, Relay
+from conveyor.messaging.queue import Received
+from conveyor.messaging.step import Now
+from conveyor.messaging.transaction import Tx
+
+HAPPY = SCENARIOS[0]
+
+
+def caught(scenario: Scenario, *, cancel_at_once: bool = False) -> str:
+    """Give what the enumeration found; '' when it found nothing."""
+    for point in durable_points(record(scenario)):
+        try:
+            crash_at(scenario, point, cancel_at_once=cancel_at_once)
+        except BrokenInvariantError as error:
+            return str(error)
+    return ""
+
+
+def test_without_a_planted_bug_nothing_is_caught() -> None:
+    assert caught(HAPPY) == ""
+
+
+def test_acknowledging_before_the_commit_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    commit_first = Consumer._open
+
+    async def acknowledge_first(self: Consumer, group: list[Received]) -> list[None]:
+        await self.queue.delete([message.receipt for message in group])
+        return await commit_first(self, group)
+
+    monkeypatch.setattr(Consumer, "_open", acknowledge_first)
+    assert "owed no token" in caught(HAPPY)
+
+
+def test_a_missing_fence_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whatever version a token has, it is taken for good, and does the step that it names.
+    monkeypatch.setattr(handling, "fresh", lambda _order, _token: True)
+    monkeypatch.setattr(handling, "is_live", lambda _order: True)
+    monkeypatch.setattr(handling, "_calls_out", lambda _desk, _step: True)
+    monkeypatch.setattr(handling, "_open", _open_what_the_token_says(handling._open))
+    assert caught(HAPPY) != ""
+
+
+def _open_what_the_token_says(original: Callable[..., Any]) -> Callable[..., Any]:
+    def opened(case: Any, _due: str, attempts: Any) -> Any:
+        return original(case, case.step, attempts)
+
+    return opened
+
+
+def test_marking_the_outbox_before_the_send_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    send_first = Relay._send_to
+
+    async def mark_first(self: Relay, name: str, rows: list[Owed]) -> None:
+        await self._delete_rows([rows])
+        await send_first(self, name, rows)
+
+    monkeypatch.setattr(Relay, "_send_to", mark_first)
+    assert "owed no token" in caught(HAPPY)
+
+
+def test_calling_a_provider_before_the_intent_is_written_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The intent is written with the result, when the call is over.
+    def intend_later(tx: Tx, request: Request, last: Attempt | None, now: Now) -> Calling:
+        withheld: Any = _Withheld(tx)
+        return calls_intend(withheld, request, last, now)
+
+    def end_with_intent(tx: Tx, calling: Calling, state: str, now: Now) -> None:
+        calls_intend(tx, _request_of(calling), _before(calling), now)
+        tx.flush()
+        calls_end(tx, calling, state, now)
+
+    calls_intend, calls_end = calls.intend, calls.end
+    monkeypatch.setattr(calls, "intend", intend_later)
+    monkeypatch.setattr(calls, "end", end_with_intent)
+    assert caught(HAPPY, cancel_at_once=True) != ""
+
+
+class _Withheld:
+    """A transaction that writes nothing."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def later(self, *_args: object, **_kwargs: object) -> None:
+        return
+
+
+def _request_of(calling: Calling) -> Request:
+    return Request(calling.order, calling.step_name, calling.step, calling.payload)
+
+
+def _before(calling: Calling) -> Attempt | None:
+    if calling.attempt == 1:
+        return None
+    number = calling.attempt - 1
+    return Attempt(calling.order.id, calling.step_name, number, calls.ANSWERED, 0, 0)

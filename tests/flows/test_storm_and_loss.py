@@ -1,0 +1,171 @@
+"""Duplicates by the dozen, and queues that lose everything: the orders end the same."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.invariants import check_settled, check_tokens
+from tests.virtual import World
+
+from conveyor.app.composition import SERVICES, App
+from conveyor.messaging.order import SETTLED
+from conveyor.messaging.queue import Outgoing
+from conveyor.services.inventory.store import set_stock
+from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.placement import Placed
+from conveyor.services.orders.store import listing
+
+COPIES = 10
+SPREAD_SECONDS = 30
+STOCK = 40
+METHODS = ("card_ok", "card_declined", "card_insufficient_funds", "card_unanswered", "card_flaky")
+ORDERS = 30
+
+
+class StormQueue:
+    """Sends every message ten times, in shuffled order."""
+
+    def __init__(self, queue: Any, rng: random.Random) -> None:
+        self._queue, self._rng = queue, rng
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[int]:
+        copies = [
+            replace(message, delay_seconds=self._rng.randrange(SPREAD_SECONDS))
+            for message in messages
+            for _ in range(COPIES)
+        ]
+        self._rng.shuffle(copies)
+        failed: list[int] = await self._queue.send(copies)
+        return failed
+
+
+class StormQueues:
+    """Queues whose every queue is a storm."""
+
+    def __init__(self, queues: Any) -> None:
+        self._queues, self._rng = queues, random.Random(7)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queues, name)
+
+    def queue(self, name: str) -> StormQueue:
+        return StormQueue(self._queues.queue(name), self._rng)
+
+
+class StormConfirmations:
+    """Takes every webhook ten times, at different times."""
+
+    def __init__(self, confirmations: Any) -> None:
+        self._confirmations, self._rng = confirmations, random.Random(11)
+
+    async def receive(self, headers: Mapping[str, str], body: bytes) -> str:
+        async def once() -> str:
+            await asyncio.sleep(self._rng.uniform(0, SPREAD_SECONDS))
+            result: str = await self._confirmations.receive(headers, body)
+            return result
+
+        return (await asyncio.gather(*(once() for _ in range(COPIES))))[0]
+
+
+async def place_all(app: App) -> None:
+    await app.parts.database.run(lambda tx: set_stock(tx, "default", "CD", STOCK))
+    for number in range(ORDERS):
+        body = OrderBody.model_validate(
+            {
+                "reference": f"order-{number}",
+                "customer": {"id": str(number)},
+                "currency": "USD",
+                "items": [{"sku": "CD", "quantity": 1 + number % 3}],
+                "total": 1000 + number,
+                "payment": {"method": METHODS[number % len(METHODS)]},
+                "shipping": {"country": "US"},
+            }
+        )
+        assert isinstance(await app.placement.place("default", f"key-{number}", body), Placed)
+
+
+async def until_settled(app: App) -> None:
+    def unsettled(tx: Any) -> list[str]:
+        orders = listing(tx, merchant=None, status=None, flow=None, limit=1000, cursor=None)
+        return [order.id for order in orders if order.status not in SETTLED]
+
+    async with asyncio.timeout(4 * 3600):
+        while await app.parts.database.read(unsettled):  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(1)
+        await asyncio.sleep(2 * SPREAD_SECONDS)
+
+
+def final_state(directory: Path) -> dict[str, tuple[Any, ...]]:
+    """Give what a customer and a bookkeeper would see of each order."""
+    query = """
+        SELECT orders.reference, status, coalesce(authorized, 0), coalesce(captured, 0),
+               coalesce(refunded, 0), (SELECT sum(sold) FROM stock)
+        FROM orders LEFT JOIN payments ON payments.order_id = orders.id
+    """
+    with closing(sqlite3.connect(directory / "conveyor.db")) as db:
+        return {row[0]: row[1:] for row in db.execute(query)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ...]]:
+    """The final state of a run in which nothing goes wrong; stock for all."""
+    world = World(tmp_path_factory.mktemp("undisturbed"))
+
+    async def life(app: App) -> None:
+        await place_all(app)
+        await until_settled(app)
+
+    world.run(life)
+    state = final_state(world.directory)
+    assert {row[0] for row in state.values()} == {"completed", "refused"}
+    return state
+
+
+def test_every_message_and_webhook_ten_times_shuffled_ends_the_same(
+    tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]]
+) -> None:
+    world = World(tmp_path / "storm")
+    world.wrap_queues = StormQueues
+
+    async def life(app: App) -> None:
+        app.confirmations = StormConfirmations(app.confirmations)  # type: ignore[assignment]
+        await place_all(app)
+        await until_settled(app)
+        dropped = sum(n for (what, _), n in app.engine.tally.items() if what == "stale")
+        assert dropped > ORDERS * COPIES
+
+    world.run(life)
+    check_tokens(world.directory)
+    check_settled(world.directory, stocked=STOCK)
+    assert final_state(world.directory) == undisturbed
+
+
+@pytest.mark.parametrize("after_seconds", [0.5, 1.5, 2.5, 4.5])
+def test_purging_every_queue_in_the_middle_loses_no_order(
+    tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]], after_seconds: float
+) -> None:
+    world = World(tmp_path / "purged", {"payment_latency_seconds": 1.0})
+
+    async def life(app: App) -> None:
+        await place_all(app)
+        await asyncio.sleep(after_seconds)
+        for name in (*SERVICES, INTAKE):
+            await app.parts.queues.queue(name).purge()
+        await until_settled(app)
+
+    world.run(life)
+    check_tokens(world.directory)
+    check_settled(world.directory, stocked=STOCK)
+    assert final_state(world.directory) == undisturbed

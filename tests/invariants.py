@@ -1,0 +1,137 @@
+"""The invariants of the design, read straight from the files: an oracle apart from `audit`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+# Each of these moves the order's version on by one.
+MOVES = frozenset({"done", "awaiting", "again", "refused", "parked", "redriven", "turned_back"})
+TERMINAL = ("completed", "cancelled", "refused")
+
+
+class BrokenInvariantError(AssertionError):
+    """An invariant does not hold."""
+
+
+def check_tokens(directory: Path) -> None:
+    """6: a live order is owed at least one token that is good; nothing else would move it on."""
+    if not (directory / "queue.db").exists():
+        return  # it died before it had made its files
+    with _open(directory / "conveyor.db") as db, _open(directory / "queue.db") as queue:
+        if not _column(db, "SELECT name FROM sqlite_master WHERE name = 'orders'"):
+            return
+        messages = {
+            (event["subject"], event["orderversion"])
+            for event in map(json.loads, _column(queue, "SELECT body FROM message"))
+            if "subject" in event
+        }
+        owed = set(db.execute("SELECT order_id, version FROM outbox"))
+        live = db.execute(
+            f"SELECT id, version FROM orders WHERE status NOT IN {(*TERMINAL, 'parked')}"  # noqa: S608
+        )
+        for token in live:
+            _require(token in owed or token in messages, f"{token} is owed no token")
+
+
+def check_settled(directory: Path, *, stocked: int) -> None:
+    """Whatever happened, once all orders have settled: money, stock, tokens and steps agree."""
+    with _open(directory / "conveyor.db") as db, _open(directory / "provider.db") as provider:
+        for row in db.execute("SELECT * FROM orders").fetchall():
+            _check_money(db, provider, row)
+            _check_story(db, row)
+        _check_stock(db, stocked)
+        owed = _column(
+            db,
+            "SELECT order_id FROM outbox JOIN orders ON orders.id = order_id "
+            "AND orders.settled_at IS NOT NULL",
+        )
+        _require(not owed, f"settled orders are owed tokens: {owed}")
+        open_calls = _column(db, "SELECT order_id FROM calls WHERE state IN ('intended','unknown')")
+        _require(not open_calls, f"calls without an outcome: {open_calls}")
+
+
+def _check_money(db: sqlite3.Connection, provider: sqlite3.Connection, row: sqlite3.Row) -> None:
+    account = db.execute("SELECT * FROM payments WHERE order_id = ?", (row["id"],)).fetchone()
+    ours = dict(account) if account else dict.fromkeys(("authorized", "captured", "refunded"), 0)
+    theirs: dict[str, list[int]] = {"authorize": [], "capture": [], "void": [], "refund": []}
+    query = "SELECT operation, amount FROM provider_operations WHERE order_id = ? AND approved"
+    for operation, amount in provider.execute(query, (row["id"],)):
+        theirs[operation].append(amount)
+    _require(len(theirs["authorize"]) <= 1, f"authorized more than once: {theirs}")
+    _require(len(theirs["capture"]) <= 1, f"captured more than once: {theirs}")
+    for name, operation in (
+        ("authorized", "authorize"),
+        ("captured", "capture"),
+        ("refunded", "refund"),
+    ):
+        _require(ours[name] == sum(theirs[operation]), f"books differ: {ours} and {theirs}")
+    kept = sum(theirs["capture"]) - sum(theirs["refund"])
+    _require(kept == (row["total"] if row["status"] == "completed" else 0), f"money kept: {theirs}")
+    held = theirs["authorize"] and not theirs["capture"] and not theirs["void"]
+    _require(not held, f"an authorization is left open: {theirs}")
+
+
+def _check_stock(db: sqlite3.Connection, stocked: int) -> None:
+    sold = 0
+    for status, body in db.execute("SELECT status, body FROM orders"):
+        if status == "completed":
+            sold += sum(item["quantity"] for item in json.loads(body)["items"])
+    received, available, reserved, gone = db.execute(
+        "SELECT sum(received), sum(available), sum(reserved), sum(sold) FROM stock"
+    ).fetchone()
+    found = (received, available, reserved, gone)
+    _require(found == (stocked, stocked - sold, 0, sold), f"stock is {found} after {sold} sold")
+
+
+def _check_story(db: sqlite3.Connection, row: sqlite3.Row) -> None:
+    entries = db.execute(
+        "SELECT version, event, step FROM timeline WHERE order_id = ? ORDER BY id", (row["id"],)
+    ).fetchall()
+    # The order's end is an entry without a step, and may be called like a step's outcome.
+    moves = [v for v, event, step in entries if event in MOVES and (event, step) != ("refused", "")]
+    _require(moves == list(range(1, row["version"])), f"versions do not rise by one: {moves}")
+    done = [step for _, event, step in entries if event == "done"]
+    _require(len(done) == len(set(done)), f"a step was done twice: {done}")
+    forward = [
+        "payments.authorize",
+        "inventory.reserve",
+        "payments.capture",
+        "shipping.ship",
+        "orders.complete",
+    ]
+    undo = {
+        "payments.authorize": "payments.void",
+        "inventory.reserve": "inventory.release",
+        "payments.capture": "payments.refund",
+    }
+    ahead = [step for step in done if step in forward]
+    _require(ahead == forward[: len(ahead)], f"steps out of order: {done}")
+    back = [undo[step] for step in reversed(ahead)] if row["status"] != "completed" else []
+    _require(done == ahead + back, f"not undone in reverse, once: {done}")
+    if row["status"] == "completed":
+        _require(ahead == forward, f"completed without {set(forward) - set(ahead)}")
+
+
+def _require(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise BrokenInvariantError(otherwise)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = _row
+        yield connection
+
+
+def _row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Any:
+    return sqlite3.Row(cursor, values) if len(values) > 5 else values
+
+
+def _column(connection: sqlite3.Connection, query: str) -> list[Any]:
+    return [row[0] for row in connection.execute(query)]

@@ -1,0 +1,99 @@
+"""A server as a process of its own: started, waited for, and stopped without touching any other."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+READY_SECONDS = 30.0
+READY_POLL_SECONDS = 0.05
+STOP_SECONDS = 20.0
+HOST = "127.0.0.1"
+
+
+class ServerFailedError(Exception):
+    """A server ended or stayed silent instead of becoming ready; `log` holds what it printed."""
+
+    def __init__(self, name: str, log: str) -> None:
+        super().__init__(f"{name} did not become ready:\n{log}")
+        self.name = name
+        self.log = log
+
+
+class Account(NamedTuple):
+    """Whose rights a process gets, as Popen takes them; None leaves them as they are."""
+
+    user: int | None = None
+    group: int | None = None
+    extra_groups: list[int] | None = None
+
+
+OURSELVES = Account()
+
+
+def free_port() -> int:
+    """Give a TCP port of loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_server(
+    name: str,
+    command: list[str],
+    home: Path,
+    *,
+    ready: Callable[[], bool],
+    account: Account = OURSELVES,
+    stop: signal.Signals = signal.SIGTERM,
+    environment: dict[str, str] | None = None,
+    inherit: tuple[int, ...] = (),
+) -> Iterator[int]:
+    """Start the command, wait until `ready()`, yield its pid; end exactly that process."""
+    log = home / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            pass_fds=inherit,
+            cwd=home,
+            # A keyboard interrupt is for the test run, which then stops its servers itself.
+            start_new_session=True,
+            user=account.user,
+            group=account.group,
+            extra_groups=account.extra_groups,
+        )
+    try:
+        _wait(name, process, ready, log)
+        yield process.pid
+    finally:
+        _stop(process, stop)
+
+
+def _wait(
+    name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
+) -> None:
+    give_up = time.monotonic() + READY_SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise ServerFailedError(name, log.read_text(errors="replace"))
+        time.sleep(READY_POLL_SECONDS)
+
+
+def _stop(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
+    if process.poll() is None:
+        process.send_signal(stop)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,203 @@
+"""A whole system in one thread on virtual time, that can be crashed between any two awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import random
+import selectors
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from conveyor.adapters.embedded_queue import EmbeddedQueues
+from conveyor.adapters.migrations import create_all
+from conveyor.adapters.sqlite.database import SqliteDatabase
+from conveyor.app.composition import SERVICES, App, Parts, queue_specs
+from conveyor.messaging.ambient import Ambient
+from conveyor.settings import Settings
+
+T = TypeVar("T")
+START_MS = 1_767_225_600_000  # 2026-01-01
+
+
+class Crash(KeyboardInterrupt):
+    """The process dies here. Asyncio lets a KeyboardInterrupt out of its loop at once."""
+
+
+class Boundaries:
+    """Counts every point at which a process can die, and dies at the chosen one."""
+
+    def __init__(self, crash_at: int | None = None) -> None:
+        self.crash_at = crash_at
+        self.passed = 0
+        self.dead = False
+
+    def cross(self, _name: str) -> None:
+        if self.dead:
+            raise Crash
+        self.passed += 1
+        if self.passed == self.crash_at:
+            self.dead = True
+            raise Crash
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Instead of waiting, moves the loop's clock to the next timer."""
+
+    loop: VirtualLoop
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            raise RuntimeError("the system waits for something that can never happen")
+        self.loop.elapsed += max(timeout, 0.0)
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes only while nothing is left to do."""
+
+    def __init__(self, boundaries: Boundaries, elapsed: float = 0.0) -> None:
+        selector = _JumpingSelector()
+        selector.loop = self
+        self.elapsed = elapsed
+        self.boundaries = boundaries
+        super().__init__(selector)
+        # What a dead process's tasks have to say is of no interest, and nothing else may raise.
+        self.set_exception_handler(lambda _loop, _context: None)
+
+    def time(self) -> float:
+        return self.elapsed
+
+    def call_soon(  # type: ignore[override]  # variadic generics add nothing here
+        self, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.Handle:
+        def step() -> None:
+            self.boundaries.cross("await")
+            callback(*args)
+
+        return super().call_soon(step, context=context)
+
+
+class LoopClock:
+    """Wall-clock time that follows the virtual loop."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def now_ms(self) -> int:
+        return START_MS + round(self._loop.time() * 1000)
+
+
+class CrashingDatabase(SqliteDatabase):
+    """Can die before and after each commit, which share a step of the loop with other work."""
+
+    boundaries: Boundaries
+
+    async def _sync(self) -> None:
+        self.boundaries.cross("before commit")
+        await super()._sync()
+        self.boundaries.cross("after commit")
+
+
+class CrashingCalls:
+    """Any port: can die before and after each call of one of its methods."""
+
+    def __init__(self, port: object, boundaries: Boundaries, methods: frozenset[str]) -> None:
+        self._port, self._boundaries, self._methods = port, boundaries, methods
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._port, name)
+        if name not in self._methods:
+            return attribute
+
+        async def crossing(*args: Any, **kwargs: Any) -> Any:
+            self._boundaries.cross(f"before {name}")
+            result = await attribute(*args, **kwargs)
+            self._boundaries.cross(f"after {name}")
+            return result
+
+        return crossing
+
+
+QUEUE_CALLS = frozenset({"send", "receive", "delete", "set_visibility"})
+
+
+class CrashingQueues:
+    """Queues that can die before and after each call."""
+
+    def __init__(self, queues: EmbeddedQueues, boundaries: Boundaries) -> None:
+        self._queues, self._boundaries = queues, boundaries
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queues, name)
+
+    def queue(self, name: str) -> Any:
+        return CrashingCalls(self._queues.queue(name), self._boundaries, QUEUE_CALLS)
+
+
+class World:
+    """One data directory, and the processes that come and go on it."""
+
+    def __init__(self, directory: Path, settings: Mapping[str, Any] | None = None) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.settings = Settings(data=directory, **dict(settings or {}))
+        self.elapsed = 0.0
+        self.app: App
+        self.wrap_queues: Callable[[Any], Any] = lambda queues: queues
+        self.seed = 0
+
+    def run(
+        self, life: Callable[[App], Coroutine[Any, Any, T]], boundaries: Boundaries | None = None
+    ) -> T:
+        """Live one process: start it, run `life` in it and stop it cleanly. Raises `Crash`."""
+        boundaries = boundaries or Boundaries()
+        loop = VirtualLoop(boundaries, self.elapsed)
+        parts = self._parts(loop, boundaries)
+        asyncio.set_event_loop(loop)
+        try:
+            return loop.run_until_complete(self._live(parts, life))
+        finally:
+            boundaries.dead = True
+            self.elapsed = loop.elapsed
+            self._bury(loop, parts)
+
+    def _parts(self, loop: VirtualLoop, boundaries: Boundaries) -> Parts:
+        self.seed += 1
+        ambient = Ambient(LoopClock(loop), random.Random(self.seed))
+        database = CrashingDatabase(self.directory / "conveyor.db", inline=True)
+        ledger = CrashingDatabase(self.directory / "provider.db", inline=True)
+        database.boundaries = ledger.boundaries = boundaries
+        queues = EmbeddedQueues(self.directory / "queue.db", queue_specs(self.settings), ambient)
+        wrapped: Any = CrashingQueues(queues, boundaries)
+        return Parts(ambient, database, ledger, self.wrap_queues(wrapped))
+
+    async def _live(self, parts: Parts, life: Callable[[App], Coroutine[Any, Any, T]]) -> T:
+        self.app = app = App(self.settings, parts)
+        await create_all(app.parts.database)
+        await app.open()
+        stop = asyncio.Event()
+        running = asyncio.ensure_future(app.run(SERVICES, stop))
+        try:
+            return await life(app)
+        finally:
+            stop.set()
+            await running
+
+    def _bury(self, loop: VirtualLoop, parts: Parts) -> None:
+        """What the kernel does at a process's end: files are closed, nothing else happens."""
+        for task in asyncio.all_tasks(loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            coroutine: Any = task.get_coro()
+            with contextlib.suppress(Exception, Crash):  # it is dead already
+                coroutine.close()
+        loop._ready.clear()  # type: ignore[attr-defined]
+        loop._scheduled.clear()  # type: ignore[attr-defined]
+        parts.queues._store.close()  # type: ignore[attr-defined]
+        for database in (parts.database, parts.ledger):
+            database.abandon()  # type: ignore[attr-defined]
+        asyncio.set_event_loop(None)
+        loop.close()
+        gc.collect(0)
