@@ -20,7 +20,7 @@ from functools import cache
 from itertools import chain
 
 import psycopg
-from benchmarks.peers.five_steps import Order, articles, orders, report
+from benchmarks.peers.five_steps import COMPLETED, Order, articles, orders, report
 
 Statements = tuple[str, ...]
 Transactions = tuple[Statements, ...]
@@ -187,7 +187,9 @@ def _write_sqlite(
                 connection.executemany(statement, parameters)
             connection.execute("COMMIT")
 
-        return _timed(commit, placed, group, transactions)
+        seconds = _timed(commit, placed, group, transactions)
+        assert connection.execute(COMPLETED).fetchone() == (len(placed),)
+        return seconds
 
 
 def _write_postgres(
@@ -204,7 +206,9 @@ def _write_postgres(
                 for statement in statements:
                     cursor.executemany(_psycopg(statement), parameters)
 
-        return _timed(commit, placed, group, _without_queue(transactions))
+        seconds = _timed(commit, placed, group, _without_queue(transactions))
+        assert connection.execute(COMPLETED.encode()).fetchone() == (len(placed),)
+        return seconds
 
 
 def _without_queue(transactions: Transactions) -> Transactions:

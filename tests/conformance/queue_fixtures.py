@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from tests.servers import AWS_TEST_ENVIRONMENT, HOST, ministack_server
+from tests.server_process import HOST
+from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.sqs import SqsAddress, SqsQueues

@@ -131,7 +131,7 @@ class QueueMachine(RuleBasedStateMachine):
         ]
 
     @rule(target=received, limit=st.integers(1, 4))
-    def receive(self, limit: int) -> Any:  # noqa: ANN401 - hypothesis has no name for it
+    def receive(self, limit: int) -> Any:
         got = now(self.queue.receive(limit, 0))
         expected = self.model.receive(self.clock.ms, limit)
         assert [(int(it.body), it.receive_count) for it in got] == [

@@ -354,7 +354,7 @@ async def test_a_message_received_too_often_goes_to_the_dead_letter_queue(
     assert (await receive_one(queue)).body == "b"
     dead = await receive_one(dead_letters)
     assert (dead.body, dead.message_id, dead.group) == ("a", message.message_id, message.group)
-    assert dead.sent_at_ms == message.sent_at_ms
+    assert (dead.sent_at_ms, dead.receive_count) == (message.sent_at_ms, 3)
     causes = {"cause": f"received 2 times from {queue.spec.name} and never deleted"}
     expected = causes if deployment.service.tells_cause else {}
     assert dict(dead.attributes) == {"kind": "poison"} | expected

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.conformance.queue_fixtures import AMBIENT, REGION, Service, fresh_name
-from tests.servers import HOST
+from tests.server_process import HOST
 from tests.virtual_time import run_virtual, virtual_ambient
 
 from conveyor.adapters.sqs import SqsAddress, SqsQueues, SqsTuning, parse_sqs_url
@@ -38,7 +38,7 @@ class FakeSqs:
         self.fails = fails
         self.batches: list[list[str]] = []
 
-    async def call(self, queue: str, operation: str, **parameters: Any) -> Entry:  # noqa: ANN401 - the SDK's
+    async def call(self, queue: str, operation: str, **parameters: Any) -> Entry:
         if operation == "get_queue_url":
             return {"QueueUrl": f"http://sqs/{queue}"}
         await asyncio.sleep(0.005)
@@ -99,7 +99,7 @@ def test_an_entry_that_fails_again_and_again_is_given_back() -> None:
 
 def test_an_entry_that_the_answer_leaves_out_is_given_back() -> None:
     class ForgetfulSqs(FakeSqs):
-        async def call(self, queue: str, operation: str, **parameters: Any) -> Entry:  # noqa: ANN401 - the SDK's
+        async def call(self, queue: str, operation: str, **parameters: Any) -> Entry:
             answer = await super().call(queue, operation, **parameters)
             return answer if operation == "get_queue_url" else {"Successful": [{"Id": "0"}]}
 
@@ -125,7 +125,7 @@ class UnreachableSqs(FakeSqs):
         super().__init__()
         self.unanswered = set(unanswered)
 
-    async def call(self, queue: str, operation: str, **parameters: Any) -> Entry:  # noqa: ANN401 - the SDK's
+    async def call(self, queue: str, operation: str, **parameters: Any) -> Entry:
         for entry in parameters.get("Entries", ()):
             if entry["MessageBody"] in self.unanswered:
                 raise QueueUnavailableError(queue, "no answer")
@@ -172,13 +172,15 @@ def test_submissions_soon_after_another_share_its_request() -> None:
     run_virtual(main())
 
 
-def test_a_lane_too_many_is_not_opened_for_a_part_of_a_batch() -> None:
+def test_while_a_request_is_under_way_the_next_batch_grows() -> None:
     async def main() -> None:
         sqs = FakeSqs()
         queue = queue_on(sqs, tuning=SqsTuning(linger_seconds=0))
-        first = asyncio.create_task(queue.send([message("a")]))
-        await asyncio.sleep(0.001)  # its request is under way
-        await asyncio.gather(first, *(queue.send([message(f"m{i}")]) for i in range(9)))
+        sending = []
+        for i in range(10):
+            sending.append(asyncio.create_task(queue.send([message(f"m{i}")])))
+            await asyncio.sleep(0.0004)
+        await asyncio.gather(*sending)
         assert [len(batch) for batch in sqs.batches] == [1, 9]
 
     run_virtual(main())

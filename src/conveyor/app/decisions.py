@@ -11,7 +11,7 @@ from conveyor.messaging.engine import Engine
 from conveyor.messaging.interventions import Intervention
 from conveyor.messaging.order import COMPLETED, REFUSED, Order
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import undone_by
+from conveyor.messaging.routing_slip import Place, undone_by
 from conveyor.messaging.step import Now
 from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.store import find
@@ -126,7 +126,7 @@ def _say(
     if decided.what == interventions.ACCEPTED:
         return Cancelled(_outcome(tx, order, decided.undoes), decided.undoes)
     if decided.what == interventions.ALREADY and order.ending != REFUSED:
-        left = undone_by(flow, order.position + 1)
+        left = undone_by(flow, Place(order.position + 1))
         return Cancelled(_outcome(tx, order, left), left)
     if order.ending == REFUSED:
         return NotCancelled(f"It was refused ({order.reason}): nothing is left to cancel.")

@@ -12,14 +12,13 @@ from socket import socket
 
 from conveyor.app.composition import SERVICES, App, open_app
 from conveyor.entrypoints import server_file
-from conveyor.entrypoints.http import create_api
+from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.server import Listening, listen, run_until, stop_on_signals, url_of
 from conveyor.entrypoints.server_file import ServerFile
 from conveyor.messaging.errors import ConveyorError, DataDirectoryInUseError
 from conveyor.messaging.message import iso
 from conveyor.messaging.transaction import Tx
 from conveyor.services.access import store as keys
-from conveyor.services.access.access import Access
 from conveyor.services.access.model import SCOPES, LocalKey, new_local_key
 from conveyor.settings import EMBEDDED, Settings
 
@@ -129,8 +128,7 @@ async def _first_key(app: App) -> str:
 
 
 def _listening(app: App, listener: socket, local: LocalKey | None) -> Listening:
-    access = Access(app.parts.database, app.parts.ambient, local)
-    return Listening(create_api(app, access), listener)
+    return Listening(create_http(app, local=local), listener)
 
 
 def _say(app: App, ready: Ready, local: LocalKey, announce: Announce) -> None:

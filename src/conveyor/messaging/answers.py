@@ -9,7 +9,7 @@ from conveyor.messaging import order as status
 from conveyor.messaging.batching import Batcher
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.faults import Desk
-from conveyor.messaging.handling import owed_step
+from conveyor.messaging.handling import gather, owed_step
 from conveyor.messaging.order import load
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.settling import settle
@@ -76,6 +76,7 @@ class Answers:
 def take_answers(tx: Tx, desk: Desk, group: Sequence[Given]) -> list[Result]:
     """Apply answers to the orders that await them."""
     loaded = load(tx, [given.order_id for given in group])
+    gather(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
     results: list[Result] = []
     seen: set[str] = set()
     for given in group:

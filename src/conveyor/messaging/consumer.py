@@ -172,9 +172,9 @@ class Consumer:
                     deletes.append(message.receipt)
                     if token is not None:
                         owed.append(token)
-                case Stale():
+                case Stale() | Held():
                     deletes.append(message.receipt)
-                case Faulted(rest) | Held(rest):
+                case Faulted(rest):
                     rests[message.receipt] = rest
                 case Poisoned(cause):
                     await self._bury(message, cause)

@@ -14,8 +14,7 @@ from conveyor.messaging.order import Order
 from conveyor.messaging.parking import park
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.retries import RetryPolicy
-from conveyor.messaging.routing_slip import Place
-from conveyor.messaging.settling import move
+from conveyor.messaging.settling import move, place_of
 from conveyor.messaging.step import Now
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
@@ -82,9 +81,12 @@ class Case:
         if self.desk.retries.exhausted(self.attempt):
             return self.park(cause, "".join(traceback.format_exception(error)))
         rest = self.desk.retries.rest_seconds(self.attempt, self.desk.random)
-        expected_at = self.desk.now.ms + rest * 1000
-        self.tx.later(_EXPECT, {"b_id": self.order.id, "b_expected_at": expected_at})
+        self.expect(self.desk.now.ms + rest * 1000)
         return Faulted(rest)
+
+    def expect(self, at_ms: int) -> None:
+        """Tell the reconciler when the order's token is to be seen again."""
+        self.tx.later(_EXPECT, {"b_id": self.order.id, "b_expected_at": at_ms})
 
     def park(self, cause: str, trace: str = "") -> Verdict:
         """Stop the order here until an operator decides."""
@@ -99,5 +101,6 @@ class Case:
             traceback=trace,
         )
         self.note(timeline.PARKED, {"cause": cause})
-        place = Place(order.position, order.ending)
-        return Handled(move(self.tx, self.desk.registry, order, place, now, parking=True))
+        place = place_of(order)
+        move(self.tx, self.desk.registry, order, place, now, parking=True)
+        return Handled(None, parked=True)

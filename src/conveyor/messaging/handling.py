@@ -11,20 +11,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from conveyor.messaging import calls, timeline
+from conveyor.messaging import calls, outbox, timeline
 from conveyor.messaging import order as status
 from conveyor.messaging.calls import Attempt, Calling, Failed
 from conveyor.messaging.errors import UnknownStepError
 from conveyor.messaging.faults import Case, Desk
 from conveyor.messaging.message import Token
 from conveyor.messaging.order import Order, load
-from conveyor.messaging.outcome import Outcome
+from conveyor.messaging.outbox import Owed
+from conveyor.messaging.outcome import Outcome, Park
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Place, owed, turn_back
+from conveyor.messaging.routing_slip import Place, owed, service_of, turn_back
 from conveyor.messaging.settling import move, settle
-from conveyor.messaging.step import CallStep, LocalStep, Lock
+from conveyor.messaging.step import CallStep, Gather, LocalStep
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.verdict import Handled, Poisoned, Stale, Verdict
+from conveyor.messaging.turns import HOLD_SECONDS, Ahead, Turn
+from conveyor.messaging.verdict import Handled, Held, Poisoned, Stale, Verdict
 
 CRASHED_CAUSE = "received too often without a result: it may stop the process that takes it"
 
@@ -53,7 +55,8 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
     loaded = load(tx, list({t.token.order_id for t in taken}))
     live = {o.id: owed_step(desk.registry, o) for o in loaded.values() if is_live(o)}
     attempts = calls.latest(tx, [i for i, step in live.items() if _calls_out(desk, step)])
-    _take_locks(tx, desk, [(loaded[i], step) for i, step in live.items()])
+    gather(tx, desk, [(loaded[i], step) for i, step in live.items()])
+    ahead = Ahead(tx, _queue_of(taken), [loaded[i] for i in live])
     verdicts: list[Verdict] = []
     seen: set[str] = set()
     for t in taken:
@@ -65,16 +68,21 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
         if order.id in seen or not fresh(order, t.token):
             case.note(timeline.DUPLICATE_DROPPED)
             verdicts.append(Stale())
-        else:
-            seen.add(order.id)
-            verdicts.append(_open(case, live.get(order.id, ""), attempts))
+            continue
+        seen.add(order.id)
+        if ahead.blocks(order):
+            verdicts.append(_hold(case))
+            continue
+        verdict = _open(case, live.get(order.id, ""), attempts)
+        ahead.note(order, done=isinstance(verdict, Handled) and not verdict.parked)
+        verdicts.append(verdict)
     return verdicts
 
 
 def close_group(tx: Tx, desk: Desk, group: Sequence[Called]) -> list[Verdict]:
     """Take what providers answered, or did not."""
     loaded = load(tx, [called.calling.order.id for called in group])
-    _take_locks(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
+    gather(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
     verdicts: list[Verdict] = []
     seen: set[str] = set()
     for called in group:
@@ -117,7 +125,8 @@ def _open(case: Case, due: str, attempts: Attempts) -> Verdict:
         outcome = _take(case, attempts)
         if isinstance(outcome, Calling):
             return outcome
-        return Handled(settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt))
+        token = settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt)
+        return Handled(token, parked=isinstance(outcome, Park))
 
     return case.guard(work)
 
@@ -166,16 +175,27 @@ def _calls_out(desk: Desk, step: str) -> bool:
     return isinstance(desk.registry.steps.get(step), CallStep)
 
 
-def _take_locks(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
-    """Lock once, in one order, what the steps of a group and their `also` steps will touch."""
-    by_lock: dict[Lock, list[Order]] = defaultdict(list)
+def _hold(case: Case) -> Verdict:
+    """It is not this order's turn: owe it the same token again, behind those before it."""
+    order, now = case.order, case.desk.now
+    due_at = now.ms + round(HOLD_SECONDS * 1000)
+    turn = Turn(order.group_key, order.sequence)
+    queue = service_of(case.step)
+    outbox.put(case.tx, Owed(order.id, order.version, queue, case.step, turn, due_at, now=False))
+    case.expect(due_at)
+    return Held()
+
+
+def gather(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
+    """Let the steps of a group, and their `also` steps, lock and read once for all of it."""
+    members: dict[Gather, list[Order]] = defaultdict(list)
     for order, due in group:
         for name in (due, *_also(desk, order, due)):
             step = desk.registry.steps.get(name)
-            if isinstance(step, LocalStep) and step.lock:
-                by_lock[step.lock].append(order)
-    for lock, members in sorted(by_lock.items(), key=lambda item: item[0].__qualname__):
-        lock(tx, members)
+            if step and step.gather:
+                members[step.gather].append(order)
+    for gathering in sorted(members, key=lambda g: g.__qualname__):
+        gathering(tx, members[gathering])
 
 
 def _also(desk: Desk, order: Order, due: str) -> tuple[str, ...]:
@@ -183,3 +203,7 @@ def _also(desk: Desk, order: Order, due: str) -> tuple[str, ...]:
     if flow is None or order.backwards or not due:
         return ()
     return flow.steps[order.position].also
+
+
+def _queue_of(taken: Sequence[Taken]) -> str:
+    return service_of(taken[0].token.step)

@@ -12,15 +12,17 @@ import sqlalchemy as sa
 
 from conveyor.messaging import calls, timeline
 from conveyor.messaging import order as status
+from conveyor.messaging.handling import owed_step
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.parking import unpark
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Flow, Place, owed, turn_back, undone_by
-from conveyor.messaging.settling import move
+from conveyor.messaging.routing_slip import Flow, Place, owed, service_of, turn_back, undone_by
+from conveyor.messaging.settling import move, place_of
 from conveyor.messaging.step import Now
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
+from conveyor.messaging.turns import release
 
 ACCEPTED = "accepted"
 TOO_LATE = "too_late"
@@ -66,7 +68,7 @@ def cancel(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> 
     if order.status != status.PARKED and _call_is_open(tx, registry, order):
         row = {"b_id": order.id, "b_version": order.version}
         tx.later(_ASK_TO_CANCEL, row, must_match=True)
-        return Intervention(ACCEPTED, undone_by(flow, order.position + 1))
+        return Intervention(ACCEPTED, undone_by(flow, _after(order)))
     return _compensate(tx, registry, order, now, reason)
 
 
@@ -89,9 +91,9 @@ def redrive(tx: Tx, registry: Registry, order_id: str, now: Now) -> Intervention
     order = _locked(tx, order_id)
     if order is None or order.status != status.PARKED:
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
-    unpark(tx, order.id)
+    _unpark(tx, registry, order, now)
     timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
-    return Intervention(ACCEPTED, (), move(tx, registry, order, _place(order), now))
+    return Intervention(ACCEPTED, (), move(tx, registry, order, place_of(order), now))
 
 
 def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
@@ -100,10 +102,10 @@ def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) ->
     if order is None or order.status != status.PARKED:
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
     flow = registry.flow(order.flow)
-    left = undone_by(flow, order.position + (1 if order.backwards else 0))
+    left = undone_by(flow, _after(order) if order.backwards else place_of(order))
     if left or _call_is_open(tx, registry, order):
         return Intervention(STILL_OWES, left)
-    unpark(tx, order.id)
+    _unpark(tx, registry, order, now)
     timeline.note(
         tx, order.id, order.version, now.ms, timeline.DISCARDED, detail={"reason": reason}
     )
@@ -114,30 +116,37 @@ def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) ->
 def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str) -> Intervention:
     flow = registry.flow(order.flow)
     if order.status == status.PARKED:
-        unpark(tx, order.id)
+        _unpark(tx, registry, order, now)
     if order.backwards:
         timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
-        undoes = undone_by(flow, order.position + 1)
-        return Intervention(ACCEPTED, undoes, move(tx, registry, order, _place(order), now))
+        undoes = undone_by(flow, _after(order))
+        return Intervention(ACCEPTED, undoes, move(tx, registry, order, place_of(order), now))
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
         timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
         marked = replace(order, cancelling=True)
-        undoes = undone_by(flow, order.position + 1)
-        token = move(tx, registry, marked, _place(order), now, reason=reason)
+        undoes = undone_by(flow, _after(order))
+        token = move(tx, registry, marked, place_of(order), now, reason=reason)
         return Intervention(ACCEPTED, undoes, token)
     timeline.note(tx, order.id, order.version, now.ms, timeline.TURNED_BACK)
-    back = turn_back(flow, _place(order), status.CANCELLED)
+    back = turn_back(flow, place_of(order), status.CANCELLED)
     token = move(tx, registry, order, back, now, reason=reason)
-    return Intervention(ACCEPTED, undone_by(flow, order.position), token)
+    return Intervention(ACCEPTED, undone_by(flow, place_of(order)), token)
+
+
+def _unpark(tx: Tx, registry: Registry, order: Order, now: Now) -> None:
+    unpark(tx, order.id)
+    if order.sequence:
+        release(tx, service_of(owed_step(registry, order)), order.group_key, now.ms)
 
 
 def _locked(tx: Tx, order_id: str) -> Order | None:
     return load(tx, [order_id]).get(order_id)
 
 
-def _place(order: Order) -> Place:
-    return Place(order.position, order.ending)
+def _after(order: Order) -> Place:
+    """The place at which the step that is owed now counts as done."""
+    return Place(order.position + 1)
 
 
 def _last_step_has_begun(tx: Tx, flow: Flow, order: Order) -> bool:
@@ -148,6 +157,6 @@ def _last_step_has_begun(tx: Tx, flow: Flow, order: Order) -> bool:
 
 
 def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:
-    due = owed(registry.flow(order.flow), _place(order))
+    due = owed(registry.flow(order.flow), place_of(order))
     last = calls.latest(tx, [order.id]).get((order.id, due))
     return last is not None and last.state in calls.OPEN

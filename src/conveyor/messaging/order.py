@@ -47,6 +47,8 @@ class Order:
     placed_at: int
     updated_at: int
     settled_at: int | None
+    stage: int = 0
+    sequence: int = 0
 
     @property
     def body(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from conveyor.messaging.message import Token, encode
 from conveyor.messaging.queue import Outgoing, Queues
 from conveyor.messaging.tables import outbox
 from conveyor.messaging.transaction import Database, PerDialect, Tx
+from conveyor.messaging.turns import Turn
 
 RELAY_GRACE_MS = 5_000
 SWEEP_SECONDS = 1.0
@@ -37,14 +38,14 @@ class Owed:
     version: int
     queue: str
     step: str
-    group_key: str
+    turn: Turn
     due_at: int
     now: bool = True
 
 
 def _put(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts share no type
     statement = insert(outbox)
-    changed = ("version", "queue", "step", "group_key", "due_at")
+    changed = ("version", "queue", "step", "group_key", "due_at", "sequence")
     # The newest token replaces an older one: an order is owed one at a time.
     upsert: sa.Executable = statement.on_conflict_do_update(
         index_elements=["order_id"], set_={name: statement.excluded[name] for name in changed}
@@ -60,7 +61,7 @@ _CLEAR = sa.delete(outbox).where(outbox.c.order_id == sa.bindparam("b_order_id")
 _DUE = (
     sa.select(outbox)
     .where(outbox.c.due_at <= sa.bindparam("now"))
-    .order_by(outbox.c.due_at, outbox.c.order_id)
+    .order_by(outbox.c.due_at, outbox.c.sequence)
     .limit(SWEEP_ROWS)
     .with_for_update(skip_locked=True)
 )
@@ -83,8 +84,9 @@ def put(tx: Tx, owed: Owed) -> None:
             "version": owed.version,
             "queue": owed.queue,
             "step": owed.step,
-            "group_key": owed.group_key,
+            "group_key": owed.turn.group_key,
             "due_at": owed.due_at + RELAY_GRACE_MS if owed.now else owed.due_at,
+            "sequence": owed.turn.sequence,
         },
     )
 
@@ -96,7 +98,17 @@ def clear(tx: Tx, order_id: str) -> None:
 
 def claim_due(tx: Tx, now_ms: int) -> list[Owed]:
     """Take the rows that are due for this process, for `RELAY_GRACE_MS`."""
-    rows = [Owed(*row) for row in tx.execute(_DUE, {"now": now_ms})]
+    rows = [
+        Owed(
+            row.order_id,
+            row.version,
+            row.queue,
+            row.step,
+            Turn(row.group_key, row.sequence),
+            row.due_at,
+        )
+        for row in tx.execute(_DUE, {"now": now_ms})
+    ]
     for row in rows:
         tx.later(
             _CLAIM,
@@ -147,8 +159,9 @@ class Relay:
         messages = [
             Outgoing(
                 encode(Token(row.order_id, row.step, row.version), now),
-                group=row.group_key,
-                deduplication_id=f"{row.order_id}.{row.version}.{now // RELAY_GRACE_MS}",
+                group=row.turn.group_key,
+                # A copy of the same debt is dropped by the queue; one owed anew is not.
+                deduplication_id=f"{row.order_id}.{row.version}.{row.due_at}",
             )
             for row in rows
         ]

@@ -28,6 +28,7 @@ class Parked:
     attempts: int
     traceback: str
     parked_at: int
+    sequence: int
 
 
 def park(
@@ -53,6 +54,7 @@ def park(
             "attempts": attempts,
             "traceback": traceback,
             "parked_at": now.ms,
+            "sequence": order.sequence,
         },
     )
 

@@ -15,6 +15,7 @@ from conveyor.messaging.routing_slip import Flow, service_of
 from conveyor.messaging.step import Now
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
+from conveyor.messaging.turns import NO_TURN, take_turn
 
 FIRST_VERSION = 1
 _INSERT = sa.insert(orders)
@@ -59,12 +60,11 @@ def place(tx: Tx, registry: Registry, new: NewOrder, now: Now) -> Owed:
         updated_at=now.ms,
         settled_at=None,
     )
-    group = registry.step(first).group(order) if queue.fifo else ""
+    turn = take_turn(tx, queue.name, registry.step(first).group(order)) if queue.fifo else NO_TURN
     row = asdict(order)
-    row["body"] = row.pop("raw_body")
-    row["group_key"] = group
+    row |= {"body": row.pop("raw_body"), "group_key": turn.group_key, "sequence": turn.sequence}
     tx.later(_INSERT, row)
-    owed = Owed(new.id, FIRST_VERSION, queue.name, first, group, now.ms)
+    owed = Owed(new.id, FIRST_VERSION, queue.name, first, turn, now.ms)
     outbox.put(tx, owed)
     timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED)
     return owed

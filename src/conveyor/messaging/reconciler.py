@@ -24,6 +24,7 @@ from conveyor.messaging.routing_slip import service_of
 from conveyor.messaging.tables import orders
 from conveyor.messaging.tables import outbox as outbox_table
 from conveyor.messaging.transaction import Tx
+from conveyor.messaging.turns import Turn
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,8 @@ class Reconciler:
             if order.id not in lost:
                 continue
             step = owed_step(self._engine.registry, order)
-            token = Owed(order.id, order.version, service_of(step), step, order.group_key, now)
+            turn = Turn(order.group_key, order.sequence)
+            token = Owed(order.id, order.version, service_of(step), step, turn, now)
             outbox.put(tx, token)
             tx.later(_EXPECT, {"b_id": order.id, "b_version": order.version, "b_expected_at": now})
             timeline.note(tx, order.id, order.version, now, timeline.RESENT, step=step)

@@ -14,12 +14,14 @@ class Step:
     """One line of a slip.
 
     `undo` names the compensation. `also` names local steps that run in the transaction in which
-    this one takes effect; they must be harmless when run twice.
+    this one takes effect; they must be harmless when run twice. `each` names a list in the order's
+    body: the step is taken once for each of its members, in turn, and undone by one `undo`.
     """
 
     name: str
     undo: str = ""
     also: tuple[str, ...] = ()
+    each: str = ""
 
     @property
     def service(self) -> str:
@@ -52,10 +54,11 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an order is on its slip."""
+    """Where an order is on its slip; `stage` counts the members of `each` that are done."""
 
     position: int
     ending: str = ""
+    stage: int = 0
 
 
 def service_of(step: str) -> str:
@@ -70,21 +73,30 @@ def owed(flow: Flow, place: Place) -> str:
     return flow.steps[place.position].name if place.position < len(flow.steps) else ""
 
 
-def advance(flow: Flow, place: Place) -> Place:
-    """Give the place after the owed step is done."""
+def advance(flow: Flow, place: Place, members: int = 1) -> Place:
+    """Give the place after the owed step is done; it is taken `members` times."""
     if place.ending:
         return turn_back(flow, place, place.ending)
+    if place.stage + 1 < members:
+        return Place(place.position, stage=place.stage + 1)
     return Place(place.position + 1)
 
 
 def turn_back(flow: Flow, place: Place, ending: str) -> Place:
     """Give the nearest done step before this place that has a compensation; -1: nothing is left."""
-    position = place.position - 1
+    position = _last_done(place)
     while position >= 0 and not flow.steps[position].undo:
         position -= 1
     return Place(position, ending)
 
 
-def undone_by(flow: Flow, position: int) -> tuple[str, ...]:
-    """Name the compensations that an order turning back at this position will run, in order."""
-    return tuple(step.undo for step in reversed(flow.steps[:position]) if step.undo)
+def undone_by(flow: Flow, place: Place) -> tuple[str, ...]:
+    """Name the compensations that an order turning back at this place will run, in order."""
+    done = flow.steps[: _last_done(place) + 1]
+    return tuple(step.undo for step in reversed(done) if step.undo)
+
+
+def _last_done(place: Place) -> int:
+    # A step that was taken for some members of its list is undone as a whole.
+    begun = place.stage > 0 and not place.ending
+    return place.position if begun else place.position - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,11 +15,13 @@ from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.messaging.parking import park
+from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Place, advance, owed, service_of, turn_back
+from conveyor.messaging.routing_slip import Flow, Place, advance, owed, service_of, turn_back
 from conveyor.messaging.step import LocalStep, Now
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
+from conveyor.messaging.turns import NO_TURN, Turn, take_turn
 
 _COLUMNS = (
     "status",
@@ -30,6 +33,8 @@ _COLUMNS = (
     "expected_at",
     "updated_at",
     "settled_at",
+    "stage",
+    "sequence",
 )
 # The fence: whoever loaded an older version changes no row, and the transaction fails.
 _MOVE = (
@@ -50,7 +55,7 @@ def settle(
 ) -> Owed | None:
     """Apply a step's outcome to its order; gives the token that is owed next, if any."""
     flow = registry.flow(order.flow)
-    place = Place(order.position, order.ending)
+    place = place_of(order)
     step = owed(flow, place)
     story = _Story(tx, order, now, step, attempt)
     match outcome:
@@ -58,7 +63,7 @@ def settle(
             if order.status != status.AWAITING:
                 _run_also(tx, registry, order, now)
             story.tell(timeline.DONE, detail)
-            after = advance(flow, place)
+            after = advance(flow, place, _members(flow, order))
             if order.cancelling and not order.backwards and after.position <= flow.last_cancellable:
                 after = turn_back(flow, after, status.CANCELLED)
             return move(tx, registry, order, after, now)
@@ -96,7 +101,10 @@ def move(
 ) -> Owed | None:
     """Move an order to a place and its version on by one; gives the token that is owed there."""
     step = owed(registry.flow(order.flow), place)
-    token = None if parking else _token(registry, order, step, now, rest_seconds)
+    token = None
+    if not parking:
+        due_at = now.ms + round(rest_seconds * 1000)
+        token = _token(tx, registry, order, place, due_at, now=rest_seconds <= 0)
     if token is None:
         outbox.clear(tx, order.id)
     else:
@@ -112,10 +120,12 @@ def move(
             "b_ending": place.ending,
             "b_reason": reason or order.reason,
             "b_cancelling": order.cancelling and not place.ending and not settled,
-            "b_group_key": token.group_key if token else "",
+            "b_group_key": token.turn.group_key if token else order.group_key,
             "b_expected_at": token.due_at if token else now.ms,
             "b_updated_at": now.ms,
             "b_settled_at": now.ms if settled else None,
+            "b_stage": place.stage,
+            "b_sequence": token.turn.sequence if token else order.sequence,
         },
         must_match=True,
     )
@@ -135,21 +145,35 @@ def _status(place: Place, *, settled: bool, awaiting: bool, parking: bool) -> st
     return status.COMPENSATING if place.ending else status.PROCESSING
 
 
+def place_of(order: Order) -> Place:
+    """Where the order is on its slip."""
+    return Place(order.position, order.ending, order.stage)
+
+
+def _members(flow: Flow, order: Order) -> int:
+    each = "" if order.backwards else flow.steps[order.position].each
+    return len(order.body[each]) if each else 1
+
+
 def _token(
-    registry: Registry, order: Order, step: str, now: Now, rest_seconds: float
+    tx: Tx, registry: Registry, order: Order, place: Place, due_at: int, *, now: bool
 ) -> Owed | None:
+    step = owed(registry.flow(order.flow), place)
     if not step:
         return None
     queue = registry.queues[service_of(step)]
-    return Owed(
-        order.id,
-        order.version + 1,
-        queue.name,
-        step,
-        registry.step(step).group(order) if queue.fifo else "",
-        now.ms + round(rest_seconds * 1000),
-        now=rest_seconds <= 0,
-    )
+    turn = _turn(tx, registry, order, place, queue)
+    return Owed(order.id, order.version + 1, queue.name, step, turn, due_at, now=now)
+
+
+def _turn(tx: Tx, registry: Registry, order: Order, place: Place, queue: QueueSpec) -> Turn:
+    if not queue.fifo:
+        return NO_TURN
+    if place == place_of(order) and order.sequence:
+        return Turn(order.group_key, order.sequence)  # whoever takes a step again keeps its turn
+    step = registry.step(owed(registry.flow(order.flow), place))
+    there = replace(order, position=place.position, ending=place.ending, stage=place.stage)
+    return take_turn(tx, queue.name, step.group(there))
 
 
 def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:

@@ -14,7 +14,7 @@ from conveyor.messaging.transaction import Tx
 Q = TypeVar("Q")
 A = TypeVar("A")
 Answer = Mapping[str, Any]
-Lock = Callable[[Tx, Sequence[Order]], None]
+Gather = Callable[[Tx, Sequence[Order]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,10 @@ class Now:
 
 class AnyStep:
     """What both kinds of steps share: how an awaited answer, or its absence, moves the order on."""
+
+    gather: Gather | None = None
+    """Called once for a group, before its members: takes row locks in one fixed order, and reads
+    what the members would each read into `tx.gathered`."""
 
     def group(self, order: Order) -> str:
         """Give the message group on a FIFO queue: what must be handled strictly in order."""
@@ -47,11 +51,11 @@ class LocalStep(AnyStep):
         self,
         run: Callable[[Tx, Order, Now], Outcome],
         *,
-        lock: Lock | None = None,
+        gather: Gather | None = None,
     ) -> None:
-        """`lock` is called once for the whole group, to take row locks in one fixed order."""
+        """See `AnyStep.gather`."""
         self.run = run
-        self.lock = lock
+        self.gather = gather
 
 
 class CallStep(AnyStep, ABC, Generic[Q, A]):

@@ -28,6 +28,8 @@ orders = sa.Table(
     sa.Column("placed_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sa.Column("settled_at", sa.BigInteger),
+    sa.Column("stage", sa.Integer, nullable=False),  # how often the step was taken, see Step.each
+    sa.Column("sequence", sa.BigInteger, nullable=False),  # its turn in its group, see sequence
     sa.CheckConstraint("total >= 0", name="orders_total_not_negative"),
     # Room in each page for the next version of a row: then no index has to be touched.
     postgresql_with={"fillfactor": 75},
@@ -47,8 +49,28 @@ outbox = sa.Table(
     sa.Column("step", sa.Text, nullable=False),
     sa.Column("group_key", sa.Text, nullable=False),
     sa.Column("due_at", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 sa.Index("outbox_due", outbox.c.due_at)
+_in_order = outbox.c.sequence > 0
+sa.Index(
+    "outbox_by_group",
+    outbox.c.queue,
+    outbox.c.group_key,
+    sqlite_where=_in_order,
+    postgresql_where=_in_order,
+)
+
+# The last turn that was given in each message group of a FIFO queue.
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("queue", sa.Text, primary_key=True),
+    sa.Column("group_key", sa.Text, primary_key=True),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 timeline = sa.Table(
     "timeline",
@@ -79,6 +101,7 @@ calls = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("intended_at", sa.BigInteger, nullable=False),
     sa.Column("ended_at", sa.BigInteger),
+    sqlite_with_rowid=False,
 )
 
 parked = sa.Table(
@@ -93,5 +116,6 @@ parked = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("traceback", sa.Text, nullable=False),
     sa.Column("parked_at", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
 )
 sa.Index("parked_by_group", parked.c.queue, parked.c.group_key)

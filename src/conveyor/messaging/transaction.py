@@ -38,6 +38,8 @@ class Tx:
         """Wrap a connection whose transaction has begun."""
         self.connection = connection
         self.dialect: str = connection.dialect.name
+        self.gathered: dict[tuple[str, str], Any] = {}
+        """What a step has read for its whole group at once, by table and key."""
         self._later: dict[int, tuple[Statement, list[Mapping[str, Any]], bool]] = {}
 
     def execute(
@@ -65,6 +67,7 @@ class Tx:
 
     def flush(self) -> None:
         """Run what `later` holds, in the order of its first use."""
+        self.gathered.clear()  # what follows must see what is written here
         held, self._later = self._later, {}
         for statement, rows, must_match in held.values():
             result = self.execute(statement, rows)

@@ -13,6 +13,7 @@ class Handled:
     """The effect is committed: delete the message, relay what is owed."""
 
     owed: Owed | None
+    parked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,7 @@ class Faulted:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An earlier order of its message group is parked: leave it, in its place."""
-
-    rest_seconds: int
+    """An earlier turn of its group is still to come: delete it, the outbox owes it again."""
 
 
 Verdict = Handled | Stale | Poisoned | Faulted | Held | Calling

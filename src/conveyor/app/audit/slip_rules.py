@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from conveyor.app.audit.rules import UNDONE, Rule
 from conveyor.app.audit.view import Column, View
 from conveyor.messaging.order import COMPLETED
-from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.routing_slip import Flow, Step
 from conveyor.messaging.tables import orders
 
 _o = orders.c
@@ -31,7 +31,7 @@ def slip_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
         Rule(
             "every_step_done",
             7,
-            "Completed means that every step was done once and nothing was undone",
+            "Completed means that every step was done, and nothing was undone",
             _any(flows, lambda flow: _incomplete(view, flow)),
         ),
         Rule(
@@ -62,35 +62,52 @@ def _any(flows: Iterable[Flow], broken: Callable[[Flow], Column]) -> Column:
     return sa.or_(sa.false(), *(sa.and_(_o.flow == flow.key, broken(flow)) for flow in flows))
 
 
-def _steps(flow: Flow) -> Counter[str]:
-    """Count each step of the slip: one name may stand on it twice."""
-    return Counter(line.name for line in flow.steps)
-
-
 def _off_the_slip(view: View, flow: Flow) -> Column:
-    return sa.and_(_o.ending == "", _sum(view, _steps(flow)) != _o.position)
+    """Compare how often each step was done with the order's place; for every step by its name."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for position, line in enumerate(flow.steps):
+        places[line.name].append(position)
+    wrong = []
+    for step, positions in places.items():
+        done = view.done(step)
+        if any(flow.steps[position].each for position in positions):
+            # Done for as many members of the list as the stage says, then for all of them.
+            here = _o.position.in_(positions)
+            before = _o.position < positions[0]
+            wrong.append(sa.and_(before, done > 0))
+            wrong.append(sa.and_(here, done < _o.stage))
+            wrong.append(sa.and_(_o.position > positions[-1], done < len(positions)))
+        else:
+            passed = (sa.case((_o.position > position, 1), else_=0) for position in positions)
+            wrong.append(done != sum(passed, start=sa.literal(0)))
+    return sa.and_(_o.ending == "", sa.or_(*wrong))
 
 
 def _incomplete(view: View, flow: Flow) -> Column:
-    wrong = [view.done(step) != times for step, times in _steps(flow).items()]
     undone = [view.done(line.undo) > 0 for line in flow.steps if line.undo]
-    return sa.and_(_o.status == COMPLETED, sa.or_(*wrong, *undone))
+    return sa.and_(_o.status == COMPLETED, sa.or_(_o.position != len(flow.steps), *undone))
 
 
 def _unequal(view: View, flow: Flow, compare: Callable[[Column, Column], Column]) -> Column:
-    """Compare how often a compensation was done with how often the steps were that it undoes."""
-    names: dict[str, set[str]] = defaultdict(set)
+    """Compare how often a compensation was done with how often there was something to undo."""
+    lines: dict[str, dict[str, Step]] = defaultdict(dict)
     for line in flow.steps:
-        names[line.undo].add(line.name)
-    pairs = ((view.done(undo), _sum(view, steps)) for undo, steps in names.items() if undo)
-    return sa.or_(sa.false(), *(compare(undone, done) for undone, done in pairs))
+        lines[line.undo][line.name] = line
+    wrong = []
+    for undo, undoes in lines.items():
+        if undo:
+            due = sum((_undoable(view, line) for line in undoes.values()), start=sa.literal(0))
+            wrong.append(compare(view.done(undo), due))
+    return sa.or_(sa.false(), *wrong)
+
+
+def _undoable(view: View, line: Step) -> Column:
+    done = view.done(line.name)
+    # What was done for the members of a list, in part or whole, is undone at once.
+    return sa.case((done > 0, 1), else_=0) if line.each else done
 
 
 def _out_of_order(view: View, flow: Flow) -> Column:
     undos = dict.fromkeys(line.undo for line in flow.steps if line.undo)
     pairs = ((view.done_at(earlier), view.done_at(later)) for earlier, later in pairwise(undos))
     return sa.or_(sa.false(), *(earlier < later for earlier, later in pairs))
-
-
-def _sum(view: View, steps: Iterable[str]) -> Column:
-    return sum((view.done(step) for step in sorted(steps)), start=sa.literal(0))

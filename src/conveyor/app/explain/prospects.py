@@ -14,6 +14,7 @@ from conveyor.messaging.interventions import too_late_to_cancel
 from conveyor.messaging.order import Order
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Place, owed, service_of, undone_by
+from conveyor.messaging.settling import place_of
 from conveyor.messaging.tables import outbox, parked
 from conveyor.messaging.transaction import Tx
 
@@ -36,7 +37,7 @@ def waits_for(
         return None
     if order.status == status.PARKED:
         return Wait("an operator's decision")
-    due = owed(registry.flow(order.flow), Place(order.position, order.ending))
+    due = owed(registry.flow(order.flow), place_of(order))
     if order.status == status.AWAITING:
         return Wait(f"the answer that {due} awaits", order.expected_at)
     rest = order.expected_at if order.expected_at > now_ms else None
@@ -71,19 +72,24 @@ def choices(
     if too_late_to_cancel(tx, registry, order):
         return ()
     is_open = _open_call(attempts, flow.steps[order.position].name) is not None
-    return (Choice("cancel", _runs(undone_by(flow, order.position + is_open))),)
+    return (Choice("cancel", _runs(undone_by(flow, _end(order, after=is_open)))),)
 
 
 def _of_parked(registry: Registry, order: Order, attempts: Sequence[Attempt]) -> tuple[Choice, ...]:
     flow = registry.flow(order.flow)
-    due = owed(flow, Place(order.position, order.ending))
+    due = owed(flow, place_of(order))
     is_open = _open_call(attempts, due) is not None
-    left = undone_by(flow, order.position + (order.backwards or is_open))
+    left = undone_by(flow, _end(order, after=order.backwards or is_open))
     redrive = Choice("redrive", f"takes {due} again")
     if not left:
         return redrive, Choice("discard", "gives it up: nothing is left to undo")
     verb = "goes on undoing: " if order.backwards else ""
     return redrive, Choice("compensate", verb + _runs(left))
+
+
+def _end(order: Order, *, after: bool) -> Place:
+    """Where it turns back: before or after the step that is owed."""
+    return Place(order.position + 1) if after else place_of(order)
 
 
 def _open_call(attempts: Sequence[Attempt], step: str) -> Attempt | None:

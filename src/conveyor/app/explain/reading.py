@@ -27,7 +27,8 @@ from conveyor.messaging import parking, timeline
 from conveyor.messaging.calls import Attempt
 from conveyor.messaging.order import TERMINAL, Order
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Flow, Place, owed
+from conveyor.messaging.routing_slip import Flow, owed
+from conveyor.messaging.settling import place_of
 from conveyor.messaging.tables import calls as calls_table
 from conveyor.messaging.timeline import Entry
 from conveyor.messaging.transaction import Tx
@@ -114,7 +115,7 @@ def _called(call: Attempt) -> Event:
 
 def _slip(flow: Flow, order: Order, events: Sequence[Event]) -> tuple[Stop, ...]:
     done = {event.step for event in events if event.event == timeline.DONE}
-    due = "" if order.status in TERMINAL else owed(flow, Place(order.position, order.ending))
+    due = "" if order.status in TERMINAL else owed(flow, place_of(order))
     forward = order.status not in TERMINAL and not order.backwards
 
     def state(step: str, undo: str) -> str:

@@ -76,7 +76,7 @@ def main() -> None:
     """See `HELP`."""
 
 
-_COMMANDS = (up, serve, work, migrate, queues, keys, demo, place, orders, stock, explain)
-_COMMANDS += (dead_letters, intake, replay, audit)
-for _command in _COMMANDS:
+_RUNNING: list[click.Command] = [up, serve, work, migrate, queues, keys, demo]
+_LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, intake, replay, audit]
+for _command in _RUNNING + _LOOKING:
     main.add_command(_command)

@@ -1,4 +1,126 @@
+"""`conveyor dead-letters`: what waits for an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import click
-@click.command('dead_letters')
-def dead_letters(): pass
-place=orders=dead_letters
+
+from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.output import emit, money, table
+
+if TYPE_CHECKING:
+    from conveyor.entrypoints.cli.reach import Reach
+
+BODY_SHOWN = 80
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look after what waits for an operator."""
+
+
+@dead_letters.command("list")
+@limit_option
+@reaching
+@json_option
+def list_(limit: int, reach: Reach, *, as_json: bool) -> None:
+    """List parked orders, and poison in the dead-letter queues, with the cause of each."""
+    found = run(_get(reach, "/v1/dead-letters", limit=limit))
+    emit(found, as_json=as_json, show=_show_list)
+
+
+@dead_letters.command()
+@click.argument("letter", metavar="ORDER|MESSAGE")
+@reaching
+@json_option
+def show(letter: str, reach: Reach, *, as_json: bool) -> None:
+    """Show all that is known of one: attempts, traceback, what undoing it would do."""
+    found = run(_get(reach, f"/v1/dead-letters/{letter}"))
+    emit(found, as_json=as_json, show=_show)
+
+
+@dead_letters.command()
+@click.argument("letter", metavar="ORDER|MESSAGE")
+@reaching
+@json_option
+def redrive(letter: str, reach: Reach, *, as_json: bool) -> None:
+    """Let it try again: the order its step, the message its queue."""
+    _decide(reach, letter, "redrive", None, as_json=as_json)
+
+
+@dead_letters.command()
+@click.argument("letter", metavar="ORDER")
+@click.option("--reason", required=True, help="Why; kept in the order's story.")
+@reaching
+@json_option
+def compensate(letter: str, reason: str, reach: Reach, *, as_json: bool) -> None:
+    """Undo a parked order, and give the money back."""
+    _decide(reach, letter, "compensate", {"reason": reason}, as_json=as_json)
+
+
+@dead_letters.command()
+@click.argument("letter", metavar="ORDER|MESSAGE")
+@click.option("--reason", required=True, help="Why; kept in the order's story.")
+@reaching
+@json_option
+def discard(letter: str, reason: str, reach: Reach, *, as_json: bool) -> None:
+    """Give it up for good; refused while an order has anything left to undo."""
+    _decide(reach, letter, "discard", {"reason": reason}, as_json=as_json)
+
+
+def _decide(
+    reach: Reach, letter: str, what: str, body: Mapping[str, str] | None, *, as_json: bool
+) -> None:
+    decided = run(_post(reach, f"/v1/dead-letters/{letter}/{what}", body))
+    emit(decided, as_json=as_json, show=_show_decided)
+
+
+async def _get(reach: Reach, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
+    async with reach.client() as client:
+        return await client.get(path, **query)
+
+
+async def _post(reach: Reach, path: str, body: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - JSON
+    async with reach.client() as client:
+        return await client.post(path, body)
+
+
+def _show_list(found: Mapping[str, Any]) -> None:
+    if not found["orders"] and not found["messages"]:
+        click.echo("Nothing waits for an operator.")
+    if found["orders"]:
+        rows = [
+            (order["id"], order["step"], order["cause"], order["attempts"], _owed(order))
+            for order in found["orders"]
+        ]
+        table(("parked order", "step", "cause", "tries", "owes"), rows, right=("tries",))
+    if found["messages"]:
+        letters = [
+            (m["id"], m["queue"], m["cause"], m["body"][:BODY_SHOWN]) for m in found["messages"]
+        ]
+        table(("message", "queue", "cause", "body"), letters)
+
+
+def _owed(order: Mapping[str, Any]) -> str:
+    owed = order["owed"]
+    return money(owed["amount"], owed["currency"]) if owed else ""
+
+
+def _show(letter: Mapping[str, Any]) -> None:
+    rows = [
+        (name.replace("_", " "), ", ".join(value) if isinstance(value, list) else value)
+        for name, value in letter.items()
+        if value and name not in {"kind", "traceback", "owed"}
+    ]
+    table(("", ""), rows)
+    if letter.get("owed"):
+        click.echo(f"Its customer is still to get back {_owed(letter)}.")
+    if letter.get("traceback"):
+        click.echo(letter["traceback"])
+
+
+def _show_decided(decided: Mapping[str, Any]) -> None:
+    steps = f"; still to run: {', '.join(decided['steps'])}" if decided["steps"] else ""
+    click.echo(f"{decided['kind'].capitalize()} {decided['id']} is {decided['did']}{steps}.")

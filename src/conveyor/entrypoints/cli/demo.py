@@ -13,7 +13,7 @@ import click
 
 from conveyor.entrypoints.cli.audit import show_audit
 from conveyor.entrypoints.cli.board import showing_board
-from conveyor.entrypoints.cli.errors import MISUSE, PROBLEM, TroubleError
+from conveyor.entrypoints.cli.errors import PROBLEM, MisuseError
 from conveyor.entrypoints.cli.options import host_option, json_option, port_option, run
 from conveyor.entrypoints.cli.output import emit, money, note, program, table
 
@@ -37,8 +37,9 @@ LOOK_SECONDS = 0.2
 @port_option
 @json_option
 def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) -> None:
-    """Watch a thousand real orders being paid, reserved, captured, shipped and completed.
+    """Watch a thousand real orders go through.
 
+    They are paid, reserved, captured, shipped and completed.
     Some are paid with cards that are declined, fail at first, never answer or are down; of one
     SKU there is too little. A summary and an audit follow, and the commands to try next.
     """
@@ -46,10 +47,9 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
 
     directory = data or Path(tempfile.mkdtemp(prefix="conveyor-demo-"))
     if not is_fresh(directory):
-        raise TroubleError(
+        raise MisuseError(
             f"{directory} holds orders already, and the demonstration begins with none.",
-            hint="Give another --data directory, or none.",
-            exit_code=MISUSE,
+            "Give another --data directory, or none.",
         )
     try:
         result = run(_demo(directory))

@@ -31,9 +31,16 @@ _ABOUT_KEYS = {401: "Set CONVEYOR_API_KEY; `conveyor keys create` makes a key."}
 class TroubleError(click.ClickException):
     """What went wrong, and what to do next."""
 
-    def __init__(self, message: str, *, hint: str = "", exit_code: int = PROBLEM) -> None:
+    exit_code = PROBLEM
+
+    def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(f"{message}\n{hint}" if hint else message)
-        self.exit_code = exit_code
+
+
+class MisuseError(TroubleError):
+    """A command that could not even begin: usage or configuration."""
+
+    exit_code = MISUSE
 
 
 def trouble_of(error: Exception) -> TroubleError | None:
@@ -46,13 +53,13 @@ def trouble_of(error: Exception) -> TroubleError | None:
         settings = "; ".join(
             f"CONVEYOR_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
         )
-        return TroubleError(settings, exit_code=MISUSE)
+        return MisuseError(settings)
     if not isinstance(error, ConveyorError):
         return None
     hint = _CONFIGURATION.get(type(error).__name__)
     if hint is not None:
-        return TroubleError(_sentence(error), hint=hint, exit_code=MISUSE)
-    return TroubleError(_sentence(error), hint=_ABOUT_KEYS.get(getattr(error, "status", 0), ""))
+        return MisuseError(_sentence(error), hint)
+    return TroubleError(_sentence(error), _ABOUT_KEYS.get(getattr(error, "status", 0), ""))
 
 
 def _sentence(error: ConveyorError) -> str:

@@ -1,4 +1,98 @@
+"""`conveyor keys`: who may call the API, and what for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import click
-@click.command('keys')
-def keys(): pass
-place=orders=keys
+
+from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.output import emit, note, table
+
+if TYPE_CHECKING:
+    from conveyor.entrypoints.cli.reach import Reach
+
+SCOPES = ("place", "read", "operate")
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys."""
+
+
+@keys.command()
+@click.option(
+    "--scopes",
+    default="place,read",
+    show_default=True,
+    metavar="SCOPE,...",
+    help="Of place, read and operate (stock, dead letters, audit, keys).",
+)
+@click.option("--label", default="", help="What it is for.")
+@reaching
+@json_option
+def create(scopes: str, label: str, reach: Reach, *, as_json: bool) -> None:
+    """Make an API key for --merchant and show it, this once."""
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    unknown = sorted(set(wanted) - set(SCOPES))
+    if unknown or not wanted:
+        raise click.BadParameter(
+            f"{', '.join(unknown) or 'none'}; there are {', '.join(SCOPES)}", param_hint="--scopes"
+        )
+    key = run(_create(reach, wanted, label))
+    emit(key, as_json=as_json, show=_show_new)
+
+
+@keys.command("list")
+@reaching
+@json_option
+def list_(reach: Reach, *, as_json: bool) -> None:
+    """List the keys, revoked ones too; their secrets are kept nowhere."""
+    emit(run(_list(reach)), as_json=as_json, show=_show)
+
+
+@keys.command()
+@click.argument("key_id", metavar="KEY")
+@reaching
+@json_option
+def revoke(key_id: str, reach: Reach, *, as_json: bool) -> None:
+    """Revoke a key by its id; it stops working within seconds."""
+    run(_revoke(reach, key_id))
+    emit({"revoked": key_id}, as_json=as_json, show=lambda _: click.echo("Revoked."))
+
+
+async def _create(reach: Reach, scopes: list[str], label: str) -> Any:  # noqa: ANN401 - JSON
+    async with reach.client() as client:
+        body = {"scopes": scopes, "label": label, "merchant": reach.merchant or None}
+        return await client.post("/v1/keys", body)
+
+
+async def _list(reach: Reach) -> Any:  # noqa: ANN401 - JSON
+    async with reach.client() as client:
+        return (await client.get("/v1/keys"))["keys"]
+
+
+async def _revoke(reach: Reach, key_id: str) -> None:
+    async with reach.client() as client:
+        await client.delete(f"/v1/keys/{key_id}")
+
+
+def _show_new(key: Mapping[str, Any]) -> None:
+    note(f"Key {key['id']} of {key['merchant']}: {', '.join(key['scopes'])}. Shown this once:")
+    click.echo(key["key"])
+
+
+def _show(found: Iterable[Mapping[str, Any]]) -> None:
+    rows = [
+        (
+            key["id"],
+            key["merchant"],
+            ", ".join(key["scopes"]),
+            key["label"],
+            key["created_at"],
+            key["revoked_at"],
+        )
+        for key in found
+    ]
+    table(("key", "merchant", "scopes", "label", "created", "revoked"), rows)

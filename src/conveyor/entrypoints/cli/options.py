@@ -31,10 +31,12 @@ server_option = click.option(
 )
 merchant_option = click.option(
     "--merchant",
-    default="default",
-    show_default=True,
+    default="",
     metavar="NAME",
-    help="Whose orders and stock, when no API key says so.",
+    help="Whose orders, stock and keys, when no API key says so; default: default.",
+)
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at most."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
 host_option = click.option(

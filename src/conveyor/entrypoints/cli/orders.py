@@ -1,4 +1,173 @@
+"""`conveyor place` and `conveyor orders`: placing orders, and looking after them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
+
 import click
-@click.command('orders')
-def orders(): pass
-place=orders=orders
+
+from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.output import emit, money, table
+from conveyor.entrypoints.cli.pages import collect
+
+if TYPE_CHECKING:
+    from conveyor.entrypoints.cli.reach import Reach
+
+STATUSES = (
+    "processing",
+    "awaiting",
+    "compensating",
+    "parked",
+    "completed",
+    "cancelled",
+    "refused",
+)
+ENDED = frozenset({"completed", "cancelled", "refused"})
+WATCH_SECONDS = 1.0
+WATCHED = 100
+COLUMNS = ("order", "reference", "status", "step", "total", "reason")
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--key", default="", metavar="KEY", help="Idempotency key: at most one order for it.")
+@reaching
+@json_option
+def place(file: BinaryIO, key: str, reach: Reach, *, as_json: bool) -> None:
+    """Place the order in FILE (JSON); - reads standard input."""
+    placed = run(_call(reach, "POST", "/v1/orders", file.read(), key=key))
+    emit(placed, as_json=as_json, show=lambda order: click.echo(order["id"]))
+
+
+@click.group()
+def orders() -> None:
+    """List, show, cancel and watch orders."""
+
+
+@orders.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@click.option("--flow", metavar="NAME", help="Only orders of this flow.")
+@limit_option
+@reaching
+@json_option
+def list_(status: str | None, flow: str | None, limit: int, reach: Reach, *, as_json: bool) -> None:
+    """List orders, the newest first."""
+    found = run(collect(reach, "/v1/orders", "orders", limit, status=status, flow=flow))
+    emit(found, as_json=as_json, show=_show_list)
+
+
+@orders.command()
+@click.argument("order")
+@reaching
+@json_option
+def show(order: str, reach: Reach, *, as_json: bool) -> None:
+    """Show an order as it was placed, and where it is."""
+    found = run(_call(reach, "GET", f"/v1/orders/{order}"))
+    emit(found, as_json=as_json, show=_show_order)
+
+
+@orders.command()
+@click.argument("order")
+@click.option("--reason", default="", help="Why; kept in the order's story.")
+@reaching
+@json_option
+def cancel(order: str, reason: str, reach: Reach, *, as_json: bool) -> None:
+    """Cancel an order, and say what happens to the money; exit code 1 when it is too late."""
+    answer = run(_call(reach, "POST", f"/v1/orders/{order}/cancel", {"reason": reason}))
+    emit(answer, as_json=as_json, show=lambda answer: click.echo(_cancelled(answer)))
+
+
+@orders.command()
+@click.argument("order", required=False)
+@reaching
+@json_option
+def watch(order: str | None, reach: Reach, *, as_json: bool) -> None:
+    """Follow one order until its end, or the newest orders until Ctrl-C.
+
+    Prints a line whenever an order moves on; with --json an object a line.
+    """
+    run(_watch(reach, order, as_json=as_json))
+
+
+async def _call(
+    reach: Reach,
+    method: str,
+    path: str,
+    body: Any = None,  # noqa: ANN401 - JSON
+    *,
+    key: str = "",
+) -> Any:  # noqa: ANN401 - JSON
+    async with reach.client() as client:
+        return (await client.send(method, path, body, key=key))[0]
+
+
+async def _watch(reach: Reach, order: str | None, *, as_json: bool) -> None:
+    versions: dict[str, int] = {}
+    async with reach.client() as client:
+        while True:
+            if order:
+                found = [await client.get(f"/v1/orders/{order}")]
+            else:
+                page = await client.get("/v1/orders", limit=WATCHED)
+                found = page["orders"][::-1]
+            for each in found:
+                if versions.get(each["id"]) != each["version"]:
+                    _tell(each, as_json=as_json)
+            versions = {each["id"]: each["version"] for each in found}
+            if order and found[0]["status"] in ENDED:
+                return
+            await asyncio.sleep(WATCH_SECONDS)
+
+
+def _tell(order: Mapping[str, Any], *, as_json: bool) -> None:
+    import orjson
+
+    if as_json:
+        click.echo(orjson.dumps(order).decode())
+        return
+    where = f" {order['step']}" if order["step"] else ""
+    because = f": {order['reason']}" if order["reason"] else ""
+    click.echo(f"{order['updated_at']}  {order['id']}  {order['status']}{where}{because}")
+
+
+def _show_list(found: Iterable[Mapping[str, Any]]) -> None:
+    rows = [
+        (
+            order["id"],
+            order["reference"],
+            order["status"],
+            order["step"],
+            money(order["total"], order["currency"]),
+            order["reason"],
+        )
+        for order in found
+    ]
+    if rows:
+        table(COLUMNS, rows, right=("total",))
+    else:
+        click.echo("No orders.")
+
+
+def _show_order(order: Mapping[str, Any]) -> None:
+    rows: list[tuple[str, object]] = [
+        (name.replace("_", " "), order[name])
+        for name in ("id", "reference", "status", "step", "reason", "customer_id")
+        if order[name]
+    ]
+    rows += [("item", f"{item['quantity']} {item['sku']}") for item in order["items"]]
+    rows.append(("total", money(order["total"], order["currency"])))
+    rows.append(("payment", order["payment"]["method"]))
+    rows += [(name, order[f"{name}_at"]) for name in ("placed", "updated", "settled")]
+    table(("", ""), [row for row in rows if row[1] is not None])
+
+
+def _cancelled(answer: Mapping[str, Any]) -> str:
+    what = {
+        "void": "It is being cancelled: what was authorized is let go.",
+        "refund": "It is being cancelled: what was captured is refunded.",
+        "nothing_to_return": "It is being cancelled; no money has moved.",
+    }
+    steps = f" Still to run: {', '.join(answer['steps'])}." if answer["steps"] else ""
+    return what[answer["outcome"]] + steps

@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 
 LOCAL_URL = "http://conveyor"
 KEY_VARIABLE = "CONVEYOR_API_KEY"
+DEFAULT_MERCHANT = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the options and the environment say; `server` is '' when none is named."""
+    """What the options and the environment say; `server` and `merchant` are '' when not given."""
 
     data: Path
     server: str
     merchant: str
+
+    @property
+    def whose(self) -> str:
+        """Give the merchant that a command without an API key acts for."""
+        return self.merchant or DEFAULT_MERCHANT
 
     def settings(self) -> Settings:
         """Give the settings that open the system itself."""
@@ -66,15 +72,14 @@ class Reach:
 
         from conveyor.app.composition import open_app
         from conveyor.entrypoints.client import Client
-        from conveyor.entrypoints.http import create_api
-        from conveyor.services.access.access import Access
+        from conveyor.entrypoints.http import create_http
         from conveyor.services.access.model import new_local_key
 
         app = await open_app(self.settings())
         try:
-            local = new_local_key(secrets.token_bytes, self.merchant)
-            api = create_api(app, Access(app.parts.database, app.parts.ambient, local))
-            async with Client(LOCAL_URL, local.text, transport=ASGITransport(api)) as client:
+            local = new_local_key(secrets.token_bytes, self.whose)
+            transport = ASGITransport(create_http(app, local=local))
+            async with Client(LOCAL_URL, local.text, transport=transport) as client:
                 yield client
             await app.placement.settle()
         finally:

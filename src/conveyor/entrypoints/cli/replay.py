@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conveyor.entrypoints.cli.errors import PROBLEM, TroubleError
+from conveyor.entrypoints.cli.errors import TroubleError
 from conveyor.entrypoints.cli.options import json_option, reaching, run
 from conveyor.entrypoints.cli.output import emit, money, note, program, table
 
@@ -39,11 +39,12 @@ MILLISECONDS = 1_000
 @reaching
 @json_option
 def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None:
-    """Place every order of FILE, one JSON object a line, and wait until all are settled.
+    """Place every order of a file, and wait for them.
 
-    Settled means completed, cancelled, refused or parked. An order's idempotency key is the
-    file's digest and the line's number: run it again, after whatever broke it off, and it goes
-    on where it was. When no server runs, the whole system runs in this process meanwhile.
+    FILE has one order a line, as JSON. It ends when all are settled: completed, cancelled,
+    refused or parked. An order's idempotency key is the file's digest and the line's number: run
+    it again, after whatever broke it off, and it goes on where it was. When no server runs, the
+    whole system runs in this process meanwhile.
 
     A line that is no order is reported and the others are placed all the same; exit code 1.
     """
@@ -54,7 +55,7 @@ def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None
         raise
     emit(result.as_json(), as_json=as_json, show=lambda _: _show(result))
     if result.progress.rejected:
-        raise TroubleError(_bad_lines(result.progress), exit_code=PROBLEM)
+        raise TroubleError(_bad_lines(result.progress))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ async def _target(reach: Reach) -> AsyncIterator[tuple[ReplayTarget, App | None]
     from conveyor.app.replay_local import LocalTarget
 
     async with running_app(reach.settings(), SERVICES) as app:
-        yield LocalTarget(app, reach.merchant), app
+        yield LocalTarget(app, reach.whose), app
 
 
 def _sqs_requests(app: App | None) -> int | None:

@@ -51,9 +51,10 @@ def run_and_announce(data: Path, host: str, port: int, *, as_json: bool) -> None
 @port_option
 @json_option
 def serve(data: Path, host: str, port: int, *, as_json: bool) -> None:
-    """Run the API alone; `conveyor work` does the rest.
+    """Run the API alone.
 
-    For PostgreSQL: one process owns an embedded database, and that is `conveyor up`.
+    `conveyor work` does the rest. For PostgreSQL: one process owns an embedded database, and that
+    is `conveyor up`.
     """
     from conveyor.entrypoints.process import run_serve
 
@@ -65,9 +66,10 @@ def serve(data: Path, host: str, port: int, *, as_json: bool) -> None:
 @data_option
 @json_option
 def work(services: tuple[str, ...], data: Path, *, as_json: bool) -> None:
-    """Run one or more services, or `all`, without the API.
+    """Run services without the API.
 
-    Any number of processes may run the same service. `orders` serves the intake queue as well.
+    One or more of them, or `all`. Any number of processes may run the same service. `orders`
+    serves the intake queue as well.
     """
     from conveyor.entrypoints.process import run_work
 

@@ -13,7 +13,7 @@ from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
 from conveyor.entrypoints.http.problems import ProblemError
 from conveyor.services.access.access import Access
-from conveyor.services.access.model import OPERATE, PLACE, READ, Grant
+from conveyor.services.access.model import OPERATE, PLACE, READ, Grant, Token
 
 BEARER = "apiKey"
 _scheme = HTTPBearer(
@@ -32,6 +32,7 @@ class Api:
     app: App
     access: Access
     summaries: Summaries
+    token: Token
 
 
 async def api_of(request: Request) -> Api:

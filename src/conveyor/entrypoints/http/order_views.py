@@ -8,7 +8,9 @@ from conveyor.entrypoints.http.schemas import OrderDetail, OrderView, when
 from conveyor.messaging.message import iso
 from conveyor.messaging.order import TERMINAL, Order
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Place, owed
+from conveyor.messaging.routing_slip import owed
+from conveyor.messaging.settling import place_of
+from conveyor.services.orders.model import Customer, Item, Payment, Shipping
 
 
 def order_view(order: Order, registry: Registry) -> OrderView:
@@ -17,14 +19,14 @@ def order_view(order: Order, registry: Registry) -> OrderView:
 
 
 def order_detail(order: Order, registry: Registry) -> OrderDetail:
-    """Show everything; what was placed is shown as it was, whatever the rules are today."""
+    """Show everything."""
     body = order.body
-    return OrderDetail.model_construct(
+    return OrderDetail(
         **_facts(order, registry),
-        customer=body["customer"],
-        items=body["items"],
-        payment=body["payment"],
-        shipping=body.get("shipping", {}),
+        customer=Customer.model_validate(body["customer"]),
+        items=[Item.model_validate(item) for item in body["items"]],
+        payment=Payment.model_validate(body["payment"]),
+        shipping=Shipping.model_validate(body.get("shipping", {})),
         metadata=body.get("metadata", {}),
     )
 
@@ -42,7 +44,7 @@ def _facts(order: Order, registry: Registry) -> dict[str, Any]:
         "customer_id": order.customer,
         "currency": order.currency,
         "total": order.total,
-        "step": owed(flow, Place(order.position, order.ending)) if flow and moving else None,
+        "step": owed(flow, place_of(order)) if flow and moving else None,
         "reason": order.reason,
         "cancelling": order.cancelling,
         "version": order.version,

@@ -82,7 +82,9 @@ class ProblemError(ConveyorError):
 
 def invalid(field: str, message: str) -> ProblemError:
     """One field is wrong."""
-    return ProblemError(422, "invalid", f"{field}: {message}", [FieldError(field=field, message=message)])
+    return ProblemError(
+        422, "invalid", f"{field}: {message}", [FieldError(field=field, message=message)]
+    )
 
 
 def not_found(what: str) -> ProblemError:
@@ -108,7 +110,8 @@ def _field_error(location: Sequence[int | str], message: str) -> FieldError:
     if not location and ": " in message:  # a rule about the whole names its field itself
         field, _, message = message.partition(": ")
         return FieldError(field=field, message=message)
-    return FieldError(field=".".join(str(part) for part in location), message=message)
+    field = ".".join(str(part) for part in location)
+    return FieldError(field=field, message=message.removeprefix(f"{field}: "))
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
@@ -126,7 +129,8 @@ async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_")
-    return ProblemError(error.status_code, code, f"{phrase}.", headers=error.headers).response()
+    detail = _NOWHERE.get(error.status_code, f"{phrase}.")
+    return ProblemError(error.status_code, code, detail, headers=error.headers).response()
 
 
 async def _unknown_flow(_request: Request, error: Exception) -> Response:
@@ -159,6 +163,8 @@ _LOOK_FIRST = (
     "The connection to the database was lost in the last moment: what was asked for may have been "
     "done or not. With an Idempotency-Key it is safe to try again; else look first."
 )
+
+_NOWHERE = {404: "There is nothing at this path.", 405: "This path does not take this method."}
 
 HANDLERS: dict[Any, Any] = {
     ProblemError: _problem,

@@ -56,7 +56,7 @@ def _refusal(tx: Tx, merchant: str, sku: str, wanted_units: int) -> Refused:
 
 
 STEPS: Mapping[str, AnyStep] = {
-    "inventory.reserve": LocalStep(reserve, lock=lock_stock),
-    "inventory.release": LocalStep(release, lock=lock_stock),
-    "inventory.sell": LocalStep(sell, lock=lock_stock),
+    "inventory.reserve": LocalStep(reserve, gather=lock_stock),
+    "inventory.release": LocalStep(release, gather=lock_stock),
+    "inventory.sell": LocalStep(sell, gather=lock_stock),
 }

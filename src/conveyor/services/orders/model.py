@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -20,6 +21,7 @@ MAX_UNIT_PRICE = 10**12  # minor units
 MAX_TOTAL = 10**15  # minor units
 MAX_METADATA_ENTRIES = 50
 MAX_METADATA_DEPTH = 8
+MAX_METADATA_INTEGER = 2**63 - 1  # what every reader of JSON in a language with 64 bits can take
 
 # Without control characters: PostgreSQL cannot store NUL, and no terminal should see the rest.
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
@@ -116,6 +118,10 @@ def _check_metadata(value: object, depth: int) -> None:
         raise ValueError(f"metadata: is nested more than {MAX_METADATA_DEPTH} deep")
     if isinstance(value, str) and "\x00" in value:
         raise ValueError("metadata: a text contains the character NUL")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("metadata: a number is too large")
+    if isinstance(value, int) and abs(value) > MAX_METADATA_INTEGER:
+        raise ValueError(f"metadata: an integer is beyond {MAX_METADATA_INTEGER}")
     if isinstance(value, dict):
         for key, inner in value.items():
             _check_metadata(key, depth)

@@ -120,7 +120,7 @@ class Placement:
             outcomes = await engine.database.run(lambda tx: self._place_all(tx, group, now))
         except Exception as error:  # noqa: BLE001 - handed to whoever placed the order
             if len(group) == 1:
-                return [error]
+                return [await self._used_meanwhile(group[0]) or error]
             # Another process may have used one of the keys meanwhile: find out one at a time.
             return [(await self._commit([request]))[0] for request in group]
         owed = [token for _, token in outcomes if token]
@@ -128,6 +128,15 @@ class Placement:
         self._relays.add(task)
         task.add_done_callback(self._relays.discard)
         return [answer for answer, _ in outcomes]
+
+    async def _used_meanwhile(self, request: _Request) -> Placed | KeyReused | None:
+        """Answer by the key if it is kept by now: by another process, or a commit gone silent."""
+        if not request.key:
+            return None
+        kept = await self._engine.database.read(
+            lambda tx: find_keys(tx, request.merchant, [request.key]).get(request.key)
+        )
+        return _answer_of(kept, request) if kept else None
 
     def _place_all(self, tx: Tx, group: Sequence[_Request], now: Now) -> list[_Outcome]:
         keys: dict[str, list[str]] = defaultdict(list)
@@ -142,9 +151,7 @@ class Placement:
 
     def _place_one(self, tx: Tx, request: _Request, kept: KeptKey | None, now: Now) -> _Outcome:
         if kept is not None:
-            if kept.fingerprint != request.fingerprint:
-                return KeyReused(kept.key, kept.order_id), None
-            return Placed(kept.order_id, kept.placed_at, again=True), None
+            return _answer_of(kept, request), None
         owed = place(tx, self._engine.registry, request.new, now)
         if request.key:
             keep_key(
@@ -152,3 +159,9 @@ class Placement:
                 KeptKey(request.merchant, request.key, request.fingerprint, request.new.id, now.ms),
             )
         return Placed(request.new.id, now.ms, again=False), owed
+
+
+def _answer_of(kept: KeptKey, request: _Request) -> Placed | KeyReused:
+    if kept.fingerprint != request.fingerprint:
+        return KeyReused(kept.key, kept.order_id)
+    return Placed(kept.order_id, kept.placed_at, again=True)

@@ -19,6 +19,7 @@ idempotency = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("order_id", sa.Text, nullable=False),
     sa.Column("placed_at", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 _KEEP = sa.insert(idempotency)

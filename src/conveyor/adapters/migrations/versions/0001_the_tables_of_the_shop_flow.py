@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("intended_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("order_id", "step", "attempt"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "idempotency_keys",
@@ -39,6 +40,7 @@ def upgrade() -> None:
         sa.Column("order_id", sa.Text(), nullable=False),
         sa.Column("placed_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("merchant", "key"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "orders",
@@ -61,6 +63,8 @@ def upgrade() -> None:
         sa.Column("placed_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("settled_at", sa.BigInteger(), nullable=True),
+        sa.Column("stage", sa.Integer(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("total >= 0", name="orders_total_not_negative"),
         sa.PrimaryKeyConstraint("id"),
         postgresql_with={"fillfactor": 75},
@@ -81,9 +85,26 @@ def upgrade() -> None:
         sa.Column("step", sa.Text(), nullable=False),
         sa.Column("group_key", sa.Text(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("order_id"),
+        sqlite_with_rowid=False,
     )
     op.create_index("outbox_due", "outbox", ["due_at"])
+    op.create_index(
+        "outbox_by_group",
+        "outbox",
+        ["queue", "group_key"],
+        sqlite_where=sa.text("sequence > 0"),
+        postgresql_where=sa.text("sequence > 0"),
+    )
+    op.create_table(
+        "turns",
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("group_key", sa.Text(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("queue", "group_key"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "parked",
         sa.Column("order_id", sa.Text(), nullable=False),
@@ -95,6 +116,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("traceback", sa.Text(), nullable=False),
         sa.Column("parked_at", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("order_id"),
     )
     op.create_index("parked_by_group", "parked", ["queue", "group_key"])
@@ -190,5 +212,6 @@ def downgrade() -> None:
     op.drop_table("outbox")
     op.drop_table("orders")
     op.drop_table("idempotency_keys")
+    op.drop_table("turns")
     op.drop_table("calls")
     op.drop_table("api_keys")

@@ -1,0 +1,31 @@
+"""Lists that the API gives page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conveyor.entrypoints.cli.reach import Reach
+
+PAGE = 100
+
+
+async def collect(
+    reach: Reach,
+    path: str,
+    name: str,
+    limit: int,
+    **filters: Any,  # noqa: ANN401 - query parameters
+) -> list[Any]:
+    """Give up to `limit` items of the list called `name`."""
+    found: list[Any] = []
+    cursor: str | None = None
+    async with reach.client() as client:
+        while len(found) < limit:
+            size = min(PAGE, limit - len(found))
+            page = await client.get(path, limit=size, cursor=cursor, **filters)
+            found += page[name]
+            cursor = page["next"]
+            if not cursor:
+                break
+    return found

@@ -1,0 +1,78 @@
+"""A replay over the network, into a running server that may stop and come back meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import orjson
+
+from conveyor.app.replay import Answer, ReplayReport, Unacceptable
+from conveyor.entrypoints.client import ApiError, Client, ServerUnreachableError
+from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.placement import KeyInFlight, Overloaded, Placed
+
+PATIENCE_SECONDS = 120.0
+"""How long a server may be away before the replay gives up."""
+RETRY_SECONDS = 0.5
+T = TypeVar("T")
+
+REPLAYED = "idempotent-replayed"
+
+
+class RemoteTarget:
+    """The `ReplayTarget` over HTTP; whose orders they are, the API key says."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def place(self, key: str, body: OrderBody) -> Answer:
+        """See `ReplayTarget`."""
+        content = orjson.dumps(body.model_dump(exclude_defaults=True))
+        tries = 0
+
+        async def send() -> Answer:
+            nonlocal tries
+            tries += 1
+            placed, answer = await self._client.send("POST", "/v1/orders", content, key=key)
+            # An answer that was lost on its way makes an order of ours look like one from before.
+            again = REPLAYED in answer.headers and tries == 1
+            return Placed(placed["id"], 0, again)
+
+        try:
+            return await self._patiently(send)
+        except ApiError as error:
+            if error.status == HTTPStatus.CONFLICT:
+                return KeyInFlight(key)
+            if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+                return Overloaded(0)
+            if error.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
+                return Unacceptable(str(error))
+            raise
+
+    async def count_open(self, prefix: str) -> int:
+        """See `ReplayTarget`."""
+        return int((await self._summary(prefix))["open"])
+
+    async def report(self, prefix: str) -> ReplayReport:
+        """See `ReplayTarget`."""
+        summary = await self._summary(prefix)
+        names = ("by_status", "captured", "refunded", "refused_because", "latency_ms")
+        return ReplayReport(*(summary[name] for name in names))
+
+    async def _summary(self, prefix: str) -> Any:  # noqa: ANN401 - JSON
+        return await self._patiently(lambda: self._client.get("/v1/summary", key_prefix=prefix))
+
+    async def _patiently(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Try again while the server does not answer: it may be starting."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await call()
+            except ServerUnreachableError:
+                if time.monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,58 @@
+"""Puts the API together for one system."""
+
+from __future__ import annotations
+
+import secrets
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from conveyor.app.composition import App
+from conveyor.app.summary import Summaries
+from conveyor.entrypoints.http import (
+    dead_letters,
+    health,
+    inbound,
+    keys,
+    orders,
+    reports,
+    stock,
+)
+from conveyor.entrypoints.http.context import Api
+from conveyor.entrypoints.http.documentation import add_docs, describe
+from conveyor.entrypoints.http.placing import add_placing
+from conveyor.entrypoints.http.problems import HANDLERS
+from conveyor.services.access.access import Access
+from conveyor.services.access.model import LocalKey, Token
+
+DESCRIPTION = """\
+Takes an order, answers at once, and carries it from service to service until it is completed,
+or undone and the money given back. Money is integer minor units. Errors are problem+json.
+"""
+ROUTERS = (orders, stock, dead_letters, reports, keys, inbound, health)
+
+
+def create_http(
+    app: App, *, local: LocalKey | None = None, token: Token = secrets.token_bytes
+) -> FastAPI:
+    """Give the API over an open system.
+
+    `local` is the key of whoever owns the data directory, `token` the source of new keys.
+    """
+    http = FastAPI(
+        title="Conveyor",
+        version=version("conveyor"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers=HANDLERS,
+    )
+    engine = app.engine
+    access = Access(engine.database, engine.ambient, local)
+    http.state.api = Api(app, access, Summaries(engine.database, engine.ambient), token)
+    add_placing(http)
+    for module in ROUTERS:
+        http.include_router(module.router)
+    add_docs(http)
+    describe(http, engine.registry)
+    return http

@@ -1,0 +1,194 @@
+"""Dead letters: parked orders and poison messages, and what an operator decides about them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from conveyor.app import decisions
+from conveyor.app.dead_letters import (
+    ParkedOrder,
+    Poison,
+    discard_poison,
+    list_poison,
+    parked_order,
+    parked_orders,
+    redrive_poison,
+)
+from conveyor.entrypoints.http.bodies import body_is, body_of
+from conveyor.entrypoints.http.context import Api, Operator, TheApi
+from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.orders import order_or_404
+from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.schemas import (
+    AN_ORDER,
+    ORDER_ID_PATTERN,
+    DeadLetters,
+    Decided,
+    Money,
+    OrderId,
+    ParkedDetail,
+    ParkedView,
+    PoisonView,
+    ReasonBody,
+)
+from conveyor.messaging.interventions import ACCEPTED, STILL_OWES, Intervention
+from conveyor.messaging.message import iso
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.routing_slip import Place, undone_by
+from conveyor.messaging.settling import place_of
+from conveyor.services.access.model import Grant
+
+MAX_PAGE = 200
+PAGE = 50
+MESSAGE_ID_PATTERN = r"^[0-9A-Za-z-]{1,100}$"
+
+router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], responses=problems())
+_ORDER_ID = re.compile(ORDER_ID_PATTERN)
+_MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
+
+# The id of an order or of a message; whatever can be neither is one that does not exist.
+AnyId = Annotated[str, Path(examples=[AN_ORDER], json_schema_extra={"pattern": MESSAGE_ID_PATTERN})]
+Reason = Annotated[ReasonBody, Depends(body_of(ReasonBody))]
+_REASON = body_is(ReasonBody, {"reason": "the carrier went out of business"})
+
+
+@router.get("")
+async def list_dead_letters(
+    api: TheApi,
+    grant: Operator,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+    cursor: OrderId | None = None,
+) -> DeadLetters:
+    """List parked orders by id, and poison messages with the first page."""
+    engine = api.app.engine
+    found = await engine.database.read(
+        lambda tx: parked_orders(tx, grant.sees, limit=limit, after=cursor or "")
+    )
+    poison = [] if cursor or not _sees_poison(api, grant) else await list_poison(engine)
+    return DeadLetters(
+        orders=[_parked_view(one) for one in found],
+        messages=[_poison_view(one) for one in poison],
+        next=found[-1].order.id if len(found) == limit else None,
+    )
+
+
+@router.get("/{letter_id}", responses=problems(404))
+async def show_dead_letter(
+    letter_id: AnyId, api: TheApi, grant: Operator
+) -> ParkedDetail | PoisonView:
+    """Show a parked order with its last traceback, or a poison message."""
+    engine = api.app.engine
+    if _ORDER_ID.fullmatch(letter_id):
+        one = await engine.database.read(lambda tx: parked_order(tx, letter_id, grant.sees))
+        if one is None:
+            raise not_found("parked order")
+        return _parked_detail(one, engine.registry)
+    _message_or_404(letter_id, api, grant)
+    for poison in await list_poison(engine):
+        if poison.message_id == letter_id:
+            return _poison_view(poison)
+    raise not_found("message")
+
+
+@router.post("/{letter_id}/redrive", status_code=202, responses=problems(404, 409))
+async def redrive(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
+    """Let a parked order take its step again, or send a message to its queue again."""
+    if _ORDER_ID.fullmatch(letter_id):
+        decided = await decisions.redrive(api.app.engine, letter_id, grant.sees)
+        return _decided(letter_id, "redriven", decided)
+    _message_or_404(letter_id, api, grant)
+    if await redrive_poison(api.app.engine, letter_id) is None:
+        raise not_found("message")
+    return Decided(kind="message", id=letter_id, did="redriven", steps=[])
+
+
+@router.post(
+    "/{letter_id}/compensate",
+    status_code=202,
+    responses=problems(400, 404, 409, 413),
+    openapi_extra=_REASON,
+)
+async def compensate(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
+    """Undo what was done of a parked order, and give its money back."""
+    order_id = order_or_404(letter_id)
+    decided = await decisions.compensate(api.app.engine, order_id, grant.sees, body.reason)
+    return _decided(order_id, "compensating", decided)
+
+
+@router.post(
+    "/{letter_id}/discard",
+    status_code=202,
+    responses=problems(400, 404, 409, 413),
+    openapi_extra=_REASON,
+)
+async def discard(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
+    """Give up a parked order of which nothing is left to undo, or a message, for good."""
+    if _ORDER_ID.fullmatch(letter_id):
+        decided = await decisions.discard(api.app.engine, letter_id, grant.sees, body.reason)
+        return _decided(letter_id, "discarded", decided)
+    _message_or_404(letter_id, api, grant)
+    if await discard_poison(api.app.engine, letter_id, body.reason) is None:
+        raise not_found("message")
+    return Decided(kind="message", id=letter_id, did="discarded", steps=[])
+
+
+def _sees_poison(api: Api, grant: Grant) -> bool:
+    """Poison is nobody's order; a bad order of the intake is its merchant's."""
+    return grant.everywhere or grant.merchant == api.app.settings.intake_merchant
+
+
+def _message_or_404(letter_id: str, api: Api, grant: Grant) -> None:
+    if not _MESSAGE_ID.fullmatch(letter_id) or not _sees_poison(api, grant):
+        raise not_found("message")
+
+
+def _decided(
+    order_id: str,
+    did: Literal["redriven", "compensating", "discarded"],
+    decided: Intervention | None,
+) -> Decided:
+    if decided is None:
+        raise not_found("order")
+    if decided.what == STILL_OWES:
+        left = ", ".join(decided.undoes) or "a call whose outcome is not known yet"
+        detail = f"There is something left to undo: {left}. Redrive or compensate it instead."
+        raise ProblemError(409, STILL_OWES, detail)
+    if decided.what != ACCEPTED:
+        raise ProblemError(409, decided.what, "The order is not parked.")
+    return Decided(kind="order", id=order_id, did=did, steps=list(decided.undoes))
+
+
+def _parked_view(one: ParkedOrder) -> ParkedView:
+    order, parked = one.order, one.parked
+    return ParkedView(
+        id=order.id,
+        merchant=order.merchant,
+        step=parked.step,
+        cause=parked.cause,
+        attempts=parked.attempts,
+        parked_at=iso(parked.parked_at),
+        was=parked.was,
+        owed=Money(amount=one.owed, currency=order.currency) if one.owed else None,
+    )
+
+
+def _parked_detail(one: ParkedOrder, registry: Registry) -> ParkedDetail:
+    order = one.order
+    flow = registry.flows.get(order.flow)
+    end = Place(order.position + 1) if order.backwards else place_of(order)
+    undoes = undone_by(flow, end) if flow else ()
+    view = _parked_view(one).model_dump()
+    return ParkedDetail(**view, traceback=one.parked.traceback, undoes=list(undoes))
+
+
+def _poison_view(poison: Poison) -> PoisonView:
+    return PoisonView(
+        id=poison.message_id,
+        queue=poison.queue,
+        cause=poison.cause,
+        body=poison.body,
+        sent_at=iso(poison.sent_at),
+    )

@@ -1,0 +1,85 @@
+"""OpenAPI 3.1, and its page at /docs, which works without any other server."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic.json_schema import models_json_schema
+
+from conveyor.entrypoints.http.problems import Problem
+from conveyor.entrypoints.http.schemas import (
+    CancelBody,
+    KeyBody,
+    ReasonBody,
+    StockBody,
+    StockImport,
+)
+from conveyor.messaging.registry import Registry
+from conveyor.services.orders.model import OrderBody
+
+ASSETS = "/docs/assets"
+REF = "#/components/schemas/{model}"
+# These are parsed by us (see `bodies`), or written by us: FastAPI does not know of them.
+OUR_MODELS = (OrderBody, CancelBody, StockBody, StockImport, ReasonBody, KeyBody, Problem)
+TAGS = [
+    {"name": "orders", "description": "Placing orders, looking at them, cancelling them."},
+    {"name": "stock", "description": "What there is to sell."},
+    {"name": "dead letters", "description": "What waits for an operator."},
+    {"name": "reports", "description": "How things stand."},
+    {"name": "keys", "description": "Who may do what."},
+    {"name": "webhooks", "description": "What providers tell us."},
+    {"name": "health", "description": "For load balancers and Prometheus."},
+]
+
+
+def describe(http: FastAPI, registry: Registry) -> None:
+    """Make `http.openapi()` complete: with our own models, and the flows that are installed."""
+
+    def openapi() -> dict[str, Any]:
+        if http.openapi_schema is None:
+            http.openapi_schema = _openapi(http, registry)
+        return http.openapi_schema
+
+    http.openapi = openapi  # type: ignore[method-assign]
+
+
+def add_docs(http: FastAPI) -> None:
+    """Add the page, with Swagger UI from the files that the package `fastapi-offline` ships."""
+    found = find_spec("fastapi_offline")
+    assert found is not None and found.origin  # noqa: PT018, S101 - it is a dependency
+    http.mount(ASSETS, StaticFiles(directory=Path(found.origin).parent / "static"))
+
+    @http.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=f"{http.title} API",
+            swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS}/favicon.png",
+            swagger_ui_parameters={"validatorUrl": None},  # which would ask a server elsewhere
+        )
+
+
+def _openapi(http: FastAPI, registry: Registry) -> dict[str, Any]:
+    described = get_openapi(
+        title=http.title,
+        version=http.version,
+        description=http.description,
+        routes=http.routes,
+        tags=TAGS,
+        separate_input_output_schemas=False,
+    )
+    _, ours = models_json_schema([(model, "validation") for model in OUR_MODELS], ref_template=REF)
+    schemas = described["components"]["schemas"]
+    schemas.update(ours["$defs"])
+    flow = schemas["OrderBody"]["properties"]["flow"]
+    flow["enum"] = sorted({flow.name for flow in registry.flows.values()})
+    return described

@@ -1,0 +1,99 @@
+"""What comes in from others: a carrier's confirmations, and orders for the intake queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from conveyor.entrypoints.http.bodies import read_body
+from conveyor.entrypoints.http.context import Placer, TheApi
+from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.problems import ProblemError, invalid
+from conveyor.entrypoints.http.schemas import A_TIME, AN_ORDER, Confirmed, Queued
+from conveyor.messaging.errors import QueueUnavailableError
+from conveyor.messaging.queue import Outgoing
+from conveyor.messaging.queue_limits import refusal
+from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.services.shipping.messages import ConfirmationError
+from conveyor.services.shipping.webhooks import (
+    ID_HEADER,
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    WebhookRejectedError,
+)
+
+router = APIRouter()
+
+_CONFIRMATION = {
+    "type": "shipment.delivered",
+    "timestamp": A_TIME,
+    "data": {"order": AN_ORDER, "tracking": "SIM123"},
+}
+_PLAIN = {"orderId": "ORD123", "userId": "U456", "items": ["Item1", "Item2"], "total": 100}
+
+
+def _any_json(example: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _header(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+
+
+@router.post(
+    "/v1/webhooks/carrier",
+    tags=["webhooks"],
+    responses=problems(401, 413, 422, 503, keyed=False),
+    openapi_extra={
+        **_any_json(_CONFIRMATION),
+        "parameters": [_header(n) for n in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)],
+    },
+)
+async def confirm_delivery(request: Request, api: TheApi) -> Confirmed:
+    """Take a carrier's confirmation, signed by Standard Webhooks; a duplicate is harmless."""
+    body = await read_body(request)
+    try:
+        outcome = await api.app.confirmations.receive(request.headers, body)
+    except WebhookRejectedError as error:
+        raise ProblemError(401, "webhook_rejected", str(error)) from None
+    except ConfirmationError as error:
+        raise invalid(error.field, error.cause) from None
+    return Confirmed.model_validate({"outcome": outcome})
+
+
+@router.post(
+    "/v1/intake",
+    tags=["orders"],
+    status_code=202,
+    responses=problems(413),
+    openapi_extra=_any_json(_PLAIN),
+)
+async def send_to_intake(request: Request, api: TheApi, grant: Placer) -> Queued:
+    """Put a message on the intake queue, as it is, for producers that cannot reach the queue.
+
+    It is durable when this answers. A bad order goes to the queue's dead letters, with the reason.
+    """
+    merchant = api.app.settings.intake_merchant
+    if grant.merchant != merchant:
+        detail = f"What comes in through the intake queue are orders of {merchant!r} alone."
+        raise ProblemError(403, "forbidden", detail)
+    queue = api.app.engine.queues.queue(INTAKE)
+    message = Outgoing(
+        _text(await read_body(request)),
+        group=INTAKE,
+        deduplication_id=api.app.engine.ambient.new_id(),
+    )
+    if reason := refusal(queue.spec, message):
+        raise invalid("body", reason)
+    if await queue.send([message]):
+        raise QueueUnavailableError(INTAKE, "it did not take the message")
+    return Queued(queue=INTAKE)
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise invalid("body", f"is not UTF-8: {error.reason} at byte {error.start}") from None

@@ -1,0 +1,77 @@
+"""API keys: made, listed and revoked by an operator of the same merchant."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from conveyor.entrypoints.http.bodies import body_is, body_of
+from conveyor.entrypoints.http.context import Operator, TheApi
+from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.schemas import KeyBody, Keys, KeyView, NewKey, when
+from conveyor.messaging.message import iso
+from conveyor.services.access import store
+from conveyor.services.access.model import KEY_ID_PATTERN
+from conveyor.services.access.store import ApiKey
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=problems())
+_KEY_ID = re.compile(KEY_ID_PATTERN)
+
+AnyId = Annotated[str, Path(json_schema_extra={"pattern": f"^{KEY_ID_PATTERN}$"})]
+
+
+@router.get("")
+async def list_keys(api: TheApi, grant: Operator) -> Keys:
+    """List the keys of your merchant, the revoked ones among them."""
+    found = await api.app.engine.database.read(lambda tx: store.listing(tx, grant.sees))
+    return Keys(keys=[KeyView(**_facts(key)) for key in found])
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=problems(400, 413),
+    openapi_extra=body_is(KeyBody, {"scopes": ["place", "read"], "label": "web shop"}),
+)
+async def create_key(
+    api: TheApi, grant: Operator, body: Annotated[KeyBody, Depends(body_of(KeyBody))]
+) -> NewKey:
+    """Make a key; its text is shown this once and kept nowhere."""
+    merchant = body.merchant or grant.merchant
+    if grant.sees not in {None, merchant}:
+        raise ProblemError(403, "forbidden", "This API key makes keys for its own merchant only.")
+    engine = api.app.engine
+    now = engine.now()
+    key, text = await engine.database.run(
+        lambda tx: store.create(
+            tx, api.token, merchant=merchant, scopes=body.scopes, label=body.label, now=now
+        )
+    )
+    return NewKey(**_facts(key), key=text)
+
+
+@router.delete("/{key_id}", status_code=204, responses=problems(404))
+async def revoke_key(key_id: AnyId, api: TheApi, grant: Operator) -> Response:
+    """Revoke a key: at once here, within seconds in other processes."""
+    engine = api.app.engine
+    now = engine.now()
+    if not _KEY_ID.fullmatch(key_id):
+        raise not_found("key")
+    if not await engine.database.run(lambda tx: store.revoke(tx, key_id, grant.sees, now)):
+        raise not_found("key")
+    api.access.forget()
+    return Response(status_code=204)
+
+
+def _facts(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "merchant": key.merchant,
+        "scopes": list(key.scopes),
+        "label": key.label,
+        "created_at": iso(key.created_at),
+        "revoked_at": when(key.revoked_at),
+    }

@@ -1,0 +1,128 @@
+"""What Prometheus reads: https://prometheus.io/docs/instrumenting/exposition_formats/."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from conveyor.app.composition import App
+from conveyor.app.summary import Summaries, Summary, Which
+from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth
+from conveyor.messaging.tables import outbox
+from conveyor.messaging.transaction import Tx
+
+REMEMBER_MS = 5_000
+"""Scrapes within that share one look: on SQS the depths alone are a request a queue."""
+
+log = logging.getLogger(__name__)
+
+_DUE = sa.select(sa.func.count(), sa.func.min(outbox.c.due_at)).where(
+    outbox.c.due_at <= sa.bindparam("now")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    at: int
+    depths: dict[str, Depth | None]
+    overdue: int
+    oldest_ms: int
+    orders: Summary
+
+
+class Metrics:
+    """Gives the metrics of one process, and those of the database and queues that all share."""
+
+    def __init__(self, app: App, summaries: Summaries) -> None:
+        self._app = app
+        self._summaries = summaries
+        self._last: _Look | None = None
+
+    async def text(self) -> bytes:
+        """Give the metrics in Prometheus' text format."""
+        now = self._app.engine.ambient.now_ms()
+        if self._last is None or now - self._last.at >= REMEMBER_MS:
+            self._last = await self._look(now)
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collected([*self._counters(), *_gauges(self._last)]))
+        return generate_latest(registry)
+
+    async def _look(self, now: int) -> _Look:
+        engine = self._app.engine
+        names = [n + end for n in engine.registry.queues for end in ("", DEAD_LETTER_SUFFIX)]
+        depths = await asyncio.gather(*(self._depth(name) for name in names))
+
+        def read(tx: Tx) -> tuple[int, int]:
+            overdue, oldest = tx.execute(_DUE, {"now": now}).one()
+            return int(overdue), int(oldest or now)
+
+        overdue, oldest = await engine.database.read(read)
+        orders = await self._summaries.of(Which(None))
+        return _Look(now, dict(zip(names, depths, strict=True)), overdue, now - oldest, orders)
+
+    async def _depth(self, name: str) -> Depth | None:
+        try:
+            return await self._app.engine.queues.queue(name).depth()
+        except Exception:
+            log.exception("the depth of queue %s is not known now", name)
+            return None
+
+    def _counters(self) -> Iterator[Metric]:
+        tally = CounterMetricFamily(
+            "conveyor_messages",
+            "Messages that this process took, by what became of them.",
+            labels=["outcome", "queue"],
+        )
+        for (what, queue), count in sorted(self._app.engine.tally.items()):
+            tally.add_metric([what, queue], count)
+        yield tally
+        requests = CounterMetricFamily(
+            "conveyor_queue_requests", "Requests that this process made to the queue service."
+        )
+        requests.add_metric([], self._app.engine.queues.requests)
+        yield requests
+
+
+class _Collected:
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _gauges(look: _Look) -> Iterator[Metric]:
+    depths = GaugeMetricFamily(
+        "conveyor_queue_messages", "Messages in a queue.", labels=["queue", "state"]
+    )
+    up = GaugeMetricFamily("conveyor_queue_up", "Whether the queue answers.", labels=["queue"])
+    for name, depth in look.depths.items():
+        up.add_metric([name], depth is not None)
+        if depth is not None:
+            depths.add_metric([name, "visible"], depth.visible)
+            depths.add_metric([name, "in_flight"], depth.in_flight)
+            depths.add_metric([name, "delayed"], depth.delayed)
+    yield from (depths, up)
+    orders = GaugeMetricFamily("conveyor_orders", "Orders by status.", labels=["status"])
+    for status, count in sorted(look.orders.by_status.items()):
+        orders.add_metric([status], count)
+    yield orders
+    yield from (
+        GaugeMetricFamily(name, says, value)
+        for name, says, value in (
+            ("conveyor_orders_open", "Orders neither at their end nor parked.", look.orders.open),
+            ("conveyor_outbox_due", "Rows of the outbox that are due, timers too.", look.overdue),
+            (
+                "conveyor_outbox_oldest_due_seconds",
+                "How long the oldest of them has been due.",
+                look.oldest_ms / 1000,
+            ),
+        )
+    )

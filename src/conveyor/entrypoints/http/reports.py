@@ -1,0 +1,47 @@
+"""How things stand: the summary of a merchant's orders, and the audit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from conveyor.app.summary import P50, P99, Summary, Which
+from conveyor.entrypoints.http.context import Operator, Reader, TheApi
+from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.schemas import KEY_PATTERN, Audit, Latency, SummaryView
+
+MAX_REASONS = 5
+
+router = APIRouter(tags=["reports"], responses=problems())
+
+
+@router.get("/v1/summary")
+async def summarize(
+    api: TheApi,
+    grant: Reader,
+    key_prefix: Annotated[str | None, Query(pattern=KEY_PATTERN)] = None,
+) -> SummaryView:
+    """Sum up your orders, or those whose idempotency key begins so; ask as often as you like."""
+    return _view(await api.summaries.of(Which(grant.merchant, key_prefix or "")))
+
+
+@router.get("/v1/audit")
+async def audit(api: TheApi, _grant: Operator) -> Audit:
+    """Check every invariant over the whole database and the simulated provider's ledger."""
+    from conveyor.app.audit import run_audit
+
+    report = await run_audit(api.app)
+    return Audit(**report.as_json())
+
+
+def _view(summary: Summary) -> SummaryView:
+    return SummaryView(
+        placed=summary.placed,
+        open=summary.open,
+        by_status=dict(summary.by_status),
+        captured=dict(summary.captured),
+        refunded=dict(summary.refunded),
+        refused_because=dict(summary.refused_because.most_common(MAX_REASONS)),
+        latency_ms=Latency(p50=summary.latency(P50), p99=summary.latency(P99)),
+    )

@@ -1,0 +1,139 @@
+"""An order's story as the API tells it: data for programs, sentences for people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Literal
+
+from pydantic import BaseModel, Field, JsonValue
+
+from conveyor.app.explain import Story, sentences
+from conveyor.entrypoints.http.order_views import order_view
+from conveyor.entrypoints.http.schemas import Amount, OrderView, Time, when
+from conveyor.messaging.message import iso
+from conveyor.messaging.registry import Registry
+
+
+class StopView(BaseModel):
+    """A step of the order's routing slip, and how far it is."""
+
+    step: str
+    undo: str
+    state: Literal["done", "now", "ahead", "undone", "undoing", "not_taken"]
+
+
+class EventView(BaseModel):
+    """Something that happened; `says` it."""
+
+    at: Time
+    event: str
+    step: str
+    attempt: int
+    version: int
+    detail: dict[str, JsonValue]
+    says: str
+
+
+class CallView(BaseModel):
+    """A call to a provider: its intent was written before it was made."""
+
+    step: str
+    attempt: int
+    state: str
+    intended_at: Time
+    ended_at: Time | None
+
+
+class PaymentView(BaseModel):
+    """The order's money."""
+
+    currency: str
+    method: str
+    reference: str
+    authorized: Amount
+    captured: Amount
+    refunded: Amount
+    voided: bool
+
+
+class LineView(BaseModel):
+    """A line item's reservation."""
+
+    sku: str
+    quantity: int
+    state: str
+
+
+class ShipmentView(BaseModel):
+    """The order's goods on their way."""
+
+    state: str
+    tracking: str
+    enquiries: int
+    requested_at: Time
+    delivered_at: Time | None
+
+
+class WaitView(BaseModel):
+    """What the order waits for; `until` is null when nothing happens by itself."""
+
+    what: str
+    until: Time | None
+
+
+class ChoiceView(BaseModel):
+    """What can be done about the order."""
+
+    what: Literal["cancel", "redrive", "compensate", "discard"]
+    does: str
+
+
+class StoryView(BaseModel):
+    """All that is known of an order."""
+
+    order: OrderView
+    slip: list[StopView]
+    events: list[EventView]
+    calls: list[CallView]
+    payment: PaymentView | None
+    reservation: list[LineView]
+    shipment: ShipmentView | None
+    parked_because: str | None
+    waits_for: WaitView | None
+    choices: list[ChoiceView]
+    sentences: list[str] = Field(description="The same, told.")
+
+
+def story_view(story: Story, registry: Registry) -> StoryView:
+    """Show a story."""
+    shipment, wait = story.shipment, story.wait
+    return StoryView(
+        order=order_view(story.order, registry),
+        slip=[StopView(**asdict(stop)) for stop in story.slip],
+        events=[EventView(**{**asdict(event), "at": iso(event.at)}) for event in story.events],
+        calls=[
+            CallView(
+                step=call.step,
+                attempt=call.attempt,
+                state=call.state,
+                intended_at=iso(call.intended_at),
+                ended_at=when(call.ended_at),
+            )
+            for call in story.calls
+        ],
+        payment=PaymentView(**asdict(story.payment)) if story.payment else None,
+        reservation=[LineView(**asdict(line)) for line in story.lines],
+        shipment=ShipmentView(
+            state=shipment.state,
+            tracking=shipment.tracking,
+            enquiries=shipment.enquiries,
+            requested_at=iso(shipment.requested_at),
+            delivered_at=when(shipment.delivered_at),
+        )
+        if shipment
+        else None,
+        parked_because=story.parked.cause if story.parked else None,
+        waits_for=WaitView(what=wait.what, until=when(wait.until)) if wait else None,
+        choices=[ChoiceView(**asdict(choice)) for choice in story.choices],
+        sentences=sentences(story),
+    )
