@@ -82,6 +82,12 @@ async def test_a_message_arrives_as_it_was_sent(deployment: Deployment, fifo: bo
     assert message.receipt
 
 
+async def test_of_two_attributes_of_one_name_the_last_counts(deployment: Deployment) -> None:
+    queue = await deployment.queue()
+    await queue.send([Outgoing("a", attributes=(("cause", "first"), ("cause", "last")))])
+    assert (await receive_one(queue)).attributes == (("cause", "last"),)
+
+
 @EACH_KIND
 async def test_an_empty_queue_gives_nothing(deployment: Deployment, fifo: bool) -> None:
     queue = await deployment.queue(fifo=fifo)
@@ -371,6 +377,17 @@ async def test_a_dead_letter_queue_keeps_what_is_received_often(deployment: Depl
         message = await receive_one(dead_letters)
         await dead_letters.set_visibility([VisibilityChange(message.receipt, 0)])
     assert (await receive_one(dead_letters)).receive_count == 4
+
+
+async def test_a_queue_without_a_maximum_keeps_what_is_received_often(
+    deployment: Deployment,
+) -> None:
+    queue = await deployment.queue(max_receives=0)
+    await queue.send([outgoing("a")])
+    for receive_count in (1, 2, 3):
+        message = await receive_one(queue)
+        assert message.receive_count == receive_count
+        await queue.set_visibility([VisibilityChange(message.receipt, 0)])
 
 
 async def test_groups_keep_their_order(deployment: Deployment) -> None:

@@ -20,8 +20,7 @@ def take(books: Books, step_name: str, *group: Order) -> list[Outcome]:
     step = STEPS[step_name]
     assert isinstance(step, LocalStep)
     with books.tx() as tx:
-        assert step.lock
-        step.lock(tx, group)
+        step.gather(tx, group)
         return [step.run(tx, one, Now(NOW_MS)) for one in group]
 
 

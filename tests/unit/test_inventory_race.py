@@ -53,10 +53,10 @@ def consumer(database: Database) -> Callable[[Order, str], Awaitable[Outcome]]:
 
 
 def take(tx: Tx, group: Sequence[tuple[Order, str]]) -> list[Outcome]:
-    lock = STEPS["inventory.reserve"]
-    assert isinstance(lock, LocalStep)
-    assert lock.lock
-    lock.lock(tx, [one for one, _ in group])
+    first = STEPS["inventory.reserve"]
+    assert isinstance(first, LocalStep)
+
+    first.gather(tx, [one for one, _ in group])
     outcomes = []
     for one, name in group:
         step = STEPS[name]

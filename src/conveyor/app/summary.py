@@ -1,8 +1,9 @@
 """How a merchant's orders stand, cheap enough to be asked every second.
 
-What is open is counted each time, on the index of the open orders. The rest reads every order, so
-it goes page by page, to hold up no other read for long, and is remembered for as long as makes it
-cost a small part of one processor; when nothing is open and nothing was placed, until that changes.
+What is open is counted on the index of the open orders. The rest reads every order, so it goes
+page by page, to hold up no other read for long. What was costly is remembered for so long that all
+of it takes a small part of one processor; while nothing is open and nothing is placed, until that
+changes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -24,6 +26,8 @@ from conveyor.services.payments.store import payments
 PAGE_ROWS = 2_000
 REST_FACTOR = 20
 """After a look at everything, so many times as long as it took until the next."""
+COSTLY_MS = 10
+"""What takes less is found anew each time."""
 MAX_REMEMBERED = 100
 P50, P99 = 0.5, 0.99
 AFTER_ALL = "\U0010ffff"
@@ -74,37 +78,45 @@ class _State:
     newest: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    summary: Summary
-    state: _State
-    until: int
-
-
 class Summaries:
     """Gives summaries, and remembers what was costly to find."""
 
     def __init__(self, database: Database, ambient: Ambient) -> None:
         self._database = database
         self._ambient = ambient
-        self._remembered: dict[Which, _Remembered] = {}
+        self._states: dict[Which, tuple[_State, int]] = {}
+        self._summaries: dict[Which, tuple[Summary, _State, int]] = {}
 
     async def of(self, which: Which) -> Summary:
-        """Sum up these orders. `open` is of now; while it is not 0, the rest may be older."""
-        state = await self._database.read(lambda tx: _state(tx, which))
+        """Sum up these orders. While some are open, all but their number may be older."""
+        state = await self._state_of(which)
         begun = self._ambient.now_ms()
-        known = self._remembered.get(which)
-        if known and (begun < known.until if state.open else known.state == state):
-            return replace(known.summary, open=state.open)
+        if which in self._summaries:
+            summary, then, until = self._summaries[which]
+            if begun < until if state.open else state == then:
+                return replace(summary, open=state.open)
         summary = Summary(open=state.open)
         page = _Page(which)
         while not page.last:
-            page = await self._database.read(lambda tx, page=page: page.add_next(tx, summary))  # type: ignore[misc]
-        now = self._ambient.now_ms()
-        if len(self._remembered) >= MAX_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[which] = _Remembered(summary, state, now + REST_FACTOR * (now - begun))
+            page = await self._database.read(partial(page.add_next, summary))
+        if len(self._summaries) >= MAX_REMEMBERED:
+            self._summaries.clear()
+            self._states.clear()
+        self._summaries[which] = summary, state, self._rest_until(begun)
         return summary
+
+    async def _state_of(self, which: Which) -> _State:
+        begun = self._ambient.now_ms()
+        state, until = self._states.get(which, (None, 0))
+        if state is None or begun >= until:
+            state = await self._database.read(lambda tx: _state(tx, which))
+            self._states[which] = state, self._rest_until(begun)
+        return state
+
+    def _rest_until(self, begun: int) -> int:
+        now = self._ambient.now_ms()
+        cost = now - begun
+        return now + REST_FACTOR * cost if cost >= COSTLY_MS else now
 
 
 def _state(tx: Tx, which: Which) -> _State:
@@ -134,7 +146,7 @@ class _Page:
     after: str = ""
     last: bool = False
 
-    def add_next(self, tx: Tx, summary: Summary) -> _Page:
+    def add_next(self, summary: Summary, tx: Tx) -> _Page:
         """Add the orders of the next page to a summary."""
         found, cursor, conditions = _source(tx, self.which)
         rest = sa.select(cursor.label("cursor")).select_from(found)

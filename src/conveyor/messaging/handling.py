@@ -192,8 +192,8 @@ def gather(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
     for order, due in group:
         for name in (due, *_also(desk, order, due)):
             step = desk.registry.steps.get(name)
-            if step and step.gather:
-                members[step.gather].append(order)
+            if step:
+                members[step.gathering].append(order)
     for gathering in sorted(members, key=lambda g: g.__qualname__):
         gathering(tx, members[gathering])
 

@@ -27,9 +27,17 @@ class Now:
 class AnyStep:
     """What both kinds of steps share: how an awaited answer, or its absence, moves the order on."""
 
-    gather: Gather | None = None
-    """Called once for a group, before its members: takes row locks in one fixed order, and reads
-    what the members would each read into `tx.gathered`."""
+    def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
+        """Take row locks in one fixed order, and read into `tx.gathered` what each would read.
+
+        Called once for a group, before its members; a member finds what it needs gathered, or
+        reads it for itself.
+        """
+
+    @property
+    def gathering(self) -> Gather:
+        """What `gather` is known by: steps with the same one are gathered together."""
+        return self.gather
 
     def group(self, order: Order) -> str:
         """Give the message group on a FIFO queue: what must be handled strictly in order."""
@@ -53,9 +61,19 @@ class LocalStep(AnyStep):
         *,
         gather: Gather | None = None,
     ) -> None:
-        """See `AnyStep.gather`."""
+        """For `gather` see the method, which it stands in for."""
         self.run = run
-        self.gather = gather
+        self._gather = gather
+
+    def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
+        """Do what the step was given for it."""
+        if self._gather:
+            self._gather(tx, orders)
+
+    @property
+    def gathering(self) -> Gather:
+        """Tell steps apart that gather alike: reserve and release lock the same rows, once."""
+        return self._gather or super().gathering
 
 
 class CallStep(AnyStep, ABC, Generic[Q, A]):

@@ -17,7 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from conveyor.messaging.errors import VersionConflictError
 
 T = TypeVar("T")
-Params = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Row = Mapping[str, Any]
+Params = Row | Sequence[Row]
 
 
 class PerDialect:
@@ -38,9 +39,10 @@ class Tx:
         """Wrap a connection whose transaction has begun."""
         self.connection = connection
         self.dialect: str = connection.dialect.name
-        self.gathered: dict[tuple[str, str], Any] = {}
+        self.gathered: dict[tuple[str, ...], Any] = {}
         """What a step has read for its whole group at once, by table and key."""
-        self._later: dict[int, tuple[Statement, list[Mapping[str, Any]], bool]] = {}
+        self._later: dict[int, tuple[Statement, list[Row], bool]] = {}
+        self._sums: dict[tuple[int, tuple[Any, ...]], dict[str, Any]] = {}
 
     def execute(
         self, statement: Statement, params: Params | None = None
@@ -50,9 +52,7 @@ class Tx:
             statement = statement.by_dialect[self.dialect]
         return self.connection.execute(statement, params)
 
-    def later(
-        self, statement: Statement, params: Mapping[str, Any], *, must_match: bool = False
-    ) -> None:
+    def later(self, statement: Statement, params: Row, *, must_match: bool = False) -> None:
         """Run a statement before the commit, together with its like in one batch.
 
         Its like is the same object: a statement of a module, not one built for the occasion.
@@ -65,10 +65,31 @@ class Tx:
         else:
             entry[1].append(params)
 
+    def add(
+        self,
+        statement: Statement,
+        key: Row,
+        amounts: Mapping[str, int],
+        *,
+        must_match: bool = False,
+    ) -> None:
+        """Do as `later` does, but rows with the same key become one, their amounts added up.
+
+        A whole group that takes from one row then writes it once.
+        """
+        index = (id(statement), tuple(key.values()))
+        row = self._sums.get(index)
+        if row is None:
+            row = self._sums[index] = {**key, **amounts}
+            self.later(statement, row, must_match=must_match)
+            return
+        for name, amount in amounts.items():
+            row[name] += amount
+
     def flush(self) -> None:
         """Run what `later` holds, in the order of its first use."""
-        self.gathered.clear()  # what follows must see what is written here
-        held, self._later = self._later, {}
+        held = self._later
+        self._forget()  # what follows must see what is written here
         for statement, rows, must_match in held.values():
             result = self.execute(statement, rows)
             if must_match and result.rowcount != len(rows):
@@ -83,10 +104,13 @@ class Tx:
             yield
             self.flush()
         except BaseException:
-            self._later = {}
+            self._forget()
             nested.rollback()
             raise
         nested.commit()
+
+    def _forget(self) -> None:
+        self._later, self._sums, self.gathered = {}, {}, {}
 
 
 class Database(Protocol):

@@ -176,7 +176,7 @@ class EmbeddedQueue:
     def _redrive(self, rows: list[Leased], now: int) -> list[Leased]:
         """Move what was received too often to the dead-letter queue; gives the others."""
         most, there = self.spec.max_receives, self._dead_letters
-        if there is None or all(row.receive_count <= most for row in rows):
+        if there is None or not most or all(row.receive_count <= most for row in rows):
             return rows
         dead = [row for row in rows if row.receive_count > most]
         cause = ("cause", f"received {most} times from {self.spec.name} and never deleted")
@@ -210,8 +210,9 @@ def _lease(receipt: str) -> Lease | None:
 
 
 def _encode(attributes: Sequence[tuple[str, str]]) -> str:
-    return orjson.dumps(attributes).decode() if attributes else ""
+    """As JSON; of two with the same name the last one counts, as on SQS."""
+    return orjson.dumps(dict(attributes)).decode() if attributes else ""
 
 
 def _decode(attributes: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in orjson.loads(attributes)) if attributes else ()
+    return tuple(orjson.loads(attributes).items()) if attributes else ()

@@ -45,9 +45,11 @@ def next_batch(
     left: list[int] = []
     groups: set[str] = set()
     size = 0
-    for index in waiting:
+    for place, index in enumerate(waiting):
+        if len(taken) == MAX_BATCH_ENTRIES:
+            return taken, [*left, *waiting[place:]]
         message = messages[index]
-        fits = len(taken) < MAX_BATCH_ENTRIES and size + size_of(message) <= MAX_BATCH_BYTES
+        fits = size + size_of(message) <= MAX_BATCH_BYTES
         if fits and not (one_a_group and message.group in groups):
             taken.append(index)
             size += size_of(message)

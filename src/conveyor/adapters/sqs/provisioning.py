@@ -25,9 +25,11 @@ FIXED_AT_CREATION = {"FifoQueue"}
 async def provision(api: Calls, queue: SqsQueue, dead_letters: SqsQueue) -> list[str]:
     """Make both queues what their specs say; gives the names (of the specs) of those created."""
     created = await _ensure(api, dead_letters, attributes(dead_letters.spec))
-    arn = (await _attributes_of(api, dead_letters))["QueueArn"]
-    redrive = {"deadLetterTargetArn": arn, "maxReceiveCount": str(queue.spec.max_receives)}
-    wanted = attributes(queue.spec) | {"RedrivePolicy": json.dumps(redrive)}
+    wanted = attributes(queue.spec)
+    if queue.spec.max_receives:
+        arn = (await _attributes_of(api, dead_letters))["QueueArn"]
+        redrive = {"deadLetterTargetArn": arn, "maxReceiveCount": str(queue.spec.max_receives)}
+        wanted["RedrivePolicy"] = json.dumps(redrive)
     return created + await _ensure(api, queue, wanted)
 
 
@@ -38,7 +40,7 @@ def attributes(spec: QueueSpec) -> dict[str, str]:
         "MessageRetentionPeriod": str(spec.retention_seconds),
         "SqsManagedSseEnabled": "true",
     }
-    return wanted | FIFO_ATTRIBUTES if spec.fifo else wanted
+    return wanted | (FIFO_ATTRIBUTES if spec.fifo else {})
 
 
 async def _ensure(api: Calls, queue: SqsQueue, wanted: Mapping[str, str]) -> list[str]:

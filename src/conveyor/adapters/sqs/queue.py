@@ -23,6 +23,7 @@ from conveyor.messaging.queue import (
 from conveyor.messaging.queue_limits import ATTRIBUTE_TYPE, refused
 
 MS = 1000
+FIFO_SEND_MESSAGES = 1000  # looked at together, so that groups keep their order and batches fill up
 SYSTEM_ATTRIBUTES = ["ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"]
 DEPTH_ATTRIBUTES = [
     "ApproximateNumberOfMessages",
@@ -63,23 +64,23 @@ class SqsQueue:
         self._tuning = tuning
         self._url: str | None = None
         self._looking_up = asyncio.Lock()
-        self._sends: Batcher[Outgoing, bool] = self._batcher(self._send)
+        self._sends: Batcher[Outgoing, bool] = (
+            self._batcher(self._send, FIFO_SEND_MESSAGES, lanes=1)
+            if spec.fifo
+            else self._batcher(self._send)
+        )
         self._deletes = self._batcher(self._runner("delete_message_batch"))
         self._changes = self._batcher(self._runner("change_message_visibility_batch"))
 
     async def send(self, messages: Sequence[Outgoing]) -> list[int]:
-        """Send in batches, on FIFO queues one after another and each group in its order.
+        """Send in full batches, on FIFO queues one after another and each group in its order.
 
         What SQS would never take is logged and not sent. When some batches got no answer their
         messages count as not accepted: they may be there all the same, and sent again be doubled.
         """
         never = set(refused(self.spec, messages))
         indexes = [index for index in range(len(messages)) if index not in never]
-        taken = [messages[index] for index in indexes]
-        if self.spec.fifo:
-            accepted = await self._send(taken)
-        else:
-            accepted = await _answers([self._sends.submit(message) for message in taken])
+        accepted = await _answers([self._sends.submit(messages[index]) for index in indexes])
         lost = {index for index, ok in zip(indexes, accepted, strict=True) if not ok}
         return sorted(never | lost)
 
@@ -147,11 +148,16 @@ class SqsQueue:
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
         return await self._api.call(self.name, operation, QueueUrl=await self.url(), **parameters)
 
-    def _batcher(self, handle: Callable[[list[T]], Awaitable[list[bool]]]) -> Batcher[T, bool]:
+    def _batcher(
+        self,
+        handle: Callable[[list[T]], Awaitable[list[bool]]],
+        max_size: int = MAX_BATCH_ENTRIES,
+        lanes: int | None = None,
+    ) -> Batcher[T, bool]:
         return Batcher(
             handle,
-            MAX_BATCH_ENTRIES,
-            lanes=self._tuning.lanes,
+            max_size,
+            lanes=lanes or self._tuning.lanes,
             linger_seconds=self._tuning.linger_seconds,
             full_lanes=True,
         )

@@ -64,4 +64,4 @@ def trouble_of(error: Exception) -> TroubleError | None:
 
 def _sentence(error: ConveyorError) -> str:
     text = str(error)
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    return text if text.endswith((".", "!", "?")) else f"{text}."

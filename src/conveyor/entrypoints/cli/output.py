@@ -34,7 +34,7 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
     for column in columns:
         side = "right" if column in right else "left"
         shown.add_column(column, justify=side, overflow="fold")  # type: ignore[arg-type]

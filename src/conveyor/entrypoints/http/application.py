@@ -45,6 +45,7 @@ def create_http(
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         exception_handlers=HANDLERS,
     )
     engine = app.engine

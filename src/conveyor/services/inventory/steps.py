@@ -16,47 +16,45 @@ def reserve(tx: Tx, order: Order, _now: Now) -> Outcome:
     """Take everything the order wants, or nothing; sold out and unknown are refusals."""
     items = order.body["items"]
     units = wanted(items)
-    taken: list[str] = []
+    there = store.available(tx, order.merchant, units)
     for sku, count in units.items():
-        if not store.take(tx, order.merchant, sku, count):
-            for earlier in taken:
-                store.give_back(tx, order.merchant, earlier, units[earlier])
-            return _refusal(tx, order.merchant, sku, count)
-        taken.append(sku)
-    store.add_reservations(tx, order.id, items)
+        left = there[sku]
+        if left is None:
+            return Refused(f"unknown SKU: {sku}")
+        if left < count:
+            detail = {"sku": sku, "wanted": count, "available": left}
+            return Refused(f"sold out: {sku}", detail)
+    store.take(tx, order.merchant, order.id, items, units)
     return Done({"reserved": units})
 
 
 def release(tx: Tx, order: Order, _now: Now) -> Outcome:
     """Compensate `reserve`. What was sold meanwhile has left the warehouse and stays sold."""
-    store.release(tx, order.merchant, order.id, wanted(order.body["items"]))
+    store.release(tx, order.merchant, order.id)
     return Done()
 
 
 def sell(tx: Tx, order: Order, _now: Now) -> Outcome:
     """Count the order's reservation as sold, in the transaction in which the goods leave."""
-    store.sell(tx, order.merchant, order.id, wanted(order.body["items"]))
+    store.sell(tx, order.merchant, order.id)
     return Done()
 
 
-def lock_stock(tx: Tx, orders: Sequence[Order]) -> None:
-    """Lock all the stock that a group of orders will touch."""
-    if tx.dialect == "postgresql":  # spares SQLite the reading of every order's body
-        store.lock_levels(
-            tx, ((order.merchant, item["sku"]) for order in orders for item in order.body["items"])
-        )
+def gather_stock(tx: Tx, orders: Sequence[Order]) -> None:
+    """Lock and read, once for a group, all that its orders want."""
+    keys = ((order.merchant, item["sku"]) for order in orders for item in order.body["items"])
+    store.gather_available(tx, keys)
 
 
-def _refusal(tx: Tx, merchant: str, sku: str, wanted_units: int) -> Refused:
-    level = store.level(tx, merchant, sku)
-    if level is None:
-        return Refused(f"unknown SKU: {sku}")
-    detail = {"sku": sku, "wanted": wanted_units, "available": level.available}
-    return Refused(f"sold out: {sku}", detail)
+def gather_reservations(tx: Tx, orders: Sequence[Order]) -> None:
+    """Read, once for a group, what is held for its orders, and lock the stock it came from."""
+    store.gather_held(tx, (order.id for order in orders))
+    if tx.dialect == "postgresql":  # SQLite has one writer, and needs no reading of every body
+        gather_stock(tx, orders)
 
 
 STEPS: Mapping[str, AnyStep] = {
-    "inventory.reserve": LocalStep(reserve, gather=lock_stock),
-    "inventory.release": LocalStep(release, gather=lock_stock),
-    "inventory.sell": LocalStep(sell, gather=lock_stock),
+    "inventory.reserve": LocalStep(reserve, gather=gather_stock),
+    "inventory.release": LocalStep(release, gather=gather_reservations),
+    "inventory.sell": LocalStep(sell, gather=gather_reservations),
 }

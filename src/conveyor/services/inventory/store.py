@@ -50,12 +50,8 @@ reservations = sa.Table(
 
 _units = sa.bindparam("units", type_=sa.BigInteger)
 _here = (stock.c.merchant == sa.bindparam("of_merchant")) & (stock.c.sku == sa.bindparam("of_sku"))
-_holds = sa.exists().where(
-    reservations.c.order_id == sa.bindparam("of_order"),
-    reservations.c.sku == stock.c.sku,
-    reservations.c.state == RESERVED,
-)
 
+# Whoever takes has read the level under its lock; the condition stands all the same.
 _TAKE = (
     sa.update(stock)
     .where(_here, stock.c.available >= _units)
@@ -63,25 +59,28 @@ _TAKE = (
 )
 _GIVE_BACK = (
     sa.update(stock)
-    .where(_here)
+    .where(_here, stock.c.reserved >= _units)
     .values(available=stock.c.available + _units, reserved=stock.c.reserved - _units)
 )
-_RELEASE = _GIVE_BACK.where(_holds)
 _SELL = (
     sa.update(stock)
-    .where(_here, _holds)
+    .where(_here, stock.c.reserved >= _units)
     .values(reserved=stock.c.reserved - _units, sold=stock.c.sold + _units)
 )
 _RESERVE_LINE = sa.insert(reservations)
-# Each follows its own move of the stock, which looks for lines that are still reserved.
 _END = sa.update(reservations).where(
     reservations.c.order_id == sa.bindparam("of_order"), reservations.c.state == RESERVED
 )
 _END_RELEASED = _END.values(state=RELEASED)
 _END_SOLD = _END.values(state=SOLD)
+_HELD = sa.select(reservations.c.order_id, reservations.c.sku, reservations.c.quantity).where(
+    reservations.c.order_id.in_(sa.bindparam("orders", expanding=True)),
+    reservations.c.state == RESERVED,
+)
 
+# In one order: two groups that want the same SKUs in different orders would else deadlock.
 _LOCK = (
-    sa.select(stock.c.sku)
+    sa.select(stock.c.merchant, stock.c.sku, stock.c.available)
     .where(sa.tuple_(stock.c.merchant, stock.c.sku).in_(sa.bindparam("keys", expanding=True)))
     .order_by(stock.c.merchant, stock.c.sku)
     .with_for_update()
@@ -110,41 +109,52 @@ def _set_available(insert: Any) -> sa.Executable:  # noqa: ANN401 - either diale
 _SET = PerDialect(_set_available)
 
 
-def lock_levels(tx: Tx, keys: Iterable[tuple[str, str]]) -> None:
-    """Lock the stock of these (merchant, SKU) until the transaction ends, in one fixed order.
-
-    Two groups that want the same SKUs in different orders would otherwise deadlock. SQLite has
-    one writer and needs none of it.
-    """
-    if tx.dialect == "postgresql" and (distinct := list(set(keys))):
-        tx.execute(_LOCK, {"keys": distinct}).all()
-
-
-def take(tx: Tx, merchant: str, sku: str, units: int) -> bool:
-    """Move units from available to reserved; False, and nothing moved, when there are too few."""
-    return tx.execute(_TAKE, _at(merchant, sku, units)).rowcount == 1
+def gather_available(tx: Tx, keys: Iterable[tuple[str, str]]) -> None:
+    """Lock the stock of these (merchant, SKU) until the transaction ends, and read it once."""
+    wanted = {key for key in keys if (stock.name, *key) not in tx.gathered}
+    if not wanted:
+        return
+    tx.gathered.update(dict.fromkeys((stock.name, *key) for key in wanted))
+    for merchant, sku, available in tx.execute(_LOCK, {"keys": sorted(wanted)}):
+        tx.gathered[stock.name, merchant, sku] = available
 
 
-def give_back(tx: Tx, merchant: str, sku: str, units: int) -> None:
-    """Undo a `take` of this transaction."""
-    tx.execute(_GIVE_BACK, _at(merchant, sku, units))
+def available(tx: Tx, merchant: str, skus: Iterable[str]) -> dict[str, int | None]:
+    """Give the units that can be taken in this transaction; None for a SKU never had."""
+    skus = tuple(skus)
+    gather_available(tx, ((merchant, sku) for sku in skus))
+    return {sku: tx.gathered[stock.name, merchant, sku] for sku in skus}
 
 
-def add_reservations(tx: Tx, order_id: str, items: Items) -> None:
-    """Write down, before the commit, what was taken for each line of the order."""
+def take(tx: Tx, merchant: str, order_id: str, items: Items, units: Mapping[str, int]) -> None:
+    """Reserve for an order what `available` says is there. Taking more fails the transaction."""
+    for sku, count in units.items():
+        tx.gathered[stock.name, merchant, sku] -= count
+        tx.add(_TAKE, _at(merchant, sku), {"units": count}, must_match=True)
     for line, item in enumerate(items, start=1):
         row = {"order_id": order_id, "line": line, "sku": item["sku"]}
         tx.later(_RESERVE_LINE, row | {"quantity": item["quantity"], "state": RESERVED})
 
 
-def release(tx: Tx, merchant: str, order_id: str, units: Mapping[str, int]) -> None:
+def gather_held(tx: Tx, order_ids: Iterable[str]) -> None:
+    """Read once what is reserved for these orders."""
+    ids = [order_id for order_id in order_ids if (reservations.name, order_id) not in tx.gathered]
+    if not ids:
+        return
+    tx.gathered.update({(reservations.name, order_id): {} for order_id in ids})
+    for order_id, sku, quantity in tx.execute(_HELD, {"orders": ids}):
+        held = tx.gathered[reservations.name, order_id]
+        held[sku] = held.get(sku, 0) + quantity
+
+
+def release(tx: Tx, merchant: str, order_id: str) -> None:
     """Make what is still reserved for the order available again, before the commit."""
-    _end(tx, merchant, order_id, units, (_RELEASE, _END_RELEASED))
+    _end(tx, merchant, order_id, (_GIVE_BACK, _END_RELEASED))
 
 
-def sell(tx: Tx, merchant: str, order_id: str, units: Mapping[str, int]) -> None:
+def sell(tx: Tx, merchant: str, order_id: str) -> None:
     """Turn what is still reserved for the order into sold, before the commit."""
-    _end(tx, merchant, order_id, units, (_SELL, _END_SOLD))
+    _end(tx, merchant, order_id, (_SELL, _END_SOLD))
 
 
 def level(tx: Tx, merchant: str, sku: str) -> StockLevel | None:
@@ -168,17 +178,17 @@ def import_stock(tx: Tx, merchant: str, rows: Iterable[tuple[str, int]]) -> int:
 
     Gives the number of SKUs set.
     """
-    available = last_wins(rows)
-    lock_levels(tx, ((merchant, sku) for sku in available))
-    if available:
+    levels = last_wins(rows)
+    gather_available(tx, ((merchant, sku) for sku in levels))
+    if levels:
         tx.execute(
             _SET,
             [
                 {"merchant": merchant, "sku": sku, "available": units, "received": units}
-                for sku, units in available.items()
+                for sku, units in levels.items()
             ],
         )
-    return len(available)
+    return len(levels)
 
 
 def list_stock(tx: Tx, merchant: str, limit: int, cursor: str = "") -> list[StockLevel]:
@@ -187,18 +197,16 @@ def list_stock(tx: Tx, merchant: str, limit: int, cursor: str = "") -> list[Stoc
     return [StockLevel(*row) for row in tx.execute(_PAGE, page)]
 
 
-def _at(merchant: str, sku: str, units: int) -> dict[str, Any]:
-    return {"of_merchant": merchant, "of_sku": sku, "units": units}
+def _at(merchant: str, sku: str) -> dict[str, Any]:
+    return {"of_merchant": merchant, "of_sku": sku}
 
 
-def _end(
-    tx: Tx,
-    merchant: str,
-    order_id: str,
-    units: Mapping[str, int],
-    statements: tuple[sa.Update, sa.Update],
-) -> None:
+def _end(tx: Tx, merchant: str, order_id: str, statements: tuple[sa.Update, sa.Update]) -> None:
     move, end = statements
-    for sku, count in units.items():
-        tx.later(move, _at(merchant, sku, count) | {"of_order": order_id})
-    tx.later(end, {"of_order": order_id})
+    gather_held(tx, [order_id])
+    held = tx.gathered[reservations.name, order_id]
+    for sku, count in held.items():
+        tx.add(move, _at(merchant, sku), {"units": count}, must_match=True)
+    if held:
+        tx.later(end, {"of_order": order_id})
+        held.clear()  # doing it twice is harmless

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from conveyor.messaging.errors import NotAppliedError
@@ -42,6 +42,11 @@ class PaymentStep(CallStep[PaymentRequest, PaymentAnswer]):
         self._send = send
         self._due = due
         self._write = write
+
+    def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
+        """Read the payments of a group at once; an authorization finds none and reads none."""
+        if self._due is not authorization_due:
+            store.gather(tx, [order.id for order in orders])
 
     def prepare(self, tx: Tx, order: Order, now: Now) -> PaymentRequest | Outcome:  # noqa: ARG002 - the port's
         """A free order is done without a call."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
@@ -44,7 +46,7 @@ _MODEL = (
 _THIS_ORDER = _row.order_id == sa.bindparam("of_order")
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
 
-_OF_ORDER = sa.select(*_MODEL).where(_THIS_ORDER)
+_OF_ORDERS = sa.select(*_MODEL).where(_row.order_id.in_(sa.bindparam("orders", expanding=True)))
 _INSERT = sa.insert(payments)
 _CAPTURE = (
     sa.update(payments)
@@ -56,9 +58,19 @@ _REFUND = sa.update(payments).where(_THIS_ORDER).values(refunded=_row.refunded +
 
 
 def of_order(tx: Tx, order_id: str) -> Payment | None:
-    """Read one order's payment; None: nothing was ever authorized."""
-    row = tx.execute(_OF_ORDER, {"of_order": order_id}).one_or_none()
-    return None if row is None else Payment(*row)
+    """Give one order's payment, gathered or read; None: nothing was ever authorized."""
+    gather(tx, [order_id])
+    payment: Payment | None = tx.gathered[payments.name, order_id]
+    return payment
+
+
+def gather(tx: Tx, order_ids: Sequence[str]) -> None:
+    """Read the payments of these orders once, for `of_order`."""
+    ids = [order_id for order_id in order_ids if (payments.name, order_id) not in tx.gathered]
+    if ids:
+        tx.gathered.update(dict.fromkeys((payments.name, order_id) for order_id in ids))
+        for row in tx.execute(_OF_ORDERS, {"orders": ids}):
+            tx.gathered[payments.name, row.order_id] = Payment(*row)
 
 
 def add(tx: Tx, payment: Payment) -> None:

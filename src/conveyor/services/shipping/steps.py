@@ -7,7 +7,7 @@ prepare -> call -> record -> awaits the delivery -> answered: done
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from conveyor.messaging.errors import NotAppliedError, UnansweredError
@@ -65,6 +65,10 @@ class Ship(CallStep[ShipRequest, Shipped]):
         self._carrier = carrier
         self._delivery_seconds = delivery_seconds
         self._max_enquiries = max_enquiries
+
+    def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
+        """Read the shipments of a group at once."""
+        store.gather(tx, [order.id for order in orders])
 
     def prepare(self, tx: Tx, order: Order, now: Now) -> ShipRequest | Outcome:
         """Write the shipment with the intent, so that no confirmation can come before it."""

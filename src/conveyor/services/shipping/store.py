@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -53,7 +54,7 @@ def _request(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
 
 
 _REQUEST = PerDialect(_request)
-_FIND = sa.select(shipments).where(_this)
+_FIND = sa.select(shipments).where(shipments.c.order_id.in_(sa.bindparam("orders", expanding=True)))
 _ANSWERED = (
     sa.update(shipments)
     .where(_this)
@@ -79,9 +80,19 @@ _UNDELIVERED = (
 
 
 def shipment_of(tx: Tx, order_id: str) -> Shipment | None:
-    """Give the shipment of an order; None before it was asked for."""
-    row = tx.execute(_FIND, {"of_order": order_id}).one_or_none()
-    return Shipment(*row) if row else None
+    """Give the shipment of an order, gathered or read; None before it was asked for."""
+    gather(tx, [order_id])
+    shipment: Shipment | None = tx.gathered[shipments.name, order_id]
+    return shipment
+
+
+def gather(tx: Tx, order_ids: Sequence[str]) -> None:
+    """Read the shipments of these orders once, for `shipment_of`."""
+    ids = [order_id for order_id in order_ids if (shipments.name, order_id) not in tx.gathered]
+    if ids:
+        tx.gathered.update(dict.fromkeys((shipments.name, order_id) for order_id in ids))
+        for row in tx.execute(_FIND, {"orders": ids}):
+            tx.gathered[shipments.name, row.order_id] = Shipment(*row)
 
 
 def note_request(tx: Tx, order_id: str, now_ms: int) -> None:

@@ -1,0 +1,172 @@
+"""A whole system that answers HTTP: in a thread of its own, on an ephemeral port."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Coroutine
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from conveyor.app.composition import SERVICES, App, open_app
+from conveyor.entrypoints.http import create_http
+from conveyor.entrypoints.server import Listening, listen, run_until, url_of
+from conveyor.services.access import store as keys
+from conveyor.services.access.model import new_local_key
+from conveyor.services.shipping.webhooks import write_secret
+from conveyor.settings import Settings
+
+PATIENCE_SECONDS = 20.0
+GLANCE_SECONDS = 0.01
+WEBHOOK_SECRET = write_secret(b"a secret between carrier and us!")
+MERCHANT = "default"
+ALL_SCOPES = ("place", "read", "operate")
+
+T = TypeVar("T")
+
+
+class Server:
+    """Starts with the `with` block and stops cleanly at its end."""
+
+    def __init__(self, data: Path, services: Collection[str] = SERVICES, **settings: Any) -> None:
+        given = {"webhook_secret": WEBHOOK_SECRET, "max_receives": 1, **settings}
+        self._settings = Settings(data=data, **given)
+        self._services = services
+        self._local = new_local_key(secrets.token_bytes, MERCHANT)
+        self._socket = listen("127.0.0.1", 0)
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
+        self._clients: list[httpx.Client] = []
+        self._broke: BaseException | None = None
+        self.app: App
+        self.url = url_of(self._socket)
+        self.local_key = self._local.text
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(PATIENCE_SECONDS)
+        assert self._broke is None, self._broke
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self._clients:
+            client.close()
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive()
+        if self._broke is not None:
+            raise self._broke
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the server's own event loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_SECONDS)
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """Give a client with this key; '' for none, by default the local key."""
+        key = self.local_key if key is None else key
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_SECONDS)
+        self._clients.append(client)
+        return client
+
+    def client_of(self, merchant: str, scopes: Collection[str] = ALL_SCOPES) -> httpx.Client:
+        """Give a client with a new key of this merchant."""
+        now = self.app.engine.now()
+        _, text = self.run(
+            self.app.engine.database.run(
+                lambda tx: keys.create(
+                    tx, secrets.token_bytes, merchant=merchant, scopes=scopes, label="", now=now
+                )
+            )
+        )
+        return self.client(text)
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        try:
+            self.app = await open_app(self._settings)
+            try:
+                http = create_http(self.app, local=self._local)
+                listening = Listening(http, self._socket)
+                await run_until(self._stop, self.app, self._services, listening, self._ready.set)
+            finally:
+                await self.app.close()
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits for it
+            self._broke = error
+        finally:
+            self._ready.set()
+            self._socket.close()
+
+
+def wait_until(look: Callable[[], T], is_so: Callable[[T], bool]) -> T:
+    """Look until it is so; gives what was seen last, and fails when it never is."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        seen = look()
+        if is_so(seen):
+            return seen
+        assert time.monotonic() < give_up_at, seen
+        time.sleep(GLANCE_SECONDS)
+
+
+def wait_for(client: httpx.Client, order_id: str, *statuses: str) -> Any:
+    """Wait until an order has one of these statuses; gives the order."""
+    return wait_until(
+        lambda: client.get(f"/v1/orders/{order_id}").json(),
+        lambda order: order.get("status") in statuses,
+    )
+
+
+def order_of(**changes: Any) -> dict[str, Any]:
+    """Give the body of an order for two CDs; None takes a field away."""
+    body: dict[str, Any] = {
+        "flow": "shop",
+        "reference": "cdnow-1",
+        "customer": {"id": "00001", "email": "a@example.com"},
+        "currency": "USD",
+        "items": [{"sku": "CD", "quantity": 2, "unit_price": 1177}],
+        "total": 2354,
+        "payment": {"method": "card_ok"},
+        "shipping": {"name": "A. Buyer", "city": "Springfield", "country": "US"},
+        "metadata": {},
+    }
+    return {name: value for name, value in {**body, **changes}.items() if value is not None}
+
+
+def paid_by(method: str, **changes: Any) -> dict[str, Any]:
+    """Give the body of an order that is paid by this method."""
+    return order_of(payment={"method": method}, **changes)
+
+
+def place(client: httpx.Client, body: dict[str, Any] | None = None, key: str = "") -> str:
+    """Place an order; gives its id."""
+    headers = {"idempotency-key": key} if key else {}
+    answer = client.post("/v1/orders", json=body or order_of(), headers=headers)
+    assert answer.status_code == 202, answer.text
+    order_id: str = answer.json()["id"]
+    return order_id
+
+
+def stock_up(client: httpx.Client, units: int = 1_000_000) -> None:
+    """Make CDs available."""
+    assert client.put("/v1/stock/CD", json={"available": units}).status_code == 200
+
+
+def problem_of(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Give the problem that an answer must be."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["status"] == status
+    assert problem["detail"]
+    return problem
+
+
+def fields_of(answer: httpx.Response) -> set[str]:
+    """Give the fields that a problem names."""
+    return {error["field"] for error in problem_of(answer, 422)["errors"]}
