@@ -26,7 +26,6 @@ def trade(books: Books) -> None:
         for one in group:
             steps.reserve(tx, one, Now(NOW_MS))
     with books.tx() as tx:
-        tx.flush()  # the order's next step is another transaction
         steps.sell(tx, COMPLETED_ORDER, Now(NOW_MS))
         steps.release(tx, CANCELLED_ORDER, Now(NOW_MS))
 

@@ -188,6 +188,8 @@ def import_stock(tx: Tx, merchant: str, rows: Iterable[tuple[str, int]]) -> int:
                 for sku, units in levels.items()
             ],
         )
+    for sku in levels:
+        del tx.gathered[stock.name, merchant, sku]  # it was read before it was set
     return len(levels)
 
 
