@@ -65,7 +65,7 @@ def an_order(
     )
 
 
-def insert_order(tx: Tx, order: Order, **changes: Any) -> None:  # noqa: ANN401 - column values
+def insert_order(tx: Tx, order: Order, **changes: Any) -> None:
     """Write an order's row as it is, but for `changes`."""
     row = {column.name: getattr(order, column.name, None) for column in orders.c}
     tx.execute(sa.insert(orders), row | {"body": order.raw_body} | changes)

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.migrations import create_all
 from conveyor.adapters.sqlite.database import SqliteDatabase
-from conveyor.app.composition import SERVICES, App, Parts, queue_specs
+from conveyor.app.composition import App, Parts
+from conveyor.app.installation import installation
 from conveyor.messaging.ambient import Ambient
 from conveyor.settings import Settings
 
@@ -144,6 +145,7 @@ class World:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.settings = Settings(data=directory, **dict(settings or {}))
+        self.installed = installation(self.settings)
         self.elapsed = 0.0
         self.app: App
         self.wrap_queues: Callable[[Any], Any] = lambda queues: queues
@@ -170,16 +172,16 @@ class World:
         database = CrashingDatabase(self.directory / "conveyor.db", inline=True)
         ledger = CrashingDatabase(self.directory / "provider.db", inline=True)
         database.boundaries = ledger.boundaries = boundaries
-        queues = EmbeddedQueues(self.directory / "queue.db", queue_specs(self.settings), ambient)
+        queues = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
         wrapped: Any = CrashingQueues(queues, boundaries)
         return Parts(ambient, database, ledger, self.wrap_queues(wrapped))
 
     async def _live(self, parts: Parts, life: Callable[[App], Coroutine[Any, Any, T]]) -> T:
-        self.app = app = App(self.settings, parts)
+        self.app = app = App(self.settings, parts, self.installed)
         await create_all(app.parts.database)
         await app.open()
         stop = asyncio.Event()
-        running = asyncio.ensure_future(app.run(SERVICES, stop))
+        running = asyncio.ensure_future(app.run(self.installed.services, stop))
         try:
             return await life(app)
         finally:

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     queue_url: str = Field(
         EMBEDDED, description="embedded: or sqs://REGION/PREFIX?endpoint_url=..."
     )
+    extensions: str = Field(
+        "", description="package.module:NAME of an Extension; several with commas between."
+    )
     default_currency: str = Field("USD", pattern="^[A-Z]{3}$")
     intake_merchant: str = Field("default", description="Whose orders come in through the queue.")
     intake_method: str = Field("card_ok", description="Payment method of the plain intake form.")

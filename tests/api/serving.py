@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from conveyor.app.composition import SERVICES, App, open_app
+from conveyor.app.composition import App, open_app
 from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.server import Listening, listen, run_until, url_of
 from conveyor.services.access import store as keys
@@ -32,7 +32,9 @@ T = TypeVar("T")
 class Server:
     """Starts with the `with` block and stops cleanly at its end."""
 
-    def __init__(self, data: Path, services: Collection[str] = SERVICES, **settings: Any) -> None:
+    def __init__(
+        self, data: Path, services: Collection[str] | None = None, **settings: Any
+    ) -> None:
         given = {"webhook_secret": WEBHOOK_SECRET, "max_receives": 1, **settings}
         self._settings = Settings(data=data, **given)
         self._services = services
@@ -93,7 +95,8 @@ class Server:
             try:
                 http = create_http(self.app, local=self._local)
                 listening = Listening(http, self._socket)
-                await run_until(self._stop, self.app, self._services, listening, self._ready.set)
+                wanted = self.app.installed.services if self._services is None else self._services
+                await run_until(self._stop, self.app, wanted, listening, self._ready.set)
             finally:
                 await self.app.close()
         except BaseException as error:  # noqa: BLE001 - raised again by who waits for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -54,8 +55,6 @@ def test_a_signed_confirmation_completes_the_order_and_a_second_changes_nothing(
 
 
 def test_another_implementation_of_standard_webhooks_is_understood(server: Server) -> None:
-    from datetime import UTC, datetime
-
     body = _delivered("01KDVXQG0053EJ2M8Q4N7T6WAB").decode()
     now = datetime.now(UTC)
     headers = {

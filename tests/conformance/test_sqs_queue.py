@@ -13,13 +13,9 @@ from tests.conformance.queue_fixtures import AMBIENT, REGION, Service, fresh_nam
 from tests.server_process import HOST
 from tests.virtual_time import run_virtual, virtual_ambient
 
-from conveyor.adapters.sqs import SqsAddress, SqsQueues, SqsTuning, parse_sqs_url
+from conveyor.adapters.sqs import SqsAddress, SqsQueues, SqsTuning
 from conveyor.adapters.sqs.batches import ENTRY_ATTEMPTS
-from conveyor.adapters.sqs.errors import (
-    AwsExtraMissingError,
-    QueueNotProvisionedError,
-    SqsUrlError,
-)
+from conveyor.adapters.sqs.errors import AwsExtraMissingError, QueueNotProvisionedError
 from conveyor.adapters.sqs.queue import SqsQueue
 from conveyor.messaging.errors import QueuesNotOpenError, QueueUnavailableError
 from conveyor.messaging.queue import Outgoing, QueueSpec, VisibilityChange
@@ -204,44 +200,6 @@ def test_a_message_that_is_not_accepted_holds_back_the_rest_of_its_group() -> No
         assert sqs.batches == [["a1", "b1"], ["b2"]]
 
     run_virtual(main())
-
-
-def test_urls_are_read() -> None:
-    assert parse_sqs_url("sqs://eu-west-1/shop-") == SqsAddress("eu-west-1", "shop-", None)
-    assert parse_sqs_url("sqs://us-gov-east-1") == SqsAddress("us-gov-east-1", "", None)
-    assert parse_sqs_url("sqs://eu-west-1/shop-?endpoint_url=http://127.0.0.1:4566") == SqsAddress(
-        "eu-west-1", "shop-", "http://127.0.0.1:4566"
-    )
-
-
-def test_names_on_sqs_have_prefix_and_ending() -> None:
-    address = SqsAddress("eu-west-1", "shop-")
-    assert address.queue_name(QueueSpec("payments")) == "shop-payments"
-    assert address.queue_name(QueueSpec("payments").dead_letters()) == "shop-payments-dead"
-    bookings = QueueSpec("bookings", fifo=True)
-    assert address.queue_name(bookings) == "shop-bookings.fifo"
-    assert address.queue_name(bookings.dead_letters()) == "shop-bookings-dead.fifo"
-
-
-@pytest.mark.parametrize(
-    ("url", "cause"),
-    [
-        ("https://eu-west-1/shop-", "the scheme is 'https'"),
-        ("sqs:eu-west-1/shop-", "'' is not the name of a region"),
-        ("sqs:///shop-", "'' is not the name of a region"),
-        ("sqs://shop/", "'shop' is not the name of a region"),
-        ("sqs://eu-west-1/shop/x", "the prefix 'shop/x' is not"),
-        ("sqs://eu-west-1/shop.", "the prefix 'shop.' is not"),
-        ("sqs://eu-west-1/shop-?endpoint=http://h", "there is no setting endpoint"),
-        ("sqs://eu-west-1/shop-?endpoint_url=h:4566", "endpoint_url is not an http"),
-        ("sqs://eu-west-1/shop-?endpoint_url=", "endpoint_url is not an http"),
-    ],
-)
-def test_a_wrong_url_says_what_is_wrong_and_how_it_should_be(url: str, cause: str) -> None:
-    with pytest.raises(SqsUrlError) as raised:
-        parse_sqs_url(url)
-    assert raised.value.cause.startswith(cause)
-    assert "sqs://REGION/PREFIX" in str(raised.value)
 
 
 def test_without_the_sdk_the_adapter_can_be_imported_and_says_what_to_install() -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.invariants import check_settled, check_tokens
 from tests.virtual import World
 
-from conveyor.app.composition import SERVICES, App
+from conveyor.app.composition import App
 from conveyor.messaging.order import SETTLED
 from conveyor.messaging.queue import Outgoing
 from conveyor.services.inventory.store import set_stock
@@ -161,7 +161,7 @@ def test_purging_every_queue_in_the_middle_loses_no_order(
     async def life(app: App) -> None:
         await place_all(app)
         await asyncio.sleep(after_seconds)
-        for name in (*SERVICES, INTAKE):
+        for name in (*app.installed.services, INTAKE):
             await app.parts.queues.queue(name).purge()
         await until_settled(app)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conveyor.app.audit import AuditReport, run_audit
-from conveyor.app.composition import SERVICES, App, open_app, running_app
+from conveyor.app.composition import App, open_app, running_app
 from conveyor.messaging.order import AWAITING, SETTLED
 from conveyor.services.inventory.store import import_stock
 from conveyor.services.orders.model import OrderBody
@@ -221,14 +221,14 @@ def _break(path: Path, statement: str) -> None:
 
 async def _run_shop(data: Path) -> None:
     settings = Settings(data=data, max_receives=1)
-    async with running_app(settings, SERVICES) as app:
+    async with running_app(settings) as app:
         stock = [("CD", 100), ("RARE", 1)]
         await app.parts.database.run(lambda tx: import_stock(tx, MERCHANT, stock))
         for number, (ending, changes) in enumerate(ENDING):
             order_id = await _place(app, f"key-{number}", changes)
             assert await _status(app, order_id, SETTLED) == ending
     slow = settings.model_copy(update={"delivery_delay_seconds": 3_600.0})
-    async with running_app(slow, SERVICES) as app:
+    async with running_app(slow) as app:
         assert await _status(app, await _place(app, "slow", {}), {AWAITING}) == AWAITING
 
 

@@ -8,6 +8,9 @@ import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+
+import sqlalchemy as sa
 
 from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
@@ -18,19 +21,20 @@ from conveyor.app.backends import (
     open_queues,
     webhook_secret,
 )
-from conveyor.flows import FLOWS
+from conveyor.app.installation import Installation, installation
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.answers import Answers
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.engine import Engine, Limits
 from conveyor.messaging.outbox import Relay
-from conveyor.messaging.queue import Queues, QueueSpec
+from conveyor.messaging.queue import Queues
 from conveyor.messaging.reconciler import Reconciler
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.retries import RetryPolicy
-from conveyor.messaging.transaction import Database
+from conveyor.messaging.step import AnyStep
+from conveyor.messaging.transaction import Database, Tx
 from conveyor.services.inventory.steps import STEPS as INVENTORY_STEPS
-from conveyor.services.orders.intake_consumer import INTAKE, IntakeConsumer, IntakePolicy
+from conveyor.services.orders.intake_consumer import IntakeConsumer, IntakePolicy
 from conveyor.services.orders.placement import Placement
 from conveyor.services.orders.steps import STEPS as ORDER_STEPS
 from conveyor.services.payments.steps import payment_steps
@@ -39,9 +43,6 @@ from conveyor.services.shipping.steps import shipping_steps
 from conveyor.services.shipping.webhooks import WebhookKey
 from conveyor.settings import EMBEDDED, Settings
 
-SERVICES = ("orders", "payments", "inventory", "shipping")
-# The queue's own redrive is the backstop for what we never get to park.
-REDRIVE_MARGIN = 5
 POSTGRES_LANES = 2
 
 
@@ -66,10 +67,11 @@ class Parts:
 class App:
     """A whole system, or the part of it that this process is to run."""
 
-    def __init__(self, settings: Settings, parts: Parts) -> None:
+    def __init__(self, settings: Settings, parts: Parts, installed: Installation) -> None:
         """Wire the parts together; nothing is started."""
         self.settings = settings
         self.parts = parts
+        self.installed = installed
         key = WebhookKey([webhook_secret(settings)])
         self.provider = SimulatedPaymentProvider(
             parts.ledger, parts.ambient, latency_seconds=settings.payment_latency_seconds
@@ -90,16 +92,18 @@ class App:
 
     def _engine(self) -> Engine:
         settings, parts = self.settings, self.parts
-        steps = {
+        steps: dict[str, AnyStep] = {
             **ORDER_STEPS,
             **INVENTORY_STEPS,
             **payment_steps(self.provider),
             **shipping_steps(self.carrier, delivery_seconds=settings.delivery_deadline_seconds),
         }
+        for service in self.installed.added:
+            steps |= service.steps(parts.ambient)
         return Engine(
             database=parts.database,
             queues=parts.queues,
-            registry=Registry(FLOWS, steps, queue_specs(settings)),
+            registry=Registry(self.installed.flows, steps, self.installed.queues),
             ambient=parts.ambient,
             relay=Relay(parts.database, parts.queues, parts.ambient),
             retries=RetryPolicy(
@@ -136,7 +140,7 @@ class App:
                     self.settings.default_currency,
                     self.settings.intake_method,
                 )
-                intake = IntakeConsumer(self.engine, self.placement, policy)
+                intake = IntakeConsumer(self.engine, self.placement, self.installed.bodies, policy)
                 tasks.create_task(intake.run(stop))
                 tasks.create_task(Reconciler(self.engine).run(stop))
             if "shipping" in services:
@@ -154,14 +158,15 @@ class App:
         return 204
 
 
-def queue_specs(settings: Settings) -> list[QueueSpec]:
-    """Give the queues of one deployment: one a service, and the intake."""
-    receives = settings.max_receives + REDRIVE_MARGIN
-    specs = [
-        QueueSpec(name, visibility_seconds=settings.visibility_seconds, max_receives=receives)
-        for name in SERVICES
-    ]
-    return [*specs, QueueSpec(INTAKE, durable=True, max_receives=receives)]
+async def create_tables(database: Database, installed: Installation) -> None:
+    """Create the extensions' tables where they are missing."""
+    for extension in installed.extensions:
+        if extension.tables is not None:
+            await database.run(partial(_create, extension.tables))
+
+
+def _create(tables: sa.MetaData, tx: Tx) -> None:
+    tables.create_all(tx.connection)
 
 
 def system_ambient() -> Ambient:
@@ -170,15 +175,18 @@ def system_ambient() -> Ambient:
 
 
 @asynccontextmanager
-async def running_app(settings: Settings, services: Collection[str]) -> AsyncIterator[App]:
-    """Open a system, run these services in it, and stop them cleanly at the end.
+async def running_app(
+    settings: Settings, services: Collection[str] | None = None
+) -> AsyncIterator[App]:
+    """Open a system, run these services of it (or all), and stop them cleanly at the end.
 
     Should a service break, the body is cancelled and what broke it is raised.
     """
     app = await open_app(settings)
     stop = asyncio.Event()
     body = asyncio.current_task()
-    running = asyncio.create_task(app.run(services, stop))
+    wanted = app.installed.services if services is None else services
+    running = asyncio.create_task(app.run(wanted, stop))
     running.add_done_callback(lambda _: stop.is_set() or (body and body.cancel()))
     try:
         yield app
@@ -202,9 +210,11 @@ async def open_app(settings: Settings) -> App:
         await bring_up_to_date(database)
         ledger = open_ledger(settings)
         opened.push_async_callback(ledger.close)
-        queues = open_queues(settings, queue_specs(settings), ambient)
+        installed = installation(settings)
+        await create_tables(database, installed)
+        queues = open_queues(settings, installed.queues, ambient)
         opened.push_async_callback(queues.close)
-        app = App(settings, Parts(ambient, database, ledger, queues))
+        app = App(settings, Parts(ambient, database, ledger, queues), installed)
         await app.open()
         opened.pop_all()
         return app

@@ -14,9 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import ValidationError
-
-from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.placement import KeyInFlight, KeyReused, Overloaded, Placed
 
 IN_FLIGHT = 2_000
@@ -56,8 +53,8 @@ class ReplayReport:
 class ReplayTarget(Protocol):
     """Where one file's orders are placed: a running server, or the system in this process."""
 
-    async def place(self, key: str, body: OrderBody) -> Answer:
-        """Place one order; called for many at once."""
+    async def place(self, key: str, text: bytes) -> Answer:
+        """Place one order, given as JSON; called for many at once."""
         ...
 
     async def count_open(self, prefix: str) -> int:
@@ -169,13 +166,9 @@ class Replay:
                     progress.bad_lines.append(bad)
 
     async def _place(self, number: int, text: bytes) -> Placed | BadLine:
-        try:
-            body = OrderBody.model_validate_json(text)
-        except ValidationError as error:
-            return BadLine(number, "; ".join(_say(e["loc"], e["msg"]) for e in error.errors()))
         key = f"{self._file.prefix}{number}"
         while True:
-            match await self._target.place(key, body):
+            match await self._target.place(key, text):
                 case Placed() as placed:
                     return placed
                 case Unacceptable(reason):
@@ -200,8 +193,3 @@ def _chunks(lines: Iterable[tuple[int, bytes]], size: int) -> Iterator[Sequence[
     rest = iter(lines)
     while chunk := list(islice(rest, size)):
         yield chunk
-
-
-def _say(location: tuple[int | str, ...], message: str) -> str:
-    name = ".".join(str(part) for part in location)
-    return f"{name}: {message}" if name else message

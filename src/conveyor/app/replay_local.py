@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from conveyor.app.composition import App
 from conveyor.app.replay import Answer, ReplayReport, Unacceptable
@@ -11,7 +12,6 @@ from conveyor.messaging.errors import UnknownFlowError
 from conveyor.messaging.order import PARKED
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.placement import Placed
 
 IDS_A_QUERY = 1_000
@@ -31,10 +31,13 @@ class LocalTarget:
         self._merchant = merchant
         self._open: list[str] = []
 
-    async def place(self, key: str, body: OrderBody) -> Answer:
+    async def place(self, key: str, text: bytes) -> Answer:
         """See `ReplayTarget`."""
         try:
+            body = self._app.installed.bodies.read_json(text)
             answer = await self._app.placement.place(self._merchant, key, body)
+        except ValidationError as error:
+            return Unacceptable("; ".join(_say(e["loc"], e["msg"]) for e in error.errors()))
         except UnknownFlowError as error:
             return Unacceptable(f"flow: {error}")
         if isinstance(answer, Placed):
@@ -64,3 +67,8 @@ class LocalTarget:
 def _still_open(tx: Tx, order_ids: list[str]) -> list[str]:
     pages = (order_ids[at : at + IDS_A_QUERY] for at in range(0, len(order_ids), IDS_A_QUERY))
     return [found for page in pages for found in tx.execute(_STILL_OPEN, {"ids": page}).scalars()]
+
+
+def _say(location: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(str(part) for part in location)
+    return f"{name}: {message}" if name else message

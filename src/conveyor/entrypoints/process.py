@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from socket import socket
 
-from conveyor.app.composition import SERVICES, App, open_app
+from conveyor.app.composition import App, open_app
 from conveyor.entrypoints import server_file
 from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.server import Listening, listen, run_until, stop_on_signals, url_of
@@ -56,10 +56,12 @@ async def run_up(settings: Settings, host: str, port: int, announce: Announce) -
         async with _opened(settings) as app:
             first_key = await _first_key(app)
             local = new_local_key(secrets.token_bytes, settings.intake_merchant)
-            ready = Ready(SERVICES, url_of(listener), first_key)
+            ready = Ready(app.installed.services, url_of(listener), first_key)
             try:
                 listening = _listening(app, listener, local)
-                await _run(app, SERVICES, listening, lambda: _say(app, ready, local, announce))
+                await _run(
+                    app, ready.services, listening, lambda: _say(app, ready, local, announce)
+                )
             finally:
                 server_file.remove(settings.data, os.getpid())
 

@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+POISON_GROUP = "poison"
 OUTAGE_PAUSE_SECONDS = 1.0
 """How long a poller rests when the queue or the database does not answer."""
 
@@ -193,7 +194,14 @@ class Consumer:
     async def _bury(self, message: Received, cause: str) -> None:
         attributes = (*message.attributes, ("cause", cause))
         failed = await self.dead_letters.send(
-            [Outgoing(message.body, group=message.group or "poison", attributes=attributes)]
+            [
+                Outgoing(
+                    message.body,
+                    group=message.group or POISON_GROUP,
+                    deduplication_id=message.message_id,
+                    attributes=attributes,
+                )
+            ]
         )
         if not failed:
             await self._delete([message.receipt])

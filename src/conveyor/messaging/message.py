@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from conveyor.messaging.ambient import ULID_LENGTH
+from conveyor.messaging.ambient import ULID_ALPHABET, ULID_LENGTH
 from conveyor.messaging.errors import PoisonError
 
 SPEC_VERSION = "1.0"
 SOURCE = "/conveyor"
+MAX_STEP_LENGTH = 200
+MAX_VERSION = 2**31 - 1
+
+# What a database cannot even be asked for (NUL, numbers too large) would fail a whole group.
+_ORDER_ID = re.compile(f"[{ULID_ALPHABET}]{{{ULID_LENGTH}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,11 @@ def decode(body: str) -> Token:
     if event.get("specversion") != SPEC_VERSION:
         raise PoisonError(f"specversion is {event.get('specversion')!r}, not {SPEC_VERSION!r}")
     order_id, step, version = event.get("subject"), event.get("type"), event.get("orderversion")
-    if not isinstance(order_id, str) or len(order_id) != ULID_LENGTH:
+    if not isinstance(order_id, str) or not _ORDER_ID.fullmatch(order_id):
         raise PoisonError(f"subject is {order_id!r}, not an order's id")
-    if not isinstance(step, str) or not step:
+    if not isinstance(step, str) or not step.isprintable() or not 0 < len(step) <= MAX_STEP_LENGTH:
         raise PoisonError(f"type is {step!r}, not the name of a step")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+    if type(version) is not int or not 0 < version <= MAX_VERSION:
         raise PoisonError(f"orderversion is {version!r}, not a positive number")
     return Token(order_id, step, version)
 

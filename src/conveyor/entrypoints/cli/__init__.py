@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 import click
@@ -71,7 +70,7 @@ class _Cli(click.Group):
 
 
 @click.group(cls=_Cli, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("conveyor"), prog_name="conveyor")
+@click.version_option(package_name="conveyor", prog_name="conveyor")
 def main() -> None:
     """See `HELP`."""
 

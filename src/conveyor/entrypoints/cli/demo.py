@@ -66,14 +66,14 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
 
 
 async def _demo(directory: Path) -> dict[str, Any]:
-    from conveyor.app.composition import SERVICES, running_app
+    from conveyor.app.composition import running_app
     from conveyor.app.demo import IN_FLIGHT, demo_settings, write_orders
     from conveyor.app.replay import Replay, measure
     from conveyor.app.replay_local import LocalTarget
 
     settings = demo_settings(directory)
     file = await asyncio.to_thread(lambda: measure(write_orders(directory)))
-    async with running_app(settings, SERVICES) as app:
+    async with running_app(settings) as app:
         await _fill_stock(app, settings.intake_merchant)
         target = LocalTarget(app, settings.intake_merchant)
         begun = time.monotonic()

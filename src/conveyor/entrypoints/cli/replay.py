@@ -109,10 +109,10 @@ async def _target(reach: Reach) -> AsyncIterator[tuple[ReplayTarget, App | None]
         async with client:
             yield RemoteTarget(client), None
         return
-    from conveyor.app.composition import SERVICES, running_app
+    from conveyor.app.composition import running_app
     from conveyor.app.replay_local import LocalTarget
 
-    async with running_app(reach.settings(), SERVICES) as app:
+    async with running_app(reach.settings()) as app:
         yield LocalTarget(app, reach.whose), app
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from conveyor.entrypoints.process import Ready
 
 ALL = "all"
-SERVICES = ("orders", "payments", "inventory", "shipping")
 
 
 @click.command()
@@ -62,19 +61,26 @@ def serve(data: Path, host: str, port: int, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("services", nargs=-1, required=True, type=click.Choice([*SERVICES, ALL]))
+@click.argument("services", nargs=-1, required=True, metavar="SERVICE...")
 @data_option
 @json_option
 def work(services: tuple[str, ...], data: Path, *, as_json: bool) -> None:
     """Run services without the API.
 
-    One or more of them, or `all`. Any number of processes may run the same service. `orders`
-    serves the intake queue as well.
+    One or more of orders, payments, inventory, shipping and those that installed packages add, or
+    `all`. Any number of processes may run the same service. `orders` serves the intake queue as
+    well.
     """
+    from conveyor.app.installation import installation
     from conveyor.entrypoints.process import run_work
 
-    wanted = SERVICES if ALL in services else tuple(dict.fromkeys(services))
-    run(run_work(_settings(data), wanted, lambda ready: _announce(ready, as_json=as_json)))
+    settings = _settings(data)
+    installed = installation(settings).services
+    for name in services:
+        if name not in (*installed, ALL):
+            raise click.BadParameter(f"no service {name!r}; there are {', '.join(installed)}, all")
+    wanted = installed if ALL in services else tuple(dict.fromkeys(services))
+    run(run_work(settings, wanted, lambda ready: _announce(ready, as_json=as_json)))
 
 
 def _settings(data: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - imported when needed

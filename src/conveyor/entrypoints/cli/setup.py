@@ -44,22 +44,28 @@ def provision(data: Path, *, as_json: bool) -> None:
 async def _migrate(data: Path) -> list[str]:
     from conveyor.adapters.migrations import migrate as bring_up_to_date
     from conveyor.app.backends import open_database
+    from conveyor.app.composition import create_tables
+    from conveyor.app.installation import installation
     from conveyor.settings import Settings
 
-    database = open_database(Settings(data=data))
+    settings = Settings(data=data)
+    database = open_database(settings)
     try:
-        return await bring_up_to_date(database)
+        applied = await bring_up_to_date(database)
+        await create_tables(database, installation(settings))
+        return applied
     finally:
         await database.close()
 
 
 async def _provision(data: Path) -> list[str]:
     from conveyor.app.backends import open_queues
-    from conveyor.app.composition import queue_specs, system_ambient
+    from conveyor.app.composition import system_ambient
+    from conveyor.app.installation import installation
     from conveyor.settings import Settings
 
     settings = Settings(data=data)
-    specs = queue_specs(settings)
+    specs = installation(settings).queues
     queues = open_queues(settings, specs, system_ambient())
     await queues.open()
     try:

@@ -55,5 +55,5 @@ def create_http(
     for module in ROUTERS:
         http.include_router(module.router)
     add_docs(http)
-    describe(http, engine.registry)
+    describe(http, app.installed)
     return http

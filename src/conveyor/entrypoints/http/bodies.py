@@ -9,6 +9,8 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from conveyor.entrypoints.http.problems import ProblemError, unreadable
+from conveyor.services.orders.bodies import Bodies
+from conveyor.services.orders.model import OrderBody
 
 MAX_BODY_BYTES = 1_048_576
 """As much as SQS takes in one message."""
@@ -37,6 +39,14 @@ def parse(model: type[M], body: bytes) -> M:
     """Read JSON as this model, whatever the content type says. Raises `ProblemError`."""
     try:
         return model.model_validate_json(body)
+    except ValidationError as error:
+        raise unreadable(error) from None
+
+
+def read_order(bodies: Bodies, raw: bytes) -> OrderBody:
+    """Read an order as the model of its flow. Raises `ProblemError`."""
+    try:
+        return bodies.read_json(raw)
     except ValidationError as error:
         raise unreadable(error) from None
 

@@ -11,8 +11,10 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from conveyor.app.installation import Installation
 from conveyor.entrypoints.http.problems import Problem
 from conveyor.entrypoints.http.schemas import (
     CancelBody,
@@ -21,13 +23,11 @@ from conveyor.entrypoints.http.schemas import (
     StockBody,
     StockImport,
 )
-from conveyor.messaging.registry import Registry
-from conveyor.services.orders.model import OrderBody
 
 ASSETS = "/docs/assets"
 REF = "#/components/schemas/{model}"
 # These are parsed by us (see `bodies`), or written by us: FastAPI does not know of them.
-OUR_MODELS = (OrderBody, CancelBody, StockBody, StockImport, ReasonBody, KeyBody, Problem)
+OUR_MODELS = (CancelBody, StockBody, StockImport, ReasonBody, KeyBody, Problem)
 TAGS = [
     {"name": "orders", "description": "Placing orders, looking at them, cancelling them."},
     {"name": "stock", "description": "What there is to sell."},
@@ -39,12 +39,12 @@ TAGS = [
 ]
 
 
-def describe(http: FastAPI, registry: Registry) -> None:
+def describe(http: FastAPI, installed: Installation) -> None:
     """Make `http.openapi()` complete: with our own models, and the flows that are installed."""
 
     def openapi() -> dict[str, Any]:
         if http.openapi_schema is None:
-            http.openapi_schema = _openapi(http, registry)
+            http.openapi_schema = _openapi(http, installed)
         return http.openapi_schema
 
     http.openapi = openapi  # type: ignore[method-assign]
@@ -68,7 +68,7 @@ def add_docs(http: FastAPI) -> None:
         )
 
 
-def _openapi(http: FastAPI, registry: Registry) -> dict[str, Any]:
+def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:
     described = get_openapi(
         title=http.title,
         version=http.version,
@@ -77,9 +77,18 @@ def _openapi(http: FastAPI, registry: Registry) -> dict[str, Any]:
         tags=TAGS,
         separate_input_output_schemas=False,
     )
-    _, ours = models_json_schema([(model, "validation") for model in OUR_MODELS], ref_template=REF)
+    bodies = {
+        model.__name__: [f.name for f in installed.flows if installed.bodies.model(f.name) is model]
+        for model in installed.bodies.models
+    }
+    models: tuple[type[BaseModel], ...] = (*installed.bodies.models, *OUR_MODELS)
+    _, ours = models_json_schema([(model, "validation") for model in models], ref_template=REF)
     schemas = described["components"]["schemas"]
     schemas.update(ours["$defs"])
-    flow = schemas["OrderBody"]["properties"]["flow"]
-    flow["enum"] = sorted({flow.name for flow in registry.flows.values()})
+    for name, flows in bodies.items():
+        schemas[name]["properties"]["flow"]["enum"] = sorted(set(flows))
+    if len(bodies) > 1:
+        content = described["paths"]["/v1/orders"]["post"]["requestBody"]["content"]
+        refs = [{"$ref": REF.format(model=name)} for name in bodies]
+        content["application/json"]["schema"] = {"anyOf": refs}
     return described

@@ -23,6 +23,9 @@ from conveyor.services.shipping.webhooks import (
     WebhookRejectedError,
 )
 
+NUL = rb"\u0000"
+"""How JSON writes it; PostgreSQL cannot store it."""
+
 router = APIRouter()
 
 _CONFIRMATION = {
@@ -54,6 +57,8 @@ def _header(name: str) -> dict[str, Any]:
 async def confirm_delivery(request: Request, api: TheApi) -> Confirmed:
     """Take a carrier's confirmation, signed by Standard Webhooks; a duplicate is harmless."""
     body = await read_body(request)
+    if NUL in body:
+        raise invalid("body", "contains the character NUL")
     try:
         outcome = await api.app.confirmations.receive(request.headers, body)
     except WebhookRejectedError as error:

@@ -14,7 +14,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
-from conveyor.entrypoints.http.bodies import body_is, parse, read_body
+from conveyor.entrypoints.http.bodies import body_is, read_body, read_order
 from conveyor.entrypoints.http.context import BEARER, Api, authorize
 from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.problems import FieldError, ProblemError, invalid
@@ -72,8 +72,8 @@ async def place_order(request: Request) -> Response:
     """Take an order. When this answers 202, the order and its first message are on the disk."""
     grant = await authorize(request, PLACE)
     key = _key(request)
-    body = parse(OrderBody, await read_body(request))
     api: Api = request.app.state.api
+    body = read_order(api.app.installed.bodies, await read_body(request))
     answer = await api.app.placement.place(grant.merchant, key, body)
     if not isinstance(answer, placement.Placed):
         raise _refusal(answer)

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.model import (
     MAX_ITEMS,
     MAX_TOTAL,
@@ -45,10 +46,12 @@ class PlainOrder(BaseModel):
     total: Decimal = Field(ge=0, le=MAX_TOTAL, allow_inf_nan=False)
 
 
-def read_intake(value: object, default_currency: str, default_method: str) -> tuple[str, OrderBody]:
+def read_intake(
+    value: object, bodies: Bodies, default_currency: str, default_method: str
+) -> tuple[str, OrderBody]:
     """Give the idempotency key ('' for none) and the order. Raises pydantic's `ValidationError`."""
     if not (isinstance(value, dict) and "orderId" in value):
-        return "", OrderBody.model_validate(value)
+        return "", bodies.read(value)
     plain = PlainOrder.model_validate(value)
     counts = Counter(plain.items)
     body = OrderBody(

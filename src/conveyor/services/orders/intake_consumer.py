@@ -26,6 +26,7 @@ from conveyor.messaging.queue import (
     Received,
     VisibilityChange,
 )
+from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake import read_intake
 from conveyor.services.orders.placement import Answer, KeyReused, Placed, Placement
 
@@ -54,10 +55,13 @@ class _Bad:
 class IntakeConsumer:
     """Takes orders from the intake queue."""
 
-    def __init__(self, engine: Engine, placement: Placement, policy: IntakePolicy) -> None:
+    def __init__(
+        self, engine: Engine, placement: Placement, bodies: Bodies, policy: IntakePolicy
+    ) -> None:
         """Nothing is started; see `run`."""
         self._engine = engine
         self._placement = placement
+        self._bodies = bodies
         self._policy = policy
         self._queue = engine.queues.queue(INTAKE)
         self._dead = engine.queues.queue(INTAKE + DEAD_LETTER_SUFFIX)
@@ -106,7 +110,7 @@ class IntakeConsumer:
     async def _place(self, message: Received) -> Answer | _Bad:
         try:
             value = orjson.loads(message.body)
-            key, body = read_intake(value, self._policy.currency, self._policy.method)
+            key, body = read_intake(value, self._bodies, self._policy.currency, self._policy.method)
             key = key or MESSAGE_KEY_PREFIX + message.message_id
             return await self._placement.place(self._policy.merchant, key, body)
         except ValidationError as error:

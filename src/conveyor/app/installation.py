@@ -1,0 +1,99 @@
+"""What is installed: our flows and services, and those of the packages that extend us."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from conveyor.extension import Extension, Service
+from conveyor.flows import FLOWS
+from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.queue import QueueSpec
+from conveyor.messaging.routing_slip import Flow
+from conveyor.services.orders.bodies import Bodies
+from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.settings import Settings
+
+GROUP = "conveyor.extensions"
+SERVICES = ("orders", "payments", "inventory", "shipping")
+# The queue's own redrive is the backstop for what we never get to park.
+REDRIVE_MARGIN = 5
+
+
+class ExtensionError(ConveyorError):
+    """An extension cannot be loaded; `name` is what named it."""
+
+    def __init__(self, name: str, cause: str) -> None:
+        super().__init__(f"extension {name}: {cause}")
+        self.name = name
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """All flows, services, queues and bodies of one deployment."""
+
+    extensions: tuple[Extension, ...]
+    flows: tuple[Flow, ...]
+    services: tuple[str, ...]
+    queues: tuple[QueueSpec, ...]
+    bodies: Bodies
+
+    @property
+    def added(self) -> tuple[Service, ...]:
+        """The services that extensions add."""
+        return tuple(service for extension in self.extensions for service in extension.services)
+
+
+def installation(settings: Settings) -> Installation:
+    """Load what the settings and the installed packages name. Raises `ExtensionError`."""
+    extensions = tuple(_load(settings.extensions))
+    flows = (*FLOWS, *(flow for extension in extensions for flow in extension.flows))
+    added = [service for extension in extensions for service in extension.services]
+    names = (*SERVICES, *(service.name for service in added))
+    _require_distinct("flow", [flow.key for flow in flows])
+    _require_distinct("service", [*names, INTAKE])
+    receives = settings.max_receives + REDRIVE_MARGIN
+    fifo = {service.name for service in added if service.fifo}
+    queues = [
+        QueueSpec(
+            name,
+            fifo=name in fifo,
+            visibility_seconds=settings.visibility_seconds,
+            max_receives=receives,
+        )
+        for name in names
+    ]
+    queues.append(QueueSpec(INTAKE, durable=True, max_receives=receives))
+    bodies = {name: body for extension in extensions for name, body in extension.bodies.items()}
+    return Installation(extensions, flows, names, tuple(queues), Bodies(bodies))
+
+
+def _load(named: str) -> Iterable[Extension]:
+    for entry in entry_points(group=GROUP):
+        try:
+            yield _checked(entry.name, entry.load())
+        except (ImportError, AttributeError) as error:
+            raise ExtensionError(entry.name, str(error)) from error
+    for name in filter(None, (part.strip() for part in named.split(","))):
+        module, _, attribute = name.partition(":")
+        try:
+            yield _checked(name, getattr(importlib.import_module(module), attribute))
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ExtensionError(name, f"{error} (write it as package.module:NAME)") from error
+
+
+def _checked(name: str, loaded: object) -> Extension:
+    if not isinstance(loaded, Extension):
+        raise ExtensionError(
+            name, f"is {type(loaded).__name__}, not a conveyor.extension.Extension"
+        )
+    return loaded
+
+
+def _require_distinct(kind: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ExtensionError(name, f"the {kind} {name} is installed twice")
