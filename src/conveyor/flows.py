@@ -22,5 +22,3 @@ SHOP = Flow(
     ),
     cancel_until="shipping.ship",
 )
-
-FLOWS = (SHOP,)

@@ -85,8 +85,8 @@ def test_what_is_not_signed_by_the_carrier_is_rejected(server: Server) -> None:
         (b"{}", "type"),
         (orjson.dumps({"type": "shipment.delivered"}), "data"),
         (_delivered("short"), "data.order"),
-        (_delivered("\x00" * 26), "body"),
-        (_delivered("01KDVXQG0053EJ2M8Q4N7T6WAB").replace(b"T1", b"\\u0000"), "body"),
+        (_delivered("\x00" * 26), "data.order"),
+        (_delivered("01KDVXQG0053EJ2M8Q4N7T6WAB").replace(b"T1", b"\\u0000"), "data.tracking"),
     ],
 )
 def test_a_signed_body_that_says_nothing_is_told_so(

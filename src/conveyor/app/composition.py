@@ -14,6 +14,8 @@ import sqlalchemy as sa
 
 from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
+from conveyor.app.addition import Wired
+from conveyor.app.additions import ADDITIONS
 from conveyor.app.backends import (
     bring_up_to_date,
     open_database,
@@ -83,9 +85,12 @@ class App:
             deliver_after_seconds=settings.delivery_delay_seconds,
             post=self._post_webhook,
         )
+        self.additions = [addition(settings, parts.ambient, parts.ledger) for addition in ADDITIONS]
         self.engine = self._engine()
         self.placement = Placement(self.engine)
         self.answers = Answers(self.engine)
+        for addition in self.additions:
+            addition.wired = Wired(self.engine, self.answers, self.placement)
         self.confirmations = Confirmations(self.answers, key, parts.ambient)
         self.reconciling_since: int | None = None
         """Since when this process sends lost tokens again, for the audit; None: it does not."""
@@ -98,6 +103,8 @@ class App:
             **payment_steps(self.provider),
             **shipping_steps(self.carrier, delivery_seconds=settings.delivery_deadline_seconds),
         }
+        for addition in self.additions:
+            steps |= addition.steps()
         for service in self.installed.added:
             steps |= service.steps(parts.ambient)
         return Engine(
@@ -123,6 +130,8 @@ class App:
         await self.parts.queues.open()
         await self.provider.open()
         await self.carrier.open()
+        for addition in self.additions:
+            await addition.open()
 
     async def run(self, services: Collection[str], stop: asyncio.Event) -> None:
         """Run these services until told to stop, then stop cleanly.
@@ -145,6 +154,9 @@ class App:
                 tasks.create_task(Reconciler(self.engine).run(stop))
             if "shipping" in services:
                 tasks.create_task(self.carrier.run(stop))
+            for addition in self.additions:
+                for loop in addition.tasks(services, stop):
+                    tasks.create_task(loop)
         await self.placement.settle()
 
     async def close(self) -> None:

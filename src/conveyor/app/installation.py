@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
+from conveyor.app.additions import ADDITIONS
 from conveyor.extension import Extension, Service
-from conveyor.flows import FLOWS
+from conveyor.flows import SHOP
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.routing_slip import Flow
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.services.orders.model import OrderBody
 from conveyor.settings import Settings
 
 GROUP = "conveyor.extensions"
@@ -50,25 +52,33 @@ class Installation:
 def installation(settings: Settings) -> Installation:
     """Load what the settings and the installed packages name. Raises `ExtensionError`."""
     extensions = tuple(_load(settings.extensions))
-    flows = (*FLOWS, *(flow for extension in extensions for flow in extension.flows))
-    added = [service for extension in extensions for service in extension.services]
-    names = (*SERVICES, *(service.name for service in added))
-    _require_distinct("flow", [flow.key for flow in flows])
-    _require_distinct("service", [*names, INTAKE])
+    flows = [SHOP]
+    fifo = dict.fromkeys(SERVICES, False)
+    bodies: dict[str, type[OrderBody]] = {}
+    for addition in ADDITIONS:
+        flows += addition.flows
+        fifo |= addition.services
+        bodies |= addition.bodies
+    for extension in extensions:
+        flows += extension.flows
+        for service in extension.services:
+            _require_new("service", service.name, [*fifo, INTAKE])
+            fifo[service.name] = service.fifo
+        bodies |= extension.bodies
+    for at, flow in enumerate(flows):
+        _require_new("flow", flow.key, [earlier.key for earlier in flows[:at]])
     receives = settings.max_receives + REDRIVE_MARGIN
-    fifo = {service.name for service in added if service.fifo}
     queues = [
         QueueSpec(
             name,
-            fifo=name in fifo,
+            fifo=in_order,
             visibility_seconds=settings.visibility_seconds,
             max_receives=receives,
         )
-        for name in names
+        for name, in_order in fifo.items()
     ]
     queues.append(QueueSpec(INTAKE, durable=True, max_receives=receives))
-    bodies = {name: body for extension in extensions for name, body in extension.bodies.items()}
-    return Installation(extensions, flows, names, tuple(queues), Bodies(bodies))
+    return Installation(extensions, tuple(flows), tuple(fifo), tuple(queues), Bodies(bodies))
 
 
 def _load(named: str) -> Iterable[Extension]:
@@ -93,7 +103,6 @@ def _checked(name: str, loaded: object) -> Extension:
     return loaded
 
 
-def _require_distinct(kind: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ExtensionError(name, f"the {kind} {name} is installed twice")
+def _require_new(kind: str, name: str, taken: list[str]) -> None:
+    if name in taken:
+        raise ExtensionError(name, f"the {kind} {name} is installed already")

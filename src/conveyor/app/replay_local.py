@@ -70,5 +70,6 @@ def _still_open(tx: Tx, order_ids: list[str]) -> list[str]:
 
 
 def _say(location: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
     name = ".".join(str(part) for part in location)
     return f"{name}: {message}" if name else message

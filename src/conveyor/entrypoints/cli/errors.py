@@ -6,26 +6,24 @@ configuration, 130 interrupted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
 import click
 
-from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.errors import (
+    ConveyorError,
+    DatabaseUnavailableError,
+    DataDirectoryInUseError,
+    QueueUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 PROBLEM = 1
 MISUSE = 2
-
-# What a command cannot even begin without; every other `ConveyorError` is a problem of its subject.
-_CONFIGURATION = {
-    "DataDirectoryInUseError": "",
-    "SettingError": "`conveyor --help` lists the settings.",
-    "ServerUnreachableError": "Start one with `conveyor up`, or name another with --server URL.",
-    "AddressInUseError": "Choose another with --port, or --port 0 for any that is free.",
-    "PostgresExtraMissingError": "",
-    "AwsExtraMissingError": "",
-    "SchemaNotCurrentError": "Run `conveyor migrate`.",
-    "DatabaseUnavailableError": "Check CONVEYOR_DATABASE_URL, and that the server runs.",
-    "QueueUnavailableError": "Check CONVEYOR_QUEUE_URL, and that the service answers.",
-}
-_ABOUT_KEYS = {401: "Set CONVEYOR_API_KEY; `conveyor keys create` makes a key."}
 
 
 class TroubleError(click.ClickException):
@@ -45,21 +43,75 @@ class MisuseError(TroubleError):
 
 def trouble_of(error: Exception) -> TroubleError | None:
     """Say it for people; None: nobody expected this error."""
-    from pydantic import ValidationError
-
     if isinstance(error, ExceptionGroup):
         return trouble_of(error.exceptions[0])
-    if isinstance(error, ValidationError):
-        settings = "; ".join(
-            f"CONVEYOR_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
-        )
-        return MisuseError(settings)
+    said = _said_of_surroundings(error)
+    if said:
+        return MisuseError(said)
     if not isinstance(error, ConveyorError):
         return None
-    hint = _CONFIGURATION.get(type(error).__name__)
+    hint = _configuration().get(type(error))
     if hint is not None:
         return MisuseError(_sentence(error), hint)
-    return TroubleError(_sentence(error), _ABOUT_KEYS.get(getattr(error, "status", 0), ""))
+    unauthenticated = getattr(error, "status", 0) == HTTPStatus.UNAUTHORIZED
+    return TroubleError(_sentence(error), _ABOUT_KEYS if unauthenticated else "")
+
+
+def _said_of_surroundings(error: Exception) -> str:
+    """Say what is wrong with settings and files; '' when that is not it."""
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        return _settings(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'files'}: {error.strerror}."
+    if isinstance(error, UnicodeDecodeError):
+        return f"the file is not UTF-8: {error.reason} at byte {error.start}."
+    return ""
+
+
+_ABOUT_KEYS = "Commands take the key from CONVEYOR_API_KEY; `conveyor keys create` makes one."
+
+
+def _configuration() -> Mapping[type[ConveyorError], str]:
+    """Name what a command cannot even begin without, and what to do where the error leaves it open.
+
+    Every other error is a problem of what the command was about.
+    """
+    from conveyor.adapters.postgres.errors import PostgresExtraMissingError
+    from conveyor.adapters.sqs.errors import (
+        AwsExtraMissingError,
+        QueueNotProvisionedError,
+        SqsUrlError,
+    )
+    from conveyor.app.backends import SchemaNotCurrentError, SettingError
+    from conveyor.app.installation import ExtensionError
+    from conveyor.entrypoints.client import ServerUnreachableError
+    from conveyor.entrypoints.process import OneProcessError
+    from conveyor.entrypoints.server import AddressInUseError
+
+    return {
+        # These say themselves what to do.
+        AwsExtraMissingError: "",
+        DataDirectoryInUseError: "",
+        ExtensionError: "",
+        OneProcessError: "",
+        PostgresExtraMissingError: "",
+        QueueNotProvisionedError: "",
+        SchemaNotCurrentError: "",
+        SqsUrlError: "",
+        SettingError: "`conveyor --help` lists the settings.",
+        ServerUnreachableError: "Start one with `conveyor up`, or name another with --server URL.",
+        AddressInUseError: "Choose another with --port; --port 0 takes any that is free.",
+        DatabaseUnavailableError: "Check CONVEYOR_DATABASE_URL, and whether the server runs.",
+        QueueUnavailableError: "Check CONVEYOR_QUEUE_URL, and whether the service answers.",
+    }
+
+
+def _settings(error: ValidationError) -> str:
+    return "; ".join(
+        f"CONVEYOR_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+    )
 
 
 def _sentence(error: ConveyorError) -> str:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
 
 IN_FLIGHT = 2_000
-INTERRUPTED = 130
 MILLISECONDS = 1_000
+UNKNOWN_SKU = "unknown SKU: "
 
 
 @click.command()
@@ -54,6 +54,10 @@ def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None
         note(f"Interrupted; nothing is lost. To go on: {program()} replay {file}")
         raise
     emit(result.as_json(), as_json=as_json, show=lambda _: _show(result))
+    for reason in result.report.refused_because:
+        if reason.startswith(UNKNOWN_SKU):
+            sku = reason.removeprefix(UNKNOWN_SKU)
+            note(f"There is no stock of {sku}: {program()} stock set {sku} QUANTITY")
     if result.progress.rejected:
         raise TroubleError(_bad_lines(result.progress))
 

@@ -6,6 +6,7 @@ import secrets
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
@@ -55,5 +56,9 @@ def create_http(
     for module in ROUTERS:
         http.include_router(module.router)
     add_docs(http)
+    routers = (http.router, *(module.router for module in ROUTERS))
+    http.state.routes = [
+        route for router in routers for route in router.routes if isinstance(route, APIRoute)
+    ]
     describe(http, app.installed)
     return http

@@ -28,6 +28,26 @@ ASSETS = "/docs/assets"
 REF = "#/components/schemas/{model}"
 # These are parsed by us (see `bodies`), or written by us: FastAPI does not know of them.
 OUR_MODELS = (CancelBody, StockBody, StockImport, ReasonBody, KeyBody, Problem)
+# Either every item has a price, or none has and there is a total.
+PRICED = [
+    {
+        "properties": {
+            "items": {
+                "items": {
+                    "required": ["unit_price"],
+                    "properties": {"unit_price": {"type": "integer"}},
+                }
+            }
+        }
+    },
+    {
+        "required": ["total"],
+        "properties": {
+            "total": {"type": "integer"},
+            "items": {"items": {"properties": {"unit_price": {"type": "null"}}}},
+        },
+    },
+]
 TAGS = [
     {"name": "orders", "description": "Placing orders, looking at them, cancelling them."},
     {"name": "stock", "description": "What there is to sell."},
@@ -87,6 +107,7 @@ def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:
     schemas.update(ours["$defs"])
     for name, flows in bodies.items():
         schemas[name]["properties"]["flow"]["enum"] = sorted(set(flows))
+        schemas[name]["anyOf"] = PRICED
     if len(bodies) > 1:
         content = described["paths"]["/v1/orders"]["post"]["requestBody"]["content"]
         refs = [{"$ref": REF.format(model=name)} for name in bodies]

@@ -20,9 +20,11 @@ def order_view(order: Order, registry: Registry) -> OrderView:
 
 def order_detail(order: Order, registry: Registry) -> OrderDetail:
     """Show everything."""
-    body = order.body
+    body, facts = order.body, _facts(order, registry)
+    others = {k: v for k, v in body.items() if k not in OrderDetail.model_fields}
     return OrderDetail(
-        **_facts(order, registry),
+        **facts,
+        **others,
         customer=Customer.model_validate(body["customer"]),
         items=[Item.model_validate(item) for item in body["items"]],
         payment=Payment.model_validate(body["payment"]),

@@ -125,12 +125,25 @@ async def _parameters(_request: Request, error: Exception) -> Response:
     return _invalid([_field_error(e["loc"][1:], e["msg"]) for e in error.errors()]).response()
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["allow"] = ", ".join(sorted(_methods(request)))  # Starlette names the first only
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_")
     detail = _NOWHERE.get(error.status_code, f"{phrase}.")
-    return ProblemError(error.status_code, code, detail, headers=error.headers).response()
+    return ProblemError(error.status_code, code, detail, headers=headers).response()
+
+
+def _methods(request: Request) -> set[str]:
+    path = request.scope["path"]
+    return {
+        method
+        for route in request.app.state.routes
+        if route.path_regex.match(path)
+        for method in route.methods or ()
+    }
 
 
 async def _unknown_flow(_request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from conveyor.messaging.message import iso
 from conveyor.services.access.model import KEY_ID_PATTERN
 from conveyor.services.inventory.model import MAX_AVAILABLE
-from conveyor.services.orders.model import Customer, Item, Line, Payment, Shipping, Word
+from conveyor.services.orders.model import Customer, Item, Line, Payment, Shipping, Whole, Word
 
 ORDER_ID_PATTERN = r"^[0-9A-HJKMNP-TV-Z]{26}$"
 KEY_PATTERN = r"^[\x20-\x7e]{1,255}$"
@@ -25,7 +25,7 @@ Status = Literal[
     "processing", "awaiting", "compensating", "parked", "completed", "cancelled", "refused"
 ]
 Scope = Literal["place", "read", "operate"]
-Available = Annotated[int, Field(ge=0, le=MAX_AVAILABLE)]
+Available = Annotated[Whole, Field(ge=0, le=MAX_AVAILABLE)]
 
 
 class Body(BaseModel):
@@ -63,7 +63,9 @@ class OrderView(BaseModel):
 
 
 class OrderDetail(OrderView):
-    """An order as it was placed, and where it is on its way."""
+    """An order as it was placed, with whatever its flow adds, and where it is on its way."""
+
+    model_config = ConfigDict(extra="allow")
 
     customer: Customer
     items: list[Item]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -32,6 +33,14 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 
+def _whole(value: object) -> object:
+    """In JSON 2354.0 and 2354 are the same number, and some languages write it so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -47,8 +56,8 @@ class Item(_Strict):
     """A line item; `unit_price` in minor units."""
 
     sku: Word
-    quantity: int = Field(ge=1, le=MAX_QUANTITY)
-    unit_price: int | None = Field(default=None, ge=0, le=MAX_UNIT_PRICE)
+    quantity: Whole = Field(ge=1, le=MAX_QUANTITY)
+    unit_price: Whole | None = Field(default=None, ge=0, le=MAX_UNIT_PRICE)
 
 
 class Payment(_Strict):
@@ -77,7 +86,7 @@ class OrderBody(_Strict):
     customer: Customer
     currency: Currency
     items: list[Item] = Field(min_length=1, max_length=MAX_ITEMS)
-    total: int | None = Field(default=None, ge=0, le=MAX_TOTAL)
+    total: Whole | None = Field(default=None, ge=0, le=MAX_TOTAL)
     payment: Payment
     shipping: Shipping = Field(default_factory=Shipping)
     metadata: dict[str, JsonValue] = Field(default_factory=dict, max_length=MAX_METADATA_ENTRIES)

@@ -6,17 +6,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from conveyor.messaging.ambient import ULID_LENGTH
+from conveyor.messaging.ambient import ULID_ALPHABET, ULID_LENGTH
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.message import iso
 
 SHIPMENT_DELIVERED = "shipment.delivered"
 MAX_TRACKING_LENGTH = 100
+
+_ORDER_ID = re.compile(f"[{ULID_ALPHABET}]{{{ULID_LENGTH}}}")
+_TRACKING = re.compile(f"[ -~]{{1,{MAX_TRACKING_LENGTH}}}")
 
 
 class ConfirmationError(ConveyorError):
@@ -76,8 +80,9 @@ def read_confirmation(body: bytes) -> Delivered | Ignored:
     if not isinstance(data, dict):
         raise ConfirmationError("data", "an object with order and tracking is needed")
     order_id, tracking = data.get("order"), data.get("tracking")
-    if not isinstance(order_id, str) or len(order_id) != ULID_LENGTH:
+    if not isinstance(order_id, str) or not _ORDER_ID.fullmatch(order_id):
         raise ConfirmationError("data.order", f"needs the id of an order, not {order_id!r}")
-    if not isinstance(tracking, str) or not 0 < len(tracking) <= MAX_TRACKING_LENGTH:
-        raise ConfirmationError("data.tracking", f"needs 1 to {MAX_TRACKING_LENGTH} characters")
+    if not isinstance(tracking, str) or not _TRACKING.fullmatch(tracking):
+        cause = f"needs 1 to {MAX_TRACKING_LENGTH} printable ASCII characters"
+        raise ConfirmationError("data.tracking", cause)
     return Delivered(order_id, tracking)
