@@ -38,13 +38,34 @@ def check_tokens(directory: Path) -> None:
             _require(token in owed or token in messages, f"{token} is owed no token")
 
 
-def check_settled(directory: Path, *, stocked: int) -> None:
-    """Whatever happened, once all orders have settled: money, stock, tokens and steps agree."""
+# Forward steps in their order, and what undoes each: said here once more, apart from `flows`.
+SLIPS = {
+    "shop": {
+        "payments.authorize": "payments.void",
+        "inventory.reserve": "inventory.release",
+        "payments.capture": "payments.refund",
+        "shipping.ship": "",
+        "orders.complete": "",
+    },
+    "renewal": {
+        "payments.charge": "payments.refund",
+        "subscriptions.extend": "subscriptions.retract",
+        "orders.complete": "",
+    },
+}
+
+
+def check_settled(directory: Path, *, stocked: int | None) -> None:
+    """Whatever happened, once all orders have settled: money, stock, tokens and steps agree.
+
+    `stocked` is None where the flow takes nothing from a stock.
+    """
     with _open(directory / "conveyor.db") as db, _open(directory / "provider.db") as provider:
         for row in db.execute("SELECT * FROM orders").fetchall():
             _check_money(db, provider, row)
             _check_story(db, row)
-        _check_stock(db, stocked)
+        if stocked is not None:
+            _check_stock(db, stocked)
         owed = _column(
             db,
             "SELECT order_id FROM outbox JOIN orders ON orders.id = order_id "
@@ -55,13 +76,43 @@ def check_settled(directory: Path, *, stocked: int) -> None:
         _require(not open_calls, f"calls without an outcome: {open_calls}")
 
 
+def check_renewals(directory: Path) -> None:
+    """A period of a subscription is charged once at most, and extended exactly when it is."""
+    kept: dict[tuple[str, int], list[str]] = {}
+    with _open(directory / "conveyor.db") as db, _open(directory / "provider.db") as provider:
+        for order_id, body in db.execute("SELECT id, body FROM orders WHERE flow LIKE 'renewal@%'"):
+            query = "SELECT operation FROM provider_operations WHERE order_id = ? AND approved"
+            done = _column_of(provider, query, order_id)
+            _require(len(done) <= 2 and done.count("charge") <= 1, f"{order_id}: {done}")
+            if done == ["charge"]:
+                placed = json.loads(body)
+                key = (placed["subscription"], placed["period"])
+                kept.setdefault(key, []).append(order_id)
+        extended = set(
+            db.execute("SELECT subscription, period FROM renewals WHERE state = 'extended'")
+        )
+        moving = set(
+            db.execute(
+                "SELECT subscription, period FROM renewals JOIN orders ON orders.id = order_id "
+                "WHERE settled_at IS NULL"
+            )
+        )
+    for key, order_ids in kept.items():
+        _require(len(order_ids) == 1, f"{key} was charged by {order_ids}")
+    wrong = (set(kept) ^ extended) - moving
+    _require(not wrong, f"charged and not extended, or the other way round: {wrong}")
+
+
 def _check_money(db: sqlite3.Connection, provider: sqlite3.Connection, row: sqlite3.Row) -> None:
     account = db.execute("SELECT * FROM payments WHERE order_id = ?", (row["id"],)).fetchone()
     ours = dict(account) if account else dict.fromkeys(("authorized", "captured", "refunded"), 0)
-    theirs: dict[str, list[int]] = {"authorize": [], "capture": [], "void": [], "refund": []}
+    operations = ("authorize", "capture", "charge", "void", "refund")
+    theirs: dict[str, list[int]] = {operation: [] for operation in operations}
     query = "SELECT operation, amount FROM provider_operations WHERE order_id = ? AND approved"
     for operation, amount in provider.execute(query, (row["id"],)):
         theirs[operation].append(amount)
+    for both in ("authorize", "capture"):
+        theirs[both] += theirs["charge"]
     _require(len(theirs["authorize"]) <= 1, f"authorized more than once: {theirs}")
     _require(len(theirs["capture"]) <= 1, f"captured more than once: {theirs}")
     for name, operation in (
@@ -97,21 +148,12 @@ def _check_story(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     _require(moves == list(range(1, row["version"])), f"versions do not rise by one: {moves}")
     done = [step for _, event, step in entries if event == "done"]
     _require(len(done) == len(set(done)), f"a step was done twice: {done}")
-    forward = [
-        "payments.authorize",
-        "inventory.reserve",
-        "payments.capture",
-        "shipping.ship",
-        "orders.complete",
-    ]
-    undo = {
-        "payments.authorize": "payments.void",
-        "inventory.reserve": "inventory.release",
-        "payments.capture": "payments.refund",
-    }
+    undo = SLIPS[row["flow"].partition("@")[0]]
+    forward = list(undo)
     ahead = [step for step in done if step in forward]
     _require(ahead == forward[: len(ahead)], f"steps out of order: {done}")
-    back = [undo[step] for step in reversed(ahead)] if row["status"] != "completed" else []
+    backwards = row["status"] != "completed"
+    back = [undo[step] for step in reversed(ahead) if undo[step]] if backwards else []
     _require(done == ahead + back, f"not undone in reverse, once: {done}")
     if row["status"] == "completed":
         _require(ahead == forward, f"completed without {set(forward) - set(ahead)}")
@@ -131,6 +173,10 @@ def _open(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Any:
     return sqlite3.Row(cursor, values) if len(values) > 5 else values
+
+
+def _column_of(connection: sqlite3.Connection, query: str, value: str) -> list[Any]:
+    return [row[0] for row in connection.execute(query, (value,))]
 
 
 def _column(connection: sqlite3.Connection, query: str) -> list[Any]:

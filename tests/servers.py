@@ -37,6 +37,7 @@ from tests.server_process import (
 LISTEN_BACKLOG = 256
 # PostgreSQL refuses to run as root; this account exists on every Linux.
 UNPRIVILEGED_USER = "nobody"
+MINISTACK = "ministack.app:app"
 # MiniStack speaks for all of AWS; what is not SQS costs memory, ports and start-up time.
 MINISTACK_QUIET = {
     "BIND_HOST": HOST,
@@ -111,17 +112,18 @@ def postgres_server(*, durable: bool = True) -> Iterator[Postgres]:
 
 
 @contextmanager
-def ministack_server() -> Iterator[SqsServer]:
+def ministack_server(*, application: str = MINISTACK) -> Iterator[SqsServer]:
     """Run MiniStack, serving SQS alone, as a process of its own.
 
     Its application is served by uvicorn (as `python -m ministack` would by hypercorn): it takes
     the socket that is already bound here, so no other process can snatch the port, and it leaves
     more of a small machine to the clients.
-    Raises ServerFailedError.
+    `application` names another one that hands on to MiniStack's. Raises ServerFailedError.
     """
     with tempfile.TemporaryDirectory(prefix="conveyor-ministack-") as name, _listener() as listener:
         port = listener.getsockname()[1]
-        command = [sys.executable, "-m", "uvicorn", "ministack.app:app"]
+        command = [sys.executable, "-m", "uvicorn", application]
+        command += ["--app-dir", str(Path(__file__).parents[1])]
         command += ["--fd", str(listener.fileno()), "--log-level", "error", "--no-access-log"]
         command += ["--timeout-keep-alive", "75"]
         environment = os.environ | MINISTACK_QUIET | {"GATEWAY_PORT": str(port), "TMPDIR": name}

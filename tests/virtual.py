@@ -65,6 +65,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.elapsed = elapsed
         self.boundaries = boundaries
         super().__init__(selector)
+        # After a year of seconds a float tells no nanoseconds apart: a jump could fall short.
+        self._clock_resolution = 1e-6
         # What a dead process's tasks have to say is of no interest, and nothing else may raise.
         self.set_exception_handler(lambda _loop, _context: None)
 

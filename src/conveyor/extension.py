@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
+import orjson
 import sqlalchemy as sa
+from pydantic import BaseModel
 
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import ConveyorError, NotAppliedError, UnansweredError
@@ -20,6 +23,7 @@ from conveyor.messaging.routing_slip import Flow, Step
 from conveyor.messaging.step import Answer, AnyStep, CallStep, LocalStep, Now
 from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.store import find as find_order
 
 __all__ = [
     "Again",
@@ -27,6 +31,7 @@ __all__ = [
     "Answer",
     "AnyStep",
     "Awaiting",
+    "AwaitingStep",
     "CallStep",
     "ConveyorError",
     "Done",
@@ -44,7 +49,52 @@ __all__ = [
     "Step",
     "Tx",
     "UnansweredError",
+    "body_of",
+    "find_order",
 ]
+
+M = TypeVar("M", bound=BaseModel)
+B = TypeVar("B", bound=OrderBody)
+
+
+def body_of(order: Order, model: type[B]) -> B:
+    """Give what was placed, as its flow's typed body. Raises pydantic's `ValidationError`.
+
+    A field that is added to the model later needs a default: older orders do not have it.
+    """
+    return model.model_validate_json(order.raw_body)
+
+
+class AwaitingStep(LocalStep, Generic[M]):
+    """A step that somebody answers: `POST /v1/orders/{id}/answers/{step}`, `conveyor orders answer`.
+
+    `begin` gives `Awaiting` with the time to answer in, or another outcome where nobody need be
+    asked. `decide` takes the answer, of the model `answer`; an answer that is not of it is turned
+    away before it gets here. `overdue` decides when nobody answered in time; without it the order
+    is parked.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[Tx, Order, Now], Outcome],
+        decide: Callable[[Tx, Order, M, Now], Outcome],
+        *,
+        answer: type[M],
+        overdue: Callable[[Tx, Order, Now], Outcome] | None = None,
+    ) -> None:
+        super().__init__(begin)
+        self.answer = answer
+        self._decide = decide
+        self._overdue = overdue
+
+    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:
+        """Take the answer the order awaits, as JSON values. Raises pydantic's `ValidationError`."""
+        typed = self.answer.model_validate_json(orjson.dumps(dict(answer)))
+        return self._decide(tx, order, typed, now)
+
+    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
+        """Decide without an answer."""
+        return (self._overdue or super().overdue)(tx, order, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,3 +22,15 @@ SHOP = Flow(
     ),
     cancel_until="shipping.ship",
 )
+
+RENEWAL = Flow(
+    name="renewal",
+    version=1,
+    steps=(
+        # A decline is no refusal yet: it awaits another card, and is tried again on other days.
+        Step("payments.charge", undo="payments.refund"),
+        Step("subscriptions.extend", undo="subscriptions.retract"),
+        Step("orders.complete"),
+    ),
+    cancel_until="subscriptions.extend",
+)

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     max_receives: int = Field(8, ge=1, le=100)
     backoff_base_seconds: float = Field(1.0, gt=0)
     backoff_cap_seconds: float = Field(300.0, gt=0)
+    renewal_scan_seconds: float = Field(
+        60.0, ge=0, description="How often what is due is looked for and renewed; 0: by hand only."
+    )
     group_size: int = Field(200, ge=1, le=1_000)
     in_flight: int = Field(1_000, ge=1)
     grace_seconds: float = Field(25.0, ge=0, description="How long a clean stop may take.")

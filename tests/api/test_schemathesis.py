@@ -16,10 +16,13 @@ SECONDS = 120
 
 @pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing", "stateful"])
 def test_schemathesis_finds_nothing(server: Server, tmp_path: Path, phases: str) -> None:
-    hooks = {"SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", "PYTHONPATH": os.getcwd()}
+    hooks = {
+        "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks",
+        "PYTHONPATH": str(Path.cwd()),
+        "CONVEYOR_API_KEY": server.local_key,
+    }
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"]
-    command += ["--header", f"Authorization: Bearer {server.local_key}", "--phases", phases]
-    command += ["--max-examples", str(EXAMPLES), "--seed", "1", "--no-color"]
+    command += ["--phases", phases, "--max-examples", str(EXAMPLES), "--seed", "1", "--no-color"]
     run = subprocess.run(
         command,
         env={**os.environ, **hooks},

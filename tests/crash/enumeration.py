@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.crash.scenarios import Scenario
-from tests.invariants import BrokenInvariantError, check_settled, check_tokens
+from tests.crash.scenarios import Lived
+from tests.invariants import BrokenInvariantError, check_tokens
 from tests.virtual import Boundaries, Crash, World
 
 
@@ -23,13 +23,13 @@ class Recorder(Boundaries):
         self.names.append(name)
 
 
-def record(scenario: Scenario) -> list[str]:
+def record(scenario: Lived) -> list[str]:
     """Live the scenario without a crash; gives the boundaries it crossed."""
     recorder = Recorder()
     with _world(scenario) as world:
         order = world.run(scenario.life(), recorder)
         assert order.status in scenario.endings
-        _check(world, scenario)
+        scenario.check(world.directory)
     return recorder.names
 
 
@@ -42,7 +42,7 @@ def durable_points(names: list[str]) -> list[int]:
     return [1, *(at for at, name in enumerate(names, 1) if name.startswith("after"))]
 
 
-def crash_at(scenario: Scenario, point: int, *, cancel_at_once: bool = False) -> None:
+def crash_at(scenario: Lived, point: int, *, cancel_at_once: bool = False) -> None:
     """Die at this point, start again and let the order settle. Raises `BrokenInvariantError`."""
     with _world(scenario) as world:
         try:
@@ -53,16 +53,11 @@ def crash_at(scenario: Scenario, point: int, *, cancel_at_once: bool = False) ->
         endings = scenario.endings | ({"cancelled"} if cancel_at_once else set())
         if order.status not in endings:
             raise BrokenInvariantError(f"crash {point}: {order.status}, {order.reason}")
-        _check(world, scenario)
-
-
-def _check(world: World, scenario: Scenario) -> None:
-    check_tokens(world.directory)
-    check_settled(world.directory, stocked=scenario.stock)
+        scenario.check(world.directory)
 
 
 class _world:  # noqa: N801 - reads as the context that it is
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Lived) -> None:
         # In memory where the machine has such a directory: nothing here tests the disk.
         shared_memory = Path("/dev/shm")  # noqa: S108 - a fresh directory is made in it
         parent = shared_memory if shared_memory.is_dir() else None

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.invariants import check_settled, check_tokens
 
 from conveyor.app.composition import App
 from conveyor.messaging.interventions import cancel
@@ -22,6 +25,27 @@ QUANTITY = 2
 TOTAL = 2354
 STOCK = 10
 PATIENCE_SECONDS = 4 * 3600
+
+
+class Lived(Protocol):
+    """What can be lived through, with a crash in between: one order, however many processes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def endings(self) -> frozenset[str]: ...
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+    def life(self, *, cancel_at_once: bool = False) -> Callable[[App], Coroutine[Any, Any, Order]]:
+        """Give what happens in one process: also in the one that comes after a crash."""
+        ...
+
+    def check(self, directory: Path) -> None:
+        """Look at what is left. Raises `BrokenInvariantError`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +73,10 @@ class Scenario:
             return await self._settled(app, order_id)
 
         return live
+
+    def check(self, directory: Path) -> None:
+        check_tokens(directory)
+        check_settled(directory, stocked=self.stock)
 
     async def _stock(self, app: App) -> None:
         def stock(tx: Tx) -> None:

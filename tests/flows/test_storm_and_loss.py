@@ -5,63 +5,27 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.invariants import check_settled, check_tokens
+from tests.storm import COPIES, SPREAD_SECONDS, StormQueues
 from tests.virtual import World
 
 from conveyor.app.composition import App
 from conveyor.messaging.order import SETTLED
-from conveyor.messaging.queue import Outgoing
 from conveyor.services.inventory.store import set_stock
 from conveyor.services.orders.intake_consumer import INTAKE
 from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.placement import Placed
 from conveyor.services.orders.store import listing
 
-COPIES = 10
-SPREAD_SECONDS = 30
 STOCK = 40
 METHODS = ("card_ok", "card_declined", "card_insufficient_funds", "card_unanswered", "card_flaky")
 ORDERS = 30
-
-
-class StormQueue:
-    """Sends every message ten times, in shuffled order."""
-
-    def __init__(self, queue: Any, rng: random.Random) -> None:
-        self._queue, self._rng = queue, rng
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._queue, name)
-
-    async def send(self, messages: Sequence[Outgoing]) -> list[int]:
-        copies = [
-            replace(message, delay_seconds=self._rng.randrange(SPREAD_SECONDS))
-            for message in messages
-            for _ in range(COPIES)
-        ]
-        self._rng.shuffle(copies)
-        failed: list[int] = await self._queue.send(copies)
-        return failed
-
-
-class StormQueues:
-    """Queues whose every queue is a storm."""
-
-    def __init__(self, queues: Any) -> None:
-        self._queues, self._rng = queues, random.Random(7)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._queues, name)
-
-    def queue(self, name: str) -> StormQueue:
-        return StormQueue(self._queues.queue(name), self._rng)
 
 
 class StormConfirmations:

@@ -15,6 +15,7 @@ from conveyor.messaging.step import AnyStep
 from conveyor.messaging.transaction import Database
 from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.placement import Placement
+from conveyor.services.payments.ports import Payer
 from conveyor.settings import Settings
 
 
@@ -46,6 +47,10 @@ class Addition:
 
     def steps(self) -> Mapping[str, AnyStep]:
         """Give the steps of its services."""
+        return {}
+
+    def payers(self) -> Mapping[str, Payer]:
+        """Give, by the name of the flow, who pays the orders that `payments.charge` charges."""
         return {}
 
     async def open(self) -> None:

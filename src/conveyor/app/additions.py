@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from conveyor.app.addition import Addition
+from conveyor.app.renewal import Renewal
 
-ADDITIONS: tuple[type[Addition], ...] = ()
+ADDITIONS: tuple[type[Addition], ...] = (Renewal,)

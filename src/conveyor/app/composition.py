@@ -24,6 +24,7 @@ from conveyor.app.backends import (
     webhook_secret,
 )
 from conveyor.app.installation import Installation, installation
+from conveyor.app.request_counts import RequestCounts
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.answers import Answers
 from conveyor.messaging.consumer import Consumer
@@ -46,6 +47,8 @@ from conveyor.services.shipping.webhooks import WebhookKey
 from conveyor.settings import EMBEDDED, Settings
 
 POSTGRES_LANES = 2
+POSTGRES_LINGER_SECONDS = 0.01
+SQS_LINGER_SECONDS = 0.05
 
 
 class SystemClock:
@@ -97,10 +100,13 @@ class App:
 
     def _engine(self) -> Engine:
         settings, parts = self.settings, self.parts
+        payers = {
+            flow: payer for addition in self.additions for flow, payer in addition.payers().items()
+        }
         steps: dict[str, AnyStep] = {
             **ORDER_STEPS,
             **INVENTORY_STEPS,
-            **payment_steps(self.provider),
+            **payment_steps(self.provider, payers),
             **shipping_steps(self.carrier, delivery_seconds=settings.delivery_deadline_seconds),
         }
         for addition in self.additions:
@@ -120,10 +126,16 @@ class App:
                 group_size=settings.group_size,
                 in_flight=settings.in_flight,
                 lanes=1 if parts.database.dialect == "sqlite" else POSTGRES_LANES,
+                linger_seconds=_linger_seconds(settings, parts.database.dialect),
                 pollers=1 if settings.queue_url.startswith(EMBEDDED) else Limits().pollers,
                 grace_seconds=settings.grace_seconds,
             ),
         )
+
+    @property
+    def counts_requests(self) -> bool:
+        """Whether requests to the queues are paid for, and therefore counted."""
+        return not self.settings.queue_url.startswith(EMBEDDED)
 
     async def open(self) -> None:
         """Connect to the queues and open the simulated provider's and carrier's ledgers."""
@@ -133,6 +145,15 @@ class App:
         for addition in self.additions:
             await addition.open()
 
+    async def require_queues(self) -> None:
+        """Ask for each queue, once: one that is not there is better found out now than by workers.
+
+        Raises what the adapter raises.
+        """
+        if not self.settings.queue_url.startswith(EMBEDDED):  # which makes its own
+            for name in self.engine.registry.queues:
+                await self.parts.queues.queue(name).depth()
+
     async def run(self, services: Collection[str], stop: asyncio.Event) -> None:
         """Run these services until told to stop, then stop cleanly.
 
@@ -140,6 +161,9 @@ class App:
         """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.engine.relay.sweep(stop))
+            if self.counts_requests:
+                counts = RequestCounts(self.parts.database, self.parts.queues, self.parts.ambient)
+                tasks.create_task(counts.run(stop))
             for name in services:
                 tasks.create_task(Consumer(self.engine, name).run(stop))
             if "orders" in services:
@@ -181,6 +205,13 @@ def _create(tables: sa.MetaData, tx: Tx) -> None:
     tables.create_all(tx.connection)
 
 
+def _linger_seconds(settings: Settings, dialect: str) -> float:
+    """A group's fixed cost is in its round trips: where there are some, fuller groups pay."""
+    if not settings.queue_url.startswith(EMBEDDED):
+        return SQS_LINGER_SECONDS
+    return 0.0 if dialect == "sqlite" else POSTGRES_LINGER_SECONDS
+
+
 def system_ambient() -> Ambient:
     """Give the machine's own clock and random numbers."""
     return Ambient(SystemClock(), random.Random())  # noqa: S311 - jitter and ids, no secrets
@@ -195,19 +226,20 @@ async def running_app(
     Should a service break, the body is cancelled and what broke it is raised.
     """
     app = await open_app(settings)
-    stop = asyncio.Event()
-    body = asyncio.current_task()
-    wanted = app.installed.services if services is None else services
-    running = asyncio.create_task(app.run(wanted, stop))
-    running.add_done_callback(lambda _: stop.is_set() or (body and body.cancel()))
     try:
-        yield app
-    finally:
-        stop.set()
+        await app.require_queues()
+        stop = asyncio.Event()
+        body = asyncio.current_task()
+        wanted = app.installed.services if services is None else services
+        running = asyncio.create_task(app.run(wanted, stop))
+        running.add_done_callback(lambda _: stop.is_set() or (body and body.cancel()))
         try:
-            await running
+            yield app
         finally:
-            await app.close()
+            stop.set()
+            await running
+    finally:
+        await app.close()
 
 
 async def open_app(settings: Settings) -> App:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from conveyor.messaging.dead_letter import CAUSE, without_cause
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.order import Order
@@ -27,7 +28,6 @@ from conveyor.services.payments.store import payments
 
 log = logging.getLogger(__name__)
 
-CAUSE = "cause"
 MAX_PEEKED = 100
 """Messages of one dead-letter queue that a look at it shows."""
 PEEK_SECONDS = 1.0
@@ -94,7 +94,7 @@ async def redrive_poison(engine: Engine, message_id: str) -> Poison | None:
                     message.body,
                     group=message.group or name,
                     deduplication_id=message.message_id,
-                    attributes=tuple(a for a in message.attributes if a[0] != CAUSE),
+                    attributes=without_cause(message.attributes),
                 )
                 if await engine.queues.queue(name).send([again]):
                     raise QueueUnavailableError(name, "it did not take the message")

@@ -64,6 +64,10 @@ class ReplayTarget(Protocol):
         """
         ...
 
+    async def requests(self) -> int | None:
+        """Give how many requests SQS has been sent so far; None when there is no SQS."""
+        ...
+
     async def report(self, prefix: str) -> ReplayReport:
         """Look at all of the file's orders, once none of them is open."""
         ...
@@ -148,7 +152,9 @@ class Replay:
         """Place everything and wait until it is settled."""
         for chunk in _chunks(self._file.lines(), self._chunk):
             await self._until_open(self._in_flight - len(chunk))
-            await asyncio.gather(*(self._take(number, text) for number, text in chunk))
+            async with asyncio.TaskGroup() as placing:
+                for number, text in chunk:
+                    placing.create_task(self._take(number, text))
             self._tell(self.progress)
         await self._until_open(0)
         return self.progress

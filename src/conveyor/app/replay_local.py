@@ -51,6 +51,10 @@ class LocalTarget:
         self._open += found
         return len(self._open)
 
+    async def requests(self) -> int | None:
+        """See `ReplayTarget`: this process is all there is."""
+        return self._app.parts.queues.requests if self._app.counts_requests else None
+
     async def report(self, prefix: str) -> ReplayReport:
         """See `ReplayTarget`."""
         summaries = Summaries(self._app.parts.database, self._app.parts.ambient)

@@ -16,7 +16,8 @@ from conveyor.entrypoints.lanes import Lanes
 from conveyor.messaging.errors import ConveyorError
 
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 120.0
+ANSWER_SECONDS = 600.0
+"""An audit of a million orders takes its time."""
 CONNECTIONS = 32
 JSON = "application/json"
 
@@ -71,6 +72,14 @@ class Client:
     ) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def answers(self) -> bool:
+        """Whether there is a server at this address."""
+        try:
+            await self.get("/healthz")
+        except ServerUnreachableError:
+            return False
+        return True
 
     async def get(self, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
         """Read; parameters that are None are left out."""

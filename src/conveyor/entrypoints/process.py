@@ -13,6 +13,7 @@ from socket import socket
 from conveyor.app.composition import App, open_app
 from conveyor.entrypoints import server_file
 from conveyor.entrypoints.http import create_http
+from conveyor.entrypoints.logs import write_logs
 from conveyor.entrypoints.server import Listening, listen, run_until, stop_on_signals, url_of
 from conveyor.entrypoints.server_file import ServerFile
 from conveyor.messaging.errors import ConveyorError, DataDirectoryInUseError
@@ -92,12 +93,10 @@ async def _run(
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[App]:
+    write_logs(settings)
     app = await open_app(settings)
     try:
-        if not settings.queue_url.startswith(EMBEDDED):
-            # A queue that is not there is better found out now than in the log of a worker.
-            for name in app.engine.registry.queues:
-                await app.parts.queues.queue(name).depth()
+        await app.require_queues()
         yield app
     finally:
         await app.close()

@@ -18,7 +18,8 @@ class Batcher(Generic[T, R]):
     submitter alone, one that `handle` raises to all of the group. `linger_seconds` waits for a
     fuller group; with 0 there is no wait and the size adapts to the load by itself. With
     `full_lanes` a further lane opens, and goes on, only for a full group: where each group costs a
-    request, what is less than that is better added to than sent at once.
+    request, what is less than that is better added to than sent at once. Fewer items than
+    `linger_from` are not kept waiting for company.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Batcher(Generic[T, R]):
         lanes: int = 1,
         linger_seconds: float = 0.0,
         full_lanes: bool = False,
+        linger_from: int = 1,
     ) -> None:
         """Run at most `lanes` groups at the same time."""
         self._handle = handle
@@ -36,6 +38,7 @@ class Batcher(Generic[T, R]):
         self._lanes = lanes
         self._linger = linger_seconds
         self._full_lanes = full_lanes
+        self._linger_from = linger_from
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -65,7 +68,7 @@ class Batcher(Generic[T, R]):
     async def _drain(self) -> None:
         try:
             while self._worth_a_group(others=len(self._running) - 1):
-                if self._linger and len(self._waiting) < self._max_size:
+                if self._linger and self._linger_from <= len(self._waiting) < self._max_size:
                     await asyncio.sleep(self._linger)
                 count = min(self._max_size, len(self._waiting))
                 group = [self._waiting.popleft() for _ in range(count)]

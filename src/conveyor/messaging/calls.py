@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from conveyor.messaging.errors import NotAppliedError
 from conveyor.messaging.order import Order
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.step import CallStep, Now
 from conveyor.messaging.tables import calls
 from conveyor.messaging.transaction import Tx
@@ -35,7 +36,7 @@ _END = (
 )
 _OF_ORDERS = (
     sa.select(calls)
-    .where(calls.c.order_id.in_(sa.bindparam("ids", expanding=True)))
+    .where(one_of(calls.c.order_id, "ids"))
     .order_by(calls.c.order_id, calls.c.attempt)
 )
 
@@ -90,7 +91,7 @@ class Failed:
 
 def latest(tx: Tx, order_ids: Sequence[str]) -> dict[tuple[str, str], Attempt]:
     """Give the newest attempt of each order and step."""
-    rows = tx.execute(_OF_ORDERS, {"ids": list(order_ids)})
+    rows = tx.execute(_OF_ORDERS, {"ids": list(order_ids)}).all()
     return {(row[0], row[1]): Attempt(*row) for row in rows}
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from conveyor.messaging.batching import Batcher
 from conveyor.messaging.calls import Calling, perform
+from conveyor.messaging.dead_letter import dead_letter
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import PoisonError
 from conveyor.messaging.faults import Desk
@@ -26,7 +27,6 @@ from conveyor.messaging.outbox import wait_for_stop
 from conveyor.messaging.queue import (
     DEAD_LETTER_SUFFIX,
     LONG_POLL_SECONDS,
-    Outgoing,
     Received,
     VisibilityChange,
 )
@@ -52,14 +52,20 @@ class Consumer:
         self.queue = engine.queues.queue(queue_name)
         self.dead_letters = engine.queues.queue(queue_name + DEAD_LETTER_SUFFIX)
         self.leases = Leases(self.queue, engine.ambient)
-        limits = engine.limits
-        lanes = 1 if self.queue.spec.fifo else limits.lanes
-        self._opening: Batcher[Received, None] = Batcher(self._open, limits.group_size, lanes=lanes)
-        self._closing: Batcher[tuple[Received, Called], None] = Batcher(
-            self._close, limits.group_size, lanes=lanes
-        )
+        self._opening: Batcher[Received, None] = self._groups(self._open)
+        self._closing: Batcher[tuple[Received, Called], None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy = asyncio.Event()
+
+    def _groups(self, handle: Callable[[list[T]], Awaitable[list[None]]]) -> Batcher[T, None]:
+        limits = self.engine.limits
+        return Batcher(
+            handle,
+            limits.group_size,
+            lanes=1 if self.queue.spec.fifo else limits.lanes,
+            linger_seconds=limits.linger_seconds,
+            linger_from=2,  # a message that is alone finds nothing to share its group with
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set, then let what is under way end within the grace period."""
@@ -192,17 +198,7 @@ class Consumer:
         await self._closing.submit((message, Called(calling, result, message.receive_count)))
 
     async def _bury(self, message: Received, cause: str) -> None:
-        attributes = (*message.attributes, ("cause", cause))
-        failed = await self.dead_letters.send(
-            [
-                Outgoing(
-                    message.body,
-                    group=message.group or POISON_GROUP,
-                    deduplication_id=message.message_id,
-                    attributes=attributes,
-                )
-            ]
-        )
+        failed = await self.dead_letters.send([dead_letter(message, cause, POISON_GROUP)])
         if not failed:
             await self._delete([message.receipt])
 

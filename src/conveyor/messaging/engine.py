@@ -23,6 +23,7 @@ class Limits:
     in_flight: int = 1_000
     lanes: int = 1  # groups in a transaction at the same time; more than 1 pays on PostgreSQL
     pollers: int = 4
+    linger_seconds: float = 0.0  # how long a group that is not full waits to be fuller
     grace_seconds: float = 25.0
 
 

@@ -19,13 +19,13 @@ from conveyor.messaging.faults import Case, Desk
 from conveyor.messaging.message import Token
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
-from conveyor.messaging.outcome import Outcome, Park
+from conveyor.messaging.outcome import Again, Awaiting, Outcome, Park
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Place, owed, service_of, turn_back
 from conveyor.messaging.settling import move, settle
 from conveyor.messaging.step import CallStep, Gather, LocalStep
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import HOLD_SECONDS, Ahead, Turn
+from conveyor.messaging.turns import Ahead, Turn
 from conveyor.messaging.verdict import Handled, Held, Poisoned, Stale, Verdict
 
 CRASHED_CAUSE = "received too often without a result: it may stop the process that takes it"
@@ -56,27 +56,27 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
     live = {o.id: owed_step(desk.registry, o) for o in loaded.values() if is_live(o)}
     attempts = calls.latest(tx, [i for i, step in live.items() if _calls_out(desk, step)])
     gather(tx, desk, [(loaded[i], step) for i, step in live.items()])
-    ahead = Ahead(tx, _queue_of(taken), [loaded[i] for i in live])
-    verdicts: list[Verdict] = []
+    ahead = Ahead(tx, [loaded[i] for i in live])
+    verdicts: dict[int, Verdict] = {}
     seen: set[str] = set()
-    for t in taken:
-        order = loaded.get(t.token.order_id)
+    for at in _in_turn(taken, loaded):
+        token, order = taken[at].token, loaded.get(taken[at].token.order_id)
         if order is None:
-            verdicts.append(Poisoned(f"no order {t.token.order_id}"))
+            verdicts[at] = Poisoned(f"no order {token.order_id}")
             continue
-        case = Case(tx, desk, order, t.token.step, t.receive_count)
-        if order.id in seen or not fresh(order, t.token):
+        case = Case(tx, desk, order, token.step, taken[at].receive_count)
+        if order.id in seen or not fresh(order, token):
             case.note(timeline.DUPLICATE_DROPPED)
-            verdicts.append(Stale())
+            verdicts[at] = Stale()
             continue
         seen.add(order.id)
-        if ahead.blocks(order):
-            verdicts.append(_hold(case))
+        if rest_seconds := ahead.holds(order):
+            verdicts[at] = _hold(case, rest_seconds)
             continue
-        verdict = _open(case, live.get(order.id, ""), attempts)
-        ahead.note(order, done=isinstance(verdict, Handled) and not verdict.parked)
-        verdicts.append(verdict)
-    return verdicts
+        verdicts[at] = verdict = _open(case, live.get(order.id, ""), attempts)
+        if isinstance(verdict, Handled):
+            ahead.had_its_turn(order, parked=verdict.parked)
+    return [verdicts[at] for at in range(len(taken))]
 
 
 def close_group(tx: Tx, desk: Desk, group: Sequence[Called]) -> list[Verdict]:
@@ -155,6 +155,8 @@ def _close(case: Case, calling: Calling, result: object) -> Verdict:
             return _failed(case, calling, result)
         calls.end(tx, calling, calls.ANSWERED, desk.now)
         outcome = calling.step.record(tx, order, result, desk.now)
+        if order.cancelling and isinstance(outcome, Again | Awaiting) and _may_turn_back(case):
+            return _turn_back(case)  # its call has a known outcome now, and nothing came of it
         return Handled(settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt))
 
     return case.guard(work)
@@ -165,25 +167,42 @@ def _failed(case: Case, calling: Calling, failed: Failed) -> Verdict:
     state = calls.NOT_APPLIED if failed.certain else calls.UNKNOWN
     calls.end(tx, calling, state, desk.now)
     if failed.certain and order.cancelling:
-        case.note(timeline.TURNED_BACK)
-        back = turn_back(desk.registry.flow(order.flow), Place(order.position), status.CANCELLED)
-        return Handled(move(tx, desk.registry, order, back, desk.now))
+        return _turn_back(case)
     return case.fault(failed.error, timeline.FAULT if failed.certain else timeline.UNKNOWN)
+
+
+def _may_turn_back(case: Case) -> bool:
+    # The step that ends the time for cancelling has begun outside, and goes forward only.
+    order = case.order
+    return order.position < case.desk.registry.flow(order.flow).last_cancellable
+
+
+def _turn_back(case: Case) -> Verdict:
+    order, registry = case.order, case.desk.registry
+    case.note(timeline.TURNED_BACK)
+    back = turn_back(registry.flow(order.flow), Place(order.position), status.CANCELLED)
+    return Handled(move(case.tx, registry, order, back, case.desk.now))
 
 
 def _calls_out(desk: Desk, step: str) -> bool:
     return isinstance(desk.registry.steps.get(step), CallStep)
 
 
-def _hold(case: Case) -> Verdict:
+def _hold(case: Case, rest_seconds: float) -> Verdict:
     """It is not this order's turn: owe it the same token again, behind those before it."""
-    order, now = case.order, case.desk.now
-    due_at = now.ms + round(HOLD_SECONDS * 1000)
-    turn = Turn(order.group_key, order.sequence)
-    queue = service_of(case.step)
-    outbox.put(case.tx, Owed(order.id, order.version, queue, case.step, turn, due_at, now=False))
+    order = case.order
+    due_at = case.desk.now.ms + round(rest_seconds * 1000)
+    turn, queue = Turn(order.group_key, order.sequence), service_of(case.step)
+    token = Owed(order.id, order.version, queue, case.step, turn, due_at, now=False, held=True)
+    outbox.put(case.tx, token)
     case.expect(due_at)
     return Held()
+
+
+def _in_turn(taken: Sequence[Taken], loaded: Mapping[str, Order]) -> list[int]:
+    """Go through the tokens as they came, but let those of one group come in their turn."""
+    turns = [o.sequence if (o := loaded.get(t.token.order_id)) else 0 for t in taken]
+    return sorted(range(len(taken)), key=turns.__getitem__)
 
 
 def gather(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
@@ -203,7 +222,3 @@ def _also(desk: Desk, order: Order, due: str) -> tuple[str, ...]:
     if flow is None or order.backwards or not due:
         return ()
     return flow.steps[order.position].also
-
-
-def _queue_of(taken: Sequence[Taken]) -> str:
-    return service_of(taken[0].token.step)

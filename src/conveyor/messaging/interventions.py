@@ -6,18 +6,17 @@ after it, if any, is to be relayed after the commit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from conveyor.messaging import calls, timeline
 from conveyor.messaging import order as status
-from conveyor.messaging.handling import owed_step
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.parking import unpark
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Flow, Place, owed, service_of, turn_back, undone_by
+from conveyor.messaging.routing_slip import Flow, Place, owed, turn_back, undone_by
 from conveyor.messaging.settling import move, place_of
 from conveyor.messaging.step import Now
 from conveyor.messaging.tables import orders
@@ -91,7 +90,7 @@ def redrive(tx: Tx, registry: Registry, order_id: str, now: Now) -> Intervention
     order = _locked(tx, order_id)
     if order is None or order.status != status.PARKED:
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
-    _unpark(tx, registry, order, now)
+    _unpark(tx, order, now)
     timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
     return Intervention(ACCEPTED, (), move(tx, registry, order, place_of(order), now))
 
@@ -105,7 +104,7 @@ def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) ->
     left = undone_by(flow, _after(order) if order.backwards else place_of(order))
     if left or _call_is_open(tx, registry, order):
         return Intervention(STILL_OWES, left)
-    _unpark(tx, registry, order, now)
+    _unpark(tx, order, now)
     timeline.note(
         tx, order.id, order.version, now.ms, timeline.DISCARDED, detail={"reason": reason}
     )
@@ -116,7 +115,7 @@ def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) ->
 def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str) -> Intervention:
     flow = registry.flow(order.flow)
     if order.status == status.PARKED:
-        _unpark(tx, registry, order, now)
+        _unpark(tx, order, now)
     if order.backwards:
         timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
         undoes = undone_by(flow, _after(order))
@@ -124,7 +123,7 @@ def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str)
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
         timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
-        marked = replace(order, cancelling=True)
+        marked = order._replace(cancelling=True)
         undoes = undone_by(flow, _after(order))
         token = move(tx, registry, marked, place_of(order), now, reason=reason)
         return Intervention(ACCEPTED, undoes, token)
@@ -134,10 +133,10 @@ def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str)
     return Intervention(ACCEPTED, undone_by(flow, place_of(order)), token)
 
 
-def _unpark(tx: Tx, registry: Registry, order: Order, now: Now) -> None:
+def _unpark(tx: Tx, order: Order, now: Now) -> None:
     unpark(tx, order.id)
     if order.sequence:
-        release(tx, service_of(owed_step(registry, order)), order.group_key, now.ms)
+        release(tx, order.group_key, now.ms)
 
 
 def _locked(tx: Tx, order_id: str) -> Order | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
 
@@ -24,8 +24,7 @@ TERMINAL = frozenset({COMPLETED, CANCELLED, REFUSED})
 SETTLED = TERMINAL | {PARKED}
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """One row of `orders`; `body` parses what was placed."""
 
     id: str
@@ -63,15 +62,11 @@ class Order:
 
 
 # By id, so that two groups that share orders lock them in one order and cannot deadlock.
-_LOAD = (
-    sa.select(orders)
-    .where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(orders.c.id)
-)
+_LOAD = sa.select(orders).where(one_of(orders.c.id, "ids")).order_by(orders.c.id)
 _LOCK = _LOAD.with_for_update()
 
 
 def load(tx: Tx, ids: Sequence[str], *, lock: bool = True) -> dict[str, Order]:
     """Load orders by id, locked until the transaction ends; ids that do not exist are left out."""
-    rows = tx.execute(_LOCK if lock else _LOAD, {"ids": list(ids)})
-    return {row[0]: Order(*row) for row in rows}
+    rows = tx.execute(_LOCK if lock else _LOAD, {"ids": list(ids)}).all()
+    return {row[0]: Order._make(row) for row in rows}

@@ -32,7 +32,10 @@ FORGET_LISTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A token that an order is owed: a row of the outbox. `now` is false for timers."""
+    """A token that an order is owed: a row of the outbox. `now` is false for timers.
+
+    `held`: it came before its turn and is owed anew, so that a copy already sent is not it.
+    """
 
     order_id: str
     version: int
@@ -41,11 +44,12 @@ class Owed:
     turn: Turn
     due_at: int
     now: bool = True
+    held: bool = False
 
 
 def _put(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts share no type
     statement = insert(outbox)
-    changed = ("version", "queue", "step", "group_key", "due_at", "sequence")
+    changed = ("version", "queue", "step", "group_key", "due_at", "sequence", "held")
     # The newest token replaces an older one: an order is owed one at a time.
     upsert: sa.Executable = statement.on_conflict_do_update(
         index_elements=["order_id"], set_={name: statement.excluded[name] for name in changed}
@@ -55,7 +59,9 @@ def _put(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts 
 
 _PUT = PerDialect(_put)
 _FORGET = sa.delete(outbox).where(
-    outbox.c.order_id == sa.bindparam("b_order_id"), outbox.c.version == sa.bindparam("b_version")
+    outbox.c.order_id == sa.bindparam("b_order_id"),
+    outbox.c.version == sa.bindparam("b_version"),
+    sa.not_(outbox.c.held),
 )
 _CLEAR = sa.delete(outbox).where(outbox.c.order_id == sa.bindparam("b_order_id"))
 _DUE = (
@@ -71,24 +77,23 @@ _CLAIM = (
         outbox.c.order_id == sa.bindparam("b_order_id"),
         outbox.c.version == sa.bindparam("b_version"),
     )
-    .values(due_at=sa.bindparam("b_due_at"))
+    .values(due_at=sa.bindparam("b_due_at"), held=False)
 )
 
 
 def put(tx: Tx, owed: Owed) -> None:
     """Write what is owed, with the effect that owes it."""
-    tx.later(
-        _PUT,
-        {
-            "order_id": owed.order_id,
-            "version": owed.version,
-            "queue": owed.queue,
-            "step": owed.step,
-            "group_key": owed.turn.group_key,
-            "due_at": owed.due_at + RELAY_GRACE_MS if owed.now else owed.due_at,
-            "sequence": owed.turn.sequence,
-        },
-    )
+    row = {
+        "order_id": owed.order_id,
+        "version": owed.version,
+        "queue": owed.queue,
+        "step": owed.step,
+        "group_key": owed.turn.group_key,
+        "due_at": owed.due_at + RELAY_GRACE_MS if owed.now else owed.due_at,
+        "held": owed.held,
+    }
+    owed.turn.into(row, "sequence")
+    tx.later(_PUT, row)
 
 
 def clear(tx: Tx, order_id: str) -> None:

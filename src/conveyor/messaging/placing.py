@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -15,7 +15,7 @@ from conveyor.messaging.routing_slip import Flow, service_of
 from conveyor.messaging.step import Now
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import NO_TURN, take_turn
+from conveyor.messaging.turns import next_turn
 
 FIRST_VERSION = 1
 _INSERT = sa.insert(orders)
@@ -38,7 +38,6 @@ class NewOrder:
 def place(tx: Tx, registry: Registry, new: NewOrder, now: Now) -> Owed:
     """Write the order; gives the token to relay after the commit."""
     first = new.flow.steps[0].name
-    queue = registry.queues[service_of(first)]
     order = Order(
         id=new.id,
         merchant=new.merchant,
@@ -60,11 +59,12 @@ def place(tx: Tx, registry: Registry, new: NewOrder, now: Now) -> Owed:
         updated_at=now.ms,
         settled_at=None,
     )
-    turn = take_turn(tx, queue.name, registry.step(first).group(order)) if queue.fifo else NO_TURN
-    row = asdict(order)
-    row |= {"body": row.pop("raw_body"), "group_key": turn.group_key, "sequence": turn.sequence}
+    turn = next_turn(tx, registry, first, order)
+    row = order._asdict()
+    row |= {"body": row.pop("raw_body"), "group_key": turn.group_key}
+    turn.into(row, "sequence")
     tx.later(_INSERT, row)
-    owed = Owed(new.id, FIRST_VERSION, queue.name, first, turn, now.ms)
+    owed = Owed(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms)
     outbox.put(tx, owed)
     timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED)
     return owed

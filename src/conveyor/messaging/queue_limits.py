@@ -15,7 +15,7 @@ MAX_ATTRIBUTES = 10
 MAX_ID_CHARACTERS = 128
 ATTRIBUTE_TYPE = "String"
 # XML 1.0 characters: all that SQS takes in a body or in the value of an attribute.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def refusal(spec: QueueSpec, message: Outgoing) -> str | None:
     """Say why a queue does not take this message, ever; None when it does."""
     if not message.body:
         return "the body is empty"
-    if _FORBIDDEN.search(message.body):
+    if FORBIDDEN.search(message.body):
         return "the body has a character outside XML 1.0"
     if not 0 <= message.delay_seconds <= MAX_DELAY_SECONDS:
         return f"a delay of {message.delay_seconds} s is not within 0 and {MAX_DELAY_SECONDS} s"
@@ -72,6 +72,6 @@ def _attribute_refusal(message: Outgoing) -> str | None:
     for name, value in message.attributes:
         if not _ATTRIBUTE_NAME.fullmatch(name):
             return f"{name!r} is no name of an attribute"
-        if not value or _FORBIDDEN.search(value):
+        if not value or FORBIDDEN.search(value):
             return f"the value of attribute {name!r} is empty or not XML 1.0"
     return None

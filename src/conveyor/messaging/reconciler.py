@@ -43,7 +43,7 @@ _OVERDUE = (
         orders.c.expected_at < sa.bindparam("before"),
         outbox_table.c.order_id.is_(None),
     )
-    .order_by(orders.c.expected_at)
+    .order_by(orders.c.expected_at, orders.c.sequence)
     .limit(PAGE_ROWS)
 )
 _LOCK_OVERDUE = _OVERDUE.with_for_update(of=orders, skip_locked=True)

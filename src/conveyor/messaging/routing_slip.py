@@ -66,6 +66,11 @@ def service_of(step: str) -> str:
     return step.partition(".")[0]
 
 
+def flow_name(key: str) -> str:
+    """`shop@1` is a version of `shop`."""
+    return key.partition("@")[0]
+
+
 def owed(flow: Flow, place: Place) -> str:
     """Name the step that is owed at this place; '' when there is none, the order is at its end."""
     if place.ending:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,13 +14,12 @@ from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.messaging.parking import park
-from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Flow, Place, advance, owed, service_of, turn_back
 from conveyor.messaging.step import LocalStep, Now
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import NO_TURN, Turn, take_turn
+from conveyor.messaging.turns import NO_TURN, Turn, next_turn
 
 _COLUMNS = (
     "status",
@@ -100,35 +98,38 @@ def move(
     parking: bool = False,
 ) -> Owed | None:
     """Move an order to a place and its version on by one; gives the token that is owed there."""
-    step = owed(registry.flow(order.flow), place)
+    flow = registry.flow(order.flow)
+    step = owed(flow, place)
+    if place.ending and not order.backwards:
+        registry.step(owed(flow, place_of(order))).turned_back(tx, order, now)
     token = None
     if not parking:
         due_at = now.ms + round(rest_seconds * 1000)
-        token = _token(tx, registry, order, place, due_at, now=rest_seconds <= 0)
+        turn = _turn(tx, registry, order, place, awaiting=awaiting)
+        token = _token(registry, order, place, turn, due_at, now=rest_seconds <= 0)
     if token is None:
         outbox.clear(tx, order.id)
     else:
         outbox.put(tx, token)
     settled = not step and not parking
-    tx.later(
-        _MOVE,
-        {
-            "b_id": order.id,
-            "b_version": order.version,
-            "b_status": _status(place, settled=settled, awaiting=awaiting, parking=parking),
-            "b_position": place.position,
-            "b_ending": place.ending,
-            "b_reason": reason or order.reason,
-            "b_cancelling": order.cancelling and not place.ending and not settled,
-            "b_group_key": token.turn.group_key if token else order.group_key,
-            "b_expected_at": token.due_at if token else now.ms,
-            "b_updated_at": now.ms,
-            "b_settled_at": now.ms if settled else None,
-            "b_stage": place.stage,
-            "b_sequence": token.turn.sequence if token else order.sequence,
-        },
-        must_match=True,
-    )
+    # Who is parked keeps the turn, and so holds back those behind it; who is at its end has none.
+    turn = Turn(order.group_key, order.sequence) if parking else token.turn if token else NO_TURN
+    row = {
+        "b_id": order.id,
+        "b_version": order.version,
+        "b_status": _status(place, settled=settled, awaiting=awaiting, parking=parking),
+        "b_position": place.position,
+        "b_ending": place.ending,
+        "b_reason": reason or order.reason,
+        "b_cancelling": order.cancelling and not place.ending and not settled,
+        "b_group_key": turn.group_key,
+        "b_expected_at": token.due_at if token else now.ms,
+        "b_updated_at": now.ms,
+        "b_settled_at": now.ms if settled else None,
+        "b_stage": place.stage,
+    }
+    turn.into(row, "b_sequence")
+    tx.later(_MOVE, row, must_match=True)
     if settled:
         end = place.ending or status.COMPLETED
         timeline.note(tx, order.id, order.version + 1, now.ms, end)
@@ -156,24 +157,25 @@ def _members(flow: Flow, order: Order) -> int:
 
 
 def _token(
-    tx: Tx, registry: Registry, order: Order, place: Place, due_at: int, *, now: bool
+    registry: Registry, order: Order, place: Place, turn: Turn, due_at: int, *, now: bool
 ) -> Owed | None:
     step = owed(registry.flow(order.flow), place)
     if not step:
         return None
-    queue = registry.queues[service_of(step)]
-    turn = _turn(tx, registry, order, place, queue)
-    return Owed(order.id, order.version + 1, queue.name, step, turn, due_at, now=now)
+    queue = registry.queues[service_of(step)].name
+    return Owed(order.id, order.version + 1, queue, step, turn, due_at, now=now)
 
 
-def _turn(tx: Tx, registry: Registry, order: Order, place: Place, queue: QueueSpec) -> Turn:
-    if not queue.fifo:
+def _turn(tx: Tx, registry: Registry, order: Order, place: Place, *, awaiting: bool) -> Turn:
+    step = owed(registry.flow(order.flow), place)
+    if not step or not registry.queues[service_of(step)].fifo:
         return NO_TURN
+    if awaiting:
+        return Turn(order.id)  # it had its turn: answers come as they come
     if place == place_of(order) and order.sequence:
         return Turn(order.group_key, order.sequence)  # whoever takes a step again keeps its turn
-    step = registry.step(owed(registry.flow(order.flow), place))
-    there = replace(order, position=place.position, ending=place.ending, stage=place.stage)
-    return take_turn(tx, queue.name, step.group(there))
+    there = order._replace(position=place.position, ending=place.ending, stage=place.stage)
+    return next_turn(tx, registry, step, there)
 
 
 def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:

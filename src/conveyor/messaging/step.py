@@ -51,6 +51,12 @@ class AnyStep:
         """Decide when nobody answered in time."""
         return Park("no answer before the deadline")
 
+    def turned_back(self, tx: Tx, order: Order, now: Now) -> None:
+        """Take note that the order turns back from here, refused or cancelled, in this transaction.
+
+        What this step has begun elsewhere without being done, no compensation will undo.
+        """
+
 
 class LocalStep(AnyStep):
     """A step whose effect is all in our database."""

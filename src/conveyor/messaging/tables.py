@@ -29,7 +29,7 @@ orders = sa.Table(
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sa.Column("settled_at", sa.BigInteger),
     sa.Column("stage", sa.Integer, nullable=False),  # how often the step was taken, see Step.each
-    sa.Column("sequence", sa.BigInteger, nullable=False),  # its turn in its group, see sequence
+    sa.Column("sequence", sa.BigInteger, nullable=False),  # its turn in its group, 0: has none
     sa.CheckConstraint("total >= 0", name="orders_total_not_negative"),
     # Room in each page for the next version of a row: then no index has to be touched.
     postgresql_with={"fillfactor": 75},
@@ -38,6 +38,15 @@ sa.Index("orders_by_merchant", orders.c.merchant, orders.c.id)
 # Open orders are few however many have settled: the reconciler and the counts read this index.
 _open = orders.c.settled_at.is_(None)
 sa.Index("orders_open", orders.c.id, sqlite_where=_open, postgresql_where=_open)
+# Who is before whom in a message group: only orders that wait for their turn there have one.
+_in_turn = orders.c.sequence > 0
+sa.Index(
+    "orders_by_turn",
+    orders.c.group_key,
+    orders.c.sequence,
+    sqlite_where=_in_turn,
+    postgresql_where=_in_turn,
+)
 
 # One row an order: it can be owed only one token at a time.
 outbox = sa.Table(
@@ -50,23 +59,15 @@ outbox = sa.Table(
     sa.Column("group_key", sa.Text, nullable=False),
     sa.Column("due_at", sa.BigInteger, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("held", sa.Boolean, nullable=False),  # it came before its turn, and is owed anew
     sqlite_with_rowid=False,
 )
 sa.Index("outbox_due", outbox.c.due_at)
-_in_order = outbox.c.sequence > 0
-sa.Index(
-    "outbox_by_group",
-    outbox.c.queue,
-    outbox.c.group_key,
-    sqlite_where=_in_order,
-    postgresql_where=_in_order,
-)
 
 # The last turn that was given in each message group of a FIFO queue.
 turns = sa.Table(
     "turns",
     metadata,
-    sa.Column("queue", sa.Text, primary_key=True),
     sa.Column("group_key", sa.Text, primary_key=True),
     sa.Column("last", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
@@ -118,4 +119,12 @@ parked = sa.Table(
     sa.Column("parked_at", sa.BigInteger, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
 )
-sa.Index("parked_by_group", parked.c.queue, parked.c.group_key)
+
+# What each process has asked of a queue service that is paid by the request.
+request_counts = sa.Table(
+    "request_counts",
+    metadata,
+    sa.Column("process", sa.Text, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

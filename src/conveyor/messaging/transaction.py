@@ -12,24 +12,14 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from conveyor.messaging.errors import VersionConflictError
+from conveyor.messaging.statements import PerDialect, Row, Statement, prepared
+
+__all__ = ["Database", "Params", "PerDialect", "Row", "Statement", "Tx"]
 
 T = TypeVar("T")
-Row = Mapping[str, Any]
 Params = Row | Sequence[Row]
-
-
-class PerDialect:
-    """A statement that needs the dialect's own insert (for `ON CONFLICT`)."""
-
-    def __init__(self, build: Callable[[Any], sa.Executable]) -> None:
-        """Build once for each dialect; `build` is given that dialect's `insert`."""
-        self.by_dialect = {"sqlite": build(sqlite.insert), "postgresql": build(postgresql.insert)}
-
-
-Statement = sa.Executable | PerDialect
 
 
 class Tx:
@@ -43,6 +33,7 @@ class Tx:
         """What a step has read for its whole group at once, by table and key."""
         self._later: dict[int, tuple[Statement, list[Row], bool]] = {}
         self._sums: dict[tuple[int, tuple[Any, ...]], dict[str, Any]] = {}
+        self._before: list[Callable[[], None]] = []
 
     def execute(
         self, statement: Statement, params: Params | None = None
@@ -51,6 +42,19 @@ class Tx:
         if isinstance(statement, PerDialect):
             statement = statement.by_dialect[self.dialect]
         return self.connection.execute(statement, params)
+
+    def execute_all(self, statement: Statement, rows: Sequence[Row]) -> int:
+        """Run a statement of a module for each of these rows now; gives how many rows it changed.
+
+        All of them have the same keys, and values that the driver takes as they are.
+        """
+        text = prepared(statement, self.connection.dialect, rows[0])
+        arrays = text.whole.bind(rows) if text.whole else None
+        if text.whole and arrays:
+            return self.connection.exec_driver_sql(
+                text.whole.sql, {**text.fixed, **arrays}
+            ).rowcount
+        return self.connection.exec_driver_sql(text.sql, text.bind(rows)).rowcount
 
     def later(self, statement: Statement, params: Row, *, must_match: bool = False) -> None:
         """Run a statement before the commit, together with its like in one batch.
@@ -86,14 +90,20 @@ class Tx:
         for name, amount in amounts.items():
             row[name] += amount
 
+    def before_flush(self, work: Callable[[], None]) -> None:
+        """Do this at the end, just before what `later` holds: it may still change those rows."""
+        self._before.append(work)
+
     def flush(self) -> None:
         """Run what `later` holds, in the order of its first use."""
+        for work in self._before:
+            work()
         held = self._later
         self._forget()  # what follows must see what is written here
         for statement, rows, must_match in held.values():
-            result = self.execute(statement, rows)
-            if must_match and result.rowcount != len(rows):
-                raise VersionConflictError(len(rows), result.rowcount)
+            changed = self.execute_all(statement, rows)
+            if must_match and changed != len(rows):
+                raise VersionConflictError(len(rows), changed)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -110,7 +120,7 @@ class Tx:
         nested.commit()
 
     def _forget(self) -> None:
-        self._later, self._sums, self.gathered = {}, {}, {}
+        self._later, self._sums, self._before, self.gathered = {}, {}, [], {}
 
 
 class Database(Protocol):

@@ -19,11 +19,19 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 KEEPALIVE_IDLE_SECONDS = 30
 UNACKNOWLEDGED_TIMEOUT_MS = 30_000
 
+# What a transaction writes it finds by key. Plans that read a whole table are forbidden, so that
+# neither missing statistics nor a plan made while a table was small can cost a group its speed;
+# readers, who look at everything, get them back.
+BY_KEY_ONLY = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+READERS_SETTINGS = "; ".join(f"SET LOCAL {name} = on" for name in BY_KEY_ONLY)
+
 # Not as libpq's `options`: poolers such as PgBouncer and RDS Proxy refuse those.
 SESSION_SETTINGS = (
     f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
     f"SET lock_timeout = {LOCK_TIMEOUT_MS}; "
-    f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}"
+    f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; "
+    "SET plan_cache_mode = force_generic_plan; "
+    + "; ".join(f"SET {name} = off" for name in BY_KEY_ONLY)
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from conveyor.adapters.postgres.connections import open_engine, reading
+from conveyor.adapters.postgres.connections import READERS_SETTINGS, open_engine, reading
 from conveyor.adapters.postgres.errors import (
     AbortedTransactionError,
     is_lost,
@@ -91,6 +91,7 @@ class PostgresDatabase:
 
     def _read(self, work: Callable[[Tx], T]) -> T:
         with self._reading.connect() as connection:
+            connection.exec_driver_sql(READERS_SETTINGS)
             tx = Tx(connection)
             result = work(tx)
             tx.flush()  # a write that was put off fails here like any other

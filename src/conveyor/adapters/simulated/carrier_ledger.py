@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.shipping.ports import ARRIVED, IN_TRANSIT, LOST
 
@@ -72,7 +73,7 @@ _TAKE = PerDialect(
         .execution_options(preserve_rowcount=True)
     )
 )
-_FIND = sa.select(parcels).where(_key.in_(sa.bindparam("keys", expanding=True)))
+_FIND = sa.select(parcels).where(one_of(_key, "keys"))
 _NEXT = sa.select(sa.func.min(parcels.c.tell_at)).where(_untold)
 # A row belongs to one process at a time; pushed forward, it comes back if that process ends.
 _due = (

@@ -13,8 +13,18 @@ class Operation(StrEnum):
 
     AUTHORIZE = "authorize"
     CAPTURE = "capture"
+    CHARGE = "charge"
     VOID = "void"
     REFUND = "refund"
+
+
+# These begin an account; the others name it by its reference.
+OPENING = frozenset({Operation.AUTHORIZE, Operation.CHARGE})
+
+STOLEN = "card reported stolen"
+UNKNOWN_METHOD = "unknown payment method"
+FINAL = frozenset({STOLEN, UNKNOWN_METHOD})
+"""Reasons of a decline that no other day changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,9 @@ class Entry:
     @property
     def answer(self) -> PaymentAnswer:
         """The answer to this key, for ever."""
-        return Approved(self.reference, self.amount) if self.approved else Declined(self.reason)
+        if self.approved:
+            return Approved(self.reference, self.amount)
+        return Declined(self.reason, final=self.reason in FINAL)
 
 
 Rules = list[tuple[bool, str]]
@@ -59,6 +71,9 @@ class Account:
                 self.authorized += entry.amount
             case Operation.CAPTURE:
                 self.captured += entry.amount
+            case Operation.CHARGE:
+                self.authorized += entry.amount
+                self.captured += entry.amount
             case Operation.REFUND:
                 self.refunded += entry.amount
             case _:
@@ -72,7 +87,7 @@ class Account:
     def _rules(self, operation: Operation, request: PaymentRequest) -> Rules:
         amount = request.amount
         rules: Rules = [(amount <= 0, "the amount must be positive")]
-        if operation is Operation.AUTHORIZE:
+        if operation in OPENING:
             return rules
         rules.append((self.authorized == 0, "no such authorization"))
         rules.append((request.currency != self.currency, f"authorized in {self.currency}"))

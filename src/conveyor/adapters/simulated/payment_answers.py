@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from conveyor.adapters.simulated import payment_ledger as ledger
-from conveyor.adapters.simulated.payment_account import Account, Entry, Operation
+from conveyor.adapters.simulated.payment_account import (
+    OPENING,
+    STOLEN,
+    UNKNOWN_METHOD,
+    Account,
+    Entry,
+    Operation,
+)
 from conveyor.messaging.errors import NotAppliedError, UnansweredError
 from conveyor.messaging.transaction import Tx
 from conveyor.services.payments.ports import PaymentAnswer, PaymentRequest
@@ -22,6 +29,8 @@ class Method(StrEnum):
     OK = "card_ok"
     DECLINED = "card_declined"
     INSUFFICIENT_FUNDS = "card_insufficient_funds"
+    PAYDAY = "card_payday"
+    STOLEN = "card_stolen"
     SLOW = "card_slow"
     FLAKY = "card_flaky"
     UNANSWERED = "card_unanswered"
@@ -29,12 +38,16 @@ class Method(StrEnum):
 
 
 METHODS = frozenset(Method)
-DECLINED_AT_AUTHORIZATION: dict[str, str] = {
+DECLINED_AT_ONCE: dict[str, str] = {
     Method.DECLINED: "card declined",
     Method.INSUFFICIENT_FUNDS: "insufficient funds",
+    Method.PAYDAY: "insufficient funds",
+    Method.STOLEN: STOLEN,
 }
+PAYDAY_DECLINES = 2
+"""How often `card_payday` is declined for an order before there is money."""
 # These leave the caller in doubt with `card_unanswered`; giving money back always answers.
-MOVES_MONEY_FORWARD = frozenset({Operation.AUTHORIZE, Operation.CAPTURE})
+MOVES_MONEY_FORWARD = frozenset({*OPENING, Operation.CAPTURE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,7 @@ class Page:
         self._faults = faults
         self._answered: dict[str, Entry] = {}
         self._accounts: defaultdict[str, Account] = defaultdict(Account)
-        self._subjects: set[tuple[str, str]] = set()
+        self._subjects: Counter[tuple[str, str]] = Counter()
         for entry in {entry.key: entry for entry in entries}.values():
             self._post(entry)
 
@@ -133,9 +146,9 @@ class Page:
     def _decide(self, instruction: Instruction) -> Entry:
         operation, request, key = instruction.operation, instruction.request, instruction.key
         reference = f"sim_{key}"
-        authorizing = operation is Operation.AUTHORIZE
-        authorization = reference if authorizing else request.authorization
-        reason = _refusal(request.method) if authorizing else ""
+        opening = operation in OPENING
+        authorization = reference if opening else request.authorization
+        reason = _refusal(request.method, self._subjects[instruction.subject]) if opening else ""
         if not reason:
             # An unknown authorization has an empty account, which objects.
             account = self._accounts.get(authorization, Account())
@@ -155,12 +168,14 @@ class Page:
 
     def _post(self, entry: Entry) -> None:
         self._answered[entry.key] = entry
-        self._subjects.add((entry.order_id, entry.operation))
+        self._subjects[entry.order_id, entry.operation] += 1
         if entry.approved:
             self._accounts[entry.authorization].post(entry)
 
 
-def _refusal(method: str) -> str:
+def _refusal(method: str, asked: int) -> str:
     if method not in METHODS:
-        return "unknown payment method"
-    return DECLINED_AT_AUTHORIZATION.get(method, "")
+        return UNKNOWN_METHOD
+    if method == Method.PAYDAY and asked >= PAYDAY_DECLINES:
+        return ""
+    return DECLINED_AT_ONCE.get(method, "")

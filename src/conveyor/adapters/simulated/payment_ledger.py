@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
-from conveyor.adapters.simulated.payment_account import Entry, Operation
+from conveyor.adapters.simulated.payment_account import OPENING, Entry, Operation
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.payments.model import Balance
 
@@ -42,17 +43,17 @@ faults = sa.Table(
 )
 
 _op = operations.c
-_OF_ORDERS = _op.order_id.in_(sa.bindparam("orders", expanding=True))
+_OF_ORDERS = one_of(_op.order_id, "orders")
 _LOCK_AUTHORIZATIONS = (
     sa.select(_op.key)
-    .where(_OF_ORDERS, _op.operation == Operation.AUTHORIZE.value)
+    .where(_OF_ORDERS, _op.operation.in_(sorted(OPENING)))
     .order_by(_op.key)
     .with_for_update()
 )
 _LOAD = sa.select(operations).where(_OF_ORDERS)
-_FIND = sa.select(operations).where(_op.key.in_(sa.bindparam("keys", expanding=True)))
+_FIND = sa.select(operations).where(one_of(_op.key, "keys"))
 _ADD = sa.insert(operations)
-_FAULTS = sa.select(faults).where(faults.c.order_id.in_(sa.bindparam("orders", expanding=True)))
+_FAULTS = sa.select(faults).where(one_of(faults.c.order_id, "orders"))
 _FAULT = PerDialect(
     lambda insert: (row := insert(faults)).on_conflict_do_update(
         index_elements=["order_id", "operation"], set_={"count": row.excluded.count}
@@ -111,17 +112,23 @@ def set_faults(tx: Tx, counts: Mapping[tuple[str, str], int]) -> None:
 # --- for the audit --------------------------------------------------------------------------------
 
 
-def _sum_of(operation: Operation) -> sa.ColumnElement[int]:
-    return sa.func.sum(sa.case((_op.operation == operation.value, _op.amount), else_=0))
+def sum_of(*kinds: Operation) -> sa.ColumnElement[int]:
+    """Sum the amounts of these operations; a charge is both an authorization and a capture."""
+    return sa.func.sum(sa.case((_op.operation.in_(sorted(kinds)), _op.amount), else_=0))
+
+
+AUTHORIZED = sum_of(*OPENING)
+CAPTURED = sum_of(Operation.CAPTURE, Operation.CHARGE)
+REFUNDED = sum_of(Operation.REFUND)
 
 
 _ACCOUNTS = (
     sa.select(
         _op.currency,
-        _sum_of(Operation.AUTHORIZE).label("authorized"),
-        _sum_of(Operation.CAPTURE).label("captured"),
-        _sum_of(Operation.REFUND).label("refunded"),
-        _sum_of(Operation.VOID).label("voided"),
+        AUTHORIZED.label("authorized"),
+        CAPTURED.label("captured"),
+        REFUNDED.label("refunded"),
+        sum_of(Operation.VOID).label("voided"),
     )
     .where(_op.approved)
     .group_by(_op.authorization, _op.currency)

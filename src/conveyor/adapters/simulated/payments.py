@@ -67,6 +67,10 @@ class SimulatedPaymentProvider:
         """See `PaymentProvider`."""
         return await self._send(Instruction(Operation.CAPTURE, request, key))
 
+    async def charge(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self._send(Instruction(Operation.CHARGE, request, key))
+
     async def void(self, request: PaymentRequest, key: str) -> PaymentAnswer:
         """See `PaymentProvider`."""
         return await self._send(Instruction(Operation.VOID, request, key))

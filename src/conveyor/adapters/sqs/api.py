@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from conveyor.adapters.sqs.address import SqsAddress
 from conveyor.adapters.sqs.errors import QueueNotProvisionedError
+from conveyor.adapters.sqs.transport import TARGETS, LeanTransport, open_session
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.queue import LONG_POLL_SECONDS
 
@@ -36,10 +37,12 @@ class SqsApi:
         self._connections = connections
         self._stack = AsyncExitStack()
         self._client: Any = None
+        self._lean: LeanTransport | None = None
 
     async def open(self) -> None:
-        """Create the client; credentials are found by the SDK's own chain, at the first call."""
-        creating = get_session().create_client(
+        """Create the client; credentials are found by the SDK's own chain."""
+        session = get_session()
+        creating = session.create_client(
             "sqs",
             region_name=self._address.region,
             endpoint_url=self._address.endpoint_url,
@@ -48,6 +51,13 @@ class SqsApi:
         self._client = await self._stack.enter_async_context(creating)
         # Once for every request that goes out, the SDK's retries too.
         self._client.meta.events.register("before-send.sqs", self._count)
+        credentials = await session.get_credentials()
+        if credentials is not None:  # without any, the SDK says best what is missing
+            pool = open_session(self._connections, READ_SECONDS, KEEPALIVE_SECONDS)
+            await self._stack.enter_async_context(pool)
+            self._lean = LeanTransport(
+                self._client.meta.endpoint_url, self._address.region, credentials, pool
+            )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -58,6 +68,11 @@ class SqsApi:
 
         Raises QueueNotProvisionedError, and QueueUnavailableError for all else.
         """
+        if self._lean is not None and operation in TARGETS:
+            self.requests += 1
+            quick = await self._lean.call(operation, parameters)
+            if quick is not None:
+                return quick
         try:
             answer: dict[str, Any] = await getattr(self._client, operation)(**parameters)
         except ClientError as error:

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from conveyor.adapters.simulated.payment_account import Operation
-from conveyor.adapters.simulated.payment_ledger import operations
+from conveyor.adapters.simulated.payment_ledger import (
+    AUTHORIZED,
+    CAPTURED,
+    REFUNDED,
+    operations,
+)
 from conveyor.app.audit.pages import Page
-from conveyor.app.audit.view import Column, count_if, on_page
+from conveyor.app.audit.view import count_if, on_page
 from conveyor.messaging.calls import OPEN
 from conveyor.messaging.tables import calls, orders
 from conveyor.messaging.transaction import Tx
@@ -56,18 +61,13 @@ _OURS_ON_PAGE = _OURS.where(on_page(orders.c.id))
 _OURS_BY_ID = _OURS.where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
-def _sum_of(operation: Operation) -> Column:
-    amount = sa.case((operations.c.operation == operation.value, operations.c.amount), else_=0)
-    return sa.func.sum(amount)
-
-
 _THEIRS_ON_PAGE = (
     sa.select(
         operations.c.order_id,
         sa.func.min(operations.c.currency),
-        _sum_of(Operation.AUTHORIZE),
-        _sum_of(Operation.CAPTURE),
-        _sum_of(Operation.REFUND),
+        AUTHORIZED,
+        CAPTURED,
+        REFUNDED,
         count_if(operations.c.operation == Operation.VOID.value),
     )
     .where(operations.c.approved, on_page(operations.c.order_id))

@@ -5,6 +5,7 @@ The numbers are those of the invariants in the design.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -12,10 +13,12 @@ import sqlalchemy as sa
 from conveyor.app.audit.view import Column, View
 from conveyor.messaging import order as status
 from conveyor.messaging.order import SETTLED, TERMINAL
+from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.tables import orders, outbox, parked
 from conveyor.services.payments.store import payments
 
 STATUSES = SETTLED | {status.PROCESSING, status.AWAITING, status.COMPENSATING}
+PAYMENTS = "payments"
 UNDONE = frozenset({status.CANCELLED, status.REFUSED})
 
 NOW = sa.bindparam("now", type_=sa.BigInteger)
@@ -46,9 +49,9 @@ class Rule:
     broken: Column
 
 
-def order_rules(view: View) -> list[Rule]:
-    """Give the rules for orders of any flow."""
-    return [*_endings(), *_money(), *_tokens(view), *_stories(view)]
+def order_rules(view: View, flows: Iterable[Flow]) -> list[Rule]:
+    """Give the rules for orders of any flow; `flows` tells which of them are paid for."""
+    return [*_endings(), *_money(flows), *_tokens(view), *_stories(view)]
 
 
 def _endings() -> list[Rule]:
@@ -77,8 +80,9 @@ def _endings() -> list[Rule]:
     ]
 
 
-def _money() -> list[Rule]:
+def _money(flows: Iterable[Flow]) -> list[Rule]:
     money = payments.c
+    paid = [f.key for f in flows if any(line.service == PAYMENTS for line in f.steps)]
     return [
         Rule(
             "captured_within_authorized",
@@ -96,7 +100,7 @@ def _money() -> list[Rule]:
             "completed_is_paid",
             4,
             "Completed means that exactly the order's total was captured and kept",
-            sa.and_(_o.status == status.COMPLETED, _kept != _o.total),
+            sa.and_(_o.status == status.COMPLETED, _o.flow.in_(paid), _kept != _o.total),
         ),
         Rule(
             "undone_owes_nothing",

@@ -11,6 +11,7 @@ from conveyor.app.audit.pages import Page, by_status, find_orphans, judge, next_
 from conveyor.app.audit.report import MAX_EXAMPLES, AuditReport, Finding
 from conveyor.app.audit.rules import Rule, order_rules
 from conveyor.app.audit.slip_rules import slip_rules
+from conveyor.app.audit.subscriptions import check_subscriptions
 from conveyor.app.audit.view import FIRST_ID, View, build_view
 from conveyor.app.composition import App
 from conveyor.messaging.order import COMPLETED
@@ -55,7 +56,7 @@ async def run_audit(app: App) -> AuditReport:
     flows = list(app.engine.registry.flows.values())
     view = build_view(flows)
     times = {"now": now, "lost_before": _lost_before(app, now)}
-    part = _Orders(view, [*order_rules(view), *slip_rules(view, flows)], times)
+    part = _Orders(view, [*order_rules(view, flows), *slip_rules(view, flows)], times)
     books = Comparison(
         Finding("books_equal_provider", 4, "Our books equal the provider's, order by order")
     )
@@ -75,7 +76,12 @@ async def run_audit(app: App) -> AuditReport:
 def _whole(tx: Tx) -> list[Finding]:
     if tx.dialect == "postgresql":
         tx.connection.exec_driver_sql(STATEMENT_WITHOUT_LIMIT)
-    return [*whole.check_keys(tx), *whole.check_stock(tx), *whole.check_shipments(tx)]
+    return [
+        *whole.check_keys(tx),
+        *whole.check_stock(tx),
+        *whole.check_shipments(tx),
+        *check_subscriptions(tx),
+    ]
 
 
 async def _parcels(app: App, completed: int) -> Finding:

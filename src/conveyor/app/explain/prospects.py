@@ -15,18 +15,11 @@ from conveyor.messaging.order import Order
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Place, owed, service_of, undone_by
 from conveyor.messaging.settling import place_of
-from conveyor.messaging.tables import outbox, parked
+from conveyor.messaging.tables import outbox
 from conveyor.messaging.transaction import Tx
+from conveyor.messaging.turns import before
 
 _OWED = sa.select(outbox.c.due_at).where(outbox.c.order_id == sa.bindparam("of_order"))
-_HOLDS_BACK = (
-    sa.select(parked.c.order_id)
-    .where(
-        parked.c.queue == sa.bindparam("of_queue"), parked.c.group_key == sa.bindparam("of_group")
-    )
-    .order_by(parked.c.order_id)
-    .limit(1)
-)
 
 
 def waits_for(
@@ -50,10 +43,10 @@ def waits_for(
 
 def _waits_for_message(tx: Tx, order: Order, due: str) -> Wait:
     queue = service_of(due)
-    if order.group_key:
-        ahead = {"of_queue": queue, "of_group": order.group_key}
-        if first := tx.execute(_HOLDS_BACK, ahead).scalar():
-            return Wait(f"order {first}, which is parked and comes before it in its message group")
+    if front := before(tx, order):
+        others = f" and {front.count - 1} more, which come" if front.count > 1 else ", which comes"
+        state = " (parked)" if front.status == status.PARKED else ""
+        return Wait(f"order {front.order_id}{state}{others} before it in its message group")
     unsent = tx.execute(_OWED, {"of_order": order.id}).scalar()
     if unsent is not None:
         return Wait(f"its message for {due} to be sent to queue {queue}", int(unsent))

@@ -14,10 +14,12 @@ from conveyor.entrypoints.cli.explain import explain
 from conveyor.entrypoints.cli.intake import intake
 from conveyor.entrypoints.cli.keys import keys
 from conveyor.entrypoints.cli.orders import orders, place
+from conveyor.entrypoints.cli.renewals import renewals
 from conveyor.entrypoints.cli.replay import replay
 from conveyor.entrypoints.cli.running import serve, up, work
 from conveyor.entrypoints.cli.setup import migrate, queues
 from conveyor.entrypoints.cli.stock import stock
+from conveyor.entrypoints.cli.subscriptions import plans, subscriptions
 
 INTERRUPTED = 130
 
@@ -77,5 +79,6 @@ def main() -> None:
 
 _RUNNING: list[click.Command] = [up, serve, work, migrate, queues, keys, demo]
 _LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, intake, replay, audit]
-for _command in _RUNNING + _LOOKING:
+_RENEWING: list[click.Command] = [plans, subscriptions, renewals]
+for _command in _RUNNING + _LOOKING + _RENEWING:
     main.add_command(_command)

@@ -83,7 +83,7 @@ async def _get(reach: Reach, path: str, **query: Any) -> Any:  # noqa: ANN401 - 
 
 
 async def _post(reach: Reach, path: str, body: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+    async with reach.client(moves=True) as client:
         return await client.post(path, body)
 
 

@@ -37,7 +37,7 @@ COLUMNS = ("order", "reference", "status", "step", "total", "reason")
 @json_option
 def place(file: BinaryIO, key: str, reach: Reach, *, as_json: bool) -> None:
     """Place the order in FILE (JSON); - reads standard input."""
-    placed = run(_call(reach, "POST", "/v1/orders", file.read(), key=key))
+    placed = run(_call(reach, "POST", "/v1/orders", file.read(), key=key, moves=True))
     emit(placed, as_json=as_json, show=lambda order: click.echo(order["id"]))
 
 
@@ -75,7 +75,8 @@ def show(order: str, reach: Reach, *, as_json: bool) -> None:
 @json_option
 def cancel(order: str, reason: str, reach: Reach, *, as_json: bool) -> None:
     """Cancel an order, and say what happens to the money; exit code 1 when it is too late."""
-    answer = run(_call(reach, "POST", f"/v1/orders/{order}/cancel", {"reason": reason}))
+    path = f"/v1/orders/{order}/cancel"
+    answer = run(_call(reach, "POST", path, {"reason": reason}, moves=True))
     emit(answer, as_json=as_json, show=lambda answer: click.echo(_cancelled(answer)))
 
 
@@ -98,8 +99,9 @@ async def _call(
     body: Any = None,  # noqa: ANN401 - JSON
     *,
     key: str = "",
+    moves: bool = False,
 ) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+    async with reach.client(moves=moves) as client:
         return (await client.send(method, path, body, key=key))[0]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conveyor.entrypoints import server_file
+from conveyor.entrypoints.cli.output import note, program
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.client import Client
@@ -40,31 +41,42 @@ class Reach:
 
         return Settings(data=self.data)
 
-    def running(self) -> Client | None:
-        """Give a client of the server that was named, or of the one that owns the directory."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Client | None]:
+        """Give a client of the server that was named, or of the one that owns the directory.
+
+        None: no server was named, and none answers there.
+        """
         from conveyor.entrypoints.client import Client
 
         key = os.environ.get(KEY_VARIABLE, "")
         owner = server_file.find(self.data)
         if self.server:
             ours = owner is not None and owner.url == self.server
-            return Client(self.server, key or (owner.key if owner and ours else ""))
-        return Client(owner.url, key or owner.key) if owner else None
+            async with Client(self.server, key or (owner.key if owner and ours else "")) as client:
+                yield client
+        elif owner is None:
+            yield None
+        else:
+            async with Client(owner.url, key or owner.key) as client:
+                # Its process may be gone, and the number be another's by now.
+                yield client if await client.answers() else None
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[Client]:
+    async def client(self, *, moves: bool = False) -> AsyncIterator[Client]:
         """Give a client of the running server, or else of an API opened here, without a network.
 
-        Commands are written once, against the API. What they change here without a server goes
-        on with the next `conveyor up`.
+        Commands are written once, against the API. `moves`: the command sets orders in motion,
+        for which services must run.
         """
-        client = self.running()
-        if client is not None:
-            async with client:
+        async with self.running() as client:
+            if client is not None:
                 yield client
-            return
+                return
         async with self._opened_here() as client:
             yield client
+        if moves:
+            note(f"No server runs: orders go on with the next `{program()} up`.")
 
     @asynccontextmanager
     async def _opened_here(self) -> AsyncIterator[Client]:

@@ -9,12 +9,21 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from conveyor.app.replay import Answer, ReplayReport, Unacceptable
+from conveyor.app.request_counts import COUNT_SECONDS
 from conveyor.entrypoints.client import ApiError, Client, ServerUnreachableError
 from conveyor.services.orders.placement import KeyInFlight, Overloaded, Placed
 
 PATIENCE_SECONDS = 120.0
 """How long a server may be away before the replay gives up."""
 RETRY_SECONDS = 0.5
+TRY_AGAIN = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 T = TypeVar("T")
 
 REPLAYED = "idempotent-replayed"
@@ -43,7 +52,7 @@ class RemoteTarget:
         except ApiError as error:
             if error.status == HTTPStatus.CONFLICT:
                 return KeyInFlight(key)
-            if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+            if error.status in TRY_AGAIN:
                 return Overloaded(0)
             if error.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
                 return Unacceptable(str(error))
@@ -52,6 +61,14 @@ class RemoteTarget:
     async def count_open(self, prefix: str) -> int:
         """See `ReplayTarget`."""
         return int((await self._summary(prefix))["open"])
+
+    async def requests(self) -> int | None:
+        """See `ReplayTarget`; waits until the processes have written down what they made."""
+        found = (await self._summary("")).get("sqs_requests")
+        if found is None:
+            return None
+        await asyncio.sleep(COUNT_SECONDS + RETRY_SECONDS)
+        return int((await self._summary(""))["sqs_requests"])
 
     async def report(self, prefix: str) -> ReplayReport:
         """See `ReplayTarget`."""

@@ -17,7 +17,6 @@ from conveyor.entrypoints.cli.options import json_option, reaching, run
 from conveyor.entrypoints.cli.output import emit, money, note, program, table
 
 if TYPE_CHECKING:
-    from conveyor.app.composition import App
     from conveyor.app.replay import Progress, ReplayReport, ReplayTarget
     from conveyor.entrypoints.cli.reach import Reach
 
@@ -93,37 +92,33 @@ async def _replay(path: Path, concurrency: int, reach: Reach) -> _Result:
     from conveyor.entrypoints.cli.progress import showing_progress
 
     file = await asyncio.to_thread(measure, path)
-    async with _target(reach) as (target, app):
-        requests = _sqs_requests(app)
+    async with _target(reach) as target:
+        requests = await target.requests()
         begun = time.monotonic()
         with showing_progress() as tell:
             progress = await Replay(target, file, in_flight=concurrency, tell=tell).run()
         seconds = time.monotonic() - begun
-        now = _sqs_requests(app)
+        now = await target.requests()
         made = now - requests if now is not None and requests is not None else None
         return _Result(progress, await target.report(file.prefix), seconds, made)
 
 
 @asynccontextmanager
-async def _target(reach: Reach) -> AsyncIterator[tuple[ReplayTarget, App | None]]:
+async def _target(reach: Reach) -> AsyncIterator[ReplayTarget]:
     from conveyor.entrypoints.cli.remote_replay import RemoteTarget
 
-    client = reach.running()
-    if client is not None:
-        async with client:
-            yield RemoteTarget(client), None
-        return
+    async with reach.running() as client:
+        if client is not None:
+            yield RemoteTarget(client)
+            return
     from conveyor.app.composition import running_app
     from conveyor.app.replay_local import LocalTarget
+    from conveyor.entrypoints.logs import write_logs
 
-    async with running_app(reach.settings()) as app:
-        yield LocalTarget(app, reach.whose), app
-
-
-def _sqs_requests(app: App | None) -> int | None:
-    if app is None or not app.settings.queue_url.startswith("sqs:"):
-        return None
-    return app.parts.queues.requests
+    settings = reach.settings()
+    write_logs(settings)
+    async with running_app(settings) as app:
+        yield LocalTarget(app, reach.whose)
 
 
 def _show(result: _Result) -> None:

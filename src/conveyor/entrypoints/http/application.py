@@ -16,8 +16,10 @@ from conveyor.entrypoints.http import (
     inbound,
     keys,
     orders,
+    renewals,
     reports,
     stock,
+    subscriptions,
 )
 from conveyor.entrypoints.http.context import Api
 from conveyor.entrypoints.http.documentation import add_docs, describe
@@ -30,7 +32,7 @@ DESCRIPTION = """\
 Takes an order, answers at once, and carries it from service to service until it is completed,
 or undone and the money given back. Money is integer minor units. Errors are problem+json.
 """
-ROUTERS = (orders, stock, dead_letters, reports, keys, inbound, health)
+ROUTERS = (orders, stock, dead_letters, reports, keys, subscriptions, renewals, inbound, health)
 
 
 def create_http(

@@ -23,11 +23,27 @@ from conveyor.entrypoints.http.schemas import (
     StockBody,
     StockImport,
 )
+from conveyor.entrypoints.http.subscription_schemas import BODIES
+from conveyor.services.orders.model import MAX_TOTAL, MAX_UNIT_PRICE
 
 ASSETS = "/docs/assets"
 REF = "#/components/schemas/{model}"
 # These are parsed by us (see `bodies`), or written by us: FastAPI does not know of them.
-OUR_MODELS = (CancelBody, StockBody, StockImport, ReasonBody, KeyBody, Problem)
+OUR_MODELS: tuple[type[BaseModel], ...] = (
+    CancelBody,
+    StockBody,
+    StockImport,
+    ReasonBody,
+    KeyBody,
+    Problem,
+    *BODIES,
+)
+
+
+def _amount(most: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 0, "maximum": most}
+
+
 # Either every item has a price, or none has and there is a total.
 PRICED = [
     {
@@ -35,7 +51,7 @@ PRICED = [
             "items": {
                 "items": {
                     "required": ["unit_price"],
-                    "properties": {"unit_price": {"type": "integer"}},
+                    "properties": {"unit_price": _amount(MAX_UNIT_PRICE)},
                 }
             }
         }
@@ -43,7 +59,7 @@ PRICED = [
     {
         "required": ["total"],
         "properties": {
-            "total": {"type": "integer"},
+            "total": _amount(MAX_TOTAL),
             "items": {"items": {"properties": {"unit_price": {"type": "null"}}}},
         },
     },
@@ -54,6 +70,8 @@ TAGS = [
     {"name": "dead letters", "description": "What waits for an operator."},
     {"name": "reports", "description": "How things stand."},
     {"name": "keys", "description": "Who may do what."},
+    {"name": "subscriptions", "description": "What is paid for again and again."},
+    {"name": "renewals", "description": "Charging what is due."},
     {"name": "webhooks", "description": "What providers tell us."},
     {"name": "health", "description": "For load balancers and Prometheus."},
 ]

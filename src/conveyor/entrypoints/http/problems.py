@@ -129,7 +129,7 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["allow"] = ", ".join(sorted(_methods(request)))  # Starlette names the first only
+        headers = {"allow": ", ".join(sorted(_methods(request)))}
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_")
     detail = _NOWHERE.get(error.status_code, f"{phrase}.")
@@ -137,13 +137,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    path = request.scope["path"]
-    return {
-        method
-        for route in request.app.state.routes
-        if route.path_regex.match(path)
-        for method in route.methods or ()
-    }
+    """All methods of the path, of which Starlette names those of the first route only."""
+    routes = request.app.state.routes
+    path = next(r.path for r in routes if r.path_regex.match(request.scope["path"]))
+    return {method for route in routes if route.path == path for method in route.methods}
 
 
 async def _unknown_flow(_request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from conveyor.app.request_counts import requests_made
 from conveyor.app.summary import P50, P99, Summary, Which
 from conveyor.entrypoints.http.context import Operator, Reader, TheApi
 from conveyor.entrypoints.http.described import problems
@@ -23,7 +24,10 @@ async def summarize(
     key_prefix: Annotated[str | None, Query(pattern=KEY_PATTERN)] = None,
 ) -> SummaryView:
     """Sum up your orders, or those whose idempotency key begins so; ask as often as you like."""
-    return _view(await api.summaries.of(Which(grant.merchant, key_prefix or "")))
+    view = _view(await api.summaries.of(Which(grant.merchant, key_prefix or "")))
+    if api.app.counts_requests:
+        view.sqs_requests = await api.app.parts.database.read(requests_made)
+    return view
 
 
 @router.get("/v1/audit")

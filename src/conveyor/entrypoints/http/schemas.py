@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from conveyor.messaging.message import iso
 from conveyor.services.access.model import KEY_ID_PATTERN
 from conveyor.services.inventory.model import MAX_AVAILABLE
-from conveyor.services.orders.model import Customer, Item, Line, Payment, Shipping, Whole, Word
+from conveyor.services.orders.model import WHOLE, Customer, Item, Line, Payment, Shipping, Word
 
 ORDER_ID_PATTERN = r"^[0-9A-HJKMNP-TV-Z]{26}$"
 KEY_PATTERN = r"^[\x20-\x7e]{1,255}$"
@@ -25,7 +25,7 @@ Status = Literal[
     "processing", "awaiting", "compensating", "parked", "completed", "cancelled", "refused"
 ]
 Scope = Literal["place", "read", "operate"]
-Available = Annotated[Whole, Field(ge=0, le=MAX_AVAILABLE)]
+Available = Annotated[int, Field(ge=0, le=MAX_AVAILABLE), WHOLE]
 
 
 class Body(BaseModel):
@@ -264,6 +264,9 @@ class SummaryView(BaseModel):
     refunded: Counts
     refused_because: Counts = Field(description="The most frequent reasons.")
     latency_ms: Latency
+    sqs_requests: int | None = Field(
+        default=None, description="Requests made to SQS by all processes, ever; null: embedded."
+    )
 
 
 class Confirmed(BaseModel):

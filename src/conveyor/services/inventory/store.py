@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import metadata
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.inventory.model import (
@@ -74,7 +75,7 @@ _END = sa.update(reservations).where(
 _END_RELEASED = _END.values(state=RELEASED)
 _END_SOLD = _END.values(state=SOLD)
 _HELD = sa.select(reservations.c.order_id, reservations.c.sku, reservations.c.quantity).where(
-    reservations.c.order_id.in_(sa.bindparam("orders", expanding=True)),
+    one_of(reservations.c.order_id, "orders"),
     reservations.c.state == RESERVED,
 )
 
@@ -142,7 +143,7 @@ def gather_held(tx: Tx, order_ids: Iterable[str]) -> None:
     if not ids:
         return
     tx.gathered.update({(reservations.name, order_id): {} for order_id in ids})
-    for order_id, sku, quantity in tx.execute(_HELD, {"orders": ids}):
+    for order_id, sku, quantity in tx.execute(_HELD, {"orders": ids}).all():
         held = tx.gathered[reservations.name, order_id]
         held[sku] = held.get(sku, 0) + quantity
 

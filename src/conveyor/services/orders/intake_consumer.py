@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import orjson
 from pydantic import ValidationError
 
+from conveyor.messaging.dead_letter import dead_letter
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import UnknownFlowError
 from conveyor.messaging.lease import Leases
@@ -22,7 +23,6 @@ from conveyor.messaging.outbox import wait_for_stop
 from conveyor.messaging.queue import (
     DEAD_LETTER_SUFFIX,
     LONG_POLL_SECONDS,
-    Outgoing,
     Received,
     VisibilityChange,
 )
@@ -127,10 +127,8 @@ class IntakeConsumer:
                 cause = f"orderId: {key!r} placed order {order_id}, with another body"
             case _:
                 return False
-        attributes = (*message.attributes, ("cause", cause[:1000]))
-        dead = Outgoing(message.body, group=message.group or INTAKE, attributes=attributes)
         self._engine.tally["poisoned", INTAKE] += 1
-        return not await self._dead.send([dead])
+        return not await self._dead.send([dead_letter(message, cause, INTAKE)])
 
     async def _wake(self, stop: asyncio.Event) -> None:
         await stop.wait()

@@ -38,7 +38,11 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+# Outermost, so that the limits stay where pydantic checks them fast and describes them.
+WHOLE = BeforeValidator(_whole)
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY), WHOLE]
+UnitPrice = Annotated[int, Field(ge=0, le=MAX_UNIT_PRICE), WHOLE]
+Total = Annotated[int, Field(ge=0, le=MAX_TOTAL), WHOLE]
 
 
 class _Strict(BaseModel):
@@ -56,8 +60,8 @@ class Item(_Strict):
     """A line item; `unit_price` in minor units."""
 
     sku: Word
-    quantity: Whole = Field(ge=1, le=MAX_QUANTITY)
-    unit_price: Whole | None = Field(default=None, ge=0, le=MAX_UNIT_PRICE)
+    quantity: Quantity
+    unit_price: UnitPrice | None = None
 
 
 class Payment(_Strict):
@@ -86,7 +90,7 @@ class OrderBody(_Strict):
     customer: Customer
     currency: Currency
     items: list[Item] = Field(min_length=1, max_length=MAX_ITEMS)
-    total: Whole | None = Field(default=None, ge=0, le=MAX_TOTAL)
+    total: Total | None = None
     payment: Payment
     shipping: Shipping = Field(default_factory=Shipping)
     metadata: dict[str, JsonValue] = Field(default_factory=dict, max_length=MAX_METADATA_ENTRIES)

@@ -14,6 +14,7 @@ from conveyor.messaging.batching import Batcher
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.placing import NewOrder, place
+from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import Now
 from conveyor.messaging.transaction import Tx
@@ -57,7 +58,9 @@ class Overloaded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class Request:
+    """An order to place, with its idempotency key, '' for none."""
+
     merchant: str
     key: str
     fingerprint: str
@@ -65,7 +68,7 @@ class _Request:
 
 
 Answer = Placed | KeyReused | KeyInFlight | Overloaded
-_Outcome = tuple[Placed | KeyReused, Owed | None]
+Outcome = tuple[Placed | KeyReused, Owed | None]
 
 
 class Placement:
@@ -75,7 +78,7 @@ class Placement:
         """Nothing is started; `place` may be called by any number of requests at once."""
         self._engine = engine
         self._in_flight: set[tuple[str, str]] = set()
-        self._batcher: Batcher[_Request, Placed | KeyReused] = Batcher(self._commit, GROUP_SIZE)
+        self._batcher: Batcher[Request, Placed | KeyReused] = Batcher(self._commit, GROUP_SIZE)
         self._relays: set[asyncio.Task[None]] = set()
 
     async def place(self, merchant: str, key: str, body: OrderBody) -> Answer:
@@ -99,25 +102,16 @@ class Placement:
         while self._relays:
             await asyncio.wait(tuple(self._relays))
 
-    def _request(self, merchant: str, key: str, body: OrderBody, flow: Flow) -> _Request:
-        text = orjson.dumps(body.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
-        new = NewOrder(
-            id=self._engine.ambient.new_id(),
-            merchant=merchant,
-            flow=flow,
-            reference=body.reference,
-            customer=body.customer.id,
-            currency=body.currency,
-            total=body.amount,
-            body=text.decode(),
-        )
-        return _Request(merchant, key, hashlib.sha256(text).hexdigest(), new)
+    def _request(self, merchant: str, key: str, body: OrderBody, flow: Flow) -> Request:
+        return request_for(self._engine.ambient.new_id(), merchant, key, body, flow)
 
-    async def _commit(self, group: list[_Request]) -> Sequence[Placed | KeyReused | BaseException]:
+    async def _commit(self, group: list[Request]) -> Sequence[Placed | KeyReused | BaseException]:
         engine = self._engine
         now = engine.now()
         try:
-            outcomes = await engine.database.run(lambda tx: self._place_all(tx, group, now))
+            outcomes = await engine.database.run(
+                lambda tx: place_all(tx, engine.registry, group, now)
+            )
         except Exception as error:  # noqa: BLE001 - handed to whoever placed the order
             if len(group) == 1:
                 return [await self._used_meanwhile(group[0]) or error]
@@ -129,7 +123,7 @@ class Placement:
         task.add_done_callback(self._relays.discard)
         return [answer for answer, _ in outcomes]
 
-    async def _used_meanwhile(self, request: _Request) -> Placed | KeyReused | None:
+    async def _used_meanwhile(self, request: Request) -> Placed | KeyReused | None:
         """Answer by the key if it is kept by now: by another process, or a commit gone silent."""
         if not request.key:
             return None
@@ -138,30 +132,54 @@ class Placement:
         )
         return _answer_of(kept, request) if kept else None
 
-    def _place_all(self, tx: Tx, group: Sequence[_Request], now: Now) -> list[_Outcome]:
-        keys: dict[str, list[str]] = defaultdict(list)
-        for request in group:
-            if request.key:
-                keys[request.merchant].append(request.key)
-        kept = {merchant: find_keys(tx, merchant, wanted) for merchant, wanted in keys.items()}
-        return [
-            self._place_one(tx, request, kept.get(request.merchant, {}).get(request.key), now)
-            for request in group
-        ]
 
-    def _place_one(self, tx: Tx, request: _Request, kept: KeptKey | None, now: Now) -> _Outcome:
-        if kept is not None:
-            return _answer_of(kept, request), None
-        owed = place(tx, self._engine.registry, request.new, now)
+def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: Flow) -> Request:
+    """Write an order as it will be kept; `key` is '' for none."""
+    text = orjson.dumps(body.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
+    new = NewOrder(
+        id=order_id,
+        merchant=merchant,
+        flow=flow,
+        reference=body.reference,
+        customer=body.customer.id,
+        currency=body.currency,
+        total=body.amount,
+        body=text.decode(),
+    )
+    return Request(merchant, key, hashlib.sha256(text).hexdigest(), new)
+
+
+def place_all(tx: Tx, registry: Registry, group: Sequence[Request], now: Now) -> list[Outcome]:
+    """Place orders in this transaction; the tokens are to be relayed after the commit.
+
+    A key that another process uses meanwhile fails the transaction.
+    """
+    keys: dict[str, list[str]] = defaultdict(list)
+    for request in group:
         if request.key:
-            keep_key(
-                tx,
-                KeptKey(request.merchant, request.key, request.fingerprint, request.new.id, now.ms),
-            )
-        return Placed(request.new.id, now.ms, again=False), owed
+            keys[request.merchant].append(request.key)
+    kept = {merchant: find_keys(tx, merchant, wanted) for merchant, wanted in keys.items()}
+    return [
+        _place_one(tx, registry, request, kept.get(request.merchant, {}).get(request.key), now)
+        for request in group
+    ]
 
 
-def _answer_of(kept: KeptKey, request: _Request) -> Placed | KeyReused:
+def _place_one(
+    tx: Tx, registry: Registry, request: Request, kept: KeptKey | None, now: Now
+) -> Outcome:
+    if kept is not None:
+        return _answer_of(kept, request), None
+    owed = place(tx, registry, request.new, now)
+    if request.key:
+        keep_key(
+            tx,
+            KeptKey(request.merchant, request.key, request.fingerprint, request.new.id, now.ms),
+        )
+    return Placed(request.new.id, now.ms, again=False), owed
+
+
+def _answer_of(kept: KeptKey, request: Request) -> Placed | KeyReused:
     if kept.fingerprint != request.fingerprint:
         return KeyReused(kept.key, kept.order_id)
     return Placed(kept.order_id, kept.placed_at, again=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from conveyor.messaging.order import Order
+from conveyor.messaging.order import TERMINAL, Order
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import metadata, orders
 from conveyor.messaging.transaction import Tx
 
@@ -25,7 +26,7 @@ idempotency = sa.Table(
 _KEEP = sa.insert(idempotency)
 _FIND = sa.select(idempotency).where(
     idempotency.c.merchant == sa.bindparam("merchant"),
-    idempotency.c.key.in_(sa.bindparam("keys", expanding=True)),
+    one_of(idempotency.c.key, "keys"),
 )
 
 
@@ -42,7 +43,7 @@ class KeptKey:
 
 def find_keys(tx: Tx, merchant: str, keys: Sequence[str]) -> dict[str, KeptKey]:
     """Give those of the keys that have been used."""
-    rows = tx.execute(_FIND, {"merchant": merchant, "keys": list(keys)})
+    rows = tx.execute(_FIND, {"merchant": merchant, "keys": list(keys)}).all()
     return {row[1]: KeptKey(*row) for row in rows}
 
 
@@ -86,12 +87,18 @@ def listing(
 ) -> list[Order]:
     """List orders, newest first; the cursor is the id of the last one seen."""
     query = sa.select(orders).order_by(orders.c.id.desc()).limit(limit)
-    if merchant is not None:
-        query = query.where(orders.c.merchant == merchant)
+    whose: sa.ColumnElement[str] = orders.c.merchant
     if status is not None:
         query = query.where(orders.c.status == status)
+        if status not in TERMINAL:
+            # Few are open however many have settled: SQLite is to find them by their own index,
+            # and not, for the sake of the merchant, by that of all orders.
+            query = query.where(orders.c.settled_at.is_(None))
+            whose = whose.concat("")
+    if merchant is not None:
+        query = query.where(whose == merchant)
     if flow is not None:
-        query = query.where(orders.c.flow.like(f"{flow.replace('%', '')}@%"))
+        query = query.where(orders.c.flow.startswith(f"{flow}@", autoescape=True))
     if cursor is not None:
         query = query.where(orders.c.id < cursor)
     return [Order(*row) for row in tx.execute(query)]

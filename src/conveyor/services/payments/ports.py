@@ -1,9 +1,15 @@
-"""What payments asks of a payment provider."""
+"""What payments asks of a payment provider, and of whoever pays by charge."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from conveyor.messaging.order import Order
+from conveyor.messaging.outcome import Outcome
+from conveyor.messaging.step import Now
+from conveyor.messaging.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +36,13 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """A business no: nothing was moved, and asking again with this key will not change that."""
+    """A business no: nothing was moved, and asking again with this key will not change that.
+
+    `final`: nor will asking with another key on another day, such as for a stolen card.
+    """
 
     reason: str
+    final: bool = False
 
 
 PaymentAnswer = Approved | Declined
@@ -55,6 +65,10 @@ class PaymentProvider(Protocol):
         """Take what was held, once; declined above what was authorized."""
         ...
 
+    async def charge(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """Hold the amount and take it in one; the reference is what a refund names."""
+        ...
+
     async def void(self, request: PaymentRequest, key: str) -> PaymentAnswer:
         """Let go of what was held; declined after a capture, approved when let go before."""
         ...
@@ -65,4 +79,27 @@ class PaymentProvider(Protocol):
 
     async def lookup(self, key: str) -> PaymentAnswer | None:
         """Give the answer to this key, for any request sent before; None: it never arrived."""
+        ...
+
+
+class Payer(Protocol):
+    """Who pays an order by charge: which method now, and what a decline means for the order.
+
+    A flow's addition gives one where a decline is not to be a refusal.
+    """
+
+    def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
+        """Lock and read, once for a group, what the other methods need."""
+        ...
+
+    def method(self, tx: Tx, order: Order, now: Now) -> str | Outcome:
+        """Give the method to charge, or the outcome of an order that is not to be charged."""
+        ...
+
+    def declined(self, tx: Tx, order: Order, declined: Declined, now: Now) -> Outcome:
+        """Decide what a decline means; an order that awaits is charged again when time is up."""
+        ...
+
+    def turned_back(self, tx: Tx, order: Order, now: Now) -> None:
+        """Take note that the order was refused or cancelled before it was charged."""
         ...

@@ -1,20 +1,24 @@
-"""The steps of payments: one class, four uses; the table at the end names them."""
+"""The steps of payments: one class, five uses; the table at the end names them."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from conveyor.messaging.errors import NotAppliedError
 from conveyor.messaging.order import Order
 from conveyor.messaging.outcome import Again, Done, Outcome, Park, Refused
-from conveyor.messaging.step import AnyStep, CallStep, Now
+from conveyor.messaging.routing_slip import flow_name
+from conveyor.messaging.step import Answer, AnyStep, CallStep, Now
 from conveyor.messaging.transaction import Tx
 from conveyor.services.payments import store
 from conveyor.services.payments.model import Payment
 from conveyor.services.payments.ports import (
     Approved,
     Declined,
+    Payer,
     PaymentAnswer,
     PaymentProvider,
     PaymentRequest,
@@ -23,6 +27,7 @@ from conveyor.services.payments.ports import (
 Send = Callable[[PaymentRequest, str], Awaitable[PaymentAnswer]]
 Due = Callable[[Tx, Order], PaymentRequest | Outcome]
 Write = Callable[[Tx, Order, Approved], None]
+NO_PAYERS: Mapping[str, Payer] = MappingProxyType({})
 
 
 class MoneyNotReturnedError(NotAppliedError):
@@ -68,6 +73,54 @@ class PaymentStep(CallStep[PaymentRequest, PaymentAnswer]):
         return Done(
             {"reference": answer.reference, "amount": answer.amount, "currency": order.currency}
         )
+
+
+class ChargeStep(PaymentStep):
+    """Takes the money in one, as each flow's payer says; without one a decline is a refusal."""
+
+    def __init__(self, provider: PaymentProvider, payers: Mapping[str, Payer]) -> None:
+        super().__init__(provider, provider.charge, authorization_due, _charge)
+        self._payers = payers
+
+    def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
+        """Let the payers read for all of their orders at once."""
+        for name, payer in self._payers.items():
+            theirs = [order for order in orders if flow_name(order.flow) == name]
+            if theirs:
+                payer.gather(tx, theirs)
+
+    def prepare(self, tx: Tx, order: Order, now: Now) -> PaymentRequest | Outcome:
+        """Ask the payer for the method at each attempt: it may be another than the order's."""
+        payer = self._payer(order)
+        method = payer.method(tx, order, now) if payer else _method(order)
+        if not isinstance(method, str):
+            return method
+        due = super().prepare(tx, order, now)
+        return replace(due, method=method) if isinstance(due, PaymentRequest) else due
+
+    def record(self, tx: Tx, order: Order, answer: PaymentAnswer, now: Now) -> Outcome:
+        """Leave a decline to the payer."""
+        payer = self._payer(order)
+        if payer and isinstance(answer, Declined):
+            return payer.declined(tx, order, answer, now)
+        return super().record(tx, order, answer, now)
+
+    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:  # noqa: ARG002 - the port's
+        """Charge again at once: there is another method, says the payer."""
+        return Again(str(answer["reason"]))
+
+    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG002 - the port's
+        """Charge again: this is the time that the payer set."""
+        return Again("it is time to try again")
+
+    def turned_back(self, tx: Tx, order: Order, now: Now) -> None:
+        """Tell the payer."""
+        payer = self._payer(order)
+        if payer:
+            payer.turned_back(tx, order, now)
+
+    def _payer(self, order: Order) -> Payer | None:
+        return self._payers.get(flow_name(order.flow))
 
 
 class ReturnStep(PaymentStep):
@@ -125,7 +178,7 @@ def _method(order: Order) -> str:
     return str(payment.get("method", ""))  # the provider declines what it does not know
 
 
-def _add(tx: Tx, order: Order, answer: Approved) -> None:
+def _add(tx: Tx, order: Order, answer: Approved, captured: int = 0) -> None:
     store.add(
         tx,
         Payment(
@@ -134,11 +187,15 @@ def _add(tx: Tx, order: Order, answer: Approved) -> None:
             method=_method(order),
             reference=answer.reference,
             authorized=answer.amount,
-            captured=0,
+            captured=captured,
             refunded=0,
             voided=False,
         ),
     )
+
+
+def _charge(tx: Tx, order: Order, answer: Approved) -> None:
+    _add(tx, order, answer, captured=answer.amount)
 
 
 def _capture(tx: Tx, order: Order, answer: Approved) -> None:
@@ -153,11 +210,14 @@ def _refund(tx: Tx, order: Order, answer: Approved) -> None:
     store.refund(tx, order.id, answer.amount)
 
 
-def payment_steps(provider: PaymentProvider) -> Mapping[str, AnyStep]:
-    """Give the steps of this service, calling `provider`."""
+def payment_steps(
+    provider: PaymentProvider, payers: Mapping[str, Payer] = NO_PAYERS
+) -> Mapping[str, AnyStep]:
+    """Give the steps of this service, calling `provider`; `payers` is by the name of the flow."""
     return {
         "payments.authorize": PaymentStep(provider, provider.authorize, authorization_due, _add),
         "payments.capture": PaymentStep(provider, provider.capture, capture_due, _capture),
+        "payments.charge": ChargeStep(provider, payers),
         "payments.void": ReturnStep(provider, provider.void, void_due, _void),
         "payments.refund": ReturnStep(provider, provider.refund, refund_due, _refund),
     }

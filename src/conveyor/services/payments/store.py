@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import metadata, orders
 from conveyor.messaging.transaction import Tx
 from conveyor.services.payments.model import Balance, Debt, Payment
@@ -46,7 +47,7 @@ _MODEL = (
 _THIS_ORDER = _row.order_id == sa.bindparam("of_order")
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
 
-_OF_ORDERS = sa.select(*_MODEL).where(_row.order_id.in_(sa.bindparam("orders", expanding=True)))
+_OF_ORDERS = sa.select(*_MODEL).where(one_of(_row.order_id, "orders"))
 _INSERT = sa.insert(payments)
 _CAPTURE = (
     sa.update(payments)
@@ -69,12 +70,12 @@ def gather(tx: Tx, order_ids: Sequence[str]) -> None:
     ids = [order_id for order_id in order_ids if (payments.name, order_id) not in tx.gathered]
     if ids:
         tx.gathered.update(dict.fromkeys((payments.name, order_id) for order_id in ids))
-        for row in tx.execute(_OF_ORDERS, {"orders": ids}):
+        for row in tx.execute(_OF_ORDERS, {"orders": ids}).all():
             tx.gathered[payments.name, row.order_id] = Payment(*row)
 
 
 def add(tx: Tx, payment: Payment) -> None:
-    """Enter a new authorization. A second one for the same order fails the transaction."""
+    """Enter an authorization, or a charge. A second one of an order fails the transaction."""
     tx.later(
         _INSERT,
         {
@@ -86,7 +87,7 @@ def add(tx: Tx, payment: Payment) -> None:
             "captured": payment.captured,
             "refunded": payment.refunded,
             "voided": payment.voided,
-            "captures": 0,
+            "captures": int(payment.captured > 0),
         },
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from conveyor.messaging.order import COMPLETED
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import metadata, orders
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.shipping.model import (
@@ -41,7 +42,8 @@ shipments = sa.Table(
 _this = shipments.c.order_id == sa.bindparam("of_order")
 # Delivered is final: a late answer of the carrier does not take it back.
 _unless_delivered = sa.case(
-    (shipments.c.state == DELIVERED, shipments.c.state), else_=sa.bindparam("to_state")
+    (shipments.c.state == DELIVERED, shipments.c.state),
+    else_=sa.bindparam("to_state", type_=sa.Text),
 )
 
 
@@ -54,7 +56,7 @@ def _request(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
 
 
 _REQUEST = PerDialect(_request)
-_FIND = sa.select(shipments).where(shipments.c.order_id.in_(sa.bindparam("orders", expanding=True)))
+_FIND = sa.select(shipments).where(one_of(shipments.c.order_id, "orders"))
 _ANSWERED = (
     sa.update(shipments)
     .where(_this)
@@ -62,7 +64,9 @@ _ANSWERED = (
         state=_unless_delivered,
         carrier_key=sa.bindparam("to_key"),
         tracking=sa.bindparam("to_tracking"),
-        delivered_at=sa.func.coalesce(shipments.c.delivered_at, sa.bindparam("to_delivered_at")),
+        delivered_at=sa.func.coalesce(
+            shipments.c.delivered_at, sa.bindparam("to_delivered_at", type_=sa.BigInteger)
+        ),
     )
 )
 _DELIVERED = (
@@ -91,7 +95,7 @@ def gather(tx: Tx, order_ids: Sequence[str]) -> None:
     ids = [order_id for order_id in order_ids if (shipments.name, order_id) not in tx.gathered]
     if ids:
         tx.gathered.update(dict.fromkeys((shipments.name, order_id) for order_id in ids))
-        for row in tx.execute(_FIND, {"orders": ids}):
+        for row in tx.execute(_FIND, {"orders": ids}).all():
             tx.gathered[shipments.name, row.order_id] = Shipment(*row)
 
 

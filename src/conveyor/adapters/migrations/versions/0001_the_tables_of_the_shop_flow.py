@@ -77,6 +77,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("settled_at IS NULL"),
         postgresql_where=sa.text("settled_at IS NULL"),
     )
+    op.create_index(
+        "orders_by_turn",
+        "orders",
+        ["group_key", "sequence"],
+        sqlite_where=sa.text("sequence > 0"),
+        postgresql_where=sa.text("sequence > 0"),
+    )
     op.create_table(
         "outbox",
         sa.Column("order_id", sa.Text(), nullable=False),
@@ -86,23 +93,16 @@ def upgrade() -> None:
         sa.Column("group_key", sa.Text(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("order_id"),
         sqlite_with_rowid=False,
     )
     op.create_index("outbox_due", "outbox", ["due_at"])
-    op.create_index(
-        "outbox_by_group",
-        "outbox",
-        ["queue", "group_key"],
-        sqlite_where=sa.text("sequence > 0"),
-        postgresql_where=sa.text("sequence > 0"),
-    )
     op.create_table(
         "turns",
-        sa.Column("queue", sa.Text(), nullable=False),
         sa.Column("group_key", sa.Text(), nullable=False),
         sa.Column("last", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("queue", "group_key"),
+        sa.PrimaryKeyConstraint("group_key"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -119,7 +119,6 @@ def upgrade() -> None:
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("order_id"),
     )
-    op.create_index("parked_by_group", "parked", ["queue", "group_key"])
     op.create_table(
         "payments",
         sa.Column("order_id", sa.Text(), nullable=False),
@@ -139,6 +138,13 @@ def upgrade() -> None:
         sa.CheckConstraint("captures BETWEEN 0 AND 1", name="payments_captured_once"),
         sa.CheckConstraint("refunded BETWEEN 0 AND captured", name="payments_refunded_in_captured"),
         sa.PrimaryKeyConstraint("order_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "request_counts",
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("process"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -200,9 +206,82 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("timeline_by_order", "timeline", ["order_id"])
+    op.create_table(
+        "plans",
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("price", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("months", sa.Integer(), nullable=False),
+        sa.Column("trial_days", sa.Integer(), nullable=False),
+        sa.Column("retry_days", sa.Text(), nullable=False),
+        sa.Column("grace_days", sa.Integer(), nullable=False),
+        sa.Column("afterwards", sa.Text(), nullable=False),
+        sa.CheckConstraint("price >= 0 AND months > 0", name="plans_price_and_months"),
+        sa.PrimaryKeyConstraint("merchant", "id"),
+    )
+    op.create_table(
+        "subscriptions",
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("customer", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("next_plan", sa.Text(), nullable=False),
+        sa.Column("card", sa.Text(), nullable=False),
+        sa.Column("new_card", sa.Boolean(), nullable=False),
+        sa.Column("anchor", sa.Text(), nullable=False),
+        sa.Column("zone", sa.Text(), nullable=False),
+        sa.Column("months", sa.Integer(), nullable=False),
+        sa.Column("period", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("paid_until", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("past_due_since", sa.BigInteger(), nullable=True),
+        sa.Column("cancel_at_end", sa.Boolean(), nullable=False),
+        sa.Column("share", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("merchant", "id"),
+        postgresql_with={"fillfactor": 75},
+    )
+    op.create_index(
+        "subscriptions_due",
+        "subscriptions",
+        ["merchant", "due_at"],
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_table(
+        "renewals",
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("subscription", sa.Text(), nullable=False),
+        sa.Column("period", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("starts_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('open', 'extended', 'ended', 'retracted')", name="renewals_state"
+        ),
+        sa.PrimaryKeyConstraint("merchant", "subscription", "period"),
+        sa.UniqueConstraint("order_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "renewal_controls",
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("per_cent", sa.Float(), nullable=False),
+        sa.Column("per_second", sa.Float(), nullable=True),
+        sa.Column("free_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("merchant"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("renewal_controls")
+    op.drop_table("renewals")
+    op.drop_table("subscriptions")
+    op.drop_table("plans")
     op.drop_table("timeline")
     op.drop_table("stock")
     op.drop_table("shipments")
@@ -213,5 +292,6 @@ def downgrade() -> None:
     op.drop_table("orders")
     op.drop_table("idempotency_keys")
     op.drop_table("turns")
+    op.drop_table("request_counts")
     op.drop_table("calls")
     op.drop_table("api_keys")

@@ -1,0 +1,96 @@
+"""Subscriptions: each period is charged once at most, and extended exactly when it is charged."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from conveyor.app.audit.report import MAX_EXAMPLES, Finding
+from conveyor.app.audit.rules import UNDONE
+from conveyor.app.audit.view import Column
+from conveyor.flows import RENEWAL
+from conveyor.messaging.order import COMPLETED
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Tx
+from conveyor.services.payments.store import payments
+from conveyor.services.subscriptions.model import LIVE
+from conveyor.services.subscriptions.renewals import EXTENDED, OPEN
+from conveyor.services.subscriptions.tables import renewals, subscriptions
+
+_o, _r, _s = orders.c, renewals.c, subscriptions.c
+
+_paid_for = orders.join(payments, payments.c.order_id == _o.id).outerjoin(
+    renewals, _r.order_id == _o.id
+)
+_kept = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
+_renewed = renewals.outerjoin(orders, _o.id == _r.order_id).outerjoin(
+    payments, payments.c.order_id == _r.order_id
+)
+_disagrees = sa.or_(
+    _o.id.is_(None),
+    sa.and_(_o.status == COMPLETED, _r.state != EXTENDED),
+    sa.and_(_o.status.in_(sorted(UNDONE)), _r.state.in_([OPEN, EXTENDED])),
+    sa.and_(_r.state == EXTENDED, _o.ending == "", _kept != _o.total),
+)
+_of_subscription = sa.and_(_r.merchant == _s.merchant, _r.subscription == _s.id)
+_under_way = sa.exists().where(_of_subscription, _r.period == _s.period, _r.state == OPEN)
+_forgotten = sa.or_(
+    sa.and_(_s.status.in_(sorted(LIVE)), _s.due_at.is_(None), sa.not_(_under_way)),
+    sa.and_(_s.due_at.is_not(None), _under_way),
+)
+_misdated = sa.exists().where(
+    _of_subscription,
+    _r.state == EXTENDED,
+    sa.or_(
+        _r.period >= _s.period,
+        sa.and_(_r.period == _s.period - 1, _r.ends_at != _s.paid_until),
+    ),
+)
+
+
+def check_subscriptions(tx: Tx) -> list[Finding]:
+    """Hold renewals against orders, payments and subscriptions."""
+    return [
+        _look(
+            tx,
+            Finding("period_charged_once", 3, "No order is charged for a period that is another's"),
+            (_paid_for, _o.id, _o.flow.startswith(f"{RENEWAL.name}@")),
+            sa.and_(_kept > 0, _r.order_id.is_(None)),
+        ),
+        _look(
+            tx,
+            Finding("extended_iff_charged", 4, "A period is extended exactly when it is charged"),
+            (_renewed, _r.order_id, sa.true()),
+            _disagrees,
+        ),
+        _look(
+            tx,
+            Finding(
+                "no_subscription_forgotten",
+                6,
+                "A live subscription is due some day, or its renewal is under way; never both",
+            ),
+            (subscriptions, _s.id, sa.true()),
+            _forgotten,
+        ),
+        _look(
+            tx,
+            Finding("paid_until_agrees", 4, "A subscription is paid until its last period ends"),
+            (subscriptions, _s.id, sa.true()),
+            _misdated,
+        ),
+    ]
+
+
+def _look(
+    tx: Tx, finding: Finding, among: tuple[sa.FromClause, Column, Column], broken: Column
+) -> Finding:
+    source, name, belongs = among
+    examined = sa.select(sa.func.count()).select_from(source).where(belongs)
+    wrong = sa.and_(belongs, broken)
+    violations = sa.select(sa.func.count()).select_from(source).where(wrong)
+    examples: list[str] = []
+    if count := int(tx.execute(violations).scalar_one()):
+        some = sa.select(name).select_from(source).where(wrong).limit(MAX_EXAMPLES)
+        examples = list(tx.execute(some).scalars())
+    finding.add(int(tx.execute(examined).scalar_one()), count, examples)
+    return finding

@@ -1,0 +1,158 @@
+"""The due-scan: starts the renewals that are due, hundreds of orders a transaction.
+
+A page claims its subscriptions and places their orders in one transaction, so that a scan can be
+killed at any moment and begun again, and any number may run at once: what another is claiming is
+passed over, and what is claimed is not due any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from conveyor.bodies.renewal import RenewalBody
+from conveyor.messaging.engine import Engine
+from conveyor.messaging.outbox import Owed, wait_for_stop
+from conveyor.messaging.transaction import Tx
+from conveyor.services.orders.model import Customer, Item, Payment
+from conveyor.services.orders.placement import Request, place_all, request_for
+from conveyor.services.subscriptions import control, renewals, store
+from conveyor.services.subscriptions.model import CANCELLED, Plan, Subscription
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+"""Subscriptions a transaction."""
+FLOW = "renewal"
+AT_THE_END = "cancelled at the end of its period"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one page did. `last`: nothing more can be started now, or `wait_ms` must pass first."""
+
+    started: int = 0
+    ended: int = 0
+    paused: bool = False
+    wait_ms: int = 0
+    last: bool = True
+    owed: list[Owed] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Scanned:
+    """What a scan did: renewals started, subscriptions that ended; `wait_ms` when held back."""
+
+    started: int = 0
+    ended: int = 0
+    paused: bool = False
+    wait_ms: int = 0
+    more: bool = False
+
+
+class Scan:
+    """Scans one system's subscriptions."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Nothing is started."""
+        self._engine = engine
+
+    async def page(self, merchant: str, per_cent: float, limit: int = PAGE) -> Page:
+        """Start one page; when this returns its orders are on disk, and their messages sent."""
+        engine = self._engine
+        page = await engine.database.run(
+            lambda tx: start_page(tx, engine, merchant, per_cent, limit)
+        )
+        if page.owed:
+            await engine.relay.send(page.owed)
+        return page
+
+    async def some(self, merchant: str, *, per_cent: float = 100.0, limit: int = PAGE) -> Scanned:
+        """Start up to `limit`, or what the pace allows now."""
+        done = Scanned()
+        while done.started + done.ended < limit:
+            room = min(PAGE, limit - done.started - done.ended)
+            page = await self.page(merchant, per_cent, room)
+            done.started += page.started
+            done.ended += page.ended
+            if page.last or page.wait_ms:
+                done.paused, done.wait_ms = page.paused, page.wait_ms
+                done.more = bool(page.wait_ms)
+                return done
+        done.more = True
+        return done
+
+    async def all(self, merchant: str, stop: asyncio.Event, *, per_cent: float = 100.0) -> Scanned:
+        """Start whatever is due, as fast as the pace allows, until nothing is or `stop` is set."""
+        done = Scanned()
+        while not stop.is_set():
+            page = await self.page(merchant, per_cent)
+            done.started += page.started
+            done.ended += page.ended
+            done.paused = page.paused
+            if page.wait_ms:
+                await wait_for_stop(stop, page.wait_ms / 1000)
+            elif page.last:
+                break
+        return done
+
+    async def run(self, stop: asyncio.Event, every_seconds: float) -> None:
+        """Look for what is due, of every merchant, again and again until `stop` is set."""
+        while not stop.is_set():
+            try:
+                for merchant in await self._merchants():
+                    await self.all(merchant, stop)
+            except Exception:
+                log.exception("scanning for renewals failed; it is tried again")
+            await wait_for_stop(stop, every_seconds)
+
+    async def _merchants(self) -> Sequence[str]:
+        now = self._engine.ambient.now_ms()
+        return await self._engine.database.read(lambda tx: control.merchants_with_due(tx, now))
+
+
+def start_page(tx: Tx, engine: Engine, merchant: str, per_cent: float, limit: int) -> Page:
+    """Claim a page of what is due and place its orders, in this transaction."""
+    now = engine.now()
+    allowed = control.read(tx, merchant)
+    if allowed.paused:
+        return Page(paused=True)
+    share = min(per_cent, allowed.per_cent)
+    admitted = control.spend(tx, merchant, now.ms, limit)
+    if not admitted.count:
+        waiting = control.due(tx, merchant, now.ms, per_cent=share, limit=1, take=False)
+        return Page(wait_ms=admitted.wait_ms) if waiting else Page()
+    found = control.due(tx, merchant, now.ms, per_cent=share, limit=admitted.count, take=True)
+    requests = []
+    for subscription, plan in found:
+        if subscription.cancel_at_end:
+            store.save(tx, subscription.ended(CANCELLED, AT_THE_END))
+            continue
+        request = _request(engine, subscription, plan)
+        renewals.claim(tx, subscription, plan, request.new.id)
+        requests.append(request)
+    placed = place_all(tx, engine.registry, requests, now)
+    owed = [token for _, token in placed if token]
+    return Page(len(requests), len(found) - len(requests), last=not found, owed=owed)
+
+
+def _request(engine: Engine, subscription: Subscription, plan: Plan) -> Request:
+    body = RenewalBody(
+        reference=f"{subscription.id} {subscription.period}",
+        customer=Customer(id=subscription.customer),
+        currency=plan.currency,
+        items=[Item(sku=plan.id, quantity=1, unit_price=plan.price)],
+        payment=Payment(method=subscription.card),
+        subscription=subscription.id,
+        period=subscription.period,
+    )
+    key = key_of(subscription.id, subscription.period)
+    flow = engine.registry.newest(FLOW)
+    return request_for(engine.ambient.new_id(), subscription.merchant, key, body, flow)
+
+
+def key_of(subscription: str, period: int) -> str:
+    """Give the idempotency key of a renewal: subscription and period."""
+    return f"renewal/{subscription}/{period}"

@@ -1,0 +1,1 @@
+"""The typed bodies of the flows' orders."""

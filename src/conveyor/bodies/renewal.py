@@ -1,0 +1,21 @@
+"""The body of a renewal: an order that says which period of which subscription it pays for."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from conveyor.services.orders.model import OrderBody, Word
+
+MAX_PERIOD = 100_000
+
+
+class RenewalBody(OrderBody):
+    """One period of a subscription. Its one item is the plan; the card is the subscription's.
+
+    The payment method is the card as it was when the order was placed: a card that replaces it is
+    charged instead.
+    """
+
+    flow: Word = "renewal"
+    subscription: Word
+    period: int = Field(ge=0, le=MAX_PERIOD, description="Counted from 0, the first.")

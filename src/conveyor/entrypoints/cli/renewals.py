@@ -1,0 +1,154 @@
+"""`conveyor renewals`: charging what is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.output import emit, money, note, table
+
+if TYPE_CHECKING:
+    from conveyor.entrypoints.cli.reach import Reach
+
+PATH = "/v1/renewals"
+RENEWALS_A_REQUEST = 2_000
+
+per_cent_option = click.option(
+    "--per-cent",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=100.0,
+    show_default=True,
+    help="Only the first so many per cent of all subscriptions, always the same ones.",
+)
+
+
+@click.group()
+def renewals() -> None:
+    """Charge the subscriptions that are due.
+
+    A running system does so by itself, every CONVEYOR_RENEWAL_SCAN_SECONDS (60; 0: never). To
+    try something new on a few: pause, resume --per-cent 1, look at status, resume.
+    """
+
+
+@renewals.command()
+@per_cent_option
+@limit_option
+@reaching
+@json_option
+def due(per_cent: float, limit: int, reach: Reach, *, as_json: bool) -> None:
+    """Say what a run would start now, and what it comes to."""
+    found = run(_get(reach, f"{PATH}/due", per_cent=per_cent, limit=limit))
+    emit(found, as_json=as_json, show=_show_due)
+
+
+@renewals.command("run")
+@per_cent_option
+@click.option("--dry", is_flag=True, help="Only count.")
+@reaching
+@json_option
+def run_(per_cent: float, reach: Reach, *, dry: bool, as_json: bool) -> None:
+    """Start whatever is due, page by page; broken off, run it again."""
+    done = run(_run(reach, per_cent, dry=dry))
+    emit(done, as_json=as_json, show=_show_run)
+
+
+@renewals.command()
+@reaching
+@json_option
+def pause(reach: Reach, *, as_json: bool) -> None:
+    """Start no more renewals; those that are started go on."""
+    decided = run(_post(reach, f"{PATH}/pause", None))
+    emit(decided, as_json=as_json, show=_show_control)
+
+
+@renewals.command()
+@per_cent_option
+@click.option(
+    "--per-second",
+    type=click.FloatRange(0, min_open=True),
+    help="No more than so many a second, as the provider allows; default: no limit.",
+)
+@reaching
+@json_option
+def resume(per_cent: float, per_second: float | None, reach: Reach, *, as_json: bool) -> None:
+    """Let renewals start: all or the first per cent, and how fast."""
+    body = {"per_cent": per_cent, "per_second": per_second}
+    decided = run(_post(reach, f"{PATH}/resume", body))
+    emit(decided, as_json=as_json, show=_show_control)
+
+
+@renewals.command()
+@reaching
+@json_option
+def status(reach: Reach, *, as_json: bool) -> None:
+    """Show how renewals stand."""
+    emit(run(_get(reach, PATH)), as_json=as_json, show=_show_status)
+
+
+async def _get(reach: Reach, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
+    async with reach.client() as client:
+        return await client.get(path, **query)
+
+
+async def _post(reach: Reach, path: str, body: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - JSON
+    async with reach.client() as client:
+        return await client.post(path, body)
+
+
+async def _run(reach: Reach, per_cent: float, *, dry: bool) -> dict[str, Any]:
+    body = {"per_cent": per_cent, "limit": RENEWALS_A_REQUEST, "dry": dry}
+    total = {"started": 0, "ended": 0}
+    async with reach.client(moves=not dry) as client:
+        while True:
+            done: dict[str, Any] = await client.post(f"{PATH}/run", body)
+            total = {name: total[name] + done[name] for name in total}
+            if dry or done["paused"] or not done["more"]:
+                return {**total, "paused": done["paused"], "due": done["due"]}
+            note(f"{total['started']:,} started")
+            await asyncio.sleep(done["wait_seconds"])
+
+
+def _amounts(amounts: Mapping[str, int]) -> str:
+    return ", ".join(money(amount, currency) for currency, amount in amounts.items())
+
+
+def _show_due(found: Mapping[str, Any]) -> None:
+    if not found["due"]:
+        click.echo("Nothing is due.")
+        return
+    click.echo(f"{found['due']:,} are due: {_amounts(found['amounts'])}.")
+    rows = [(one["id"], one["customer"], one["plan"], one["due_at"]) for one in found["first"]]
+    table(("subscription", "customer", "plan", "due since"), rows)
+
+
+def _show_run(done: Mapping[str, Any]) -> None:
+    if done["due"] is not None:
+        click.echo(f"{done['due']:,} would be started.")
+    else:
+        ended = f", {done['ended']:,} ended with their period" if done["ended"] else ""
+        click.echo(f"{done['started']:,} renewals are started{ended}.")
+    if done["paused"]:
+        click.echo("Renewals are paused: `conveyor renewals resume`.")
+
+
+def _show_control(decided: Mapping[str, Any]) -> None:
+    if decided["paused"]:
+        click.echo("Renewals are paused.")
+        return
+    which = "All" if decided["per_cent"] == 100 else f"The first {decided['per_cent']:g} per cent"  # noqa: PLR2004
+    pace = decided["per_second"]
+    click.echo(f"{which} are renewed{f', at most {pace:g} a second' if pace else ''}.")
+
+
+def _show_status(found: Mapping[str, Any]) -> None:
+    _show_control(found)
+    amounts = f": {_amounts(found['amounts'])}" if found["due"] else ""
+    click.echo(f"{found['due']:,} are due{amounts}.")
+    for what in ("subscriptions", "renewals"):
+        counts = (f"{count:,} {name.replace('_', ' ')}" for name, count in found[what].items())
+        click.echo(f"{what.capitalize()}: {', '.join(counts) or 'none'}.")

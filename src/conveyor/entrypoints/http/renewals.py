@@ -1,0 +1,145 @@
+"""Renewals: what is due, and starting it, as an operator does."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from conveyor.app.renewal_scan import Scan
+from conveyor.entrypoints.http.bodies import body_is, body_of
+from conveyor.entrypoints.http.context import Operator, Reader, TheApi
+from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.subscription_schemas import (
+    ControlView,
+    Dues,
+    RenewalsView,
+    ResumeBody,
+    RunBody,
+    RunView,
+)
+from conveyor.entrypoints.http.subscriptions import views
+from conveyor.messaging.transaction import Tx
+from conveyor.services.subscriptions import control, renewals, store
+from conveyor.services.subscriptions.control import Control
+
+MAX_PAGE = 1_000
+PAGE = 50
+
+router = APIRouter(prefix="/v1/renewals", tags=["renewals"], responses=problems())
+
+
+@router.get("")
+async def show_renewals(api: TheApi, grant: Reader) -> RenewalsView:
+    """Show how renewals stand, and what was decided about them."""
+    now, merchant = api.app.engine.ambient.now_ms(), grant.merchant
+
+    def read(tx: Tx) -> RenewalsView:
+        due = control.count_due(tx, merchant, now, control.ALL)
+        return RenewalsView(
+            **_facts(control.read(tx, merchant)),
+            due=sum(count for count, _ in due.values()),
+            amounts={currency: amount for currency, (_, amount) in due.items()},
+            subscriptions=store.count_by_status(tx, merchant),
+            renewals=renewals.count_by_state(tx, merchant),
+        )
+
+    return await api.app.engine.database.read(read)
+
+
+@router.get("/due")
+async def list_due(
+    api: TheApi,
+    grant: Reader,
+    per_cent: Annotated[float, Query(gt=0, le=100)] = control.ALL,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+) -> Dues:
+    """Say what a run would start now, with the first of it."""
+    now, merchant = api.app.engine.ambient.now_ms(), grant.merchant
+
+    def read(tx: Tx) -> Dues:
+        due = control.count_due(tx, merchant, now, per_cent)
+        page = control.due(tx, merchant, now, per_cent=per_cent, limit=limit, take=False)
+        found = [subscription for subscription, _ in page]
+        return Dues(
+            due=sum(count for count, _ in due.values()),
+            amounts={currency: amount for currency, (_, amount) in due.items()},
+            first=views(found, store.plans_of(tx, merchant), now),
+        )
+
+    return await api.app.engine.database.read(read)
+
+
+@router.post(
+    "/run",
+    responses=problems(400, 413),
+    openapi_extra=body_is(RunBody, {"per_cent": 5, "limit": 1000}),
+)
+async def run_renewals(
+    api: TheApi, grant: Operator, body: Annotated[RunBody, Depends(body_of(RunBody))]
+) -> RunView:
+    """Start what is due, up to a limit, or as much as the pace allows now."""
+    merchant = grant.merchant
+    if body.dry:
+        return await _dry(api, merchant, body.per_cent)
+    scan = Scan(api.app.engine)
+    done = await scan.some(merchant, per_cent=body.per_cent, limit=body.limit)
+    return RunView(
+        started=done.started,
+        ended=done.ended,
+        paused=done.paused,
+        more=done.more,
+        wait_seconds=done.wait_ms / 1000,
+    )
+
+
+@router.post("/pause")
+async def pause_renewals(api: TheApi, grant: Operator) -> ControlView:
+    """Start no more renewals; those that are started go on."""
+
+    def pause(tx: Tx) -> Control:
+        before = control.read(tx, grant.merchant)
+        control.decide(tx, grant.merchant, 0.0, before.per_second)
+        return control.read(tx, grant.merchant)
+
+    return ControlView(**_facts(await api.app.engine.database.run(pause)))
+
+
+@router.post(
+    "/resume",
+    responses=problems(400, 413),
+    openapi_extra=body_is(ResumeBody, {"per_cent": 100, "per_second": 50}),
+)
+async def resume_renewals(
+    api: TheApi, grant: Operator, body: Annotated[ResumeBody, Depends(body_of(ResumeBody))]
+) -> ControlView:
+    """Let renewals start: all or the first per cent, and no faster than so many a second."""
+
+    def resume(tx: Tx) -> Control:
+        control.decide(tx, grant.merchant, body.per_cent, body.per_second)
+        return control.read(tx, grant.merchant)
+
+    return ControlView(**_facts(await api.app.engine.database.run(resume)))
+
+
+async def _dry(api: TheApi, merchant: str, per_cent: float) -> RunView:
+    now = api.app.engine.ambient.now_ms()
+
+    def read(tx: Tx) -> tuple[Control, int]:
+        allowed = control.read(tx, merchant)
+        share = min(per_cent, allowed.per_cent)
+        counts = control.count_due(tx, merchant, now, share).values()
+        return allowed, sum(count for count, _ in counts)
+
+    allowed, due = await api.app.engine.database.read(read)
+    return RunView(
+        started=0, ended=0, paused=allowed.paused, more=due > 0, wait_seconds=0.0, due=due
+    )
+
+
+def _facts(decided: Control) -> dict[str, float | bool | None]:
+    return {
+        "paused": decided.paused,
+        "per_cent": decided.per_cent,
+        "per_second": decided.per_second,
+    }

@@ -1,0 +1,20 @@
+"""Logs of long-running processes go to standard error, a line an event."""
+
+from __future__ import annotations
+
+import logging
+
+from conveyor.app.backends import SettingError
+from conveyor.settings import Settings
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def write_logs(settings: Settings) -> None:
+    """Write what the settings ask for. Raises `SettingError`."""
+    levels = logging.getLevelNamesMapping()
+    name = settings.log_level.upper()
+    if name not in levels:
+        known = ", ".join(levels)
+        raise SettingError("CONVEYOR_LOG_LEVEL", f"{settings.log_level!r} is none of {known}")
+    logging.basicConfig(level=levels[name], format=FORMAT)

@@ -1,0 +1,193 @@
+"""What customers and merchants change: subscriptions begin, get another card or plan, and end.
+
+Each change is one transaction, its order's move included, and the token that is owed after it is
+sent at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from conveyor.messaging.answers import TAKEN, Given, take_answers
+from conveyor.messaging.engine import Engine
+from conveyor.messaging.interventions import cancel
+from conveyor.messaging.order import load
+from conveyor.messaging.outbox import Owed
+from conveyor.messaging.transaction import Tx
+from conveyor.services.subscriptions import renewals, store
+from conveyor.services.subscriptions.beginning import Unfit, Wish, begin
+from conveyor.services.subscriptions.model import (
+    CANCELLED,
+    PAST_DUE,
+    SUSPENDED,
+    Plan,
+    Subscription,
+)
+from conveyor.services.subscriptions.periods import wall_clock
+from conveyor.services.subscriptions.renewals import OPEN, Renewal
+
+log = logging.getLogger(__name__)
+
+CHARGE = "payments.charge"
+REPLACED = "the card was replaced"
+NO_PLAN = "no such plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """It cannot be done as things stand; `why` is a sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Subscriptions that were added; those whose id was taken are as they were."""
+
+    added: int
+    there_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnfitAt:
+    """The first wish that cannot be met, by its place among those that were given."""
+
+    at: int
+    unfit: Unfit
+
+
+Change = tuple[Subscription | Impossible | None, Owed | None]
+
+
+class Changes:
+    """Changes the subscriptions of one system; each answer None says that there is no such one."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Nothing is started."""
+        self._engine = engine
+
+    async def set_plan(self, plan: Plan) -> Impossible | None:
+        """Make a plan, or change its price or rules, which hold from the next renewals on."""
+        return await self._engine.database.run(lambda tx: _set_plan(tx, plan))
+
+    async def begin(self, merchant: str, wishes: Sequence[Wish]) -> Begun | UnfitAt:
+        """Begin subscriptions, all or none."""
+        now_ms = self._engine.ambient.now_ms()
+        return await self._engine.database.run(lambda tx: _begin(tx, merchant, wishes, now_ms))
+
+    async def replace_card(
+        self, merchant: str, name: str, card: str
+    ) -> Subscription | Impossible | None:
+        """Charge another card from now on; a renewal that awaits one is tried with it at once."""
+        return await self._run(lambda tx: _replace_card(tx, self._engine, merchant, name, card))
+
+    async def change_plan(
+        self, merchant: str, name: str, plan: str
+    ) -> Subscription | Impossible | None:
+        """Go over to another plan with the next period."""
+        return await self._run(lambda tx: _change_plan(tx, merchant, name, plan))
+
+    async def cancel(self, merchant: str, name: str) -> Subscription | Impossible | None:
+        """End it with the period that is paid; one that is past due, at once."""
+        return await self._run(lambda tx: _cancel(tx, self._engine, merchant, name))
+
+    async def _run(self, work: Callable[[Tx], Change]) -> Subscription | Impossible | None:
+        answer, owed = await self._engine.database.run(work)
+        if owed is not None:
+            try:
+                await self._engine.relay.send([owed])
+            except Exception:
+                # It is committed, and so is its row in the outbox: the sweeper sends it.
+                log.exception("order %s: the queue does not answer", owed.order_id)
+        return answer
+
+
+def _set_plan(tx: Tx, plan: Plan) -> Impossible | None:
+    before = store.plans_of(tx, plan.merchant).get(plan.id)
+    if before and (before.months, before.currency) != (plan.months, plan.currency):
+        return Impossible("A plan keeps its months and its currency: make another plan.")
+    store.set_plan(tx, plan)
+    return None
+
+
+def _begin(tx: Tx, merchant: str, wishes: Sequence[Wish], now_ms: int) -> Begun | UnfitAt:
+    plans = store.plans_of(tx, merchant)
+    new: list[Subscription] = []
+    for at, wish in enumerate(wishes):
+        plan = plans.get(wish.plan)
+        fit = begin(merchant, wish, plan, now_ms) if plan else Unfit("plan", NO_PLAN)
+        if isinstance(fit, Unfit):
+            return UnfitAt(at, fit)
+        new.append(fit)
+    added = store.add(tx, new)
+    return Begun(added, len(new) - added)
+
+
+def _replace_card(tx: Tx, engine: Engine, merchant: str, name: str, card: str) -> Change:
+    found = store.find(tx, merchant, [name]).get(name)
+    if found is None or found.status == CANCELLED:
+        return (found and Impossible("It is cancelled.")), None
+    taken, owed = _try_at_once(tx, engine, found)
+    # Locked after its order, as everybody does who locks both.
+    found = store.find(tx, merchant, [name], lock=True)[name]
+    under_way = _open_renewal(tx, found) is not None
+    changed = replace(found, card=card, new_card=under_way and not taken)
+    if found.status == SUSPENDED and found.due_at is None and not under_way:
+        now_ms = engine.ambient.now_ms()
+        changed = changed.resumed(wall_clock(now_ms, found.zone).isoformat(), now_ms)
+    store.save(tx, changed)
+    return changed, owed
+
+
+def _try_at_once(tx: Tx, engine: Engine, found: Subscription) -> tuple[bool, Owed | None]:
+    renewal = _open_renewal(tx, found)
+    if renewal is None:
+        return False, None
+    answer = Given(renewal.order_id, CHARGE, {"reason": REPLACED})
+    result = take_answers(tx, engine.desk(isolate=False), [answer])[0]
+    return result.what == TAKEN, result.owed
+
+
+def _change_plan(tx: Tx, merchant: str, name: str, plan: str) -> Change:
+    found = store.find(tx, merchant, [name], lock=True).get(name)
+    if found is None:
+        return None, None
+    if not found.live:
+        return Impossible(f"It is {found.status}."), None
+    plans = store.plans_of(tx, merchant)
+    if plan not in plans:
+        return Impossible("There is no such plan."), None
+    if plans[plan].currency != plans[found.plan].currency:
+        return Impossible(f"The subscription is paid in {plans[found.plan].currency}."), None
+    changed = replace(found, next_plan="" if plan == found.plan else plan)
+    store.save(tx, changed)
+    return changed, None
+
+
+def _cancel(tx: Tx, engine: Engine, merchant: str, name: str) -> Change:
+    found = store.find(tx, merchant, [name]).get(name)
+    if found is None:
+        return None, None
+    renewal = _open_renewal(tx, found)
+    if renewal is not None:
+        load(tx, [renewal.order_id])
+    found = store.find(tx, merchant, [name], lock=True)[name]
+    if found.status == SUSPENDED:
+        changed = found.ended(CANCELLED, found.reason)
+    else:
+        changed = replace(found, cancel_at_end=found.live or found.cancel_at_end)
+    store.save(tx, changed)
+    if renewal is None or found.status != PAST_DUE:
+        return changed, None
+    tx.flush()  # so that turning its renewal back ends it as it is to end
+    reason = "the subscription was cancelled"
+    done = cancel(tx, engine.registry, renewal.order_id, engine.now(), reason)
+    tx.flush()
+    return store.find(tx, merchant, [name])[name], done.owed
+
+
+def _open_renewal(tx: Tx, found: Subscription) -> Renewal | None:
+    renewal = renewals.of_period(tx, found.merchant, found.id, found.period)
+    return renewal if renewal and renewal.state == OPEN else None

@@ -1,0 +1,32 @@
+"""A token bucket: renewals are started no faster than the payment provider allows. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+BURST_MS = 1_000
+"""The bucket holds what comes in so long, or one token if that is less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """How many may start now. `free_at` is to be kept; `wait_ms` is for whoever got none."""
+
+    count: int
+    free_at: int
+    wait_ms: int = 0
+
+
+def admit(free_at: int, now_ms: int, per_second: float, wanted: int) -> Admitted:
+    """Take up to `wanted` tokens from a bucket that was empty at `free_at`.
+
+    In any stretch of time no more start than `per_second` allows, and one bucket more.
+    """
+    one_ms = math.ceil(1000 / per_second)
+    begin = max(free_at, now_ms - max(BURST_MS, one_ms))
+    count = min(wanted, math.floor((now_ms - begin) * per_second / 1000))
+    if count <= 0:
+        return Admitted(0, free_at, max(1, begin + one_ms - now_ms))
+    # Rounded up: a fraction of a millisecond given away at each page would add up.
+    return Admitted(count, begin + math.ceil(count * 1000 / per_second))

@@ -1,0 +1,136 @@
+"""The command line as its user has it: in this process where that is enough, else as a process."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from click.testing import CliRunner
+
+from conveyor.app.cdnow import order_body, packaged_purchases
+from conveyor.entrypoints.cli import main
+
+PATIENCE_SECONDS = 60.0
+GLANCE_SECONDS = 0.02
+PREFIX = "CONVEYOR_"
+WIDE = {"COLUMNS": "200"}
+COMMAND = (sys.executable, "-c", "from conveyor.entrypoints.cli import main; main()")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+def say(*arguments: object, stdin: str = "", **environment: str) -> Said:
+    """Run a command in this process."""
+    unset = {name: None for name in os.environ if name.startswith(PREFIX)}
+    result = CliRunner().invoke(
+        main, [str(a) for a in arguments], input=stdin, env=unset | WIDE | environment
+    )
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Said(result.exit_code, result.stdout, result.stderr)
+
+
+def say_apart(*arguments: object, **environment: str) -> Said:
+    """Run a command as a process of its own, to its end."""
+    done = subprocess.run(
+        [*COMMAND, *(str(a) for a in arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+        env=_environment(environment),
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+class Process:
+    """A command that runs until it is told to stop."""
+
+    def __init__(self, *arguments: object, **environment: str) -> None:
+        self.popen = subprocess.Popen(
+            [*COMMAND, *(str(a) for a in arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(environment),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.communicate()
+
+    def ready(self) -> Any:
+        """Give what `--json` says once the process is ready."""
+        return json.loads(self.line())
+
+    def line(self) -> str:
+        """Give the next line that it prints."""
+        assert self.popen.stdout
+        readable, _, _ = select.select([self.popen.stdout], [], [], PATIENCE_SECONDS)
+        line = self.popen.stdout.readline() if readable else ""
+        assert line, self.popen.stderr and self.popen.stderr.read()
+        return line
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> Said:
+        """Send a signal and wait for the end."""
+        self.popen.send_signal(number)
+        out, err = self.popen.communicate(timeout=PATIENCE_SECONDS)
+        return Said(self.popen.returncode, out, err)
+
+
+@contextmanager
+def running(data: Path, *arguments: object, **environment: str) -> Iterator[tuple[Process, Any]]:
+    """Run `conveyor up` on a free port; give the process and what it said when it was ready."""
+    with Process("up", "--data", data, "--port", 0, "--json", *arguments, **environment) as process:
+        yield process, process.ready()
+        if process.popen.poll() is None:
+            process.stop()
+
+
+def until(happened: Callable[[], Any]) -> Any:
+    """Wait until it gives something true, and give that."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not (result := happened()):
+        assert time.monotonic() < give_up_at, "it did not happen"
+        time.sleep(GLANCE_SECONDS)
+    return result
+
+
+def bodies(count: int, **changes: Any) -> list[dict[str, Any]]:
+    """Give the first orders of the packaged file, with changes."""
+    return [order_body(purchase) | changes for purchase in packaged_purchases()[:count]]
+
+
+def write_lines(path: Path, orders: list[dict[str, Any]]) -> Path:
+    """Write a file for `conveyor replay`."""
+    path.write_text("".join(json.dumps(order) + "\n" for order in orders))
+    return path
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Give a process's environment: nothing of what the tests' own says of Conveyor."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return ours | WIDE | dict(given)

@@ -1,0 +1,258 @@
+"""Commands that open the data directory themselves, because no server runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.driver import bodies, say, write_lines
+
+COMMANDS = (
+    *("up", "serve", "work", "migrate", "queues", "keys", "demo", "replay", "audit"),
+    *("place", "orders", "stock", "explain", "dead-letters", "intake"),
+)
+PLAIN = {"orderId": "ORD123", "userId": "U456", "items": ["Item1", "Item2"], "total": 100}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def order(data: Path) -> str:
+    """The id of an order that is placed, and stays as it is: nothing runs."""
+    placed = say("place", "-", "--data", data, "--json", stdin=json.dumps(bodies(1)[0]))
+    identity: str = placed.json()["id"]
+    return identity
+
+
+def test_help_teaches_every_command() -> None:
+    said = say("--help")
+
+    assert said.code == 0
+    for command in ("up", "demo", "replay", "audit", "explain", "dead-letters", "keys", "work"):
+        assert command in said.out
+    assert "Exit codes" in said.out
+
+
+@pytest.mark.parametrize(
+    "command",
+    COMMANDS,
+)
+def test_each_command_has_help(command: str) -> None:
+    assert say(command, "--help").code == 0
+
+
+def test_stock_is_set_and_listed(data: Path) -> None:
+    level = say("stock", "set", "CD", 7, "--data", data, "--json").json()
+
+    assert level == {"sku": "CD", "received": 7, "available": 7, "reserved": 0, "sold": 0}
+    assert say("stock", "list", "--data", data, "--json").json() == [level]
+    assert "CD" in say("stock", "list", "--data", data).out
+
+
+def test_stock_is_imported_from_a_file(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "stock.csv"
+    file.write_text("sku,quantity\nCD,7\nLP/12,3\n")
+
+    assert say("stock", "import", file, "--data", data, "--json").json() == {"skus": 2}
+    levels = say("stock", "list", "--data", data, "--json").json()
+    assert {level["sku"]: level["available"] for level in levels} == {"CD": 7, "LP/12": 3}
+
+
+def test_a_bad_line_of_a_stock_file_is_named(data: Path) -> None:
+    said = say("stock", "import", "-", "--data", data, stdin="CD,7\nLP,many\n")
+
+    assert said.code == 1
+    assert "line 2: quantity is 'many'" in said.err
+
+
+def test_stock_of_one_merchant_is_not_that_of_another(data: Path) -> None:
+    say("stock", "set", "CD", 7, "--data", data, "--merchant", "ours")
+
+    assert say("stock", "list", "--data", data, "--merchant", "ours", "--json").json()
+    assert say("stock", "list", "--data", data, "--json").json() == []
+
+
+def test_an_order_is_placed_listed_and_shown(data: Path, order: str) -> None:
+    listed = say("orders", "list", "--data", data, "--json").json()
+    shown = say("orders", "show", order, "--data", data, "--json").json()
+
+    assert [each["id"] for each in listed] == [order]
+    assert shown["status"] == "processing"
+    assert shown["step"] == "payments.authorize"
+    assert shown["items"] == [{"sku": "CD", "quantity": 1, "unit_price": None}]
+    assert "cdnow-1" in say("orders", "list", "--data", data).out
+    assert order in say("orders", "show", order, "--data", data).out
+
+
+def test_a_key_places_one_order_however_often(data: Path) -> None:
+    body = json.dumps(bodies(1)[0])
+
+    first = say("place", "-", "--key", "k1", "--data", data, stdin=body)
+    again = say("place", "-", "--key", "k1", "--data", data, stdin=body)
+
+    assert first.out == again.out
+    assert len(say("orders", "list", "--data", data, "--json").json()) == 1
+
+
+def test_an_order_that_cannot_be_is_refused_and_the_field_named(data: Path) -> None:
+    said = say("place", "-", "--data", data, stdin=json.dumps(bodies(1)[0] | {"total": -1}))
+
+    assert said.code == 1
+    assert "total" in said.err
+
+
+def test_lists_go_on_from_page_to_page(data: Path) -> None:
+    rows = "".join(f"SKU{number:04},1\n" for number in range(250))
+    say("stock", "import", "-", "--data", data, stdin=rows)
+
+    levels = say("stock", "list", "--limit", 230, "--data", data, "--json").json()
+
+    assert [level["sku"] for level in levels] == [f"SKU{number:04}" for number in range(230)]
+
+
+def test_an_order_is_cancelled_once_and_says_what_happens(data: Path, order: str) -> None:
+    answer = say("orders", "cancel", order, "--data", data, "--json").json()
+
+    assert answer == {"outcome": "nothing_to_return", "steps": []}
+    assert say("orders", "show", order, "--data", data, "--json").json()["status"] == "cancelled"
+
+
+def test_the_story_of_an_order_is_told(data: Path, order: str) -> None:
+    told = say("explain", order, "--data", data).out
+    story = say("explain", order, "--data", data, "--json").json()
+
+    assert order in told
+    assert "payments.authorize" in told
+    assert story["sentences"][0] in told
+
+
+def test_watching_an_order_ends_with_it(data: Path, order: str) -> None:
+    say("orders", "cancel", order, "--data", data)
+
+    watched = say("orders", "watch", order, "--data", data, "--json")
+
+    assert json.loads(watched.out)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("command", [("orders", "show"), ("orders", "cancel"), ("explain",)])
+def test_an_order_that_does_not_exist_is_said_so(data: Path, command: tuple[str, ...]) -> None:
+    said = say(*command, "01JZZZZZZZZZZZZZZZZZZZZZZZ", "--data", data)
+
+    assert said.code == 1
+    assert said.err == "Error: There is no such order.\n"
+
+
+def test_keys_are_made_listed_and_revoked(data: Path) -> None:
+    made = say("keys", "create", "--scopes", "place,read", "--data", data, "--json").json()
+    theirs = say("keys", "create", "--merchant", "b", "--data", data)
+    revoked = say("keys", "revoke", made["id"], "--data", data)
+    listed = say("keys", "list", "--data", data, "--json").json()
+
+    assert made["key"].startswith("cvy_")
+    assert made["scopes"] == ["place", "read"]
+    assert theirs.out.startswith("cvy_")
+    assert revoked.code == 0
+    assert [key["merchant"] for key in listed] == ["default", "b"]
+    assert [key["revoked_at"] is not None for key in listed] == [True, False]
+    assert all("key" not in key for key in listed)
+
+
+def test_a_scope_that_there_is_not_is_a_mistake_of_usage(data: Path) -> None:
+    said = say("keys", "create", "--scopes", "place,everything", "--data", data)
+
+    assert said.code == 2
+    assert "everything" in said.err
+
+
+def test_orders_go_on_the_intake_queue(data: Path, tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "plain.jsonl", [PLAIN, PLAIN | {"orderId": "ORD124"}])
+
+    assert say("intake", "send", file, "--data", data, "--json").json() == {"sent": 2}
+
+
+def test_nothing_waits_for_an_operator_at_first(data: Path) -> None:
+    assert say("dead-letters", "list", "--data", data).out == "Nothing waits for an operator.\n"
+
+
+def test_an_order_that_is_not_parked_cannot_be_redriven(data: Path, order: str) -> None:
+    assert say("dead-letters", "redrive", order, "--data", data).code == 1
+
+
+def test_the_audit_prints_each_invariant_with_its_figures(data: Path, order: str) -> None:
+    said = say("audit", "--data", data)
+    report = say("audit", "--data", data, "--json").json()
+
+    assert said.code == 0
+    assert "every invariant holds" in said.out
+    assert report["clean"] is True
+    assert report["orders"] == 1
+    assert report["by_status"] == {"processing": 1}
+    assert {check["invariant"] for check in report["checks"]} == {1, 2, 3, 4, 5, 6, 7, 9, 11}
+    assert all(check["says"] and check["violations"] == 0 for check in report["checks"])
+    assert order not in said.out
+
+
+def test_the_database_is_brought_up_to_date_once(data: Path) -> None:
+    first = say("migrate", "--data", data, "--json").json()
+    again = say("migrate", "--data", data, "--json").json()
+
+    assert first["applied"]
+    assert again["applied"] == []
+
+
+def test_embedded_queues_are_there_by_themselves(data: Path) -> None:
+    assert say("queues", "provision", "--data", data).code == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"CONVEYOR_DATABASE_URL": "mysql://host/name"}, "CONVEYOR_DATABASE_URL"),
+        ({"CONVEYOR_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}, "127.0.0.1"),
+        ({"CONVEYOR_QUEUE_URL": "amqp://host"}, "CONVEYOR_QUEUE_URL"),
+        ({"CONVEYOR_MAX_RECEIVES": "many"}, "CONVEYOR_MAX_RECEIVES"),
+    ],
+    ids=["database", "no-answer", "queue", "number"],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    data: Path, environment: dict[str, str], named: str
+) -> None:
+    said = say("audit", "--data", data, **environment)
+
+    assert said.code == 2
+    assert named in said.err
+
+
+def test_a_server_that_does_not_answer_is_named(data: Path) -> None:
+    said = say("orders", "list", "--server", "http://127.0.0.1:1", "--data", data)
+
+    assert said.code == 2
+    assert "no server answers at http://127.0.0.1:1" in said.err
+    assert "conveyor up" in said.err
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    said = say("orders", "list", "--data", tmp_path / "file" / "data")
+
+    assert said.code == 2
+    assert str(tmp_path / "file") in said.err
+
+
+@pytest.mark.parametrize("command", [("serve",), ("work", "payments")])
+def test_an_embedded_database_has_one_process(data: Path, command: tuple[str, ...]) -> None:
+    said = say(*command, "--data", data)
+
+    assert said.code == 2
+    assert "conveyor up" in said.err
+
+
+def test_a_service_that_there_is_not_is_named(data: Path) -> None:
+    said = say("work", "marketing", "--data", data)
+
+    assert said.code == 2
+    assert "marketing" in said.err
+    assert "payments" in said.err

@@ -1,0 +1,74 @@
+"""Renewals with a crash at every durable point: also while a timer of many days fires."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.crash.enumeration import Recorder, crash_at, durable_points, record
+from tests.crash.scenarios_renewal import RENEWALS, RenewalScenario
+from tests.invariants import check_renewals, check_tokens
+from tests.renewals import assert_clean, charges, live_on, make_plan, states, subscribe, until_quiet
+from tests.virtual import Boundaries, Crash, World
+
+from conveyor.app.composition import App
+from conveyor.services.subscriptions.model import ACTIVE, CANCELLED
+
+PARTS = 2
+SECOND_DAY = 1.01
+
+by_scenario = pytest.mark.parametrize("scenario", RENEWALS, ids=lambda scenario: scenario.name)
+by_part = pytest.mark.parametrize("part", range(PARTS))
+
+
+@by_part
+@by_scenario
+def test_a_renewal_survives_a_crash_at_every_durable_point(
+    scenario: RenewalScenario, part: int
+) -> None:
+    points = durable_points(record(scenario))
+    assert len(points) > 30
+    for point in points[part::PARTS]:
+        crash_at(scenario, point)
+
+
+@by_part
+def test_a_renewal_cancelled_right_after_the_crash_is_settled(part: int) -> None:
+    for point in durable_points(record(RENEWALS[0]))[part::PARTS]:
+        crash_at(RENEWALS[0], point, cancel_at_once=True)
+
+
+async def settle(app: App) -> None:
+    await until_quiet(app)
+    await assert_clean(app)
+
+
+def test_a_retry_survives_a_crash_at_every_durable_point_of_its_day(tmp_path: Path) -> None:
+    async def first(app: App) -> None:
+        await make_plan(app, retry_days=(1,))
+        await subscribe(app, [("poor", "card_insufficient_funds"), ("good", "card_ok")])
+
+    first_day = World(tmp_path / "first")
+    live_on(first_day, 0, first)
+
+    def second_day(name: str) -> World:
+        shutil.copytree(first_day.directory, tmp_path / name)
+        world = World(tmp_path / name)
+        world.elapsed, world.seed = SECOND_DAY * 86_400, 7
+        return world
+
+    recorder = Recorder()
+    second_day("recorded").run(settle, recorder)
+    points = durable_points(recorder.names)
+    assert len(points) > 15
+    for point in points:
+        world = second_day(f"crashed-{point}")
+        with pytest.raises(Crash):
+            world.run(settle, Boundaries(point))
+        check_tokens(world.directory)
+        world.run(settle)
+        check_renewals(world.directory)
+        assert states(world.directory) == {"poor": (CANCELLED, 0), "good": (ACTIVE, 1)}
+        assert [day for day, _ in charges(world.directory)["poor"]] == [0, 1]
+        shutil.rmtree(world.directory)
