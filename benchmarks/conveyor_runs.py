@@ -26,7 +26,7 @@ from benchmarks.peers.five_steps import report
 from benchmarks.processes import Watched
 
 KEY_VARIABLE = "CONVEYOR_API_KEY"
-MEBIBYTE = 1 << 20
+MEGABYTE = 1_000_000
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
             every = [*started, replay]
             facts: dict[str, Any] = {
                 "latency_ms": result["latency_ms"],
-                "peak_mib": {it.name: round(it.peak_bytes() / MEBIBYTE) for it in every},
+                "peak_mb": {it.name: round(it.peak_bytes() / MEGABYTE) for it in every},
                 "cpu_seconds": {it.name: round(it.cpu_seconds(), 2) for it in every},
             }
         if before is not None and after is not None:

@@ -9,6 +9,7 @@ from tests.servers import SqsServer, ministack_server
 
 APPLICATION = "benchmarks.counting_app:app"
 COUNTS_PATH = "/counts"
+RECEIVE = "ReceiveMessage"
 
 
 def counting_sqs_server() -> AbstractContextManager[SqsServer]:

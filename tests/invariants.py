@@ -47,12 +47,24 @@ SLIPS = {
         "shipping.ship": "",
         "orders.complete": "",
     },
+    "food": {
+        "payments.authorize": "payments.void",
+        "restaurants.confirm": "restaurants.withdraw",
+        "riders.assign": "riders.release",
+        "riders.deliver": "",
+        "payments.capture": "payments.refund",
+        "orders.complete": "",
+    },
     "renewal": {
         "payments.charge": "payments.refund",
         "subscriptions.extend": "subscriptions.retract",
         "orders.complete": "",
     },
 }
+
+
+# What a cancellation keeps of the total, once a step is done.
+FEES = {"food": ("restaurants.confirm", 0.5)}
 
 
 def check_settled(directory: Path, *, stocked: int | None) -> None:
@@ -122,9 +134,18 @@ def _check_money(db: sqlite3.Connection, provider: sqlite3.Connection, row: sqli
     ):
         _require(ours[name] == sum(theirs[operation]), f"books differ: {ours} and {theirs}")
     kept = sum(theirs["capture"]) - sum(theirs["refund"])
-    _require(kept == (row["total"] if row["status"] == "completed" else 0), f"money kept: {theirs}")
+    due = row["total"] if row["status"] == "completed" else _fee(db, row)
+    _require(kept == due, f"money kept: {theirs}, not {due}")
     held = theirs["authorize"] and not theirs["capture"] and not theirs["void"]
     _require(not held, f"an authorization is left open: {theirs}")
+
+
+def _fee(db: sqlite3.Connection, row: sqlite3.Row) -> int:
+    after, part = FEES.get(row["flow"].partition("@")[0], ("", 0))
+    query = "SELECT event, step FROM timeline WHERE order_id = ? ORDER BY id"
+    told = list(db.execute(query, (row["id"],)))
+    asked = next((at for at, (event, _) in enumerate(told) if event == "cancel_asked"), 0)
+    return int(row["total"] * part) if ("done", after) in told[:asked] else 0
 
 
 def _check_stock(db: sqlite3.Connection, stocked: int) -> None:

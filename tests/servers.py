@@ -125,7 +125,8 @@ def ministack_server(*, application: str = MINISTACK) -> Iterator[SqsServer]:
         command = [sys.executable, "-m", "uvicorn", application]
         command += ["--app-dir", str(Path(__file__).parents[1])]
         command += ["--fd", str(listener.fileno()), "--log-level", "error", "--no-access-log"]
-        command += ["--timeout-keep-alive", "75"]
+        # A long poll that a client has left behind would hold the end up.
+        command += ["--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "1"]
         environment = os.environ | MINISTACK_QUIET | {"GATEWAY_PORT": str(port), "TMPDIR": name}
         endpoint = f"http://{HOST}:{port}"
         with running_server(

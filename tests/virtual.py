@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.migrations import create_all
 from conveyor.adapters.sqlite.database import SqliteDatabase
-from conveyor.app.composition import App, Parts
+from conveyor.app.composition import App, Parts, create_tables
 from conveyor.app.installation import installation
 from conveyor.messaging.ambient import Ambient
 from conveyor.settings import Settings
@@ -181,6 +181,7 @@ class World:
     async def _live(self, parts: Parts, life: Callable[[App], Coroutine[Any, Any, T]]) -> T:
         self.app = app = App(self.settings, parts, self.installed)
         await create_all(app.parts.database)
+        await create_tables(app.parts.database, self.installed)
         await app.open()
         stop = asyncio.Event()
         running = asyncio.ensure_future(app.run(self.installed.services, stop))

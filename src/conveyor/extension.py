@@ -22,7 +22,7 @@ from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Ref
 from conveyor.messaging.routing_slip import Flow, Step
 from conveyor.messaging.step import Answer, AnyStep, CallStep, LocalStep, Now
 from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.model import Line, OrderBody, Payment, Word
 from conveyor.services.orders.store import find as find_order
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Done",
     "Extension",
     "Flow",
+    "Line",
     "LocalStep",
     "NotAppliedError",
     "Now",
@@ -44,11 +45,13 @@ __all__ = [
     "OrderBody",
     "Outcome",
     "Park",
+    "Payment",
     "Refused",
     "Service",
     "Step",
     "Tx",
     "UnansweredError",
+    "Word",
     "body_of",
     "find_order",
 ]
@@ -66,7 +69,7 @@ def body_of(order: Order, model: type[B]) -> B:
 
 
 class AwaitingStep(LocalStep, Generic[M]):
-    """A step that somebody answers: `POST /v1/orders/{id}/answers/{step}`, `conveyor orders answer`.
+    """A step that somebody answers, over the API or with `conveyor orders answer`.
 
     `begin` gives `Awaiting` with the time to answer in, or another outcome where nobody need be
     asked. `decide` takes the answer, of the model `answer`; an answer that is not of it is turned
@@ -101,12 +104,13 @@ class AwaitingStep(LocalStep, Generic[M]):
 class Service:
     """A service: its queue has its name, and its steps are named `name.step`.
 
-    `steps` is called once a process, with the clock and random numbers to use. With `fifo`, the
-    steps' `group` is handled strictly in the order in which it came.
+    `steps` is the table of its steps, or a function that gives it: called once a process, with the
+    clock and random numbers to use. With `fifo`, the steps' `group` is handled strictly in the
+    order in which it came.
     """
 
     name: str
-    steps: Callable[[Ambient], Mapping[str, AnyStep]]
+    steps: Mapping[str, AnyStep] | Callable[[Ambient], Mapping[str, AnyStep]]
     fifo: bool = False
 
 

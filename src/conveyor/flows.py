@@ -6,7 +6,7 @@ the list; a refusal sends it back up, through the `undo` of every step that was 
 
 from __future__ import annotations
 
-from conveyor.messaging.routing_slip import Flow, Step
+from conveyor.messaging.routing_slip import Fee, Flow, Step
 
 SHOP = Flow(
     name="shop",
@@ -21,6 +21,40 @@ SHOP = Flow(
         Step("orders.complete"),
     ),
     cancel_until="shipping.ship",
+)
+
+FOOD = Flow(
+    name="food",
+    version=1,
+    steps=(
+        Step("payments.authorize", undo="payments.void"),
+        # Waits for the restaurant: accepted, rejected, or no answer in time, which is a no.
+        Step("restaurants.confirm", undo="restaurants.withdraw"),
+        # Waits for one rider after the other, until one accepts or nobody is left.
+        Step("riders.assign", undo="riders.release"),
+        # Waits for the pick-up and the delivery. Who goes silent before the pick-up is replaced.
+        Step("riders.deliver"),
+        Step("payments.capture", undo="payments.refund"),
+        Step("orders.complete"),
+    ),
+    # Until the food is on its way; free until the restaurant accepts, then half of it is kept.
+    cancel_until="riders.deliver",
+    fee=Fee(after="restaurants.confirm", per_cent=50),
+)
+
+TRAVEL = Flow(
+    name="travel",
+    version=1,
+    steps=(
+        # One leg after the other, each in the order in which its flight or night was asked for.
+        Step("bookings.hold", undo="bookings.release", each="legs"),
+        Step("payments.authorize", undo="payments.void"),
+        Step("payments.capture", undo="payments.refund"),
+        # Refused when a hold expired before it was paid for, and nothing is free: then we refund.
+        Step("bookings.confirm"),
+        Step("orders.complete"),
+    ),
+    cancel_until="bookings.confirm",
 )
 
 RENEWAL = Flow(

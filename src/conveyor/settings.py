@@ -43,6 +43,24 @@ class Settings(BaseSettings):
     max_receives: int = Field(8, ge=1, le=100)
     backoff_base_seconds: float = Field(1.0, gt=0)
     backoff_cap_seconds: float = Field(300.0, gt=0)
+    booking_hold_seconds: float = Field(
+        900.0, gt=0, description="How long seats and rooms are held for who has not paid."
+    )
+    booking_wait_seconds: float = Field(
+        3_600.0, gt=0, description="How long a booking waits where there is no room."
+    )
+    restaurant_deadline_seconds: float = Field(
+        300.0, gt=0, description="How long a restaurant has to accept or reject."
+    )
+    offer_deadline_seconds: float = Field(
+        45.0, gt=0, description="How long a rider has to accept or decline."
+    )
+    rider_silence_seconds: float = Field(
+        600.0, gt=0, description="How long a rider with an order may give no sign of life."
+    )
+    food_pace_seconds: float = Field(
+        1.0, ge=0, description="How long simulated restaurants and riders take for each thing."
+    )
     renewal_scan_seconds: float = Field(
         60.0, ge=0, description="How often what is due is looked for and renewed; 0: by hand only."
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.api.serving import Server
 
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 10
 SECONDS = 120
 
@@ -21,7 +22,8 @@ def test_schemathesis_finds_nothing(server: Server, tmp_path: Path, phases: str)
         "PYTHONPATH": str(Path.cwd()),
         "CONVEYOR_API_KEY": server.local_key,
     }
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"]
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION)]
+    command += ["run", f"{server.url}/openapi.json"]
     command += ["--phases", phases, "--max-examples", str(EXAMPLES), "--seed", "1", "--no-color"]
     run = subprocess.run(
         command,

@@ -36,6 +36,7 @@ class Kind:
     shared: bool
     good: str = "card_ok"
     declined: str = "card_declined"
+    stolen: str = "card_stolen"
     unanswered: str = "card_unanswered"
     failing_at_first: str = "card_flaky"
 
@@ -252,6 +253,39 @@ def test_no_more_is_captured_than_was_authorized(kind: Kind) -> None:
         assert isinstance(await provider.capture(of(reference, kind), "all"), Approved)
         assert isinstance(await provider.capture(of(reference, kind), "again"), Declined)
         await assert_captured(provider, kind, reference, 100)
+
+    kind.play(story)
+
+
+def test_a_charge_is_applied_once_and_can_be_refunded_but_not_captured(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        charged = await provider.charge(authorization(kind), "charge")
+        assert isinstance(charged, Approved)
+        assert await provider.charge(authorization(kind), "charge") == charged
+        assert await provider.lookup("charge") == charged
+        assert isinstance(await provider.capture(of(charged.reference, kind), "more"), Declined)
+        assert isinstance(await provider.void(of(charged.reference, kind), "void"), Declined)
+        await assert_captured(provider, kind, charged.reference, 100)
+
+    kind.play(story)
+
+
+def test_a_charge_that_is_not_answered_is_found_by_its_key(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        with pytest.raises(UnansweredError):
+            await provider.charge(authorization(kind, kind.unanswered), "charge")
+        assert isinstance(await provider.lookup("charge"), Approved)
+
+    kind.play(story)
+
+
+def test_a_decline_says_whether_another_day_could_change_it(kind: Kind) -> None:
+    async def story(provider: PaymentProvider) -> None:
+        for method, final in ((kind.declined, False), (kind.stolen, True)):
+            answer = await provider.charge(authorization(kind, method), method)
+            assert isinstance(answer, Declined)
+            assert answer.final is final
+            assert await provider.lookup(method) == answer
 
     kind.play(story)
 

@@ -24,6 +24,7 @@ from conveyor.services.payments.steps import MoneyNotReturnedError, payment_step
 
 AUTHORIZE, CAPTURE = "payments.authorize", "payments.capture"
 VOID, REFUND = "payments.void", "payments.refund"
+CHARGE = "payments.charge"
 
 Story = Callable[[Shop], Awaitable[None]]
 
@@ -62,6 +63,31 @@ def test_an_order_is_authorized_captured_and_refunded(tmp_path: Path) -> None:
     in_a_shop(tmp_path, story)
 
 
+def test_an_order_is_charged_in_one_and_refunded(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        order = an_order(total=999)
+        assert amount_of(await shop.take(CHARGE, order)) == 999
+        assert await shop.books() == [Balance("USD", captured=999, refunded=0, open=0)]
+        assert await shop.take(VOID, order) == Done({"nothing_to": "void"})
+        assert await shop.take(CAPTURE, order) == Done({"captured_before": 999})
+        assert amount_of(await shop.take(REFUND, order)) == 999
+        assert await shop.books() == [Balance("USD", captured=999, refunded=999, open=0)]
+
+    in_a_shop(tmp_path, story)
+
+
+def test_a_charge_that_nobody_answers_for_is_refused_with_a_decline(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        for method, reason in (
+            ("card_insufficient_funds", "insufficient funds"),
+            ("card_stolen", "card reported stolen"),
+        ):
+            assert await shop.take(CHARGE, an_order(method, method=method)) == Refused(reason)
+        assert await shop.books() == []
+
+    in_a_shop(tmp_path, story)
+
+
 def test_an_authorization_is_voided_when_the_order_is_undone(tmp_path: Path) -> None:
     async def story(shop: Shop) -> None:
         order = an_order()
@@ -75,7 +101,7 @@ def test_an_authorization_is_voided_when_the_order_is_undone(tmp_path: Path) -> 
     in_a_shop(tmp_path, story)
 
 
-@pytest.mark.parametrize("step", [AUTHORIZE, CAPTURE, VOID, REFUND])
+@pytest.mark.parametrize("step", [AUTHORIZE, CAPTURE, CHARGE, VOID, REFUND])
 def test_a_free_order_passes_without_a_call(tmp_path: Path, step: str) -> None:
     async def story(shop: Shop) -> None:
         free = an_order(total=0, method="card_down")
@@ -205,6 +231,9 @@ class Answering(PaymentProvider):
         return await self._answered(request, key)
 
     async def capture(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        return await self._answered(request, key)
+
+    async def charge(self, request: PaymentRequest, key: str) -> PaymentAnswer:
         return await self._answered(request, key)
 
     async def void(self, request: PaymentRequest, key: str) -> PaymentAnswer:

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.answers import Answers
 from conveyor.messaging.engine import Engine
+from conveyor.messaging.order import Order
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
-from conveyor.messaging.transaction import Database
+from conveyor.messaging.transaction import Database, Tx
 from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.placement import Placement
 from conveyor.services.payments.ports import Payer
@@ -51,6 +52,10 @@ class Addition:
 
     def payers(self) -> Mapping[str, Payer]:
         """Give, by the name of the flow, who pays the orders that `payments.charge` charges."""
+        return {}
+
+    def glimpse(self, tx: Tx, order: Order) -> Mapping[str, Any]:  # noqa: ARG002 - for overriding
+        """Give what a follower of one of its orders sees that passes, such as a position."""
         return {}
 
     async def open(self) -> None:

@@ -111,8 +111,7 @@ class App:
         }
         for addition in self.additions:
             steps |= addition.steps()
-        for service in self.installed.added:
-            steps |= service.steps(parts.ambient)
+        steps |= self.installed.added_steps(parts.ambient)
         return Engine(
             database=parts.database,
             queues=parts.queues,

@@ -54,9 +54,10 @@ class Poison:
     sent_at: int
 
 
-_KEPT = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
+_OWED = sa.func.coalesce(payments.c.captured - payments.c.refunded - payments.c.fee, 0)
+_NOT_OWED = sa.or_(orders.c.ending == "", _OWED < 0)
 _PARKED = (
-    sa.select(parked, sa.case((orders.c.ending == "", 0), else_=_KEPT), orders)
+    sa.select(parked, sa.case((_NOT_OWED, 0), else_=_OWED), orders)
     .join(orders, orders.c.id == parked.c.order_id)
     .outerjoin(payments, payments.c.order_id == parked.c.order_id)
     .order_by(parked.c.order_id)

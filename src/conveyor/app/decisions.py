@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 VOID = "void"
 REFUND = "refund"
+PART_REFUND = "part_refund"
 NOTHING_TO_RETURN = "nothing_to_return"
 
 _REFUND_STEP = "payments.refund"
@@ -28,10 +29,15 @@ _REFUND_STEP = "payments.refund"
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The order is being undone, or has been; `steps` are the compensations still to run."""
+    """The order is being undone, or has been; `steps` are the compensations still to run.
+
+    `fee` is what cancelling costs, `returned` the rest: let go of, or paid back.
+    """
 
     outcome: str
     steps: tuple[str, ...]
+    fee: int
+    returned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ async def cancel(
         if order is None:
             return None, None
         decided = interventions.cancel(tx, engine.registry, order_id, now, reason)
+        if decided.fee:
+            payments.note_fee(tx, order_id, decided.fee)
         return _say(tx, engine.registry, order, decided), decided
 
     answer, decided = await engine.database.run(work)
@@ -124,15 +132,22 @@ def _say(
 ) -> Cancelled | NotCancelled:
     flow = registry.flow(order.flow)
     if decided.what == interventions.ACCEPTED:
-        return Cancelled(_outcome(tx, order, decided.undoes), decided.undoes)
+        return _cancelled(tx, order, decided.undoes, decided.fee)
     if decided.what == interventions.ALREADY and order.ending != REFUSED:
+        payment = payments.of_order(tx, order.id)
         left = undone_by(flow, Place(order.position + 1))
-        return Cancelled(_outcome(tx, order, left), left)
+        return _cancelled(tx, order, left, payment.fee if payment else 0)
     if order.ending == REFUSED:
         return NotCancelled(f"It was refused ({order.reason}): nothing is left to cancel.")
     if order.status == COMPLETED:
         return NotCancelled("It is completed.")
     return NotCancelled(f"{flow.cancel_until} has begun, and from there it only goes forward.")
+
+
+def _cancelled(tx: Tx, order: Order, steps: tuple[str, ...], fee: int) -> Cancelled:
+    outcome = PART_REFUND if fee else _outcome(tx, order, steps)
+    returned = 0 if outcome == NOTHING_TO_RETURN else order.total - fee
+    return Cancelled(outcome, steps, fee, returned)
 
 
 def _outcome(tx: Tx, order: Order, steps: tuple[str, ...]) -> str:

@@ -8,29 +8,24 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from conveyor.app.additions import ADDITIONS
-from conveyor.extension import Extension, Service
+from conveyor.app.extension_checks import ExtensionError, check, steps_of
+from conveyor.extension import Extension
 from conveyor.flows import SHOP
-from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.step import AnyStep
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake_consumer import INTAKE
 from conveyor.services.orders.model import OrderBody
 from conveyor.settings import Settings
 
+__all__ = ["ExtensionError", "Installation", "installation"]
+
 GROUP = "conveyor.extensions"
 SERVICES = ("orders", "payments", "inventory", "shipping")
 # The queue's own redrive is the backstop for what we never get to park.
 REDRIVE_MARGIN = 5
-
-
-class ExtensionError(ConveyorError):
-    """An extension cannot be loaded; `name` is what named it."""
-
-    def __init__(self, name: str, cause: str) -> None:
-        super().__init__(f"extension {name}: {cause}")
-        self.name = name
-        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +38,13 @@ class Installation:
     queues: tuple[QueueSpec, ...]
     bodies: Bodies
 
-    @property
-    def added(self) -> tuple[Service, ...]:
-        """The services that extensions add."""
-        return tuple(service for extension in self.extensions for service in extension.services)
+    def added_steps(self, ambient: Ambient) -> dict[str, AnyStep]:
+        """Give the steps that extensions add. Raises `ExtensionError`."""
+        steps: dict[str, AnyStep] = {}
+        for extension in self.extensions:
+            for service in extension.services:
+                steps |= steps_of(extension, service, ambient)
+        return steps
 
 
 def installation(settings: Settings) -> Installation:
@@ -100,6 +98,7 @@ def _checked(name: str, loaded: object) -> Extension:
         raise ExtensionError(
             name, f"is {type(loaded).__name__}, not a conveyor.extension.Extension"
         )
+    check(loaded)
     return loaded
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from conveyor.bodies.renewal import RenewalBody
 from conveyor.messaging.engine import Engine
@@ -133,9 +133,20 @@ def start_page(tx: Tx, engine: Engine, merchant: str, per_cent: float, limit: in
         request = _request(engine, subscription, plan)
         renewals.claim(tx, subscription, plan, request.new.id)
         requests.append(request)
-    placed = place_all(tx, engine.registry, requests, now)
-    owed = [token for _, token in placed if token]
+    owed = _place(tx, engine, requests)
     return Page(len(requests), len(found) - len(requests), last=not found, owed=owed)
+
+
+def _place(tx: Tx, engine: Engine, requests: list[Request]) -> list[Owed]:
+    placed = place_all(tx, engine.registry, requests, engine.now())
+    owed = [token for _, token in placed if token]
+    # Somebody's order has the key, but not the period: it will be refused, and this one goes ahead.
+    keyless = [
+        replace(request, key="")
+        for request, (_, token) in zip(requests, placed, strict=True)
+        if token is None
+    ]
+    return owed + _place(tx, engine, keyless) if keyless else owed
 
 
 def _request(engine: Engine, subscription: Subscription, plan: Plan) -> Request:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from conveyor.services.orders.model import OrderBody, Word
+from conveyor.services.orders.model import WHOLE, OrderBody, Word
 
 MAX_PERIOD = 100_000
 
@@ -18,4 +20,6 @@ class RenewalBody(OrderBody):
 
     flow: Word = "renewal"
     subscription: Word
-    period: int = Field(ge=0, le=MAX_PERIOD, description="Counted from 0, the first.")
+    period: Annotated[int, Field(ge=0, le=MAX_PERIOD), WHOLE] = Field(
+        description="Counted from 0, the first."
+    )

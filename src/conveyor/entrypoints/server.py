@@ -137,6 +137,7 @@ async def run_until(
             on_ready()
             await stop.wait()
         else:
+            listening.api.state.stopping = stop  # for answers that would else go on for ever
             server = _Server(listening.api, stop, app.settings.grace_seconds)
             serving = tasks.create_task(server.serve(sockets=[listening.socket]))
             await server.ready.wait()

@@ -12,6 +12,7 @@ from conveyor.messaging.faults import Desk
 from conveyor.messaging.handling import gather, owed_step
 from conveyor.messaging.order import load
 from conveyor.messaging.outbox import Owed
+from conveyor.messaging.outcome import TurnedAway
 from conveyor.messaging.settling import settle
 from conveyor.messaging.step import Answer
 from conveyor.messaging.transaction import Tx
@@ -48,7 +49,10 @@ class Answers:
         self._batcher: Batcher[Given, Result] = Batcher(self._handle, engine.limits.group_size)
 
     async def take(self, given: Given) -> str:
-        """Give `TAKEN`, `NOT_AWAITED` or `UNKNOWN_ORDER`, once that is committed."""
+        """Give `TAKEN`, `NOT_AWAITED` or `UNKNOWN_ORDER`, once that is committed.
+
+        Or the word with which the step turned the answer away.
+        """
         result = await self._batcher.submit(given)
         return result.what
 
@@ -90,7 +94,10 @@ def take_answers(tx: Tx, desk: Desk, group: Sequence[Given]) -> list[Result]:
                 given.note(tx)
             results.append(Result(NOT_AWAITED))
             continue
-        seen.add(order.id)
         outcome = desk.registry.step(due).answered(tx, order, given.answer, desk.now)
+        if isinstance(outcome, TurnedAway):
+            results.append(Result(outcome.why))
+            continue
+        seen.add(order.id)
         results.append(Result(TAKEN, settle(tx, desk.registry, order, outcome, desk.now)))
     return results

@@ -75,10 +75,14 @@ class Case:
         )
 
     def fault(self, error: Exception, event: str = timeline.FAULT) -> Verdict:
-        """Let the message come back after a rest; park the order when that was the last try."""
+        """Let the message come back after a rest; park the order when that was the last try.
+
+        An order whose flow is not installed here is never parked: nobody knows where it is.
+        """
         cause = f"{type(error).__name__}: {error}"
         self.note(event, {"cause": cause})
-        if self.desk.retries.exhausted(self.attempt):
+        known = self.order.flow in self.desk.registry.flows
+        if known and self.desk.retries.exhausted(self.attempt):
             return self.park(cause, "".join(traceback.format_exception(error)))
         rest = self.desk.retries.rest_seconds(self.attempt, self.desk.random)
         self.expect(self.desk.now.ms + rest * 1000)

@@ -117,9 +117,9 @@ def _open(case: Case, due: str, attempts: Attempts) -> Verdict:
     tx, desk, order = case.tx, case.desk, case.order
 
     def work() -> Verdict:
+        desk.registry.flow(order.flow)  # raises where the flow is not installed: a fault
         if case.attempt > desk.retries.max_receives:
             return case.park(CRASHED_CAUSE)
-        desk.registry.flow(order.flow)  # raises where the flow is not installed: a fault
         if due != case.step:
             return Poisoned(f"order {order.id} is owed {due!r}, not {case.step!r}")
         outcome = _take(case, attempts)

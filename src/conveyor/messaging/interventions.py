@@ -6,7 +6,7 @@ after it, if any, is to be relayed after the commit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -16,7 +16,7 @@ from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.parking import unpark
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Flow, Place, owed, turn_back, undone_by
+from conveyor.messaging.routing_slip import Place, owed, turn_back, undone_by
 from conveyor.messaging.settling import move, place_of
 from conveyor.messaging.step import Now
 from conveyor.messaging.tables import orders
@@ -39,11 +39,15 @@ _ASK_TO_CANCEL = (
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """What was decided, and the compensations that will run for it, in order."""
+    """What was decided, and the compensations that will run for it, in order.
+
+    `fee` is what a cancellation keeps of the order's total, in minor units.
+    """
 
     what: str
     undoes: tuple[str, ...] = ()
     owed: Owed | None = None
+    fee: int = 0
 
 
 def cancel(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
@@ -68,13 +72,15 @@ def cancel(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> 
         row = {"b_id": order.id, "b_version": order.version}
         tx.later(_ASK_TO_CANCEL, row, must_match=True)
         return Intervention(ACCEPTED, undone_by(flow, _after(order)))
-    return _compensate(tx, registry, order, now, reason)
+    # One that is parked did not come to the customer through the customer's fault.
+    fee = 0 if order.status == status.PARKED else flow.fee_of(place_of(order), order.total)
+    return replace(_compensate(tx, registry, order, now, reason), fee=fee)
 
 
 def too_late_to_cancel(tx: Tx, registry: Registry, order: Order) -> bool:
     """Whether an order on its way has passed the point from which its flow only goes forward."""
     flow = registry.flow(order.flow)
-    return order.position > flow.last_cancellable or _last_step_has_begun(tx, flow, order)
+    return order.position > flow.last_cancellable or _last_step_has_begun(tx, registry, order)
 
 
 def compensate(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
@@ -148,11 +154,13 @@ def _after(order: Order) -> Place:
     return Place(order.position + 1)
 
 
-def _last_step_has_begun(tx: Tx, flow: Flow, order: Order) -> bool:
+def _last_step_has_begun(tx: Tx, registry: Registry, order: Order) -> bool:
+    flow = registry.flow(order.flow)
     if order.position < flow.last_cancellable:
         return False
     last = calls.latest(tx, [order.id]).get((order.id, flow.cancel_until))
-    return order.status == status.AWAITING or (last is not None and last.state != calls.NOT_APPLIED)
+    called = last is not None and last.state != calls.NOT_APPLIED
+    return called or registry.step(flow.cancel_until).has_begun(tx, order)
 
 
 def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:

@@ -51,4 +51,11 @@ class Park:
     detail: Detail = field(default_factory=lambda: _NOTHING)
 
 
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """An answer that the step does not take, and why, in one word: nothing changes."""
+
+    why: str
+
+
 Outcome = Done | Awaiting | Again | Refused | Park

@@ -30,16 +30,26 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Fee:
+    """What a cancellation keeps of the order's total, once the step `after` is done."""
+
+    after: str
+    per_cent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """A routing slip with a name and a version; orders in flight keep theirs.
 
-    `cancel_until` names the step whose beginning makes it too late to cancel.
+    `cancel_until` names the step whose beginning makes it too late to cancel. Without a `fee`,
+    cancelling is free as long as it is possible.
     """
 
     name: str
     version: int
     steps: tuple[Step, ...]
     cancel_until: str
+    fee: Fee | None = None
 
     @property
     def key(self) -> str:
@@ -49,7 +59,16 @@ class Flow:
     @property
     def last_cancellable(self) -> int:
         """The last position at which a cancellation is accepted, while its step has not begun."""
-        return next(i for i, step in enumerate(self.steps) if step.name == self.cancel_until)
+        return self._position(self.cancel_until)
+
+    def fee_of(self, place: Place, total: int) -> int:
+        """What cancelling here keeps of this total, in minor units; rounded down."""
+        if self.fee is None or place.position <= self._position(self.fee.after):
+            return 0
+        return total * self.fee.per_cent // 100
+
+    def _position(self, name: str) -> int:
+        return next(i for i, step in enumerate(self.steps) if step.name == name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Outcome, Park
+from conveyor.messaging.order import AWAITING, Order
+from conveyor.messaging.outcome import Outcome, Park, TurnedAway
 from conveyor.messaging.transaction import Tx
 
 Q = TypeVar("Q")
@@ -43,13 +43,20 @@ class AnyStep:
         """Give the message group on a FIFO queue: what must be handled strictly in order."""
         return order.id
 
-    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:
+    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome | TurnedAway:
         """Take the answer the order awaits. Called only while the order awaits at this step."""
         raise NotImplementedError(f"{type(self).__name__} awaits no answer")
 
     def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG002 - for overriding
         """Decide when nobody answered in time."""
         return Park("no answer before the deadline")
+
+    def has_begun(self, tx: Tx, order: Order) -> bool:  # noqa: ARG002 - for overriding
+        """Whether this step is past cancelling, where its flow can be cancelled until it begins.
+
+        A call that may have been applied is known to the core and need not be looked for.
+        """
+        return order.status == AWAITING
 
     def turned_back(self, tx: Tx, order: Order, now: Now) -> None:
         """Take note that the order turns back from here, refused or cancelled, in this transaction.

@@ -25,6 +25,7 @@ DISCARDED = "discarded"
 CANCEL_ASKED = "cancel_asked"
 DUPLICATE_DROPPED = "duplicate_dropped"
 RESENT = "resent"
+NOTED = "noted"  # something that happened to the order beside its steps: `what` says it
 
 _INSERT = sa.insert(timeline)
 
@@ -73,3 +74,17 @@ def of_order(tx: Tx, order_id: str) -> list[Entry]:
     columns = [c for c in timeline.c if c.name != "id"]
     query = sa.select(*columns).where(timeline.c.order_id == order_id).order_by(timeline.c.id)
     return [Entry(*row) for row in tx.execute(query)]
+
+
+_SINCE = (
+    sa.select(timeline)
+    .where(timeline.c.order_id == sa.bindparam("of_order"), timeline.c.id > sa.bindparam("after"))
+    .order_by(timeline.c.id)
+    .limit(sa.bindparam("most"))
+)
+
+
+def since(tx: Tx, order_id: str, after: int, most: int) -> list[tuple[int, Entry]]:
+    """Give the entries that follow one, each with its number: those of an order only ever rise."""
+    rows = tx.execute(_SINCE, {"of_order": order_id, "after": after, "most": most})
+    return [(row[0], Entry(*row[1:])) for row in rows]

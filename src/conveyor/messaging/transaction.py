@@ -34,6 +34,7 @@ class Tx:
         self._later: dict[int, tuple[Statement, list[Row], bool]] = {}
         self._sums: dict[tuple[int, tuple[Any, ...]], dict[str, Any]] = {}
         self._before: list[Callable[[], None]] = []
+        self._after: list[Callable[[], None]] = []
 
     def execute(
         self, statement: Statement, params: Params | None = None
@@ -94,16 +95,22 @@ class Tx:
         """Do this at the end, just before what `later` holds: it may still change those rows."""
         self._before.append(work)
 
+    def after_flush(self, work: Callable[[], None]) -> None:
+        """Do this at the end, right after what `later` holds: it must see those rows."""
+        self._after.append(work)
+
     def flush(self) -> None:
         """Run what `later` holds, in the order of its first use."""
         for work in self._before:
             work()
-        held = self._later
+        held, after = self._later, self._after
         self._forget()  # what follows must see what is written here
         for statement, rows, must_match in held.values():
             changed = self.execute_all(statement, rows)
             if must_match and changed != len(rows):
                 raise VersionConflictError(len(rows), changed)
+        for work in after:
+            work()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -120,7 +127,8 @@ class Tx:
         nested.commit()
 
     def _forget(self) -> None:
-        self._later, self._sums, self._before, self.gathered = {}, {}, [], {}
+        self._later, self._sums, self.gathered = {}, {}, {}
+        self._before, self._after = [], []
 
 
 class Database(Protocol):

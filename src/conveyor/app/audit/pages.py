@@ -14,11 +14,13 @@ from conveyor.messaging.tables import calls, orders, outbox, parked, timeline
 from conveyor.messaging.transaction import Tx
 from conveyor.services.inventory.store import reservations
 from conveyor.services.payments.store import payments
+from conveyor.services.restaurants.store import tickets
+from conveyor.services.riders.store import offers
 from conveyor.services.shipping.store import shipments
 
 PAGE_ORDERS = 5_000
 
-_BELONGINGS = (outbox, parked, calls, payments, reservations, shipments, timeline)
+_BELONGINGS = (outbox, parked, calls, payments, reservations, shipments, tickets, offers, timeline)
 
 _PAGE_END = (
     sa.select(orders.c.id)

@@ -5,7 +5,7 @@ The numbers are those of the invariants in the design.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -36,6 +36,7 @@ _held = sa.case(
     (sa.or_(payments.c.voided, payments.c.captured > 0), 0),
     else_=sa.func.coalesce(payments.c.authorized, 0),
 )
+_fee = sa.func.coalesce(payments.c.fee, 0)
 _kept = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
 
 
@@ -49,9 +50,9 @@ class Rule:
     broken: Column
 
 
-def order_rules(view: View, flows: Iterable[Flow]) -> list[Rule]:
+def order_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
     """Give the rules for orders of any flow; `flows` tells which of them are paid for."""
-    return [*_endings(), *_money(flows), *_tokens(view), *_stories(view)]
+    return [*_endings(), *_money(view, flows), *_tokens(view), *_stories(view)]
 
 
 def _endings() -> list[Rule]:
@@ -80,7 +81,7 @@ def _endings() -> list[Rule]:
     ]
 
 
-def _money(flows: Iterable[Flow]) -> list[Rule]:
+def _money(view: View, flows: Sequence[Flow]) -> list[Rule]:
     money = payments.c
     paid = [f.key for f in flows if any(line.service == PAYMENTS for line in f.steps)]
     return [
@@ -105,10 +106,26 @@ def _money(flows: Iterable[Flow]) -> list[Rule]:
         Rule(
             "undone_owes_nothing",
             4,
-            "Cancelled or refused means that no money is kept and none is held",
-            sa.and_(_undone, sa.or_(_kept != 0, _held != 0)),
+            "Cancelled or refused means that no money is held, and none kept but a fee",
+            sa.and_(_undone, sa.or_(_kept != _fee, _held != 0)),
+        ),
+        Rule(
+            "fee_by_policy",
+            4,
+            "A fee is that of its flow, and only for what a customer cancelled that late",
+            sa.and_(_fee != 0, sa.or_(_o.ending != status.CANCELLED, _fee != _policy(view, flows))),
         ),
     ]
+
+
+def _policy(view: View, flows: Sequence[Flow]) -> Column:
+    """Say what cancelling an order costs that got as far as its steps say."""
+    costs = [
+        (sa.and_(_o.flow == flow.key, view.done(fee.after) > 0), _o.total * fee.per_cent // 100)
+        for flow in flows
+        if (fee := flow.fee)
+    ]
+    return sa.case(*costs, else_=0) if costs else sa.literal(0)
 
 
 def _tokens(view: View) -> list[Rule]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from conveyor.app.audit import whole
+from conveyor.app.audit.food import check_food
 from conveyor.app.audit.money import Comparison
 from conveyor.app.audit.pages import Page, by_status, find_orphans, judge, next_page
 from conveyor.app.audit.report import MAX_EXAMPLES, AuditReport, Finding
@@ -80,6 +81,7 @@ def _whole(tx: Tx) -> list[Finding]:
         *whole.check_keys(tx),
         *whole.check_stock(tx),
         *whole.check_shipments(tx),
+        *check_food(tx),
         *check_subscriptions(tx),
     ]
 

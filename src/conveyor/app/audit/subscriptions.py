@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.app.audit.report import MAX_EXAMPLES, Finding
+from conveyor.app.audit.look import look
+from conveyor.app.audit.report import Finding
 from conveyor.app.audit.rules import UNDONE
-from conveyor.app.audit.view import Column
 from conveyor.flows import RENEWAL
 from conveyor.messaging.order import COMPLETED
 from conveyor.messaging.tables import orders
@@ -50,19 +50,19 @@ _misdated = sa.exists().where(
 def check_subscriptions(tx: Tx) -> list[Finding]:
     """Hold renewals against orders, payments and subscriptions."""
     return [
-        _look(
+        look(
             tx,
             Finding("period_charged_once", 3, "No order is charged for a period that is another's"),
             (_paid_for, _o.id, _o.flow.startswith(f"{RENEWAL.name}@")),
             sa.and_(_kept > 0, _r.order_id.is_(None)),
         ),
-        _look(
+        look(
             tx,
             Finding("extended_iff_charged", 4, "A period is extended exactly when it is charged"),
             (_renewed, _r.order_id, sa.true()),
             _disagrees,
         ),
-        _look(
+        look(
             tx,
             Finding(
                 "no_subscription_forgotten",
@@ -72,25 +72,10 @@ def check_subscriptions(tx: Tx) -> list[Finding]:
             (subscriptions, _s.id, sa.true()),
             _forgotten,
         ),
-        _look(
+        look(
             tx,
             Finding("paid_until_agrees", 4, "A subscription is paid until its last period ends"),
             (subscriptions, _s.id, sa.true()),
             _misdated,
         ),
     ]
-
-
-def _look(
-    tx: Tx, finding: Finding, among: tuple[sa.FromClause, Column, Column], broken: Column
-) -> Finding:
-    source, name, belongs = among
-    examined = sa.select(sa.func.count()).select_from(source).where(belongs)
-    wrong = sa.and_(belongs, broken)
-    violations = sa.select(sa.func.count()).select_from(source).where(wrong)
-    examples: list[str] = []
-    if count := int(tx.execute(violations).scalar_one()):
-        some = sa.select(name).select_from(source).where(wrong).limit(MAX_EXAMPLES)
-        examples = list(tx.execute(some).scalars())
-    finding.add(int(tx.execute(examined).scalar_one()), count, examples)
-    return finding

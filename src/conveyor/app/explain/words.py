@@ -132,6 +132,7 @@ _PHRASES: dict[str, Phrase] = {
     timeline.CANCEL_ASKED: _cancel_asked,
     timeline.DUPLICATE_DROPPED: _duplicate,
     timeline.RESENT: _resent,
+    timeline.NOTED: lambda _entry, detail: str(detail.get("what", "")),
     COMPLETED: lambda _entry, _detail: "completed",
     CANCELLED: lambda _entry, _detail: "cancelled: what had been done is undone",
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from conveyor.entrypoints.cli.answer import answer
 from conveyor.entrypoints.cli.audit import audit
 from conveyor.entrypoints.cli.dead_letters import dead_letters
 from conveyor.entrypoints.cli.demo import demo
@@ -82,3 +83,4 @@ _LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, in
 _RENEWING: list[click.Command] = [plans, subscriptions, renewals]
 for _command in _RUNNING + _LOOKING + _RENEWING:
     main.add_command(_command)
+orders.add_command(answer)

@@ -13,7 +13,7 @@ from conveyor.entrypoints.cli.output import emit, note, table
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
 
-SCOPES = ("place", "read", "operate")
+SCOPES = ("place", "read", "operate", "restaurant", "rider")
 
 
 @click.group()
@@ -27,12 +27,13 @@ def keys() -> None:
     default="place,read",
     show_default=True,
     metavar="SCOPE,...",
-    help="Of place, read and operate (stock, dead letters, audit, keys).",
+    help="Of place, read, operate (stock, dead letters, audit, keys), restaurant and rider.",
 )
+@click.option("--subject", default="", help="The one restaurant or rider that it speaks for.")
 @click.option("--label", default="", help="What it is for.")
 @reaching
 @json_option
-def create(scopes: str, label: str, reach: Reach, *, as_json: bool) -> None:
+def create(scopes: str, subject: str, label: str, reach: Reach, *, as_json: bool) -> None:
     """Make an API key for --merchant and show it, this once."""
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
     unknown = sorted(set(wanted) - set(SCOPES))
@@ -40,7 +41,8 @@ def create(scopes: str, label: str, reach: Reach, *, as_json: bool) -> None:
         raise click.BadParameter(
             f"{', '.join(unknown) or 'none'}; there are {', '.join(SCOPES)}", param_hint="--scopes"
         )
-    key = run(_create(reach, wanted, label))
+    facts = {"scopes": wanted, "subject": subject or None, "label": label}
+    key = run(_create(reach, facts))
     emit(key, as_json=as_json, show=_show_new)
 
 
@@ -62,10 +64,9 @@ def revoke(key_id: str, reach: Reach, *, as_json: bool) -> None:
     emit({"revoked": key_id}, as_json=as_json, show=lambda _: click.echo("Revoked."))
 
 
-async def _create(reach: Reach, scopes: list[str], label: str) -> Any:  # noqa: ANN401 - JSON
+async def _create(reach: Reach, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
     async with reach.client() as client:
-        body = {"scopes": scopes, "label": label, "merchant": reach.merchant or None}
-        return await client.post("/v1/keys", body)
+        return await client.post("/v1/keys", {**facts, "merchant": reach.merchant or None})
 
 
 async def _list(reach: Reach) -> Any:  # noqa: ANN401 - JSON
@@ -89,10 +90,11 @@ def _show(found: Iterable[Mapping[str, Any]]) -> None:
             key["id"],
             key["merchant"],
             ", ".join(key["scopes"]),
+            key["subject"],
             key["label"],
             key["created_at"],
             key["revoked_at"],
         )
         for key in found
     ]
-    table(("key", "merchant", "scopes", "label", "created", "revoked"), rows)
+    table(("key", "merchant", "scopes", "subject", "label", "created", "revoked"), rows)

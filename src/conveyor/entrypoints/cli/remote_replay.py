@@ -64,11 +64,11 @@ class RemoteTarget:
 
     async def requests(self) -> int | None:
         """See `ReplayTarget`; waits until the processes have written down what they made."""
-        found = (await self._summary("")).get("sqs_requests")
+        found = (await self._summary(None)).get("sqs_requests")
         if found is None:
             return None
         await asyncio.sleep(COUNT_SECONDS + RETRY_SECONDS)
-        return int((await self._summary(""))["sqs_requests"])
+        return int((await self._summary(None))["sqs_requests"])
 
     async def report(self, prefix: str) -> ReplayReport:
         """See `ReplayTarget`."""
@@ -76,7 +76,7 @@ class RemoteTarget:
         names = ("by_status", "captured", "refunded", "refused_because", "latency_ms")
         return ReplayReport(*(summary[name] for name in names))
 
-    async def _summary(self, prefix: str) -> Any:  # noqa: ANN401 - JSON
+    async def _summary(self, prefix: str | None) -> Any:  # noqa: ANN401 - JSON
         return await self._patiently(lambda: self._client.get("/v1/summary", key_prefix=prefix))
 
     async def _patiently(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:

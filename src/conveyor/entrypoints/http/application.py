@@ -11,13 +11,17 @@ from fastapi.routing import APIRoute
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
 from conveyor.entrypoints.http import (
+    answers,
     dead_letters,
+    events,
     health,
     inbound,
     keys,
     orders,
     renewals,
     reports,
+    restaurants,
+    riders,
     stock,
     subscriptions,
 )
@@ -32,7 +36,21 @@ DESCRIPTION = """\
 Takes an order, answers at once, and carries it from service to service until it is completed,
 or undone and the money given back. Money is integer minor units. Errors are problem+json.
 """
-ROUTERS = (orders, stock, dead_letters, reports, keys, subscriptions, renewals, inbound, health)
+ROUTERS = (
+    orders,
+    events,
+    answers,
+    stock,
+    dead_letters,
+    reports,
+    keys,
+    restaurants,
+    riders,
+    subscriptions,
+    renewals,
+    inbound,
+    health,
+)
 
 
 def create_http(

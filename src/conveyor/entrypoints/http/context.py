@@ -13,7 +13,15 @@ from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
 from conveyor.entrypoints.http.problems import ProblemError
 from conveyor.services.access.access import Access
-from conveyor.services.access.model import OPERATE, PLACE, READ, Grant, Token
+from conveyor.services.access.model import (
+    OPERATE,
+    PLACE,
+    READ,
+    RESTAURANT,
+    RIDER,
+    Grant,
+    Token,
+)
 
 BEARER = "apiKey"
 _scheme = HTTPBearer(
@@ -70,3 +78,11 @@ Placer = Annotated[Grant, Depends(_needs(PLACE))]
 Reader = Annotated[Grant, Depends(_needs(READ, OPERATE))]
 Canceller = Annotated[Grant, Depends(_needs(PLACE, OPERATE))]
 Operator = Annotated[Grant, Depends(_needs(OPERATE))]
+Cook = Annotated[Grant, Depends(_needs(RESTAURANT))]
+Courier = Annotated[Grant, Depends(_needs(RIDER))]
+
+
+def require_subject(grant: Grant, subject: str) -> None:
+    """Raise `ProblemError` when the key speaks for another restaurant or rider."""
+    if not grant.speaks_for(subject):
+        raise ProblemError(403, "forbidden", f"This API key does not speak for {subject}.")

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from conveyor.app.installation import Installation
+from conveyor.entrypoints.http.food_schemas import BODIES as FOOD_BODIES
 from conveyor.entrypoints.http.problems import Problem
 from conveyor.entrypoints.http.schemas import (
     CancelBody,
@@ -24,7 +25,7 @@ from conveyor.entrypoints.http.schemas import (
     StockImport,
 )
 from conveyor.entrypoints.http.subscription_schemas import BODIES
-from conveyor.services.orders.model import MAX_TOTAL, MAX_UNIT_PRICE
+from conveyor.services.orders.model import MAX_TOTAL, MAX_UNIT_PRICE, OrderBody
 
 ASSETS = "/docs/assets"
 REF = "#/components/schemas/{model}"
@@ -36,6 +37,7 @@ OUR_MODELS: tuple[type[BaseModel], ...] = (
     ReasonBody,
     KeyBody,
     Problem,
+    *FOOD_BODIES,
     *BODIES,
 )
 
@@ -70,6 +72,8 @@ TAGS = [
     {"name": "dead letters", "description": "What waits for an operator."},
     {"name": "reports", "description": "How things stand."},
     {"name": "keys", "description": "Who may do what."},
+    {"name": "restaurants", "description": "Who prepares meals."},
+    {"name": "riders", "description": "Who brings them."},
     {"name": "subscriptions", "description": "What is paid for again and again."},
     {"name": "renewals", "description": "Charging what is due."},
     {"name": "webhooks", "description": "What providers tell us."},
@@ -124,10 +128,19 @@ def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:
     schemas = described["components"]["schemas"]
     schemas.update(ours["$defs"])
     for name, flows in bodies.items():
-        schemas[name]["properties"]["flow"]["enum"] = sorted(set(flows))
-        schemas[name]["anyOf"] = PRICED
+        _narrow(schemas[name], flows)
     if len(bodies) > 1:
         content = described["paths"]["/v1/orders"]["post"]["requestBody"]["content"]
         refs = [{"$ref": REF.format(model=name)} for name in bodies]
         content["application/json"]["schema"] = {"anyOf": refs}
     return described
+
+
+def _narrow(schema: dict[str, Any], flows: list[str]) -> None:
+    """Say of an order's body what its model alone does not know."""
+    flow = schema["properties"]["flow"]
+    flow["enum"] = sorted(set(flows))
+    if OrderBody.model_fields["flow"].default not in flows:  # this is none that names no flow
+        flow.pop("default", None)
+        schema["required"] = [*schema.get("required", ()), "flow"]
+    schema["anyOf"] = PRICED

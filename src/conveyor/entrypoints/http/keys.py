@@ -47,7 +47,13 @@ async def create_key(
     now = engine.now()
     key, text = await engine.database.run(
         lambda tx: store.create(
-            tx, api.token, merchant=merchant, scopes=body.scopes, label=body.label, now=now
+            tx,
+            api.token,
+            merchant=merchant,
+            scopes=body.scopes,
+            subject=body.subject or "",
+            label=body.label,
+            now=now,
         )
     )
     return NewKey(**_facts(key), key=text)
@@ -71,6 +77,7 @@ def _facts(key: ApiKey) -> dict[str, Any]:
         "id": key.id,
         "merchant": key.merchant,
         "scopes": list(key.scopes),
+        "subject": key.subject or None,
         "label": key.label,
         "created_at": iso(key.created_at),
         "revoked_at": when(key.revoked_at),

@@ -108,6 +108,7 @@ async def explain_order(order_id: AnyId, api: TheApi, grant: Reader) -> StoryVie
     "/{order_id}/cancel",
     status_code=202,
     responses=problems(400, 404, 409, 413),
+    response_model_exclude_none=True,
     openapi_extra=body_is(CancelBody, {"reason": "ordered twice"}, required=False),
 )
 async def cancel_order(
@@ -122,8 +123,9 @@ async def cancel_order(
             raise not_found("order")
         case NotCancelled(why):
             raise ProblemError(409, "too_late", f"It is too late to cancel. {why}")
-        case Cancelled(outcome, steps):
-            return CancelAnswer(outcome=outcome, steps=list(steps))
+        case Cancelled(outcome, steps, fee, returned):
+            parts = {"kept": fee, "returned": returned} if fee else {}
+            return CancelAnswer(outcome=outcome, steps=list(steps), **parts)
 
 
 def order_or_404(text: str) -> str:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+)
 
 from conveyor.messaging.message import iso
 from conveyor.services.access.model import KEY_ID_PATTERN
@@ -24,7 +31,7 @@ Counts = dict[str, int]
 Status = Literal[
     "processing", "awaiting", "compensating", "parked", "completed", "cancelled", "refused"
 ]
-Scope = Literal["place", "read", "operate"]
+Scope = Literal["place", "read", "operate", "restaurant", "rider"]
 Available = Annotated[int, Field(ge=0, le=MAX_AVAILABLE), WHOLE]
 
 
@@ -106,10 +113,23 @@ class CancelBody(Body):
 
 
 class CancelAnswer(BaseModel):
-    """What becomes of the money, and the compensations that are still to run, in order."""
+    """What becomes of the money, and the compensations that are still to run, in order.
 
-    outcome: Literal["void", "refund", "nothing_to_return"]
+    `void`: it was never charged. `refund`: all of it is paid back. `part_refund`: the flow's policy
+    keeps a part of it, this late.
+    """
+
+    outcome: Literal["void", "refund", "part_refund", "nothing_to_return"]
+    kept: Amount | None = Field(None, description="The fee, with `part_refund`, in minor units.")
+    returned: Amount | None = Field(None, description="The rest, which is let go of or paid back.")
     steps: list[str] = Field(examples=[["inventory.release", "payments.void"]])
+
+
+class AnswerTaken(BaseModel):
+    """The answer is on disk, and the order goes on."""
+
+    order: OrderId
+    step: str = Field(examples=["refunds.decide"])
 
 
 class StockBody(Body):
@@ -219,9 +239,17 @@ class Decided(BaseModel):
 class KeyBody(Body):
     """What a new key may do. `merchant` is your own unless you own the data directory."""
 
-    scopes: list[Scope] = Field(min_length=1, max_length=3)
+    scopes: list[Scope] = Field(min_length=1, json_schema_extra={"uniqueItems": True})
+    subject: Word | None = Field(None, description="The one restaurant or rider it speaks for.")
     label: Line = ""
     merchant: Word | None = None
+
+    @field_validator("scopes")
+    @classmethod
+    def _once(cls, value: list[Scope]) -> list[Scope]:
+        if len(set(value)) < len(value):
+            raise ValueError("names a scope twice")
+        return value
 
 
 class KeyView(BaseModel):
@@ -230,6 +258,7 @@ class KeyView(BaseModel):
     id: str = Field(pattern=f"^{KEY_ID_PATTERN}$")
     merchant: str
     scopes: list[Scope]
+    subject: str | None
     label: str
     created_at: Time
     revoked_at: Time | None

@@ -50,4 +50,4 @@ class Access:
         key = await self._database.read(lambda tx: store.find(tx, key_id))
         if key is None or not hmac.compare_digest(key.digest, digest) or key.revoked_at is not None:
             return None
-        return Grant(key.id, key.merchant, frozenset(key.scopes))
+        return Grant(key.id, key.merchant, frozenset(key.scopes), subject=key.subject)

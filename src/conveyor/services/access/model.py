@@ -11,7 +11,9 @@ from dataclasses import dataclass
 PLACE = "place"
 READ = "read"
 OPERATE = "operate"
-SCOPES = (PLACE, READ, OPERATE)
+RESTAURANT = "restaurant"
+RIDER = "rider"
+SCOPES = (PLACE, READ, OPERATE, RESTAURANT, RIDER)
 
 ID_BYTES = 10
 SECRET_BYTES = 20
@@ -28,12 +30,16 @@ Token = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a key opens. `everywhere`: it looks at every merchant's orders, not only its own."""
+    """What a key opens. `everywhere`: it looks at every merchant's orders, not only its own.
+
+    `subject` is the one restaurant or rider that it speaks for; '' for all of the merchant's.
+    """
 
     key_id: str
     merchant: str
     scopes: frozenset[str]
     everywhere: bool = False
+    subject: str = ""
 
     @property
     def sees(self) -> str | None:
@@ -43,6 +49,10 @@ class Grant:
     def allows(self, scopes: Iterable[str]) -> bool:
         """Whether it has at least one of these scopes."""
         return not self.scopes.isdisjoint(scopes)
+
+    def speaks_for(self, subject: str) -> bool:
+        """Whether it may act as this restaurant or rider."""
+        return self.subject in {"", subject}
 
 
 @dataclass(frozen=True, slots=True)

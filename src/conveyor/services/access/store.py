@@ -20,6 +20,7 @@ api_keys = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),  # SHA-256 of the whole text, hexadecimal
     sa.Column("merchant", sa.Text, nullable=False),
     sa.Column("scopes", sa.Text, nullable=False),  # with a space between
+    sa.Column("subject", sa.Text, nullable=False),  # a restaurant or rider, '' for all of them
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("revoked_at", sa.BigInteger),
@@ -43,18 +44,26 @@ class ApiKey:
     digest: str
     merchant: str
     scopes: tuple[str, ...]
+    subject: str
     label: str
     created_at: int
     revoked_at: int | None
 
 
 def create(
-    tx: Tx, token: Token, *, merchant: str, scopes: Collection[str], label: str, now: Now
+    tx: Tx,
+    token: Token,
+    *,
+    merchant: str,
+    scopes: Collection[str],
+    label: str,
+    now: Now,
+    subject: str = "",
 ) -> tuple[ApiKey, str]:
     """Make a key; gives it and its text, which is kept nowhere: show it once."""
     key_id, text = new_key_text(token)
     ordered = tuple(scope for scope in SCOPES if scope in scopes)
-    key = ApiKey(key_id, digest_of(text), merchant, ordered, label, now.ms, None)
+    key = ApiKey(key_id, digest_of(text), merchant, ordered, subject, label, now.ms, None)
     tx.execute(
         _INSERT,
         {
@@ -62,6 +71,7 @@ def create(
             "digest": key.digest,
             "merchant": key.merchant,
             "scopes": " ".join(key.scopes),
+            "subject": key.subject,
             "label": key.label,
             "created_at": key.created_at,
             "revoked_at": None,
@@ -92,5 +102,5 @@ def revoke(tx: Tx, key_id: str, merchant: str | None, now: Now) -> bool:
 
 
 def _key(row: Sequence[Any]) -> ApiKey:
-    key_id, digest, merchant, scopes, label, created_at, revoked_at = row
-    return ApiKey(key_id, digest, merchant, tuple(scopes.split()), label, created_at, revoked_at)
+    key_id, digest, merchant, scopes, *rest = row
+    return ApiKey(key_id, digest, merchant, tuple(scopes.split()), *rest)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What we know of one order's money; `reference` is the provider's, of the authorization."""
+    """What we know of one order's money; `reference` is the provider's, of the authorization.
+
+    `fee` is what is kept of it should the order be undone: 0, but for a cancellation that costs.
+    """
 
     order_id: str
     currency: str
@@ -17,6 +20,7 @@ class Payment:
     captured: int
     refunded: int
     voided: bool
+    fee: int = 0
 
     @property
     def open(self) -> int:
@@ -27,6 +31,11 @@ class Payment:
     def kept(self) -> int:
         """What was captured and not given back, so what may still be refunded."""
         return self.captured - self.refunded
+
+    @property
+    def owed(self) -> int:
+        """What an order that is undone is to give back."""
+        return max(self.kept - self.fee, 0)
 
 
 @dataclass(frozen=True, slots=True, order=True)

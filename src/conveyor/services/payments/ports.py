@@ -27,6 +27,11 @@ class PaymentRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class FeeRequest(PaymentRequest):
+    """To capture `amount`, a fee, of an authorization, and to let go of the rest with that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """It is done, and for the whole amount; `reference` is the provider's own name for it."""
 

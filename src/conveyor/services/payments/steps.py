@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +18,7 @@ from conveyor.services.payments.model import Payment
 from conveyor.services.payments.ports import (
     Approved,
     Declined,
+    FeeRequest,
     Payer,
     PaymentAnswer,
     PaymentProvider,
@@ -140,6 +141,27 @@ class ReturnStep(PaymentStep):
         return super().record(tx, order, answer, now)
 
 
+class ReleaseStep(ReturnStep):
+    """Lets go of what is held, all of it or all but the fee: a capture of a part ends the hold."""
+
+    def __init__(self, provider: PaymentProvider) -> None:
+        super().__init__(provider, self._release, release_due, _void)
+
+    def record(self, tx: Tx, order: Order, answer: PaymentAnswer, now: Now) -> Outcome:
+        """Enter a fee as what it is: a capture."""
+        payment = store.of_order(tx, order.id)
+        if payment is None or not payment.fee or isinstance(answer, Declined):
+            return super().record(tx, order, answer, now)
+        _capture(tx, order, answer)
+        facts = {"reference": answer.reference, "amount": answer.amount}
+        return Done({**facts, "currency": order.currency, "kept_as": "fee"})
+
+    async def _release(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        if isinstance(request, FeeRequest):
+            return await self._provider.capture(request, key)
+        return await self._provider.void(request, key)
+
+
 def authorization_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:  # noqa: ARG001 - a Due
     """Hold the order's total."""
     return PaymentRequest(order.id, order.total, order.currency, _method(order))
@@ -153,16 +175,19 @@ def capture_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
     return _request(payment, payment.open) or Done({"captured_before": payment.captured})
 
 
-def void_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
+def release_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
     """Let go of what is held; nothing to do once it is captured (a refund returns that)."""
     payment = store.of_order(tx, order.id)
-    return (payment and _request(payment, payment.open)) or Done({"nothing_to": "void"})
+    request = _request(payment, payment.open) if payment else None
+    if payment is None or request is None:
+        return Done({"nothing_to": "void"})
+    return FeeRequest(**asdict(request) | {"amount": payment.fee}) if payment.fee else request
 
 
 def refund_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
-    """Give back all that we kept."""
+    """Give back all that we kept, but for the fee."""
     payment = store.of_order(tx, order.id)
-    return (payment and _request(payment, payment.kept)) or Done({"nothing_to": "refund"})
+    return (payment and _request(payment, payment.owed)) or Done({"nothing_to": "refund"})
 
 
 def _request(payment: Payment, amount: int) -> PaymentRequest | None:
@@ -218,6 +243,6 @@ def payment_steps(
         "payments.authorize": PaymentStep(provider, provider.authorize, authorization_due, _add),
         "payments.capture": PaymentStep(provider, provider.capture, capture_due, _capture),
         "payments.charge": ChargeStep(provider, payers),
-        "payments.void": ReturnStep(provider, provider.void, void_due, _void),
+        "payments.void": ReleaseStep(provider),
         "payments.refund": ReturnStep(provider, provider.refund, refund_due, _refund),
     }

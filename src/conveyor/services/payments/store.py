@@ -24,10 +24,12 @@ payments = sa.Table(
     sa.Column("refunded", sa.BigInteger, nullable=False),
     sa.Column("voided", sa.Boolean, nullable=False),
     sa.Column("captures", sa.Integer, nullable=False),
+    sa.Column("fee", sa.BigInteger, nullable=False),  # kept of it should the order be undone
     # Whatever the code above gets wrong, these make it a fault instead of somebody's money.
     sa.CheckConstraint("authorized >= 0", name="payments_authorized_not_negative"),
     sa.CheckConstraint("captured BETWEEN 0 AND authorized", name="payments_captured_in_authorized"),
     sa.CheckConstraint("refunded BETWEEN 0 AND captured", name="payments_refunded_in_captured"),
+    sa.CheckConstraint("fee BETWEEN 0 AND authorized", name="payments_fee_in_authorized"),
     sa.CheckConstraint("captures BETWEEN 0 AND 1", name="payments_captured_once"),
     sa.CheckConstraint("captures = 0 OR NOT voided", name="payments_not_captured_and_voided"),
     sqlite_with_rowid=False,  # found by its key alone: one tree to write instead of two
@@ -43,6 +45,7 @@ _MODEL = (
     _row.captured,
     _row.refunded,
     _row.voided,
+    _row.fee,
 )
 _THIS_ORDER = _row.order_id == sa.bindparam("of_order")
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger)
@@ -55,6 +58,7 @@ _CAPTURE = (
     .values(captured=_row.captured + _AMOUNT, captures=_row.captures + 1)
 )
 _VOID = sa.update(payments).where(_THIS_ORDER).values(voided=sa.true())
+_FEE = sa.update(payments).where(_THIS_ORDER).values(fee=_AMOUNT)
 _REFUND = sa.update(payments).where(_THIS_ORDER).values(refunded=_row.refunded + _AMOUNT)
 
 
@@ -88,6 +92,7 @@ def add(tx: Tx, payment: Payment) -> None:
             "refunded": payment.refunded,
             "voided": payment.voided,
             "captures": int(payment.captured > 0),
+            "fee": payment.fee,
         },
     )
 
@@ -100,6 +105,11 @@ def capture(tx: Tx, order_id: str, amount: int) -> None:
 def void(tx: Tx, order_id: str) -> None:
     """Enter that the authorization was let go. After a capture this fails the transaction."""
     tx.later(_VOID, {"of_order": order_id}, must_match=True)
+
+
+def note_fee(tx: Tx, order_id: str, amount: int) -> None:
+    """Enter what is kept of the money of an order that is being cancelled."""
+    tx.later(_FEE, {"of_order": order_id, "amount": amount}, must_match=True)
 
 
 def refund(tx: Tx, order_id: str, amount: int) -> None:
@@ -118,10 +128,11 @@ _BALANCES = (
     .group_by(_row.currency)
     .order_by(_row.currency)
 )
+_OWED = _KEPT - _row.fee
 _DEBTS = (
-    sa.select(_row.order_id, orders.c.status, _row.currency, _KEPT)
+    sa.select(_row.order_id, orders.c.status, _row.currency, _OWED)
     .join(orders, orders.c.id == _row.order_id)
-    .where(_KEPT != 0)
+    .where(_OWED > 0)
     .where(sa.or_(orders.c.ending != "", orders.c.status.in_((CANCELLED, REFUSED))))
     .order_by(_row.order_id)
 )

@@ -23,10 +23,12 @@ def admit(free_at: int, now_ms: int, per_second: float, wanted: int) -> Admitted
 
     In any stretch of time no more start than `per_second` allows, and one bucket more.
     """
-    one_ms = math.ceil(1000 / per_second)
-    begin = max(free_at, now_ms - max(BURST_MS, one_ms))
+    bucket_ms = max(BURST_MS, math.ceil(1000 / per_second))
+    begin = max(free_at, now_ms - bucket_ms)
     count = min(wanted, math.floor((now_ms - begin) * per_second / 1000))
     if count <= 0:
-        return Admitted(0, free_at, max(1, begin + one_ms - now_ms))
+        # For half a bucket, so that what starts next is a batch and not one alone.
+        worth = max(1, min(wanted, math.floor(bucket_ms * per_second / 2000)))
+        return Admitted(0, free_at, begin + math.ceil(worth * 1000 / per_second) - now_ms)
     # Rounded up: a fraction of a millisecond given away at each page would add up.
     return Admitted(count, begin + math.ceil(count * 1000 / per_second))

@@ -16,10 +16,68 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("merchant", sa.Text(), nullable=False),
         sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "bookings",
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("leg", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("again", sa.Boolean(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('held', 'waiting', 'booked', 'expired', 'released', 'refused')",
+            name="bookings_state",
+        ),
+        sa.PrimaryKeyConstraint("order_id", "leg"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "bookings_waiting",
+        "bookings",
+        ["merchant", "resource", "number"],
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index(
+        "bookings_held",
+        "bookings",
+        ["until"],
+        sqlite_where=sa.text("state = 'held'"),
+        postgresql_where=sa.text("state = 'held'"),
+    )
+    op.create_table(
+        "resources",
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("capacity", sa.BigInteger(), nullable=False),
+        sa.Column("overbooking", sa.BigInteger(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("held", sa.BigInteger(), nullable=False),
+        sa.Column("booked", sa.BigInteger(), nullable=False),
+        sa.Column("waiting", sa.BigInteger(), nullable=False),
+        sa.Column("asked", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "capacity >= 0 AND held >= 0 AND booked >= 0 AND waiting >= 0",
+            name="resources_not_negative",
+        ),
+        sa.CheckConstraint("overbooking BETWEEN 0 AND 100", name="resources_overbooking"),
+        sa.CheckConstraint(
+            "(held + booked) * 100 <= capacity * (100 + overbooking)",
+            name="resources_within_limit",
+        ),
+        sa.PrimaryKeyConstraint("merchant", "name"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "calls",
@@ -130,6 +188,8 @@ def upgrade() -> None:
         sa.Column("refunded", sa.BigInteger(), nullable=False),
         sa.Column("voided", sa.Boolean(), nullable=False),
         sa.Column("captures", sa.Integer(), nullable=False),
+        sa.Column("fee", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("fee BETWEEN 0 AND authorized", name="payments_fee_in_authorized"),
         sa.CheckConstraint("authorized >= 0", name="payments_authorized_not_negative"),
         sa.CheckConstraint(
             "captured BETWEEN 0 AND authorized", name="payments_captured_in_authorized"
@@ -275,9 +335,94 @@ def upgrade() -> None:
         sa.Column("free_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("merchant"),
     )
+    _create_food()
+
+
+def _create_food() -> None:
+    op.create_table(
+        "restaurants",
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("latitude", sa.Float(), nullable=False),
+        sa.Column("longitude", sa.Float(), nullable=False),
+        sa.Column("zone", sa.Text(), nullable=False),
+        sa.Column("hours", sa.Text(), nullable=False),
+        sa.Column("max_preparing", sa.Integer(), nullable=False),
+        sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("simulated", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("merchant", "id"),
+    )
+    op.create_table(
+        "tickets",
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("restaurant", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.Column("minutes", sa.Integer(), nullable=True),
+        sa.Column("ready_at", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('asked', 'accepted', 'ready', 'collected', 'rejected', 'lapsed', "
+            "'withdrawn')",
+            name="tickets_state",
+        ),
+        sa.PrimaryKeyConstraint("order_id"),
+    )
+    op.create_index("tickets_by_state", "tickets", ["merchant", "restaurant", "state"])
+    op.create_table(
+        "fleets",
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("merchant"),
+    )
+    op.create_table(
+        "riders",
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("latitude", sa.Float(), nullable=False),
+        sa.Column("longitude", sa.Float(), nullable=False),
+        sa.Column("shift_until", sa.BigInteger(), nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=False),
+        sa.Column("load", sa.Integer(), nullable=False),
+        sa.Column("heard_at", sa.BigInteger(), nullable=False),
+        sa.Column("simulated", sa.Text(), nullable=False),
+        sa.CheckConstraint("load >= 0 AND load <= capacity", name="riders_load_in_capacity"),
+        sa.PrimaryKeyConstraint("merchant", "id"),
+    )
+    op.create_index("riders_by_place", "riders", ["merchant", "latitude"])
+    op.create_table(
+        "offers",
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("rider", sa.Text(), nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("metres", sa.Integer(), nullable=False),
+        sa.Column("offered_at", sa.BigInteger(), nullable=False),
+        sa.Column("answer_by", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('open', 'accepted', 'picked_up', 'delivered', 'declined', 'lapsed', "
+            "'lost', 'withdrawn')",
+            name="offers_state",
+        ),
+        sa.PrimaryKeyConstraint("order_id", "rider"),
+    )
+    op.create_index(
+        "offers_one_standing",
+        "offers",
+        ["order_id"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('open', 'accepted', 'picked_up', 'delivered')"),
+        postgresql_where=sa.text("state IN ('open', 'accepted', 'picked_up', 'delivered')"),
+    )
+    op.create_index("offers_by_rider", "offers", ["merchant", "rider", "state"])
 
 
 def downgrade() -> None:
+    for name in ("offers", "riders", "fleets", "tickets", "restaurants"):
+        op.drop_table(name)
     op.drop_table("renewal_controls")
     op.drop_table("renewals")
     op.drop_table("subscriptions")
@@ -292,6 +437,8 @@ def downgrade() -> None:
     op.drop_table("orders")
     op.drop_table("idempotency_keys")
     op.drop_table("turns")
+    op.drop_table("resources")
+    op.drop_table("bookings")
     op.drop_table("request_counts")
     op.drop_table("calls")
     op.drop_table("api_keys")

@@ -1,0 +1,29 @@
+"""Every measurement by its name: whoever adds one adds a line here."""
+
+from collections.abc import Callable
+
+from benchmarks.comparisons import compare
+from benchmarks.memory import measure_memory
+from benchmarks.placing import measure_placing
+from benchmarks.resting import measure_idle_cpu, measure_idle_queues, measure_start
+from benchmarks.section import Section
+from benchmarks.servers import Servers
+from benchmarks.settled import compare_settled
+from benchmarks.sizes import Sizes
+from benchmarks.sqs_layouts import compare_layouts
+
+Measurement = Callable[[Servers, Sizes], Section]
+
+MEASUREMENTS: dict[str, Measurement] = {
+    "rates": compare,
+    "placing": measure_placing,
+    "start": measure_start,
+    "idle-cpu": measure_idle_cpu,
+    "idle-queues": measure_idle_queues,
+    "settled": compare_settled,
+    "memory": measure_memory,
+}
+ON_REQUEST: dict[str, Measurement] = {
+    "sqs-layouts": compare_layouts,
+}
+"""What helps to decide, and is left out of a whole run."""

@@ -1,0 +1,1 @@
+"""Refund requests: a customer asks for money back, and a person decides."""

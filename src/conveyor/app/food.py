@@ -1,0 +1,101 @@
+"""What the food flow adds: restaurants, riders, and simulated ones of both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine, Iterable, Mapping
+from typing import Any, ClassVar
+
+from conveyor.adapters.simulated.restaurants import SimulatedRestaurants
+from conveyor.adapters.simulated.riders import SimulatedRiders
+from conveyor.app.addition import Addition
+from conveyor.bodies.food import FoodBody
+from conveyor.flows import FOOD
+from conveyor.messaging.message import iso
+from conveyor.messaging.order import AWAITING, Order
+from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.step import AnyStep
+from conveyor.messaging.transaction import Tx
+from conveyor.services.orders.model import OrderBody
+from conveyor.services.restaurants import store as restaurants
+from conveyor.services.restaurants.counter import Counter
+from conveyor.services.restaurants.model import COLLECTED
+from conveyor.services.restaurants.steps import name_of, restaurant_steps
+from conveyor.services.riders import store as riders
+from conveyor.services.riders.dispatch import Dispatch
+from conveyor.services.riders.model import ACCEPTED, PICKED_UP, Point
+from conveyor.services.riders.steps import rider_steps
+
+RESTAURANTS = "restaurants"
+RIDERS = "riders"
+
+
+class Kitchens:
+    """What riders need to know of restaurants: see the port."""
+
+    def pickup_of(self, tx: Tx, order: Order) -> Point | None:
+        """Give where the order's restaurant is."""
+        found = restaurants.find(tx, order.merchant, name_of(order))
+        return Point(found.latitude, found.longitude) if found else None
+
+    def collected(self, tx: Tx, order: Order) -> None:
+        """The ticket is done with, whether or not the restaurant ever said that it was ready."""
+        restaurants.end(tx, order.id, COLLECTED)
+
+
+class Food(Addition):
+    """The share of the system that brings meals."""
+
+    flows: ClassVar[tuple[Flow, ...]] = (FOOD,)
+    services: ClassVar[Mapping[str, bool]] = {RESTAURANTS: False, RIDERS: False}
+    bodies: ClassVar[Mapping[str, type[OrderBody]]] = {FOOD.name: FoodBody}
+
+    def steps(self) -> Mapping[str, AnyStep]:
+        """Give the steps of both services."""
+        chosen = self.settings
+        return {
+            **restaurant_steps(chosen.restaurant_deadline_seconds),
+            **rider_steps(Kitchens(), chosen.offer_deadline_seconds, chosen.rider_silence_seconds),
+        }
+
+    def glimpse(self, tx: Tx, order: Order) -> Mapping[str, Any]:
+        """Show where the rider is who has accepted the order."""
+        if order.status != AWAITING:
+            return {}
+        offer = riders.standing(tx, order.id)
+        rider = riders.find(tx, offer.merchant, offer.rider) if offer else None
+        if offer is None or rider is None or offer.state not in {ACCEPTED, PICKED_UP}:
+            return {}
+        place = {"latitude": rider.latitude, "longitude": rider.longitude}
+        return {"rider": rider.id, "state": offer.state, "at": iso(rider.heard_at), **place}
+
+    def tasks(
+        self, services: Collection[str], stop: asyncio.Event
+    ) -> Iterable[Coroutine[Any, Any, None]]:
+        """Let simulated restaurants and riders answer."""
+        if RESTAURANTS in services:
+            yield self.simulated_restaurants().run(stop)
+        if RIDERS in services:
+            yield self.simulated_riders().run(stop)
+
+    def simulated_restaurants(self) -> SimulatedRestaurants:
+        """Give those of this system."""
+        engine = self.wired.engine
+        return SimulatedRestaurants(
+            engine.database,
+            self.ambient,
+            Counter(engine, self.wired.answers),
+            pace_seconds=self.settings.food_pace_seconds,
+            deadline_seconds=self.settings.restaurant_deadline_seconds,
+        )
+
+    def simulated_riders(self) -> SimulatedRiders:
+        """Give those of this system."""
+        engine = self.wired.engine
+        return SimulatedRiders(
+            engine.database,
+            self.ambient,
+            Dispatch(engine, self.wired.answers),
+            pace_seconds=self.settings.food_pace_seconds,
+            deadline_seconds=self.settings.offer_deadline_seconds,
+        )

@@ -1,0 +1,74 @@
+"""What the travel flow adds: bookings of flights and hotel nights, strictly in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Coroutine, Iterable, Mapping
+from typing import Any, ClassVar
+
+from conveyor.app.addition import Addition
+from conveyor.bodies.travel import TravelBody
+from conveyor.flows import TRAVEL
+from conveyor.messaging.engine import Engine
+from conveyor.messaging.outbox import wait_for_stop
+from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.step import AnyStep
+from conveyor.services.bookings.granting import expire
+from conveyor.services.bookings.model import Terms
+from conveyor.services.bookings.steps import booking_steps
+from conveyor.services.orders.model import OrderBody
+from conveyor.settings import Settings
+
+SERVICE = "bookings"
+EXPIRY_SECONDS = 1.0
+"""How often holds that have expired are looked for."""
+
+log = logging.getLogger(__name__)
+
+
+def booking_terms(settings: Settings) -> Terms:
+    """Give the terms that a deployment has chosen."""
+    return Terms(settings.booking_hold_seconds, settings.booking_wait_seconds)
+
+
+class Travel(Addition):
+    """The share of the system that books journeys."""
+
+    flows: ClassVar[tuple[Flow, ...]] = (TRAVEL,)
+    services: ClassVar[Mapping[str, bool]] = {SERVICE: True}
+    bodies: ClassVar[Mapping[str, type[OrderBody]]] = {TRAVEL.name: TravelBody}
+
+    def steps(self) -> Mapping[str, AnyStep]:
+        """Give the steps of bookings."""
+        return booking_steps(booking_terms(self.settings))
+
+    def tasks(
+        self, services: Collection[str], stop: asyncio.Event
+    ) -> Iterable[Coroutine[Any, Any, None]]:
+        """Let holds expire."""
+        if SERVICE in services:
+            yield Expiry(self.wired.engine, booking_terms(self.settings)).run(stop)
+
+
+class Expiry:
+    """Ends holds that have expired; any number of processes may."""
+
+    def __init__(self, engine: Engine, terms: Terms) -> None:
+        self._engine = engine
+        self._terms = terms
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look every `EXPIRY_SECONDS`, until told to stop."""
+        while not stop.is_set():
+            try:
+                while await self.expire_once() and not stop.is_set():
+                    pass
+            except Exception:
+                log.exception("holds could not expire now; it is tried again")
+            await wait_for_stop(stop, EXPIRY_SECONDS)
+
+    async def expire_once(self) -> int:
+        """End one page of holds; gives how many."""
+        now_ms = self._engine.ambient.now_ms()
+        return await self._engine.database.run(lambda tx: expire(tx, self._terms, now_ms))

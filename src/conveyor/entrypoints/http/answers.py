@@ -1,0 +1,67 @@
+"""The door for answers to steps that await somebody: an approval, a reading, a phone call."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Path, Request
+
+from conveyor.entrypoints.http.bodies import parse, read_body
+from conveyor.entrypoints.http.context import Operator, TheApi
+from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.orders import AnyId, order_or_404
+from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.schemas import AnswerTaken
+from conveyor.extension import AwaitingStep
+from conveyor.messaging.answers import TAKEN, UNKNOWN_ORDER, Given
+from conveyor.messaging.message import MAX_STEP_LENGTH
+from conveyor.messaging.order import Order
+from conveyor.services.orders import store
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=problems())
+
+StepName = Annotated[str, Path(max_length=MAX_STEP_LENGTH, examples=["refunds.decide"])]
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "What the step takes; each has a model of its own.",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "example": {"approved": True, "by": "sam"},
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/{order_id}/answers/{step}",
+    status_code=202,
+    responses=problems(400, 404, 409, 413),
+    openapi_extra=_BODY,
+)
+async def answer_step(
+    order_id: AnyId, step: StepName, request: Request, api: TheApi, grant: Operator
+) -> AnswerTaken:
+    """Answer a step that awaits it, and let the order go on. A second answer is turned away."""
+    wanted, engine = order_or_404(order_id), api.app.engine
+    order = await engine.database.read(lambda tx: store.find(tx, wanted, grant.sees))
+    if order is None:
+        raise not_found("order")
+    asks = engine.registry.steps.get(step)
+    if not isinstance(asks, AwaitingStep):
+        raise not_found("step that takes answers here")
+    raw = await read_body(request)
+    parse(asks.answer, raw)
+    what = await api.app.answers.take(Given(order.id, step, orjson.loads(raw)))
+    if what == UNKNOWN_ORDER:
+        raise not_found("order")
+    if what != TAKEN:
+        raise ProblemError(409, what, _not_awaited(order, step))
+    return AnswerTaken(order=order.id, step=step)
+
+
+def _not_awaited(order: Order, step: str) -> str:
+    return f"The order does not await an answer to {step}: it is {order.status}, or was answered."

@@ -1,0 +1,164 @@
+"""Following an order live: server-sent events, one for each entry of its timeline.
+
+A follower costs one short read a second, whatever the order does, and nothing once it is over.
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import StreamingResponse
+
+from conveyor.app.composition import App
+from conveyor.entrypoints.http.context import Reader, TheApi
+from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.orders import AnyId, order_or_404
+from conveyor.entrypoints.http.problems import not_found
+from conveyor.messaging import timeline
+from conveyor.messaging.message import iso
+from conveyor.messaging.order import TERMINAL, Order
+from conveyor.messaging.outbox import wait_for_stop
+from conveyor.messaging.routing_slip import flow_name
+from conveyor.messaging.timeline import Entry
+from conveyor.messaging.transaction import Tx
+from conveyor.services.orders import store
+
+LOOK_SECONDS = 1.0
+MAX_ENTRIES = 200
+"""Entries that one look reads; a longer story takes several, without a rest."""
+BEAT_SECONDS = 15.0
+"""How often a comment is sent while nothing happens, so that nobody takes the line for dead."""
+EVENT_STREAM = "text/event-stream"
+MAX_NUMBER = 2**63 - 1
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=problems())
+
+_EXAMPLE = """\
+id: 17
+event: awaiting
+data: {"at":"2026-01-01T12:00:00.000+00:00","step":"riders.assign","detail":{"offer":1}}
+
+"""
+_STREAM = {
+    "description": "The events so far, and then each as it happens. It ends with the order.",
+    "content": {EVENT_STREAM: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+}
+_OVER = {"description": "The order is at its end, and all of its events have been seen."}
+_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look found; `glimpse` is what passes and is kept in no timeline."""
+
+    order: Order
+    entries: list[tuple[int, Entry]]
+    glimpse: Mapping[str, Any]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing can follow."""
+        return self.order.status in TERMINAL and len(self.entries) < MAX_ENTRIES
+
+
+@dataclass(slots=True)
+class Following:
+    """One follower's look at one order; `after` is the number of the last event seen."""
+
+    app: App
+    order_id: str
+    merchant: str | None
+    after: int = 0
+    glimpse: Mapping[str, Any] = field(default_factory=dict)
+
+    async def look(self) -> Seen | None:
+        """See what is new; None: there is no such order of this merchant."""
+        return await self.app.engine.database.read(self._read)
+
+    def tell(self, seen: Seen) -> str:
+        """Write as events what is new."""
+        events = [_event(number, entry) for number, entry in seen.entries]
+        if seen.entries:
+            self.after = seen.entries[-1][0]
+        if seen.glimpse and seen.glimpse != self.glimpse:
+            events.append(f"event: glimpse\ndata: {_json(seen.glimpse)}\n\n")
+            self.glimpse = seen.glimpse
+        return "".join(events)
+
+    def _read(self, tx: Tx) -> Seen | None:
+        order = store.find(tx, self.order_id, self.merchant)
+        if order is None:
+            return None
+        entries = timeline.since(tx, order.id, self.after, MAX_ENTRIES)
+        return Seen(order, entries, self._glimpse(tx, order))
+
+    def _glimpse(self, tx: Tx, order: Order) -> Mapping[str, Any]:
+        name = flow_name(order.flow)
+        for addition in self.app.additions:
+            if any(flow.name == name for flow in addition.flows):
+                return addition.glimpse(tx, order)
+        return {}
+
+
+@router.get(
+    "/{order_id}/events",
+    response_class=StreamingResponse,
+    responses={200: _STREAM, 204: _OVER, **problems(404)},
+)
+async def follow_order(
+    order_id: AnyId,
+    request: Request,
+    api: TheApi,
+    grant: Reader,
+    last_event_id: Annotated[int | None, Header(ge=0, le=MAX_NUMBER)] = None,
+) -> Response:
+    """Follow an order: all that has happened, and then whatever happens, until its end."""
+    following = Following(api.app, order_or_404(order_id), grant.sees, last_event_id or 0)
+    seen = await following.look()
+    if seen is None:
+        raise not_found("order")
+    if last_event_id is not None and seen.is_last and not seen.entries:
+        return Response(status_code=204)  # which tells a browser not to come again
+    stop = getattr(request.app.state, "stopping", None) or asyncio.Event()
+    return StreamingResponse(_stream(following, seen, stop), 200, _HEADERS, EVENT_STREAM)
+
+
+async def _stream(
+    following: Following, seen: Seen | None, stop: asyncio.Event
+) -> AsyncIterator[str]:
+    silent = 0.0
+    while seen is not None:
+        if text := following.tell(seen):
+            silent = 0.0
+            yield text
+        elif silent >= BEAT_SECONDS:
+            silent = 0.0
+            yield ": nothing new\n\n"
+        if seen.is_last or stop.is_set():
+            return
+        if len(seen.entries) < MAX_ENTRIES:
+            await wait_for_stop(stop, LOOK_SECONDS)
+            silent += LOOK_SECONDS
+        seen = await following.look()
+
+
+def _event(number: int, entry: Entry) -> str:
+    data = {
+        "at": iso(entry.at),
+        "event": entry.event,
+        "step": entry.step,
+        "attempt": entry.attempt,
+        "version": entry.version,
+        "detail": orjson.loads(entry.detail) if entry.detail else {},
+    }
+    return f"id: {number}\nevent: {entry.event}\ndata: {_json(data)}\n\n"
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(value)).decode()

@@ -1,0 +1,36 @@
+"""Timers that are due earlier: what an order awaits came about within another's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from conveyor.messaging.statements import one_of
+from conveyor.messaging.tables import orders, outbox
+from conveyor.messaging.transaction import Tx
+
+_DUE = (
+    sa.update(outbox)
+    .where(one_of(outbox.c.order_id, "ids"), outbox.c.due_at > sa.bindparam("now"))
+    .values(due_at=sa.bindparam("now"))
+)
+# Whoever holds one of these orders moves it on; to wait for that could be a deadlock.
+_UNHELD = sa.select(orders.c.id).where(one_of(orders.c.id, "ids")).with_for_update(skip_locked=True)
+_EXPECT = (
+    sa.update(orders).where(one_of(orders.c.id, "ids")).values(expected_at=sa.bindparam("now"))
+)
+
+
+def hasten(tx: Tx, order_ids: Sequence[str], now_ms: int) -> None:
+    """Let the deadline of awaiting orders come now: their step's `overdue` sees what there is.
+
+    Done with this transaction, and once: a token that is lost is then sent again as any other.
+    """
+    tx.after_flush(lambda: _hasten(tx, list(order_ids), now_ms))
+
+
+def _hasten(tx: Tx, order_ids: list[str], now_ms: int) -> None:
+    tx.execute(_DUE, {"ids": order_ids, "now": now_ms})
+    unheld = list(tx.execute(_UNHELD, {"ids": order_ids}).scalars())
+    tx.execute(_EXPECT, {"ids": unheld, "now": now_ms})

@@ -1,0 +1,1 @@
+"""Bookings: seats of flights and rooms of hotels, held for a while, booked, or waited for."""

@@ -1,0 +1,1 @@
+"""Restaurants: opening hours, how much a kitchen takes on, and the ticket of each order."""

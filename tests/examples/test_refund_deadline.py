@@ -1,0 +1,78 @@
+"""A refund request that nobody answers, on virtual time: two weeks, with a restart in between."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.examples.stories import place, status_of, steps_done
+from tests.virtual import World
+
+from conveyor.app.composition import App
+from conveyor.messaging.answers import NOT_AWAITED, Given
+
+DAY = 86_400
+ORDER = {
+    "customer": {"id": "1"},
+    "currency": "USD",
+    "items": [{"sku": "CD", "quantity": 1, "unit_price": 1_177}],
+    "payment": {"method": "card_ok"},
+}
+
+
+@pytest.fixture
+def world(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """One data directory with the package installed, where a day passes in no time."""
+    monkeypatch.syspath_prepend(str(package))
+    yield World(tmp_path / "world")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "refund_request"]:
+        del sys.modules[name]
+
+
+async def ask(app: App) -> str:
+    """Buy something, and ask for the money back."""
+    bought = await place(app, ORDER | {"flow": "shop"})
+    await asyncio.sleep(60)
+    assert await status_of(app, bought) == "completed"
+    wish = {"flow": "refund", "order": bought, "why": "", "payment": {"method": "store_credit"}}
+    request = await place(app, ORDER | wish)
+    await asyncio.sleep(60)
+    return request
+
+
+def test_nobody_decides_within_two_weeks(world: World) -> None:
+    request = world.run(ask)
+
+    async def most_of_it(app: App) -> None:
+        await asyncio.sleep(13 * DAY)
+        assert await status_of(app, request) == "awaiting"
+
+    async def the_rest(app: App) -> None:
+        await asyncio.sleep(2 * DAY)
+        assert await status_of(app, request) == "refused"
+        assert await steps_done(app, request) == ["refunds.check", "refunds.release"]
+        late = Given(request, "refunds.decide", {"approved": True, "by": "sam"})
+        assert await app.answers.take(late) == NOT_AWAITED
+
+    world.run(most_of_it)
+    world.run(the_rest)
+
+
+def test_the_deadline_that_fires_after_the_answer_does_nothing(world: World) -> None:
+    async def life(app: App) -> None:
+        request = await ask(app)
+        await asyncio.sleep(13 * DAY)
+        await app.answers.take(Given(request, "refunds.decide", {"approved": True, "by": "sam"}))
+        await asyncio.sleep(2 * DAY)
+        assert await status_of(app, request) == "completed"
+        assert await steps_done(app, request) == [
+            "refunds.check",
+            "refunds.decide",
+            "refunds.credit",
+            "orders.complete",
+        ]
+
+    world.run(life)

@@ -1,0 +1,101 @@
+"""A new version of a flow is deployed while orders of the old one are on their way."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from tests.examples.stories import order_of, place, status_of, steps_done
+from tests.invariants import check_tokens
+from tests.virtual import World
+
+from conveyor.app.composition import App
+from conveyor.app.installation import installation
+from conveyor.messaging.answers import TAKEN, Given
+from conveyor.settings import Settings
+
+A_WHILE = 120.0
+HOURS = 3 * 3_600.0
+GIFT: dict[str, Any] = {
+    "flow": "gift",
+    "customer": {"id": "1"},
+    "currency": "USD",
+    "items": [{"sku": "CD", "quantity": 1}],
+    "total": 1_177,
+    "payment": {"method": "card_ok"},
+}
+OLD_WAY = [
+    "payments.authorize",
+    "inventory.reserve",
+    "gifts.wrap",
+    "payments.capture",
+    "shipping.ship",
+    "orders.complete",
+]
+NEW_WAY = [*OLD_WAY[:2], "gifts.engrave", *OLD_WAY[2:]]
+
+
+def deploy(world: World, name: str) -> None:
+    """Let the next process on this directory have another extension."""
+    world.settings = Settings(data=world.directory, extensions=f"tests.examples.gifts:{name}")
+    world.installed = installation(world.settings)
+
+
+async def wrap(app: App, order_id: str) -> None:
+    """Answer the step that waits."""
+    assert await app.answers.take(Given(order_id, "gifts.wrap", {"paper": "red"})) == TAKEN
+
+
+async def place_and_wait(app: App) -> str:
+    """Place an order that then awaits the wrapping."""
+    order_id = await place(app, GIFT)
+    await asyncio.sleep(A_WHILE)
+    assert await status_of(app, order_id) == "awaiting"
+    return order_id
+
+
+def test_an_order_in_flight_keeps_the_version_it_started_with(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    deploy(world, "BEFORE")
+    old = world.run(place_and_wait)
+
+    async def after_the_deployment(app: App) -> None:
+        new = await place_and_wait(app)
+        for order_id in (old, new):
+            await wrap(app, order_id)
+        await asyncio.sleep(A_WHILE)
+        assert [(await order_of(app, i)).flow for i in (old, new)] == ["gift@1", "gift@2"]
+        assert [await status_of(app, i) for i in (old, new)] == ["completed"] * 2
+        assert await steps_done(app, old) == OLD_WAY
+        assert await steps_done(app, new) == NEW_WAY
+
+    deploy(world, "BOTH")
+    world.run(after_the_deployment)
+    check_tokens(world.directory)
+
+
+def test_a_process_without_the_version_leaves_its_orders_alone(tmp_path: Path) -> None:
+    """A version is taken away too soon: its orders wait, others go on, and nothing is parked."""
+    world = World(tmp_path)
+    deploy(world, "BEFORE")
+    old = world.run(place_and_wait)
+
+    async def without_it(app: App) -> None:
+        await asyncio.sleep(86_400.0)  # the deadline of the wrapping comes, and comes again
+        new = await place_and_wait(app)
+        await wrap(app, new)
+        await asyncio.sleep(A_WHILE)
+        assert await status_of(app, new) == "completed"
+        assert await status_of(app, old) == "awaiting"
+
+    async def with_it_again(app: App) -> None:
+        await asyncio.sleep(A_WHILE)
+        await wrap(app, old)
+        await asyncio.sleep(HOURS)
+        assert await status_of(app, old) == "completed"
+
+    deploy(world, "TOO_SOON")
+    world.run(without_it)
+    deploy(world, "BOTH")
+    world.run(with_it_again)
