@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -40,11 +41,16 @@ def main() -> None:
         facts = machine_facts(servers) | {"begun": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
         for name in chosen:
             begun = time.monotonic()
-            sections[name] = ALL[name](servers, sizes)
+            try:
+                sections[name] = ALL[name](servers, sizes)
+            except Exception:  # noqa: BLE001 - what the others find is worth having all the same
+                traceback.print_exc()
             print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
             if not (options.quick or options.only):
                 _write(facts, sections)
     print(_document(facts, sections))
+    if failed := [name for name in chosen if name not in sections]:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 def _options() -> argparse.Namespace:

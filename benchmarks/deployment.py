@@ -1,8 +1,8 @@
 """An installation of Conveyor to measure: embedded, or on PostgreSQL, or on SQS as well."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,15 @@ COMPLETED = "completed"
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where its data is; `database` is '' for SQLite, `endpoint_url` '' for the embedded queue."""
+    """Where its data is; `database` is '' for SQLite, `endpoint_url` '' for the embedded queue.
+
+    `more` are further settings, by their names in the environment.
+    """
 
     data: Path
     database: str = ""
     endpoint_url: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -30,7 +34,7 @@ class Deployment:
         if self.endpoint_url:
             queues = f"sqs://eu-west-1/{QUEUE_PREFIX}?endpoint_url={self.endpoint_url}"
             settings["CONVEYOR_QUEUE_URL"] = queues
-        return settings
+        return settings | dict(self.more)
 
     def prepare(self) -> None:
         """Bring a new one to where orders can be placed."""

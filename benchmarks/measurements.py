@@ -5,6 +5,7 @@ from collections.abc import Callable
 from benchmarks.comparisons import compare
 from benchmarks.memory import measure_memory
 from benchmarks.placing import measure_placing
+from benchmarks.renewals import measure_renewals
 from benchmarks.resting import measure_idle_cpu, measure_idle_queues, measure_start
 from benchmarks.section import Section
 from benchmarks.servers import Servers
@@ -22,6 +23,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "idle-queues": measure_idle_queues,
     "settled": compare_settled,
     "memory": measure_memory,
+    "renewals": measure_renewals,
 }
 ON_REQUEST: dict[str, Measurement] = {
     "sqs-layouts": compare_layouts,

@@ -14,8 +14,10 @@ from typing import Any
 CONVEYOR = Path(sys.executable).with_name("conveyor")
 MODULE_SECONDS = 1_800
 STOP_SECONDS = 3
-"""For a clean stop. A long poll on SQS would hold it up for 20 s, when all orders are settled; being
-killed loses nothing, as the audit that follows shows."""
+"""For a clean stop: a long poll on SQS would hold it up for 20 s, when all orders are settled.
+
+Being killed then loses nothing, as the audit that follows shows.
+"""
 LOOK_SECONDS = 0.1
 KIB = 1024
 SETTINGS_PREFIX = "CONVEYOR_"
@@ -101,6 +103,19 @@ def running(
         if not ready:
             raise CommandFailedError(command, "it ended without becoming ready")
         yield json.loads(ready), Watched(name or str(arguments[0]), process)
+    finally:
+        _end(process)
+
+
+@contextmanager
+def background(*arguments: object, settings: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a `conveyor` command beside others; whoever takes it may kill it."""
+    command = [str(CONVEYOR), *map(str, arguments), "--json"]
+    environment = _environment(settings)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, text=True, env=environment)
+    try:
+        yield process
     finally:
         _end(process)
 

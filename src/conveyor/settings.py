@@ -30,7 +30,11 @@ class Settings(BaseSettings):
     default_currency: str = Field("USD", pattern="^[A-Z]{3}$")
     intake_merchant: str = Field("default", description="Whose orders come in through the queue.")
     intake_method: str = Field("card_ok", description="Payment method of the plain intake form.")
-    webhook_secret: str = Field("", description="whsec_... shared with the carrier.")
+    webhook_secret: str = Field(
+        "",
+        description="whsec_... shared with the carrier; two, the newer first, while one replaces "
+        "the other.",
+    )
     webhook_url: str = Field(
         "", description="Where the simulated carrier posts; default: straight into this process."
     )

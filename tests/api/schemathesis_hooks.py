@@ -46,9 +46,11 @@ def before_call(context: Any, case: Any, _arguments: Any) -> None:
 
 
 def _mend(body: dict[str, Any]) -> None:
-    items, metadata = body.get("items"), body.get("metadata")
+    items, metadata = body.get("legs", body.get("items")), body.get("metadata")
     if isinstance(items, list) and all(_is_priced(item) for item in items):
-        total = sum(item["quantity"] * item["unit_price"] for item in items)
+        total = sum(
+            item.get("quantity", 1) * item.get("nights", 1) * item["unit_price"] for item in items
+        )
         if total > MAX_TOTAL:
             for item in items:
                 item["unit_price"] = total = 0
@@ -61,7 +63,8 @@ def _mend(body: dict[str, Any]) -> None:
 def _is_priced(item: Any) -> bool:
     return (
         isinstance(item, dict)
-        and _is_amount(item.get("quantity"))
+        and _is_amount(item.get("quantity", 1))
+        and _is_amount(item.get("nights", 1))
         and _is_amount(item.get("unit_price"))
     )
 

@@ -1,10 +1,11 @@
-"""A flow like the shop's, as three deployments have it: version 1, both versions, version 2 alone."""
+"""A flow like the shop's, as deployments have it: version 1, both versions, version 2 alone."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel
 
 from conveyor.extension import (
+    Again,
     AnyStep,
     Awaiting,
     AwaitingStep,
@@ -20,7 +21,7 @@ from conveyor.extension import (
     Tx,
 )
 
-DAY = 86_400.0
+WRAPPING_SECONDS = 600.0
 
 
 class Wrapped(BaseModel):
@@ -30,11 +31,15 @@ class Wrapped(BaseModel):
 
 
 def _wrap(_tx: Tx, _order: Order, _now: Now) -> Outcome:
-    return Awaiting("the wrapping", DAY)
+    return Awaiting("the wrapping", WRAPPING_SECONDS)
 
 
 def _wrapped(_tx: Tx, _order: Order, answer: Wrapped, _now: Now) -> Outcome:
     return Done({"paper": answer.paper})
+
+
+def _remind(_tx: Tx, _order: Order, _now: Now) -> Outcome:
+    return Again("nobody has wrapped it yet")
 
 
 def _done(_tx: Tx, _order: Order, _now: Now) -> Outcome:
@@ -61,7 +66,9 @@ SECOND = Flow(
     cancel_until="payments.capture",
 )
 
-WRAP: dict[str, AnyStep] = {"gifts.wrap": AwaitingStep(_wrap, _wrapped, answer=Wrapped)}
+WRAP: dict[str, AnyStep] = {
+    "gifts.wrap": AwaitingStep(_wrap, _wrapped, answer=Wrapped, overdue=_remind)
+}
 ENGRAVE: dict[str, AnyStep] = {"gifts.engrave": LocalStep(_done)}
 
 BEFORE = Extension("gifts", (FIRST,), (Service("gifts", WRAP),))

@@ -15,6 +15,7 @@ from conveyor.app.composition import App
 from conveyor.messaging.answers import NOT_AWAITED, Given
 
 DAY = 86_400
+MINUTES = 300
 ORDER = {
     "customer": {"id": "1"},
     "currency": "USD",
@@ -46,27 +47,32 @@ async def ask(app: App) -> str:
 def test_nobody_decides_within_two_weeks(world: World) -> None:
     request = world.run(ask)
 
-    async def most_of_it(app: App) -> None:
-        await asyncio.sleep(13 * DAY)
+    async def still_waiting(app: App) -> None:
+        await asyncio.sleep(MINUTES)
         assert await status_of(app, request) == "awaiting"
 
-    async def the_rest(app: App) -> None:
-        await asyncio.sleep(2 * DAY)
+    async def too_late(app: App) -> None:
+        await asyncio.sleep(MINUTES)
         assert await status_of(app, request) == "refused"
         assert await steps_done(app, request) == ["refunds.check", "refunds.release"]
         late = Given(request, "refunds.decide", {"approved": True, "by": "sam"})
         assert await app.answers.take(late) == NOT_AWAITED
 
-    world.run(most_of_it)
-    world.run(the_rest)
+    world.elapsed += 13 * DAY  # the system is off meanwhile
+    world.run(still_waiting)
+    world.elapsed += 1 * DAY
+    world.run(too_late)
 
 
-def test_the_deadline_that_fires_after_the_answer_does_nothing(world: World) -> None:
-    async def life(app: App) -> None:
+def test_the_deadline_that_comes_after_the_answer_does_nothing(world: World) -> None:
+    async def answer(app: App) -> str:
         request = await ask(app)
-        await asyncio.sleep(13 * DAY)
         await app.answers.take(Given(request, "refunds.decide", {"approved": True, "by": "sam"}))
-        await asyncio.sleep(2 * DAY)
+        await asyncio.sleep(MINUTES)
+        return request
+
+    async def look(app: App) -> None:
+        await asyncio.sleep(MINUTES)
         assert await status_of(app, request) == "completed"
         assert await steps_done(app, request) == [
             "refunds.check",
@@ -75,4 +81,6 @@ def test_the_deadline_that_fires_after_the_answer_does_nothing(world: World) -> 
             "orders.complete",
         ]
 
-    world.run(life)
+    request = world.run(answer)
+    world.elapsed += 15 * DAY
+    world.run(look)

@@ -12,11 +12,12 @@ from tests.virtual import World
 
 from conveyor.app.composition import App
 from conveyor.app.installation import installation
+from conveyor.messaging import timeline
 from conveyor.messaging.answers import TAKEN, Given
 from conveyor.settings import Settings
 
 A_WHILE = 120.0
-HOURS = 3 * 3_600.0
+LONG = 2_700.0
 GIFT: dict[str, Any] = {
     "flow": "gift",
     "customer": {"id": "1"},
@@ -55,6 +56,12 @@ async def place_and_wait(app: App) -> str:
     return order_id
 
 
+async def last_try(app: App, order_id: str) -> int:
+    """Read how often a message of the order had been received when it failed last."""
+    entries = await app.parts.database.read(lambda tx: timeline.of_order(tx, order_id))
+    return max(entry.attempt for entry in entries if entry.event == timeline.FAULT)
+
+
 def test_an_order_in_flight_keeps_the_version_it_started_with(tmp_path: Path) -> None:
     world = World(tmp_path)
     deploy(world, "BEFORE")
@@ -82,17 +89,19 @@ def test_a_process_without_the_version_leaves_its_orders_alone(tmp_path: Path) -
     old = world.run(place_and_wait)
 
     async def without_it(app: App) -> None:
-        await asyncio.sleep(86_400.0)  # the deadline of the wrapping comes, and comes again
+        await asyncio.sleep(LONG)  # the deadline comes, and its message more often than faults may
         new = await place_and_wait(app)
         await wrap(app, new)
         await asyncio.sleep(A_WHILE)
         assert await status_of(app, new) == "completed"
         assert await status_of(app, old) == "awaiting"
+        # Noted each time, also beyond the last try, when it would be parked: its group commits.
+        assert await last_try(app, old) > app.settings.max_receives
 
     async def with_it_again(app: App) -> None:
         await asyncio.sleep(A_WHILE)
         await wrap(app, old)
-        await asyncio.sleep(HOURS)
+        await asyncio.sleep(A_WHILE)
         assert await status_of(app, old) == "completed"
 
     deploy(world, "TOO_SOON")

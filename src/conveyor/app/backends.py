@@ -91,14 +91,18 @@ def open_queues(settings: Settings, specs: Sequence[QueueSpec], ambient: Ambient
     )
 
 
-def webhook_secret(settings: Settings) -> str:
-    """Give the secret shared with the carrier; one process alone may make one up."""
-    if settings.webhook_secret:
-        return settings.webhook_secret
+def webhook_secrets(settings: Settings) -> list[str]:
+    """Give the secrets shared with the carrier, the newest first.
+
+    One process alone may make one up. Raises `SettingError`.
+    """
+    if given := settings.webhook_secret.replace(",", " ").split():
+        return given
+    made_up = write_secret(secrets.token_bytes(SECRET_BYTES))
     if settings.webhook_url:
         raise SettingError(
             "CONVEYOR_WEBHOOK_SECRET",
             "is needed with CONVEYOR_WEBHOOK_URL, the same in every process; "
-            f"here is a new one: {write_secret(secrets.token_bytes(SECRET_BYTES))}",
+            f"here is a new one: {made_up}",
         )
-    return write_secret(secrets.token_bytes(SECRET_BYTES))
+    return [made_up]

@@ -21,7 +21,7 @@ from conveyor.app.backends import (
     open_database,
     open_ledger,
     open_queues,
-    webhook_secret,
+    webhook_secrets,
 )
 from conveyor.app.installation import Installation, installation
 from conveyor.app.request_counts import RequestCounts
@@ -77,7 +77,7 @@ class App:
         self.settings = settings
         self.parts = parts
         self.installed = installed
-        key = WebhookKey([webhook_secret(settings)])
+        key = WebhookKey(webhook_secrets(settings))
         self.provider = SimulatedPaymentProvider(
             parts.ledger, parts.ambient, latency_seconds=settings.payment_latency_seconds
         )

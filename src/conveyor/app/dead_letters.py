@@ -24,6 +24,7 @@ from conveyor.messaging.queue import (
 )
 from conveyor.messaging.tables import orders, parked
 from conveyor.messaging.transaction import Tx
+from conveyor.messaging.turns import waiting_behind
 from conveyor.services.payments.store import payments
 
 log = logging.getLogger(__name__)
@@ -36,11 +37,15 @@ PEEK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ParkedOrder:
-    """A parked order. `owed`: money, in minor units, that its customer is still to get back."""
+    """A parked order. `owed`: money, in minor units, that its customer is still to get back.
+
+    `holds_back` is how many orders wait behind it in its message group.
+    """
 
     order: Order
     parked: Parked
     owed: int
+    holds_back: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Poison:
 _OWED = sa.func.coalesce(payments.c.captured - payments.c.refunded - payments.c.fee, 0)
 _NOT_OWED = sa.or_(orders.c.ending == "", _OWED < 0)
 _PARKED = (
-    sa.select(parked, sa.case((_NOT_OWED, 0), else_=_OWED), orders)
+    sa.select(parked, sa.case((_NOT_OWED, 0), else_=_OWED), waiting_behind(), orders)
     .join(orders, orders.c.id == parked.c.order_id)
     .outerjoin(payments, payments.c.order_id == parked.c.order_id)
     .order_by(parked.c.order_id)
@@ -122,7 +127,12 @@ def _parked(
     if merchant is not None:
         query = query.where(orders.c.merchant == merchant)
     return [
-        ParkedOrder(Order(*row[_FIELDS + 1 :]), Parked(*row[:_FIELDS]), int(row[_FIELDS]))
+        ParkedOrder(
+            Order(*row[_FIELDS + 2 :]),
+            Parked(*row[:_FIELDS]),
+            int(row[_FIELDS]),
+            int(row[_FIELDS + 1]),
+        )
         for row in tx.execute(query)
     ]
 

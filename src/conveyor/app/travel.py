@@ -21,7 +21,7 @@ from conveyor.services.orders.model import OrderBody
 from conveyor.settings import Settings
 
 SERVICE = "bookings"
-EXPIRY_SECONDS = 1.0
+EXPIRY_SECONDS = 2.0
 """How often holds that have expired are looked for."""
 
 log = logging.getLogger(__name__)

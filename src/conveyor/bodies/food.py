@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from conveyor.services.orders.model import OrderBody, Word
 
-Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, strict=False)]
-Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, strict=False)]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 
 
 class Position(BaseModel):

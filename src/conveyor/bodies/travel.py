@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -24,12 +24,17 @@ from conveyor.services.orders.model import (
     Word,
 )
 
-MAX_LEGS = 50
+MAX_LEGS = 20
 MAX_NIGHTS = 30
 MAX_NAME_CHARACTERS = 60
 # A name is part of a URL's path, and of a message group.
 NAME = r"^[^\x00-\x1f\x7f/]+$"
-DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_MONTHS = (
+    "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])",
+    "(0[469]|11)-(0[1-9]|[12][0-9]|30)",
+    "02-(0[1-9]|[12][0-9])",
+)
+DATE = f"^(19|20|21)[0-9]{{2}}-({'|'.join(_MONTHS)})$"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARACTERS, pattern=NAME)]
 
@@ -50,13 +55,24 @@ Day = Annotated[
 Nights = Annotated[int, Field(ge=1, le=MAX_NIGHTS), WHOLE]
 
 
+def _either_kind(schema: dict[str, Any]) -> None:
+    absent, named = {"type": "null"}, {"type": "string"}
+    schema["anyOf"] = [
+        {
+            "required": ["flight"],
+            "properties": {"flight": named, "hotel": absent, "nights": {"const": 1}},
+        },
+        {"required": ["hotel"], "properties": {"hotel": named, "flight": absent}},
+    ]
+
+
 class Leg(BaseModel):
     """Seats on a flight, or rooms of a hotel for one night or several in a row.
 
     `unit_price` is for one seat, or one room and night, in minor units.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_either_kind)
 
     flight: Name | None = None
     hotel: Name | None = None
@@ -80,13 +96,15 @@ class Leg(BaseModel):
         kind, name = ("flight", self.flight) if self.flight else ("hotel", self.hotel)
         return f"{kind}/{name}/{self.date}"
 
+    @property
+    def item(self) -> Item:
+        """Say the same as a line item."""
+        return Item(sku=self.resource, quantity=self.quantity, unit_price=self.unit_price)
+
     def by_night(self) -> list[Self]:
         """Give a leg for each night: each is a resource of its own."""
         first = date.fromisoformat(self.date)
-        try:
-            days = [first + timedelta(days=night) for night in range(self.nights)]
-        except OverflowError:
-            raise ValueError(f"date: {self.nights} nights lead past the calendar's end") from None
+        days = [first + timedelta(days=night) for night in range(self.nights)]
         return [self.model_copy(update={"date": day.isoformat(), "nights": 1}) for day in days]
 
 
@@ -97,6 +115,8 @@ class TravelBody(OrderBody):
     which they are held. That is as they were given, but what is not refundable comes last: whatever
     is refused is refused before it is held.
     """
+
+    PRICED: ClassVar[str] = "legs"
 
     flow: Word = "travel"
     items: list[Item] = Field(
@@ -111,14 +131,8 @@ class TravelBody(OrderBody):
     def _total_agrees(self) -> Self:
         """Stands in for the parent's of that name, which adds up items."""
         legs = [night for leg in self.legs for night in leg.by_night()]
-        if len(legs) > MAX_LEGS:
-            raise ValueError(f"legs: flights and nights are {len(legs)}, more than {MAX_LEGS}")
-        named: set[str] = set()
-        for leg in legs:
-            if leg.resource in named:
-                raise ValueError(f"legs: {leg.resource} is there twice; give it a quantity")
-            named.add(leg.resource)
         self.legs = sorted(legs, key=lambda leg: not leg.refundable)
+        self.items = [leg.item for leg in self.legs]
         self.total = self._total_of(legs)
         return self
 

@@ -25,7 +25,7 @@ from conveyor.messaging.order import PARKED, Order
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import service_of
 from conveyor.messaging.statements import one_of
-from conveyor.messaging.tables import orders, outbox, turns
+from conveyor.messaging.tables import orders, outbox, parked, turns
 from conveyor.messaging.transaction import PerDialect, Tx
 
 HOLD_SECONDS = 2.0
@@ -164,6 +164,21 @@ def before(tx: Tx, order: Order) -> Front | None:
     bounds = {"of_group": order.group_key, "of_sequence": order.sequence}
     rows = tx.execute(_BEFORE, bounds).all()
     return Front(rows[0].id, rows[0].status, len(rows)) if rows else None
+
+
+def waiting_behind() -> sa.ScalarSelect[int]:
+    """Count, in a query on `parked`, the orders that a parked one holds back in its group."""
+    return (
+        sa.select(sa.func.count())
+        .where(
+            parked.c.sequence > ZERO,
+            _other.c.group_key == parked.c.group_key,
+            _other.c.sequence > ZERO,
+            _other.c.sequence > parked.c.sequence,
+        )
+        .correlate(parked)
+        .scalar_subquery()
+    )
 
 
 class Ahead:

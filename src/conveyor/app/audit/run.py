@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from conveyor.app.audit import whole
+from conveyor.app.audit.bookings import check_bookings
 from conveyor.app.audit.food import check_food
 from conveyor.app.audit.money import Comparison
 from conveyor.app.audit.pages import Page, by_status, find_orphans, judge, next_page
@@ -82,6 +83,7 @@ def _whole(tx: Tx) -> list[Finding]:
         *whole.check_stock(tx),
         *whole.check_shipments(tx),
         *check_food(tx),
+        *check_bookings(tx),
         *check_subscriptions(tx),
     ]
 

@@ -8,6 +8,7 @@ import click
 
 from conveyor.entrypoints.cli.answer import answer
 from conveyor.entrypoints.cli.audit import audit
+from conveyor.entrypoints.cli.bookings import bookings
 from conveyor.entrypoints.cli.dead_letters import dead_letters
 from conveyor.entrypoints.cli.demo import demo
 from conveyor.entrypoints.cli.errors import trouble_of
@@ -80,7 +81,8 @@ def main() -> None:
 
 _RUNNING: list[click.Command] = [up, serve, work, migrate, queues, keys, demo]
 _LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, intake, replay, audit]
+_BOOKING: list[click.Command] = [bookings]
 _RENEWING: list[click.Command] = [plans, subscriptions, renewals]
-for _command in _RUNNING + _LOOKING + _RENEWING:
+for _command in _RUNNING + _LOOKING + _BOOKING + _RENEWING:
     main.add_command(_command)
 orders.add_command(answer)

@@ -92,10 +92,18 @@ def _show_list(found: Mapping[str, Any]) -> None:
         click.echo("Nothing waits for an operator.")
     if found["orders"]:
         rows = [
-            (order["id"], order["step"], order["cause"], order["attempts"], _owed(order))
+            (
+                order["id"],
+                order["step"],
+                order["cause"],
+                order["attempts"],
+                order["holds_back"] or "",
+                _owed(order),
+            )
             for order in found["orders"]
         ]
-        table(("parked order", "step", "cause", "tries", "owes"), rows, right=("tries",))
+        columns = ("parked order", "step", "cause", "tries", "holds back", "owes")
+        table(columns, rows, right=("tries", "holds back"))
     if found["messages"]:
         letters = [
             (m["id"], m["queue"], m["cause"], m["body"][:BODY_SHOWN]) for m in found["messages"]

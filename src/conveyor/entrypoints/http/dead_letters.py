@@ -172,6 +172,7 @@ def _parked_view(one: ParkedOrder) -> ParkedView:
         parked_at=iso(parked.parked_at),
         was=parked.was,
         owed=Money(amount=one.owed, currency=order.currency) if one.owed else None,
+        holds_back=one.holds_back,
     )
 
 

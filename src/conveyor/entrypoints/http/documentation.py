@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 from conveyor.app.installation import Installation
 from conveyor.entrypoints.http.food_schemas import BODIES as FOOD_BODIES
 from conveyor.entrypoints.http.problems import Problem
+from conveyor.entrypoints.http.resource_schemas import BODIES as RESOURCE_BODIES
 from conveyor.entrypoints.http.schemas import (
     CancelBody,
     KeyBody,
@@ -38,6 +39,7 @@ OUR_MODELS: tuple[type[BaseModel], ...] = (
     KeyBody,
     Problem,
     *FOOD_BODIES,
+    *RESOURCE_BODIES,
     *BODIES,
 )
 
@@ -46,26 +48,18 @@ def _amount(most: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": 0, "maximum": most}
 
 
-# Either every item has a price, or none has and there is a total.
-PRICED = [
-    {
-        "properties": {
-            "items": {
-                "items": {
-                    "required": ["unit_price"],
-                    "properties": {"unit_price": _amount(MAX_UNIT_PRICE)},
-                }
-            }
-        }
-    },
-    {
-        "required": ["total"],
-        "properties": {
-            "total": _amount(MAX_TOTAL),
-            "items": {"items": {"properties": {"unit_price": {"type": "null"}}}},
-        },
-    },
-]
+def _priced(field: str) -> list[dict[str, Any]]:
+    """Say that either every member of a list has a price, or none has and there is a total."""
+    price = {"unit_price": _amount(MAX_UNIT_PRICE)}
+    with_price = {"required": ["unit_price"], "properties": price}
+    without = {"properties": {"unit_price": {"type": "null"}}}
+    total = {"total": _amount(MAX_TOTAL)}
+    return [
+        {"properties": {field: {"items": with_price}}},
+        {"required": ["total"], "properties": {**total, field: {"items": without}}},
+    ]
+
+
 TAGS = [
     {"name": "orders", "description": "Placing orders, looking at them, cancelling them."},
     {"name": "stock", "description": "What there is to sell."},
@@ -74,6 +68,7 @@ TAGS = [
     {"name": "keys", "description": "Who may do what."},
     {"name": "restaurants", "description": "Who prepares meals."},
     {"name": "riders", "description": "Who brings them."},
+    {"name": "resources", "description": "Flights and hotel nights that can be booked."},
     {"name": "subscriptions", "description": "What is paid for again and again."},
     {"name": "renewals", "description": "Charging what is due."},
     {"name": "webhooks", "description": "What providers tell us."},
@@ -127,8 +122,8 @@ def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:
     _, ours = models_json_schema([(model, "validation") for model in models], ref_template=REF)
     schemas = described["components"]["schemas"]
     schemas.update(ours["$defs"])
-    for name, flows in bodies.items():
-        _narrow(schemas[name], flows)
+    for model in installed.bodies.models:
+        _narrow(schemas[model.__name__], bodies[model.__name__], model.PRICED)
     if len(bodies) > 1:
         content = described["paths"]["/v1/orders"]["post"]["requestBody"]["content"]
         refs = [{"$ref": REF.format(model=name)} for name in bodies]
@@ -136,11 +131,11 @@ def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:
     return described
 
 
-def _narrow(schema: dict[str, Any], flows: list[str]) -> None:
+def _narrow(schema: dict[str, Any], flows: list[str], priced: str) -> None:
     """Say of an order's body what its model alone does not know."""
     flow = schema["properties"]["flow"]
     flow["enum"] = sorted(set(flows))
     if OrderBody.model_fields["flow"].default not in flows:  # this is none that names no flow
         flow.pop("default", None)
         schema["required"] = [*schema.get("required", ()), "flow"]
-    schema["anyOf"] = PRICED
+    schema["anyOf"] = _priced(priced)

@@ -15,16 +15,27 @@ from prometheus_client.metrics_core import Metric
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries, Summary, Which
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth
-from conveyor.messaging.tables import outbox
+from conveyor.messaging.tables import outbox, parked
 from conveyor.messaging.transaction import Tx
+from conveyor.messaging.turns import waiting_behind
 
 REMEMBER_MS = 5_000
 """Scrapes within that share one look: on SQS the depths alone are a request a queue."""
+
+MAX_BLOCKED = 100
+"""Message groups, those blocked the longest, that the metrics name."""
 
 log = logging.getLogger(__name__)
 
 _DUE = sa.select(sa.func.count(), sa.func.min(outbox.c.due_at)).where(
     outbox.c.due_at <= sa.bindparam("now")
+)
+
+_BLOCKED = (
+    sa.select(parked.c.group_key, parked.c.order_id, waiting_behind())
+    .where(parked.c.sequence > 0)
+    .order_by(parked.c.parked_at)
+    .limit(MAX_BLOCKED)
 )
 
 
@@ -35,6 +46,7 @@ class _Look:
     overdue: int
     oldest_ms: int
     orders: Summary
+    blocked: list[tuple[str, str, int]]
 
 
 class Metrics:
@@ -59,13 +71,15 @@ class Metrics:
         names = [n + end for n in engine.registry.queues for end in ("", DEAD_LETTER_SUFFIX)]
         depths = await asyncio.gather(*(self._depth(name) for name in names))
 
-        def read(tx: Tx) -> tuple[int, int]:
+        def read(tx: Tx) -> tuple[int, int, list[tuple[str, str, int]]]:
             overdue, oldest = tx.execute(_DUE, {"now": now}).one()
-            return int(overdue), int(oldest or now)
+            blocked = [(row[0], row[1], int(row[2])) for row in tx.execute(_BLOCKED)]
+            return int(overdue), int(oldest or now), blocked
 
-        overdue, oldest = await engine.database.read(read)
+        overdue, oldest, blocked = await engine.database.read(read)
         orders = await self._summaries.of(Which(None))
-        return _Look(now, dict(zip(names, depths, strict=True)), overdue, now - oldest, orders)
+        seen = dict(zip(names, depths, strict=True))
+        return _Look(now, seen, overdue, now - oldest, orders, blocked)
 
     async def _depth(self, name: str) -> Depth | None:
         try:
@@ -114,6 +128,14 @@ def _gauges(look: _Look) -> Iterator[Metric]:
     for status, count in sorted(look.orders.by_status.items()):
         orders.add_metric([status], count)
     yield orders
+    blocked = GaugeMetricFamily(
+        "conveyor_group_blocked_orders",
+        "Orders that wait behind a parked one in their message group.",
+        labels=["group", "parked"],
+    )
+    for group, order_id, behind in look.blocked:
+        blocked.add_metric([group, order_id], behind)
+    yield blocked
     yield from (
         GaugeMetricFamily(name, says, value)
         for name, says, value in (

@@ -117,6 +117,7 @@ async def list_tickets(
     name: Name,
     api: TheApi,
     grant: Cook,
+    *,
     state: TicketState | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
     cursor: OrderId | None = None,

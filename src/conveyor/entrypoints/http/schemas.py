@@ -193,6 +193,7 @@ class ParkedView(BaseModel):
     parked_at: Time
     was: Status = Field(description="The status that a redrive gives it back.")
     owed: Money | None = Field(description="What its customer is still to get back.")
+    holds_back: int = Field(description="Orders that wait behind it in its message group.")
 
 
 class ParkedDetail(ParkedView):

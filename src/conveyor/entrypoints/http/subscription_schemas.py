@@ -22,8 +22,8 @@ MAX_PER_SECOND = 100_000.0
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 When = Annotated[str, StringConstraints(max_length=32)]
 State = Literal["trialing", "active", "past_due", "suspended", "cancelled"]
-PerCent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=False)]
-PerSecond = Annotated[float, Field(gt=0, le=MAX_PER_SECOND, allow_inf_nan=False, strict=False)]
+PerCent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+PerSecond = Annotated[float, Field(gt=0, le=MAX_PER_SECOND, allow_inf_nan=False)]
 Days = Annotated[int, Field(ge=0, le=MAX_DAYS), WHOLE]
 
 

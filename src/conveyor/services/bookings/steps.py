@@ -104,9 +104,9 @@ class Confirm(LocalStep):
         if len(found) != len(legs_of(order.body)):
             return Park("not every leg is held")
         late = [(booking, resource) for booking, resource in found if booking.state == EXPIRED]
-        for booking, resource in late:
-            if booking.quantity > resource.free:
-                return Refused(f"{LATE}: {booking.resource}", {"free": resource.free})
+        for name, (resource, quantity) in _added_up(late).items():
+            if quantity > resource.free:
+                return Refused(f"{LATE}: {name}", {"wanted": quantity, "free": resource.free})
         for booking, resource in found:
             granting.book(tx, resource, booking, now.ms)
         detail = {"booked": ", ".join(said(b.resource, b.quantity) for b, _ in found)}
@@ -140,6 +140,14 @@ def gather(tx: Tx, orders: Sequence[Order]) -> None:
         mine = legs[order.stage : order.stage + 1] if order.sequence else legs
         keys |= {(order.merchant, wanted(leg).resource) for leg in mine}
     store.gather(tx, keys, [order.id for order in orders])
+
+
+def _added_up(late: Sequence[tuple[Booking, Resource]]) -> dict[str, tuple[Resource, int]]:
+    needed: dict[str, tuple[Resource, int]] = {}
+    for booking, resource in late:
+        _, before = needed.get(resource.name, (resource, 0))
+        needed[resource.name] = (resource, before + booking.quantity)
+    return needed
 
 
 def _resource(tx: Tx, booking: Booking) -> Resource:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -84,6 +84,9 @@ class Shipping(_Strict):
 
 class OrderBody(_Strict):
     """An order as placed. Money is integer minor units (cents)."""
+
+    PRICED: ClassVar[str] = "items"
+    """The field whose members have a unit price each, or none has and there is a total."""
 
     flow: Word = "shop"
     reference: Line = ""

@@ -107,8 +107,8 @@ class ChargeStep(PaymentStep):
         return super().record(tx, order, answer, now)
 
     def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:  # noqa: ARG002 - the port's
-        """Charge again at once: there is another method, says the payer."""
-        return Again(str(answer["reason"]))
+        """Charge again at once: there is another method, or somebody knows that this one works."""
+        return Again(str(answer.get("reason", "somebody asked for it")))
 
     def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG002 - the port's
         """Charge again: this is the time that the payer set."""

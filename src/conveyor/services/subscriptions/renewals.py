@@ -13,6 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from conveyor.messaging.order import Order
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.transaction import Tx
 from conveyor.services.subscriptions import store
 from conveyor.services.subscriptions.model import Plan, Subscription
@@ -70,7 +71,7 @@ _OF_ORDERS = (
         plans,
         sa.and_(plans.c.merchant == _r.merchant, plans.c.id == subscriptions.c.plan),
     )
-    .where(_r.order_id.in_(sa.bindparam("orders", expanding=True)))
+    .where(one_of(_r.order_id, "orders"))
     .order_by(_r.merchant, _r.subscription)
     .with_for_update(of=subscriptions)
 )

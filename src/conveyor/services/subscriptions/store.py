@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.subscriptions.model import Plan, Subscription
 from conveyor.services.subscriptions.tables import plans, subscriptions
@@ -20,9 +21,8 @@ _s = subscriptions.c
 _of_merchant: sa.BindParameter[Any] = sa.bindparam("of_merchant")
 _PLANS = sa.select(plans).where(plans.c.merchant == _of_merchant).order_by(plans.c.id)
 _ADD = PerDialect(lambda insert: insert(subscriptions).on_conflict_do_nothing())
-_FIND = sa.select(subscriptions).where(
-    _s.merchant == _of_merchant, _s.id.in_(sa.bindparam("ids", expanding=True))
-)
+_FIND = sa.select(subscriptions).where(_s.merchant == _of_merchant, one_of(_s.id, "ids"))
+_TAKEN = _FIND.with_only_columns(_s.id)
 _LOCK = _FIND.order_by(_s.id).with_for_update()
 _SAVE = (
     sa.update(subscriptions)
@@ -61,8 +61,14 @@ def plan_from(row: Sequence[Any]) -> Plan:
 
 def add(tx: Tx, new: Iterable[Subscription]) -> int:
     """Write new subscriptions; those whose id is taken stay as they are. Gives the number added."""
-    rows = [asdict(subscription) for subscription in new]
-    return tx.execute(_ADD, rows).rowcount if rows else 0
+    wanted = {(one.merchant, one.id): one for one in reversed(list(new))}
+    for merchant in {merchant for merchant, _ in wanted}:
+        ids = [name for of_merchant, name in wanted if of_merchant == merchant]
+        for row in tx.execute(_TAKEN, {"of_merchant": merchant, "ids": ids}):
+            del wanted[merchant, row.id]
+    for one in wanted.values():
+        tx.later(_ADD, asdict(one))
+    return len(wanted)
 
 
 def find(

@@ -1,0 +1,27 @@
+"""Meals with a crash at every durable point: of ours, of the simulated restaurant and the rider."""
+
+from __future__ import annotations
+
+import pytest
+from tests.crash.enumeration import crash_at, durable_points, record
+from tests.crash.scenarios_food import MEALS, FoodScenario
+
+PARTS = 2
+
+by_scenario = pytest.mark.parametrize("scenario", MEALS, ids=lambda scenario: scenario.name)
+by_part = pytest.mark.parametrize("part", range(PARTS))
+
+
+@by_part
+@by_scenario
+def test_a_meal_survives_a_crash_at_every_durable_point(scenario: FoodScenario, part: int) -> None:
+    points = durable_points(record(scenario))
+    assert len(points) > 40
+    for point in points[part::PARTS]:
+        crash_at(scenario, point)
+
+
+@by_part
+def test_a_meal_cancelled_right_after_the_crash_is_settled(part: int) -> None:
+    for point in durable_points(record(MEALS[0]))[part::PARTS]:
+        crash_at(MEALS[0], point, cancel_at_once=True)

@@ -1,0 +1,107 @@
+"""A booking that is parked: those behind it wait, whoever they are; other flights go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.travel_driver import (
+    MERCHANT,
+    STUCK,
+    flight,
+    journey,
+    make_stuck,
+    order_of,
+    place,
+    resource,
+    set_up,
+    statuses,
+    until_status,
+)
+from tests.virtual import World
+
+from conveyor.app import decisions
+from conveyor.app.audit import run_audit
+from conveyor.app.composition import App
+from conveyor.app.dead_letters import parked_orders
+from conveyor.app.explain import explain, sentences
+
+SETTINGS = {"max_receives": 2, "backoff_base_seconds": 1.0}
+
+
+async def _blocked(app: App) -> tuple[str, list[str], Any]:
+    await set_up(app, UA1545=2, AA1141=2)
+    repair = make_stuck(app)
+    first = await place(app, journey(reference=STUCK))
+    behind = [await place(app, journey()) for _ in range(3)]
+    others = [await place(app, journey(flight("AA1141"))) for _ in range(2)]
+    await until_status(app, first, "parked")
+    assert await statuses(app, others) == ["completed", "completed"]
+    assert [(await order_of(app, i)).status for i in behind] == ["processing"] * 3
+    return first, behind, repair
+
+
+async def _clean(app: App) -> None:
+    report = await run_audit(app)
+    assert report.clean, [finding for finding in report.findings if finding.violations]
+
+
+def test_it_is_named_with_how_many_it_holds_back(tmp_path: Path) -> None:
+    async def life(app: App) -> None:
+        first, behind, _ = await _blocked(app)
+        [parked] = await app.parts.database.read(lambda tx: parked_orders(tx, MERCHANT, limit=9))
+        assert (parked.order.id, parked.holds_back) == (first, 3)
+        story = await explain(app, behind[1], MERCHANT)
+        assert story is not None
+        said = " ".join(sentences(story))
+        assert f"order {first} (parked) and 1 more, which come before it" in said
+        await _clean(app)
+
+    World(tmp_path, SETTINGS).run(life)
+
+
+def test_once_redriven_it_comes_first(tmp_path: Path) -> None:
+    async def life(app: App) -> None:
+        first, behind, repair = await _blocked(app)
+        repair()
+        await decisions.redrive(app.engine, first, MERCHANT)
+        assert await statuses(app, [first, *behind]) == ["completed"] * 2 + ["refused"] * 2
+        await _clean(app)
+
+    World(tmp_path, SETTINGS).run(life)
+
+
+@pytest.mark.parametrize("decide", [decisions.compensate, decisions.discard])
+def test_once_given_up_it_takes_nothing(tmp_path: Path, decide: Any) -> None:
+    async def life(app: App) -> None:
+        first, behind, _ = await _blocked(app)
+        await decide(app.engine, first, MERCHANT, "the customer does not answer")
+        wanted = ["cancelled", "completed", "completed", "refused"]
+        assert await statuses(app, [first, *behind]) == wanted
+        assert (await resource(app)).booked == 2
+        await _clean(app)
+
+    World(tmp_path, SETTINGS).run(life)
+
+
+def test_it_stays_in_front_after_a_restart_and_a_purge(tmp_path: Path) -> None:
+    world = World(tmp_path, SETTINGS)
+    ids: list[str] = []
+
+    async def first_life(app: App) -> None:
+        first, behind, _ = await _blocked(app)
+        ids.extend([first, *behind])
+
+    async def second_life(app: App) -> None:
+        await app.parts.queues.queue("bookings").purge()
+        late = await place(app, journey())
+        await until_status(app, late, "processing")
+        assert (await order_of(app, ids[1])).status == "processing"
+        await decisions.redrive(app.engine, ids[0], MERCHANT)
+        wanted = ["completed", "completed", "refused", "refused", "refused"]
+        assert await statuses(app, [*ids, late]) == wanted
+        await _clean(app)
+
+    world.run(first_life)
+    world.run(second_life)

@@ -1,0 +1,115 @@
+"""A gate that people pass one after the other: the smallest flow on a FIFO queue."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from tests.goods_driver import NOW_MS, Books
+
+from conveyor.messaging import outbox as outbox_module
+from conveyor.messaging.faults import Desk
+from conveyor.messaging.handling import Taken, open_group
+from conveyor.messaging.message import Token
+from conveyor.messaging.order import Order, load
+from conveyor.messaging.outbox import Owed
+from conveyor.messaging.outcome import Awaiting, Done, Outcome, Park
+from conveyor.messaging.placing import NewOrder, place
+from conveyor.messaging.queue import QueueSpec
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.retries import RetryPolicy
+from conveyor.messaging.routing_slip import Flow, Step
+from conveyor.messaging.step import LocalStep, Now
+from conveyor.messaging.tables import outbox
+from conveyor.messaging.transaction import Tx
+from conveyor.messaging.verdict import Verdict
+
+FLOW = Flow("gate", 1, (Step("gate.pass"), Step("desk.close")), cancel_until="gate.pass")
+RETRIES = RetryPolicy(max_receives=3)
+
+
+class BrokenGateError(Exception):
+    """What the gate raises for those who break it."""
+
+
+class Gate(LocalStep):
+    """Lets orders pass; what is different about one, its reference says: wait, park, break."""
+
+    def __init__(self) -> None:
+        super().__init__(self.let_through)
+        self.broken = True
+
+    def group(self, order: Order) -> str:
+        return order.customer
+
+    def let_through(self, _tx: Tx, order: Order, _now: Now) -> Outcome:
+        if order.reference == "wait":
+            return Awaiting("the key", 3600)
+        if order.reference == "park" and self.broken:
+            return Park("stuck in the gate")
+        if order.reference == "break" and self.broken:
+            raise BrokenGateError
+        return Done({"turn": order.sequence})
+
+    def overdue(self, _tx: Tx, _order: Order, _now: Now) -> Outcome:
+        return Done()
+
+
+def close(_tx: Tx, _order: Order, _now: Now) -> Outcome:
+    return Done()
+
+
+class Line:
+    """Orders that stand in line, in a database of their own."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.gate = Gate()
+        self.now = NOW_MS
+        self.registry = Registry(
+            [FLOW],
+            {"gate.pass": self.gate, "desk.close": LocalStep(close)},
+            [QueueSpec("gate", fifo=True), QueueSpec("desk")],
+        )
+
+    def come(self, *people: str, doing: str = "", first: int = 1) -> list[Owed]:
+        """Place an order for each, in one transaction; each stands in the line of that name."""
+        numbered = list(enumerate(people, start=first))
+        return self.books.run(lambda tx: [self._place(tx, n, name, doing) for n, name in numbered])
+
+    def take(self, *owed: Owed, isolate: bool = False, receive_count: int = 1) -> list[Verdict]:
+        """Handle these tokens as one batch."""
+        taken = [Taken(Token(o.order_id, o.step, o.version), receive_count) for o in owed]
+        desk = Desk(self.registry, RETRIES, random.Random(1), Now(self.now), isolate=isolate)
+        return self.books.run(lambda tx: open_group(tx, desk, taken))
+
+    def kinds(self, *owed: Owed, **how: Any) -> list[str]:
+        """The same, with the verdicts' names."""
+        return [type(verdict).__name__ for verdict in self.take(*owed, **how)]
+
+    def orders(self, owed: Sequence[Owed]) -> list[Order]:
+        ids = [o.order_id for o in owed]
+        loaded = self.books.run(lambda tx: load(tx, ids))
+        return [loaded[i] for i in ids]
+
+    def row(self, owed: Owed) -> Any:
+        """The order's row of the outbox."""
+        query = sa.select(outbox).where(outbox.c.order_id == owed.order_id)
+        return self.books.run(lambda tx: tx.execute(query).one_or_none())
+
+    def sweep(self) -> list[Owed]:
+        """What a sweeper would send now."""
+        found = self.books.run(lambda tx: outbox_module.claim_due(tx, self.now))
+        return [o for o in found if o.queue == "gate"]
+
+    def _place(self, tx: Tx, number: int, name: str, doing: str) -> Owed:
+        new = NewOrder(f"{number:026d}", "m", FLOW, doing, name, "USD", 0, "{}")
+        return place(tx, self.registry, new, Now(self.now))
+
+
+def version(owed: Owed, number: int) -> Owed:
+    """The same order's token of another version."""
+    return replace(owed, version=number)
