@@ -22,7 +22,7 @@ PRICE = 999
 SCANS = 2
 KILL_AT = 0.4
 """Of the night's renewals, how many are done when everything is killed."""
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 1_800.0
 NEVER_BY_ITSELF = {"CONVEYOR_RENEWAL_SCAN_SECONDS": "0"}
 COLUMNS = ("database and queue", "renewals", "started/s", "renewed/s", "renewed/s with the kill")

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,13 @@ SLIPS = {
         "payments.capture": "payments.refund",
         "orders.complete": "",
     },
+    "travel": {
+        "bookings.hold": "bookings.release",
+        "payments.authorize": "payments.void",
+        "payments.capture": "payments.refund",
+        "bookings.confirm": "",
+        "orders.complete": "",
+    },
     "renewal": {
         "payments.charge": "payments.refund",
         "subscriptions.extend": "subscriptions.retract",
@@ -62,6 +70,9 @@ SLIPS = {
     },
 }
 
+
+# Steps that are done once for each member of this list in the body, and undone at once.
+EACH = {"bookings.hold": "legs"}
 
 # What a cancellation keeps of the total, once a step is done.
 FEES = {"food": ("restaurants.confirm", 0.5)}
@@ -113,6 +124,30 @@ def check_renewals(directory: Path) -> None:
         _require(len(order_ids) == 1, f"{key} was charged by {order_ids}")
     wrong = (set(kept) ^ extended) - moving
     _require(not wrong, f"charged and not extended, or the other way round: {wrong}")
+
+
+def check_meals(directory: Path) -> None:
+    """One rider brings what one restaurant prepared; of an order at its end nothing is left."""
+    with _open(directory / "conveyor.db") as db:
+        told: dict[str, list[str]] = {}
+        loads: dict[str, int] = {}
+        for order_id, rider, state in db.execute("SELECT order_id, rider, state FROM offers"):
+            told.setdefault(order_id, []).append(state)
+            loads[rider] = loads.get(rider, 0) + (state in {"open", "accepted", "picked_up"})
+        tickets = dict(db.execute("SELECT order_id, state FROM tickets"))
+        for order_id, status in db.execute("SELECT id, status FROM orders WHERE flow = 'food@1'"):
+            states, ticket = told.get(order_id, []), tickets.get(order_id, "")
+            live = {"open", "accepted", "picked_up", "delivered"} & set(states)
+            _require(len([s for s in states if s in live]) <= 1, f"two riders: {states}")
+            if status == "completed":
+                _require(live == {"delivered"}, f"completed, and not brought: {states}")
+                _require(ticket == "collected", f"completed, and not collected: {ticket}")
+            elif status in TERMINAL:
+                _require(not live, f"{status}, and a rider has it: {states}")
+                over = ticket in {"", "rejected", "lapsed", "withdrawn"}
+                _require(over, f"{status}, and the restaurant has it: {ticket}")
+        for rider, load, capacity in db.execute("SELECT id, load, capacity FROM riders"):
+            _require(load == loads.get(rider, 0) <= capacity, f"{rider} carries {load}")
 
 
 def _check_money(db: sqlite3.Connection, provider: sqlite3.Connection, row: sqlite3.Row) -> None:
@@ -168,7 +203,13 @@ def _check_story(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     moves = [v for v, event, step in entries if event in MOVES and (event, step) != ("refused", "")]
     _require(moves == list(range(1, row["version"])), f"versions do not rise by one: {moves}")
     done = [step for _, event, step in entries if event == "done"]
-    _require(len(done) == len(set(done)), f"a step was done twice: {done}")
+    body = json.loads(row["body"])
+    for step in set(done):
+        most = len(body[EACH[step]]) if step in EACH else 1
+        _require(done.count(step) <= most, f"a step was done too often: {done}")
+        exactly = most if row["status"] == "completed" else done.count(step)
+        _require(done.count(step) == exactly, f"a step was not done for all: {done}")
+    done = [step for step, _ in groupby(done)]
     undo = SLIPS[row["flow"].partition("@")[0]]
     forward = list(undo)
     ahead = [step for step in done if step in forward]

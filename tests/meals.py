@@ -96,10 +96,10 @@ async def until(app: App, order_id: str, *statuses: str, step: str = "") -> Orde
     raise AssertionError(f"{order_id} never came to be {statuses} at {step or 'any step'}")
 
 
-async def settled(app: App, order_id: str) -> Order:
+async def settled(app: App, order_id: str, seconds: float = 60) -> Order:
     """Wait until the order is settled, and whatever is still under way has come in."""
     await until(app, order_id, *SETTLED)
-    await asyncio.sleep(60)
+    await asyncio.sleep(seconds)
     return await look(app, order_id)
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.scenarios import COMPLETED, EITHER, REFUSED
-from tests.invariants import check_settled, check_tokens
+from tests.invariants import check_meals, check_settled, check_tokens
 from tests.meals import (
-    assert_clean,
     at_metres,
     call_off,
     look,
@@ -24,6 +23,11 @@ from conveyor.app.composition import App
 from conveyor.messaging.order import AWAITING, SETTLED, Order
 from conveyor.services.riders.model import Rider
 
+IMPATIENT = {
+    "restaurant_deadline_seconds": 10.0,
+    "offer_deadline_seconds": 10.0,
+    "rider_silence_seconds": 10.0,
+}
 PROMPT = (at_metres("r", 100),)
 
 
@@ -37,7 +41,7 @@ class FoodScenario:
     kitchen: str = "prompt"
     method: str = "card_ok"
     cancel_at: str = ""
-    settings: dict[str, Any] = field(default_factory=lambda: {"rider_silence_seconds": 60.0})
+    settings: dict[str, Any] = field(default_factory=lambda: IMPATIENT)
 
     def life(self, *, cancel_at_once: bool = False) -> Callable[[App], Coroutine[Any, Any, Order]]:
         """See `Lived`."""
@@ -49,9 +53,7 @@ class FoodScenario:
                 await self._until_there(app, meal)
             if self.cancel_at or cancel_at_once:
                 await call_off(app, meal)
-            order = await settled(app, meal)
-            await assert_clean(app)
-            return order
+            return await settled(app, meal, seconds=10)
 
         return live
 
@@ -59,6 +61,7 @@ class FoodScenario:
         """See `Lived`."""
         check_tokens(directory)
         check_settled(directory, stocked=None)
+        check_meals(directory)
 
     async def _until_there(self, app: App, meal: str) -> None:
         async with asyncio.timeout(600):
@@ -88,7 +91,6 @@ MEALS = (
         EITHER | REFUSED,
         kitchen="silent",
         cancel_at="restaurants.confirm",
-        settings={"restaurant_deadline_seconds": 60.0},
     ),
     FoodScenario("cancelled_for_a_fee", EITHER | REFUSED, fleet=SILENT, cancel_at="riders.assign"),
     FoodScenario(

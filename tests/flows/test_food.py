@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.invariants import check_settled, check_tokens
+from tests.invariants import check_meals, check_settled, check_tokens
 from tests.meals import (
     FEE,
     MERCHANT,
@@ -54,6 +54,7 @@ def world(tmp_path: Path) -> World:
 def check(world: World) -> None:
     check_tokens(world.directory)
     check_settled(world.directory, stocked=None)
+    check_meals(world.directory)
 
 
 def test_a_meal_is_prepared_brought_and_paid(world: World) -> None:

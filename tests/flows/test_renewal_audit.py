@@ -39,4 +39,4 @@ def test_a_lie_is_found(tmp_path: Path, lie: str) -> None:
     with closing(sqlite3.connect(world.directory / "conveyor.db")) as db, db:
         db.execute(lie)
     world.settings = world.settings.model_copy(update={"renewal_scan_seconds": 0.0})
-    assert world.run(found) == {LIES[lie]}
+    assert LIES[lie] in world.run(found)

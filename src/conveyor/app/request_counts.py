@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ from conveyor.messaging.outbox import wait_for_stop
 from conveyor.messaging.queue import Queues
 from conveyor.messaging.tables import request_counts
 from conveyor.messaging.transaction import Database, PerDialect, Tx
+
+log = logging.getLogger(__name__)
 
 COUNT_SECONDS = 5.0
 """How far behind the sum may be."""
@@ -42,7 +45,10 @@ class RequestCounts:
         """Write it every `COUNT_SECONDS` until told to stop, and once more then."""
         while not stop.is_set():
             await wait_for_stop(stop, COUNT_SECONDS)
-            await self._write()
+            try:
+                await self._write()
+            except Exception:
+                log.exception("requests could not be counted now; the next time tells them too")
 
     async def _write(self) -> None:
         count = self._queues.requests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 
 from conveyor.messaging.ambient import Ambient
@@ -13,6 +14,8 @@ from conveyor.messaging.queue import (
     Received,
     VisibilityChange,
 )
+
+log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 2.0
 # A lease is extended when less than this part of a visibility timeout is left of it.
@@ -59,7 +62,11 @@ class Leases:
     async def keep(self, stop: asyncio.Event) -> None:
         """Extend what is near expiry, until told to stop."""
         while not stop.is_set():
-            await self.extend_once()
+            try:
+                await self.extend_once()
+            except Exception:
+                # What expires meanwhile comes back to somebody, and is stale or taken again.
+                log.exception("%s: leases could not be extended", self._queue.spec.name)
             await wait_for_stop(stop, CHECK_SECONDS)
 
     async def extend_once(self) -> None:

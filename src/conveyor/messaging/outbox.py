@@ -8,6 +8,7 @@ left behind. For a timer it is the deadline.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from conveyor.messaging.queue import Outgoing, Queues
 from conveyor.messaging.tables import outbox
 from conveyor.messaging.transaction import Database, PerDialect, Tx
 from conveyor.messaging.turns import Turn
+
+log = logging.getLogger(__name__)
 
 RELAY_GRACE_MS = 5_000
 SWEEP_SECONDS = 1.0
@@ -143,12 +146,20 @@ class Relay:
             if row.now:
                 by_queue[row.queue].append(row)
         for name, rows in by_queue.items():
-            await self._send_to(name, rows)
+            try:
+                await self._send_to(name, rows)
+            except Exception:
+                # Committed is committed, whatever the queue says: the sweeper sends it.
+                log.exception("queue %s: %d tokens stay in the outbox", name, len(rows))
 
     async def sweep(self, stop: asyncio.Event) -> None:
         """Send what is due: timers, and what a crash left between commit and send."""
         while not stop.is_set():
-            rows = await self.sweep_once()
+            try:
+                rows = await self.sweep_once()
+            except Exception:
+                log.exception("the outbox cannot be swept now; it is tried again")
+                rows = []
             if len(rows) < SWEEP_ROWS:
                 await wait_for_stop(stop, SWEEP_SECONDS)
 

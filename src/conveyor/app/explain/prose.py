@@ -8,6 +8,7 @@ from conveyor.app.explain.story import AHEAD, DONE, NOT_TAKEN, NOW, UNDOING, UND
 from conveyor.app.explain.words import duration, money
 from conveyor.messaging import order as status
 from conveyor.messaging.message import iso
+from conveyor.services.bookings.model import said as said_of
 
 _STATES = {
     DONE: "is done",
@@ -55,6 +56,9 @@ def _standing(story: Story) -> Iterator[str]:
     if story.lines:
         units = (f"{line.quantity} {line.sku} {line.state}" for line in story.lines)
         yield f"Stock: {', '.join(units)}."
+    if story.bookings:
+        legs = (f"{said_of(b.resource, b.quantity)} {b.state}" for b in story.bookings)
+        yield f"Bookings: {', '.join(legs)}."
     if story.shipment:
         tracking = f" {story.shipment.tracking}" if story.shipment.tracking else ""
         yield f"Shipment{tracking}: {story.shipment.state}."

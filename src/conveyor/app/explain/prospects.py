@@ -33,6 +33,8 @@ def waits_for(
     due = owed(registry.flow(order.flow), place_of(order))
     if order.status == status.AWAITING:
         return Wait(f"the answer that {due} awaits", order.expected_at)
+    if front := _behind(tx, order):
+        return front
     rest = order.expected_at if order.expected_at > now_ms else None
     if call := _open_call(attempts, due):
         if call.state == calls.INTENDED:
@@ -41,12 +43,17 @@ def waits_for(
     return Wait(f"the next try of {due}", rest) if rest else _waits_for_message(tx, order, due)
 
 
+def _behind(tx: Tx, order: Order) -> Wait | None:
+    front = before(tx, order)
+    if front is None:
+        return None
+    others = f" and {front.count - 1} more, which come" if front.count > 1 else ", which comes"
+    state = " (parked)" if front.status == status.PARKED else ""
+    return Wait(f"order {front.order_id}{state}{others} before it in its message group")
+
+
 def _waits_for_message(tx: Tx, order: Order, due: str) -> Wait:
     queue = service_of(due)
-    if front := before(tx, order):
-        others = f" and {front.count - 1} more, which come" if front.count > 1 else ", which comes"
-        state = " (parked)" if front.status == status.PARKED else ""
-        return Wait(f"order {front.order_id}{state}{others} before it in its message group")
     unsent = tx.execute(_OWED, {"of_order": order.id}).scalar()
     if unsent is not None:
         return Wait(f"its message for {due} to be sent to queue {queue}", int(unsent))

@@ -32,6 +32,7 @@ from conveyor.messaging.settling import place_of
 from conveyor.messaging.tables import calls as calls_table
 from conveyor.messaging.timeline import Entry
 from conveyor.messaging.transaction import Tx
+from conveyor.services.bookings.store import bookings_of
 from conveyor.services.inventory.store import reservations
 from conveyor.services.orders.store import find
 from conveyor.services.payments.store import of_order as payment_of
@@ -82,6 +83,7 @@ def read_story(
         parked=parking.of_order(tx, order.id),
         wait=waits_for(tx, registry, order, calls, now_ms) if flow else None,
         choices=choices(tx, registry, order, calls) if flow else (),
+        bookings=tuple(bookings_of(tx, order.id).values()),
     )
 
 

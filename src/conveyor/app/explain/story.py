@@ -9,6 +9,7 @@ from typing import Any
 from conveyor.messaging.calls import Attempt
 from conveyor.messaging.order import Order
 from conveyor.messaging.parking import Parked
+from conveyor.services.bookings.model import Booking
 from conveyor.services.payments.model import Payment
 from conveyor.services.shipping.model import Shipment
 
@@ -81,3 +82,4 @@ class Story:
     parked: Parked | None
     wait: Wait | None
     choices: tuple[Choice, ...]
+    bookings: tuple[Booking, ...] = ()

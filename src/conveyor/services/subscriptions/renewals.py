@@ -7,8 +7,9 @@ may charge for it, however many scans, processes and people start one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 
 import sqlalchemy as sa
 
@@ -49,6 +50,8 @@ class Under:
 
 
 _r = renewals.c
+_COLUMNS = tuple(c.name for c in renewals.c)
+_values = attrgetter(*_COLUMNS)
 _CLAIM = sa.insert(renewals)
 _END = (
     sa.update(renewals)
@@ -120,7 +123,7 @@ def claim(tx: Tx, subscription: Subscription, plan: Plan, order_id: str) -> Unde
         subscription.paid_until,
         calendar.boundary_ms(subscription.months + plan.months),
     )
-    tx.later(_CLAIM, asdict(row))
+    tx.later(_CLAIM, dict(zip(_COLUMNS, _values(row), strict=True)))
     found = Under(row, subscription.claimed(), plan)
     store.save(tx, found.subscription)
     tx.gathered[renewals.name, order_id] = found

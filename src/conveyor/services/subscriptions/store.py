@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,9 +15,13 @@ from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.subscriptions.model import Plan, Subscription
 from conveyor.services.subscriptions.tables import plans, subscriptions
 
+MAX_REMEMBERED = 1_000
+"""Plans that are read from equal rows but once."""
 COLUMNS = tuple(subscriptions.c)
 PLAN_COLUMNS = tuple(plans.c)
 _KEY = ("merchant", "id")
+_SAVED = tuple(f"b_{c.name}" for c in COLUMNS)
+_values = attrgetter(*(c.name for c in COLUMNS))
 
 _s = subscriptions.c
 _of_merchant: sa.BindParameter[Any] = sa.bindparam("of_merchant")
@@ -54,6 +60,11 @@ def plans_of(tx: Tx, merchant: str) -> dict[str, Plan]:
 
 def plan_from(row: Sequence[Any]) -> Plan:
     """Read `PLAN_COLUMNS`."""
+    return _plan(*row)
+
+
+@lru_cache(MAX_REMEMBERED)
+def _plan(*row: Any) -> Plan:  # noqa: ANN401 - columns of either kind
     merchant, name, price, currency, months, trial, retries, grace, afterwards = row
     days = tuple(map(int, retries.split()))
     return Plan(merchant, name, price, currency, months, trial, days, grace, afterwards)
@@ -81,8 +92,7 @@ def find(
 
 def save(tx: Tx, changed: Subscription) -> None:
     """Write a subscription that was read under its lock, before the commit."""
-    row = {f"b_{name}": value for name, value in asdict(changed).items()}
-    tx.later(_SAVE, row, must_match=True)
+    tx.later(_SAVE, dict(zip(_SAVED, _values(changed), strict=True)), must_match=True)
 
 
 def listing(

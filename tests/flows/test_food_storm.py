@@ -1,0 +1,147 @@
+"""Meals in a storm of duplicates, and through the loss of every queue: they end the same."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.invariants import check_meals, check_settled, check_tokens
+from tests.meals import MERCHANT, assert_clean, at_metres, open_town, order_meal, settled
+from tests.storm import COPIES, SPREAD_SECONDS, StormQueues
+from tests.virtual import World
+
+from conveyor.app.composition import App
+from conveyor.messaging.answers import Given
+from conveyor.services.orders.intake_consumer import INTAKE
+
+METHODS = ("card_ok", "card_declined", "card_unanswered", "card_flaky")
+MEALS = 16
+FLEET = tuple(
+    at_metres(f"r{number:02}", 100 + 10 * number, capacity=MEALS, simulated=behaviour)
+    for number, behaviour in enumerate(("refusing", "vanishing", "prompt"))
+)
+SETTINGS = {"rider_silence_seconds": 120.0}
+
+
+class StormAnswers:
+    """Gives every answer ten times, at different times."""
+
+    def __init__(self, answers: Any) -> None:
+        self._answers, self._rng = answers, random.Random(11)
+
+    async def take(self, given: Given) -> str:
+        async def late() -> None:
+            await asyncio.sleep(self._rng.uniform(0, SPREAD_SECONDS))
+            await self._answers.take(given)
+
+        self._late = [asyncio.ensure_future(late()) for _ in range(COPIES - 1)]
+        result: str = await self._answers.take(given)
+        return result
+
+
+async def order_all(app: App) -> list[str]:
+    await open_town(app, *FLEET, max_preparing=MEALS)
+    return [
+        await order_meal(
+            app,
+            f"key-{number}",
+            reference=f"meal-{number}",
+            payment={"method": METHODS[number % len(METHODS)]},
+        )
+        for number in range(MEALS)
+    ]
+
+
+async def all_settled(app: App, meals: list[str]) -> None:
+    for meal in meals:
+        await settled(app, meal, seconds=0)
+    await asyncio.sleep(2 * SPREAD_SECONDS)
+    await assert_clean(app)
+
+
+def final_state(directory: Path) -> dict[str, tuple[Any, ...]]:
+    """Give what a customer, a bookkeeper and the riders would see of each order."""
+    query = """
+        SELECT reference, status, coalesce(authorized, 0), coalesce(captured, 0),
+               (SELECT group_concat(rider || ' ' || state) FROM offers
+                WHERE order_id = orders.id)
+        FROM orders LEFT JOIN payments ON payments.order_id = orders.id
+    """
+    with closing(sqlite3.connect(directory / "conveyor.db")) as db:
+        return {row[0]: row[1:] for row in db.execute(query)}
+
+
+def check(world: World) -> None:
+    check_tokens(world.directory)
+    check_settled(world.directory, stocked=None)
+    check_meals(world.directory)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ...]]:
+    """The final state of a run in which nothing goes wrong."""
+    world = World(tmp_path_factory.mktemp("undisturbed"), SETTINGS)
+
+    async def life(app: App) -> None:
+        await all_settled(app, await order_all(app))
+
+    world.run(life)
+    check(world)
+    state = final_state(world.directory)
+    assert {row[0] for row in state.values()} == {"completed", "refused"}
+    assert sum(row[-1] == "r00 declined,r01 lost,r02 delivered" for row in state.values()) == 12
+    return state
+
+
+def test_every_message_and_answer_ten_times_shuffled_ends_the_same(
+    tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]]
+) -> None:
+    world = World(tmp_path / "storm", SETTINGS)
+    world.wrap_queues = StormQueues
+
+    async def life(app: App) -> None:
+        await all_settled(app, await order_all(app))
+        dropped = sum(n for (what, _), n in app.engine.tally.items() if what == "stale")
+        assert dropped > MEALS * COPIES
+
+    storm = _with_storm_of_answers(life)
+    world.run(storm)
+    check(world)
+    assert final_state(world.directory) == undisturbed
+
+
+def _with_storm_of_answers(life: Any) -> Any:
+    async def live(app: App) -> None:
+        for addition in app.additions:
+            addition.wired.answers.take = StormAnswers(_Original(addition.wired.answers)).take  # type: ignore[method-assign]
+        await life(app)
+
+    return live
+
+
+class _Original:
+    def __init__(self, answers: Any) -> None:
+        self.take = answers.take
+
+
+@pytest.mark.parametrize("after_seconds", [0.5, 1.5, 2.5, 4.5, 60.0])
+def test_purging_every_queue_in_the_middle_loses_no_meal(
+    tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]], after_seconds: float
+) -> None:
+    world = World(tmp_path / "purged", {"payment_latency_seconds": 1.0, **SETTINGS})
+
+    async def life(app: App) -> None:
+        meals = await order_all(app)
+        await asyncio.sleep(after_seconds)
+        for name in (*app.installed.services, INTAKE):
+            await app.parts.queues.queue(name).purge()
+        await all_settled(app, meals)
+
+    world.run(life)
+    check(world)
+    assert final_state(world.directory) == undisturbed
