@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,19 +19,26 @@ class StormQueue:
 
     def __init__(self, queue: Any, rng: random.Random) -> None:
         self._queue, self._rng = queue, rng
+        self._late: set[asyncio.Future[None]] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._queue, name)
 
     async def send(self, messages: Sequence[Outgoing]) -> list[int]:
-        copies = [
-            replace(message, delay_seconds=self._rng.randrange(SPREAD_SECONDS))
-            for message in messages
-            for _ in range(COPIES)
-        ]
-        self._rng.shuffle(copies)
-        failed: list[int] = await self._queue.send(copies)
+        copies = [message for message in messages for _ in range(COPIES)]
+        if self._queue.spec.fifo:
+            self._late |= {asyncio.ensure_future(self._send_later(copy)) for copy in copies}
+            return []
+        delayed = [replace(m, delay_seconds=self._rng.randrange(SPREAD_SECONDS)) for m in copies]
+        self._rng.shuffle(delayed)
+        failed: list[int] = await self._queue.send(delayed)
         return failed
+
+    async def _send_later(self, message: Outgoing) -> None:
+        # A FIFO queue that keeps no order: each copy is another message, in a group of its own.
+        await asyncio.sleep(self._rng.uniform(0, SPREAD_SECONDS))
+        name = f"storm-{self._rng.random()}"
+        await self._queue.send([replace(message, group=name, deduplication_id=name)])
 
 
 class StormQueues:

@@ -34,6 +34,8 @@ class TravelScenario:
     waitlist: bool = False
     cancel_after: float | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    every: int = 1
+    """A long life is crashed at every so many of its points."""
 
     def life(self, *, cancel_at_once: bool = False) -> Callable[[App], Coroutine[Any, Any, Order]]:
         """See `Lived`."""
@@ -83,6 +85,7 @@ JOURNEYS = (
     TravelScenario(
         "paid_too_late",
         REFUSED | COMPLETED,
+        every=3,
         other="card_ok",
         waitlist=True,
         settings={**SLOW, "booking_hold_seconds": 1.5},
@@ -95,5 +98,4 @@ JOURNEYS = (
         cancel_after=0.5,
         settings=SLOW,
     ),
-    TravelScenario("cancelled_while_capturing", EITHER, cancel_after=1.5, settings=SLOW),
 )

@@ -32,6 +32,7 @@ from tests.virtual import World
 from conveyor.app import decisions
 from conveyor.app.composition import App
 from conveyor.app.decisions import Cancelled, NotCancelled
+from conveyor.app.explain import explain, sentences
 from conveyor.messaging.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER
 from conveyor.messaging.message import Token, encode
 from conveyor.messaging.order import AWAITING, CANCELLED, COMPLETED, PARKED, REFUSED
@@ -485,3 +486,26 @@ def test_two_orders_for_a_rider_who_can_carry_one(world: World) -> None:
         await assert_clean(app)
 
     world.run(life)
+
+
+def test_its_story_reads_well(world: World) -> None:
+    async def life(app: App) -> str:
+        fleet = (at_metres("a", 10, simulated="refusing"), at_metres("b", 20, simulated="silent"))
+        await open_town(app, *fleet)
+        meal = await order_meal(app)
+        await until(app, meal, AWAITING, step=ASSIGN)
+        await asyncio.sleep(10)
+        story = await explain(app, meal, MERCHANT)
+        assert story is not None
+        return "\n".join(sentences(story))
+
+    told = world.run(life)
+    for sentence in (
+        "restaurants.confirm awaits the restaurant's answer, 5 min at most (restaurant luigi)",
+        "restaurants.confirm is done (restaurant luigi, minutes 10, ready by 2026-01-01T00:10",
+        "riders.assign awaits an answer of rider a, 45 s at most (offer 1, metres ",
+        "rider a declined",
+        "riders.assign awaits an answer of rider b, 45 s at most (offer 2, metres ",
+        "You can cancel it: that runs restaurants.withdraw, payments.void, and keeps EUR 12.50",
+    ):
+        assert sentence in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -134,7 +135,6 @@ def test_whoever_is_in_the_circle_is_in_the_box(centre: Point, other: Point, met
 def test_a_point_of_the_circle_is_in_the_box(
     centre: Point, bearing: float, part: float, metres: int
 ) -> None:
-    import math  # noqa: PLC0415 - for this one alone
 
     angle, way = math.radians(bearing), part * 0.999 * metres / 6_371_000
     north = math.radians(centre.latitude)

@@ -65,8 +65,11 @@ class Scan:
         page = await engine.database.run(
             lambda tx: start_page(tx, engine, merchant, per_cent, limit)
         )
-        if page.owed:
+        try:
             await engine.relay.send(page.owed)
+        except Exception:
+            # They are started, and their rows in the outbox too: the sweeper sends them.
+            log.exception("the queue does not answer; %d renewals wait for it", len(page.owed))
         return page
 
     async def some(self, merchant: str, *, per_cent: float = 100.0, limit: int = PAGE) -> Scanned:
@@ -101,16 +104,20 @@ class Scan:
     async def run(self, stop: asyncio.Event, every_seconds: float) -> None:
         """Look for what is due, of every merchant, again and again until `stop` is set."""
         while not stop.is_set():
-            try:
-                for merchant in await self._merchants():
+            for merchant in await self._merchants():
+                try:
                     await self.all(merchant, stop)
-            except Exception:
-                log.exception("scanning for renewals failed; it is tried again")
+                except Exception:  # what fails for one merchant is not to stop the others
+                    log.exception("renewals of %s cannot be started; it is tried again", merchant)
             await wait_for_stop(stop, every_seconds)
 
     async def _merchants(self) -> Sequence[str]:
         now = self._engine.ambient.now_ms()
-        return await self._engine.database.read(lambda tx: control.merchants_with_due(tx, now))
+        try:
+            return await self._engine.database.read(lambda tx: control.merchants_with_due(tx, now))
+        except Exception:
+            log.exception("looking for what is due failed; it is tried again")
+            return ()
 
 
 def start_page(tx: Tx, engine: Engine, merchant: str, per_cent: float, limit: int) -> Page:

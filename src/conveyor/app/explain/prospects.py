@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from conveyor.app.explain.story import Choice, Wait
+from conveyor.app.explain.words import money
 from conveyor.messaging import calls
 from conveyor.messaging import order as status
 from conveyor.messaging.calls import Attempt
@@ -33,8 +34,10 @@ def waits_for(
     due = owed(registry.flow(order.flow), place_of(order))
     if order.status == status.AWAITING:
         return Wait(f"the answer that {due} awaits", order.expected_at)
-    if front := _behind(tx, order):
-        return front
+    return _behind(tx, order) or _waits_at(tx, order, attempts, due, now_ms)
+
+
+def _waits_at(tx: Tx, order: Order, attempts: Sequence[Attempt], due: str, now_ms: int) -> Wait:
     rest = order.expected_at if order.expected_at > now_ms else None
     if call := _open_call(attempts, due):
         if call.state == calls.INTENDED:
@@ -72,7 +75,10 @@ def choices(
     if too_late_to_cancel(tx, registry, order):
         return ()
     is_open = _open_call(attempts, flow.steps[order.position].name) is not None
-    return (Choice("cancel", _runs(undone_by(flow, _end(order, after=is_open)))),)
+    does = _runs(undone_by(flow, _end(order, after=is_open)))
+    if fee := flow.fee_of(place_of(order), order.total):
+        does += f", and keeps {money(fee, order.currency)} of it"
+    return (Choice("cancel", does),)
 
 
 def _of_parked(registry: Registry, order: Order, attempts: Sequence[Attempt]) -> tuple[Choice, ...]:

@@ -13,6 +13,7 @@ from conveyor.entrypoints.cli.dead_letters import dead_letters
 from conveyor.entrypoints.cli.demo import demo
 from conveyor.entrypoints.cli.errors import trouble_of
 from conveyor.entrypoints.cli.explain import explain
+from conveyor.entrypoints.cli.food import restaurants, riders
 from conveyor.entrypoints.cli.intake import intake
 from conveyor.entrypoints.cli.keys import keys
 from conveyor.entrypoints.cli.orders import orders, place
@@ -81,8 +82,9 @@ def main() -> None:
 
 _RUNNING: list[click.Command] = [up, serve, work, migrate, queues, keys, demo]
 _LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, intake, replay, audit]
+_EATING: list[click.Command] = [restaurants, riders]
 _BOOKING: list[click.Command] = [bookings]
 _RENEWING: list[click.Command] = [plans, subscriptions, renewals]
-for _command in _RUNNING + _LOOKING + _BOOKING + _RENEWING:
+for _command in _RUNNING + _LOOKING + _EATING + _BOOKING + _RENEWING:
     main.add_command(_command)
 orders.add_command(answer)
