@@ -12,6 +12,7 @@ from benchmarks.servers import Servers
 from benchmarks.settled import compare_settled
 from benchmarks.sizes import Sizes
 from benchmarks.sqs_layouts import compare_layouts
+from benchmarks.strict_order import measure_strict_order
 
 Measurement = Callable[[Servers, Sizes], Section]
 
@@ -24,6 +25,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "settled": compare_settled,
     "memory": measure_memory,
     "renewals": measure_renewals,
+    "strict-order": measure_strict_order,
 }
 ON_REQUEST: dict[str, Measurement] = {
     "sqs-layouts": compare_layouts,

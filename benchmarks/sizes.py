@@ -26,6 +26,8 @@ class Sizes:
     many_processes: int = 10_000
     renewals: int = 100_000
     renewals_on_sqs: int = 10_000
+    rush: int = 20_000
+    rush_on_sqs: int = 20_000
     starts: int = 5
     placing_seconds: float = 15.0
     placing_full_rate: int = 5_000
@@ -52,6 +54,8 @@ QUICK = Sizes(
     many_processes=300,
     renewals=1_000,
     renewals_on_sqs=500,
+    rush=2_000,
+    rush_on_sqs=500,
     starts=2,
     placing_seconds=3.0,
     placing_full_rate=500,

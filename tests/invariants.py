@@ -144,7 +144,7 @@ def check_meals(directory: Path) -> None:
                 _require(ticket == "collected", f"completed, and not collected: {ticket}")
             elif status in TERMINAL:
                 _require(not live, f"{status}, and a rider has it: {states}")
-                over = ticket in {"", "rejected", "lapsed", "withdrawn"}
+                over = ticket not in {"asked", "accepted", "ready"}
                 _require(over, f"{status}, and the restaurant has it: {ticket}")
         for rider, load, capacity in db.execute("SELECT id, load, capacity FROM riders"):
             _require(load == loads.get(rider, 0) <= capacity, f"{rider} carries {load}")

@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import ConveyorError, NotAppliedError, UnansweredError
 from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused
-from conveyor.messaging.routing_slip import Flow, Step
+from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
+from conveyor.messaging.routing_slip import Fee, Flow, Step
 from conveyor.messaging.step import Answer, AnyStep, CallStep, LocalStep, Now
 from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.model import Line, OrderBody, Payment, Word
@@ -36,6 +36,7 @@ __all__ = [
     "ConveyorError",
     "Done",
     "Extension",
+    "Fee",
     "Flow",
     "Line",
     "LocalStep",
@@ -49,6 +50,7 @@ __all__ = [
     "Refused",
     "Service",
     "Step",
+    "TurnedAway",
     "Tx",
     "UnansweredError",
     "Word",

@@ -16,6 +16,13 @@ from tests.goods_driver import Books, ambient
 from tests.turns_driver import Line, version
 
 from conveyor.messaging import interventions
+from conveyor.messaging.line import (
+    HOLD_BEHIND_PARKED_SECONDS,
+    HOLD_SECONDS,
+    HOLD_SECONDS_A_PLACE,
+    NEXT,
+    before,
+)
 from conveyor.messaging.order import AWAITING, PARKED
 from conveyor.messaging.outbox import Relay
 from conveyor.messaging.queue import Outgoing
@@ -23,13 +30,8 @@ from conveyor.messaging.registry import Registry
 from conveyor.messaging.step import Now
 from conveyor.messaging.tables import timeline
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import (
-    HOLD_BEHIND_PARKED_SECONDS,
-    HOLD_SECONDS,
-    before,
-    group_name,
-    take_turn,
-)
+from conveyor.messaging.turns import group_name, take_turn
+from conveyor.messaging.verdict import Handled
 
 PEOPLE = 40
 THREADS = 4
@@ -63,9 +65,43 @@ def test_who_comes_before_their_turn_is_owed_it_again_behind_the_others(line: Li
     first, second = line.come("a", "a")
     assert line.kinds(second) == ["Held"]
     row = line.row(second)
-    assert (row.held, row.due_at) == (True, line.now + HOLD_SECONDS * 1000)
+    rest_seconds = HOLD_SECONDS + HOLD_SECONDS_A_PLACE
+    assert (row.held, row.due_at) == (True, line.now + rest_seconds * 1000)
     assert line.kinds(first) == ["Handled"]
     assert line.kinds(second) == ["Handled"]
+
+
+def come(verdicts: list[Any]) -> list[str]:
+    """Who is let come after these."""
+    return [o.order_id for v in verdicts if isinstance(v, Handled) for o in v.come]
+
+
+def test_whose_turn_is_over_lets_those_who_are_next_come_in_order(line: Line) -> None:
+    first, second, third, fourth, fifth = line.come(*"aaaaa")
+    line.take(third, second)
+    line.take(fifth)
+    verdicts = line.take(first)
+    # The fourth has a message of its own, and will let the fifth come.
+    assert come(verdicts) == [second.order_id, third.order_id]
+    assert not line.row(second).held
+    assert come(line.take(second, third)) == []
+    assert come(line.take(fourth)) == [fifth.order_id]
+
+
+def test_nobody_is_let_come_past_one_of_the_batch_who_failed(line: Line) -> None:
+    [first] = line.come("a")
+    [broken] = line.come("a", doing="break", first=2)
+    [third] = line.come("a", first=3)
+    line.take(third)
+    assert come(line.take(first, broken, isolate=True)) == []
+    line.gate.broken = False
+    assert come(line.take(broken)) == [third.order_id]
+
+
+def test_some_are_let_come_at_a_time(line: Line) -> None:
+    first, *others = line.come(*"a" * (NEXT + 5))
+    line.take(*others)
+    assert come(line.take(first)) == [o.order_id for o in others[:NEXT]]
 
 
 def test_a_batch_in_any_order_is_taken_in_turn(line: Line) -> None:
@@ -199,7 +235,7 @@ def test_a_relay_that_is_late_does_not_forget_what_is_held(line: Line) -> None:
     assert line.row(second).held
     asyncio.run(relay.send([first]))  # here too it is held once more, and the first is forgotten
     assert line.row(first) is None
-    line.now += round(HOLD_SECONDS * 1000)
+    line.now += round((HOLD_SECONDS + HOLD_SECONDS_A_PLACE) * 1000)
     [again] = line.sweep()
     queues._consume = lambda: None
     asyncio.run(relay.send([again]))

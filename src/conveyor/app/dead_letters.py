@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from conveyor.messaging.dead_letter import CAUSE, without_cause
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import QueueUnavailableError
+from conveyor.messaging.line import waiting_behind
 from conveyor.messaging.order import Order
 from conveyor.messaging.parking import Parked
 from conveyor.messaging.queue import (
@@ -24,7 +25,6 @@ from conveyor.messaging.queue import (
 )
 from conveyor.messaging.tables import orders, parked
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import waiting_behind
 from conveyor.services.payments.store import payments
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from conveyor.messaging.faults import Desk
 from conveyor.messaging.handling import Called, Taken, close_group, open_group
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.message import decode
-from conveyor.messaging.outbox import wait_for_stop
+from conveyor.messaging.outbox import Owed, wait_for_stop
 from conveyor.messaging.queue import (
     DEAD_LETTER_SUFFIX,
     LONG_POLL_SECONDS,
@@ -169,14 +169,15 @@ class Consumer:
     async def _finish(self, messages: Sequence[Received], verdicts: Sequence[Verdict]) -> None:
         deletes: list[str] = []
         rests: dict[str, int] = {}
-        owed = []
+        owed: list[Owed] = []
         for message, verdict in zip(messages, verdicts, strict=True):
             self.engine.tally[type(verdict).__name__.lower(), self.name] += 1
             match verdict:
                 case Calling():
                     self._spawn(self._call(message, verdict))
-                case Handled(token):
+                case Handled(token, _, come):
                     deletes.append(message.receipt)
+                    owed += come
                     if token is not None:
                         owed.append(token)
                 case Stale() | Held():

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conveyor.messaging import calls, outbox, timeline
 from conveyor.messaging import order as status
 from conveyor.messaging.calls import Attempt, Calling, Failed
 from conveyor.messaging.errors import UnknownStepError
 from conveyor.messaging.faults import Case, Desk
+from conveyor.messaging.line import Line
 from conveyor.messaging.message import Token
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
@@ -25,7 +26,7 @@ from conveyor.messaging.routing_slip import Place, owed, service_of, turn_back
 from conveyor.messaging.settling import move, settle
 from conveyor.messaging.step import CallStep, Gather, LocalStep
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import Ahead, Turn
+from conveyor.messaging.turns import Turn
 from conveyor.messaging.verdict import Handled, Held, Poisoned, Stale, Verdict
 
 CRASHED_CAUSE = "received too often without a result: it may stop the process that takes it"
@@ -56,7 +57,7 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
     live = {o.id: owed_step(desk.registry, o) for o in loaded.values() if is_live(o)}
     attempts = calls.latest(tx, [i for i, step in live.items() if _calls_out(desk, step)])
     gather(tx, desk, [(loaded[i], step) for i, step in live.items()])
-    ahead = Ahead(tx, [loaded[i] for i in live])
+    line = Line(tx, [loaded[i] for i in live])
     verdicts: dict[int, Verdict] = {}
     seen: set[str] = set()
     for at in _in_turn(taken, loaded):
@@ -70,12 +71,13 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
             verdicts[at] = Stale()
             continue
         seen.add(order.id)
-        if rest_seconds := ahead.holds(order):
+        if rest_seconds := line.holds(order):
             verdicts[at] = _hold(case, rest_seconds)
             continue
         verdicts[at] = verdict = _open(case, live.get(order.id, ""), attempts)
         if isinstance(verdict, Handled):
-            ahead.had_its_turn(order, parked=verdict.parked)
+            line.had_its_turn(order, parked=verdict.parked)
+    _let_come(verdicts, line.let_come(tx, desk.now.ms))
     return [verdicts[at] for at in range(len(taken))]
 
 
@@ -197,6 +199,14 @@ def _hold(case: Case, rest_seconds: float) -> Verdict:
     outbox.put(case.tx, token)
     case.expect(due_at)
     return Held()
+
+
+def _let_come(verdicts: dict[int, Verdict], come: Sequence[Owed]) -> None:
+    """Hand over what is owed to others with what is owed to one whose turn is over."""
+    for at, verdict in verdicts.items():
+        if come and isinstance(verdict, Handled):
+            verdicts[at] = replace(verdict, come=tuple(come))
+            return
 
 
 def _in_turn(taken: Sequence[Taken], loaded: Mapping[str, Order]) -> list[int]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from conveyor.messaging import calls, timeline
 from conveyor.messaging import order as status
+from conveyor.messaging.line import release
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.parking import unpark
@@ -21,7 +22,6 @@ from conveyor.messaging.settling import move, place_of
 from conveyor.messaging.step import Now
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import release
 
 ACCEPTED = "accepted"
 TOO_LATE = "too_late"
@@ -133,6 +133,7 @@ def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str)
         undoes = undone_by(flow, _after(order))
         token = move(tx, registry, marked, place_of(order), now, reason=reason)
         return Intervention(ACCEPTED, undoes, token)
+    release(tx, order, now.ms)
     timeline.note(tx, order.id, order.version, now.ms, timeline.TURNED_BACK)
     back = turn_back(flow, place_of(order), status.CANCELLED)
     token = move(tx, registry, order, back, now, reason=reason)
@@ -141,8 +142,7 @@ def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str)
 
 def _unpark(tx: Tx, order: Order, now: Now) -> None:
     unpark(tx, order.id)
-    if order.sequence:
-        release(tx, order.group_key, now.ms)
+    release(tx, order, now.ms)
 
 
 def _locked(tx: Tx, order_id: str) -> Order | None:

@@ -117,6 +117,12 @@ def claim_due(tx: Tx, now_ms: int) -> list[Owed]:
         )
         for row in tx.execute(_DUE, {"now": now_ms})
     ]
+    claim(tx, rows, now_ms)
+    return rows
+
+
+def claim(tx: Tx, rows: Sequence[Owed], now_ms: int) -> None:
+    """Let this process send what these rows owe: no sweeper does for `RELAY_GRACE_MS`."""
     for row in rows:
         tx.later(
             _CLAIM,
@@ -126,7 +132,6 @@ def claim_due(tx: Tx, now_ms: int) -> list[Owed]:
                 "b_due_at": now_ms + RELAY_GRACE_MS,
             },
         )
-    return rows
 
 
 class Relay:

@@ -63,6 +63,9 @@ outbox = sa.Table(
     sqlite_with_rowid=False,
 )
 sa.Index("outbox_due", outbox.c.due_at)
+sa.Index(
+    "outbox_held", outbox.c.order_id, sqlite_where=outbox.c.held, postgresql_where=outbox.c.held
+)
 
 # The last turn that was given in each message group of a FIFO queue.
 turns = sa.Table(

@@ -5,7 +5,7 @@ be sent in another order, and the messages of some may be lost, or have left the
 their order is parked. So the database keeps the order, as it keeps everything: a token is given
 its turn in the transaction that owes it (the lock of the group's counter makes the order of the
 commits that of the turns), the order's row keeps it for as long as that token is owed, and a token
-is not taken while an order of its group has an earlier one. It is then owed again, behind those.
+is not taken while an order of its group has an earlier one (see `line`).
 
 A turn is over with the step's outcome: an order that awaits an answer, or is undone in a group of
 its own, holds nobody back; a parked one does, until an operator has decided.
@@ -15,25 +15,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging.order import PARKED, Order
+from conveyor.messaging.order import Order
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import service_of
 from conveyor.messaging.statements import one_of
-from conveyor.messaging.tables import orders, outbox, parked, turns
+from conveyor.messaging.tables import turns
 from conveyor.messaging.transaction import PerDialect, Tx
 
-HOLD_SECONDS = 2.0
-"""How long a token rests that came before its turn."""
-HOLD_BEHIND_PARKED_SECONDS = 300.0
-"""The same behind a parked order: what an operator decides lets it come at once."""
-# A parameter would keep SQLite from using the index of the turns.
-ZERO: sa.ColumnElement[int] = sa.literal_column("0")
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html
 _GROUP_NAME = re.compile(r"[!-~]{1,128}")
 _ASKED = ("turns asked for",)
@@ -67,44 +60,6 @@ def _next(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts
 
 _NEXT = PerDialect(_next)
 _LAST = sa.select(turns.c.group_key, turns.c.last).where(one_of(turns.c.group_key, "groups"))
-
-_in_turn = (orders.c.sequence > ZERO, one_of(orders.c.id, "ids"))
-_groups = sa.select(orders.c.group_key).where(*_in_turn).distinct().subquery()
-_other = orders.alias()
-_others = sa.and_(
-    _other.c.group_key == _groups.c.group_key,
-    _other.c.sequence > ZERO,
-    sa.not_(one_of(_other.c.id, "ids")),
-)
-
-
-def _of_first(column: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
-    query = sa.select(column).where(_others).order_by(_other.c.sequence).limit(1)
-    return query.correlate(_groups).scalar_subquery()
-
-
-# Of each group of these orders, the first turn of an order that is not among them.
-_FIRST = sa.select(
-    _groups.c.group_key, _of_first(_other.c.sequence), _of_first(_other.c.status)
-).select_from(_groups)
-_in_group = (orders.c.group_key == sa.bindparam("of_group"), orders.c.sequence > ZERO)
-_BEFORE = (
-    sa.select(orders.c.id, orders.c.status)
-    .where(*_in_group, orders.c.sequence < sa.bindparam("of_sequence"))
-    .order_by(orders.c.sequence)
-)
-_RELEASE = (
-    sa.update(outbox)
-    .where(
-        outbox.c.held,
-        outbox.c.order_id.in_(
-            sa.select(orders.c.id).where(
-                orders.c.group_key == sa.bindparam("b_group_key"), orders.c.sequence > ZERO
-            )
-        ),
-    )
-    .values(due_at=sa.bindparam("b_due_at"))
-)
 
 
 def group_name(queue: str, group: str) -> str:
@@ -146,77 +101,3 @@ def _give(tx: Tx, asked: dict[str, list[Turn]]) -> None:
             turn.sequence = sequence
             for row, column in turn.rows or ():
                 row[column] = sequence
-
-
-@dataclass(frozen=True, slots=True)
-class Front:
-    """Who is first of the `count` orders that are before one in its group."""
-
-    order_id: str
-    status: str
-    count: int
-
-
-def before(tx: Tx, order: Order) -> Front | None:
-    """Say who is before an order; None when it is its turn, or it needs none."""
-    if not order.sequence:
-        return None
-    bounds = {"of_group": order.group_key, "of_sequence": order.sequence}
-    rows = tx.execute(_BEFORE, bounds).all()
-    return Front(rows[0].id, rows[0].status, len(rows)) if rows else None
-
-
-def waiting_behind() -> sa.ScalarSelect[int]:
-    """Count, in a query on `parked`, the orders that a parked one holds back in its group."""
-    return (
-        sa.select(sa.func.count())
-        .where(
-            parked.c.sequence > ZERO,
-            _other.c.group_key == parked.c.group_key,
-            _other.c.sequence > ZERO,
-            _other.c.sequence > parked.c.sequence,
-        )
-        .correlate(parked)
-        .scalar_subquery()
-    )
-
-
-class Ahead:
-    """What stands before the tokens of one batch, in their groups."""
-
-    def __init__(self, tx: Tx, batch: Sequence[Order]) -> None:
-        """Read who is first in the groups of these orders."""
-        self._first: dict[str, tuple[int, str]] = {}
-        self._here: dict[str, dict[str, int]] = {}
-        self._parked: set[str] = set()
-        for order in batch:
-            if order.sequence:
-                self._here.setdefault(order.group_key, {})[order.id] = order.sequence
-        if self._here:
-            ids = [order.id for order in batch if order.sequence]
-            for group, sequence, status in tx.execute(_FIRST, {"ids": ids}).all():
-                if sequence is not None:
-                    self._first[group] = (sequence, status)
-
-    def holds(self, order: Order) -> float:
-        """For how many seconds the order must rest, because it is not its turn; 0: it is."""
-        if not order.sequence:
-            return 0.0
-        sequence, status = self._first.get(order.group_key, (order.sequence, ""))
-        before = [i for i, n in self._here[order.group_key].items() if n < order.sequence]
-        if sequence >= order.sequence and not before:
-            return 0.0
-        behind_parked = status == PARKED or not self._parked.isdisjoint(before)
-        return HOLD_BEHIND_PARKED_SECONDS if behind_parked else HOLD_SECONDS
-
-    def had_its_turn(self, order: Order, *, parked: bool) -> None:
-        """In this very transaction; who was parked keeps it."""
-        if parked:
-            self._parked.add(order.id)
-        elif order.sequence:
-            del self._here[order.group_key][order.id]
-
-
-def release(tx: Tx, group_key: str, now_ms: int) -> None:
-    """Let what waits behind a parked order come again at once."""
-    tx.later(_RELEASE, {"b_group_key": group_key, "b_due_at": now_ms})

@@ -10,10 +10,14 @@ from conveyor.messaging.outbox import Owed
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """The effect is committed: delete the message, relay what is owed."""
+    """The effect is committed: delete the message, relay what is owed.
+
+    `come` is owed to others, whose turn it is now.
+    """
 
     owed: Owed | None
     parked: bool = False
+    come: tuple[Owed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

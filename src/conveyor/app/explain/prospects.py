@@ -12,13 +12,13 @@ from conveyor.messaging import calls
 from conveyor.messaging import order as status
 from conveyor.messaging.calls import Attempt
 from conveyor.messaging.interventions import too_late_to_cancel
+from conveyor.messaging.line import before
 from conveyor.messaging.order import Order
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Place, owed, service_of, undone_by
 from conveyor.messaging.settling import place_of
 from conveyor.messaging.tables import outbox
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import before
 
 _OWED = sa.select(outbox.c.due_at).where(outbox.c.order_id == sa.bindparam("of_order"))
 

@@ -14,10 +14,10 @@ from prometheus_client.metrics_core import Metric
 
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries, Summary, Which
+from conveyor.messaging.line import waiting_behind
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth
 from conveyor.messaging.tables import outbox, parked
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import waiting_behind
 
 REMEMBER_MS = 5_000
 """Scrapes within that share one look: on SQS the depths alone are a request a queue."""

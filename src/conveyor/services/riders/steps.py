@@ -62,8 +62,9 @@ class Assign(LocalStep):
         self._offer_seconds = offer_seconds
 
     def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
-        """Lock the fleets of the orders' merchants."""
+        """Lock the fleets of the orders' merchants, and read the orders' offers once."""
         store.lock_fleets(tx, [order.merchant for order in orders])
+        store.gather_offers(tx, [order.id for order in orders])
 
     def stand(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Say what the order needs next, by the offer that stands. Also after a redrive."""

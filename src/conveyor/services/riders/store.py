@@ -6,8 +6,8 @@ the merchant's fleet as well, so that no two transactions want the same riders i
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import asdict
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -103,7 +103,7 @@ _MOVED = (
     )
 )
 _SHIFT = sa.update(riders).where(*_this_rider).values(shift_until=sa.bindparam("until"))
-_OFFERS = sa.select(offers).where(_o.order_id == sa.bindparam("of_order"))
+_OFFERS = sa.select(offers).where(one_of(_o.order_id, "orders")).order_by(_o.number)
 _OFFER = sa.insert(offers)
 _CHANGE = (
     sa.update(offers)
@@ -187,10 +187,19 @@ def hear(tx: Tx, merchant: str, name: str, now_ms: int) -> None:
 # what its riders carry.
 
 
+def gather_offers(tx: Tx, order_ids: Iterable[str]) -> None:
+    """Read the offers of these orders once, for `offers_of`."""
+    ids = [order_id for order_id in order_ids if (offers.name, order_id) not in tx.gathered]
+    if ids:
+        tx.gathered.update({(offers.name, order_id): [] for order_id in ids})
+        for row in tx.execute(_OFFERS, {"orders": ids}).all():
+            tx.gathered[offers.name, row.order_id].append(Offer(*row))
+
+
 def offers_of(tx: Tx, order_id: str) -> list[Offer]:
-    """Give all offers of an order, in the order in which they were made."""
-    found = [Offer(*row) for row in tx.execute(_OFFERS, {"of_order": order_id})]
-    return sorted(found, key=lambda offer: offer.number)
+    """Give all offers of an order, in the order in which they were made, gathered or read."""
+    gather_offers(tx, [order_id])
+    return list(tx.gathered[offers.name, order_id])
 
 
 def standing(tx: Tx, order_id: str) -> Offer | None:
@@ -203,7 +212,9 @@ def make(tx: Tx, offer: Offer, now_ms: int) -> bool:
     row = {"of_merchant": offer.merchant, "of_rider": offer.rider, "now": now_ms}
     if tx.execute(_TAKE_ON, row).rowcount == 0:
         return False
-    tx.execute(_OFFER, {c.name: getattr(offer, c.name) for c in offers.c})
+    made = offers_of(tx, offer.order_id)
+    tx.execute(_OFFER, asdict(offer))
+    tx.gathered[offers.name, offer.order_id] = [*made, offer]
     return True
 
 
@@ -212,6 +223,11 @@ def change(tx: Tx, offer: Offer, state: str, now_ms: int) -> bool:
     row = {"of_order": offer.order_id, "of_rider": offer.rider, "from_state": offer.state}
     if tx.execute(_CHANGE, row | {"to_state": state, "at": now_ms}).rowcount == 0:
         return False
+    changed = replace(offer, state=state, changed_at=now_ms)
+    made = offers_of(tx, offer.order_id)
+    tx.gathered[offers.name, offer.order_id] = [
+        changed if one.rider == offer.rider else one for one in made
+    ]
     if offer.state in LIVE and state not in LIVE:
         tx.execute(_UNLOAD, {"of_merchant": offer.merchant, "of_rider": offer.rider})
     return True

@@ -156,6 +156,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("outbox_due", "outbox", ["due_at"])
+    op.create_index(
+        "outbox_held",
+        "outbox",
+        ["order_id"],
+        sqlite_where=sa.text("held"),
+        postgresql_where=sa.text("held"),
+    )
     op.create_table(
         "turns",
         sa.Column("group_key", sa.Text(), nullable=False),

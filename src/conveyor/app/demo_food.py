@@ -1,0 +1,92 @@
+"""The demonstration's meals: a town whose restaurants and riders behave in every way there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from conveyor.app.composition import App
+from conveyor.bodies.food import FoodBody
+from conveyor.messaging.transaction import Tx
+from conveyor.services.restaurants import store as restaurants
+from conveyor.services.restaurants.model import Restaurant
+from conveyor.services.riders import store as riders
+from conveyor.services.riders.model import Rider
+
+MEALS = 60
+IMPATIENCE = {
+    "restaurant_deadline_seconds": 4.0,
+    "offer_deadline_seconds": 2.0,
+    "rider_silence_seconds": 3.0,
+    "food_pace_seconds": 0.3,
+}
+"""Settings under which nobody waits for minutes."""
+
+FAR_AHEAD_MS = 4_102_444_800_000  # 2100-01-01
+CENTRE = (52.52, 13.405)
+BLOCK = 0.003  # degrees
+# By name: how each behaves, and what it cooks, with the price in cents.
+KITCHENS = {
+    "trattoria": ("prompt", "margherita", 950),
+    "noodles": ("prompt", "ramen", 1_350),
+    "smokehouse": ("slow", "brisket", 1_890),
+    "bistro": ("refusing", "steak frites", 2_190),
+    "midnight": ("silent", "dumplings", 890),
+}
+# Every so many meals, beginning with the given one, go to another kitchen than the first two.
+ELSEWHERE = (("bistro", 12, 5), ("midnight", 20, 9), ("smokehouse", 6, 2))
+FLEET = (*["prompt"] * 9, "refusing", "silent", "vanishing")
+CAPACITY = 4
+DECLINED_EVERY = 15
+
+
+async def open_town(app: App, merchant: str) -> None:
+    """Make its restaurants and riders; harmless when they are there."""
+    await app.parts.database.run(lambda tx: _make(tx, merchant, app.parts.ambient.now_ms()))
+
+
+def meals() -> Iterator[bytes]:
+    """Give the orders as lines of a file for `conveyor replay`."""
+    for number in range(1, MEALS + 1):
+        body = FoodBody.model_validate(_meal(number))
+        yield orjson.dumps(
+            body.model_dump(exclude_defaults=True) | {"flow": "food"},
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+
+
+def _make(tx: Tx, merchant: str, now_ms: int) -> None:
+    for at, (name, (behaviour, _, _)) in enumerate(KITCHENS.items()):
+        place = (CENTRE[0] + at * BLOCK, CENTRE[1] - at * BLOCK)
+        kitchen = Restaurant(merchant, name, *place, max_preparing=MEALS, simulated=behaviour)
+        restaurants.put(tx, kitchen)
+    for at, behaviour in enumerate(FLEET):
+        place = (CENTRE[0] - at * BLOCK / 2, CENTRE[1] + at * BLOCK / 3)
+        rider = Rider(
+            merchant,
+            f"rider-{at:02}",
+            *place,
+            shift_until=FAR_AHEAD_MS,
+            capacity=CAPACITY,
+            load=0,
+            heard_at=now_ms,
+            simulated=behaviour,
+        )
+        riders.put(tx, rider)
+
+
+def _meal(number: int) -> dict[str, Any]:
+    usual = ("trattoria", "noodles")[number % 2]
+    kitchen = next((k for k, every, first in ELSEWHERE if number % every == first), usual)
+    _, dish, price = KITCHENS[kitchen]
+    return {
+        "reference": f"meal-{number}",
+        "customer": {"id": f"guest-{number % 20:02}"},
+        "currency": "EUR",
+        "items": [{"sku": dish, "quantity": 1 + number % 3, "unit_price": price}],
+        "payment": {"method": "card_ok" if number % DECLINED_EVERY else "card_declined"},
+        "restaurant": kitchen,
+        "drop_off": {"latitude": CENTRE[0] + BLOCK, "longitude": CENTRE[1] + number * BLOCK / 10},
+    }

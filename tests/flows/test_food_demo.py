@@ -1,0 +1,52 @@
+"""The demonstration's town: every way to behave has its meal."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+from tests.invariants import check_meals, check_settled, check_tokens
+from tests.meals import assert_clean, settled
+from tests.virtual import World
+
+from conveyor.app.composition import App
+from conveyor.app.demo_food import IMPATIENCE, MEALS, meals, open_town
+from conveyor.services.orders.placement import Placed
+
+
+def test_the_demonstrations_meals(tmp_path: Path) -> None:
+    world = World(tmp_path / "world", IMPATIENCE)
+
+    async def life(app: App) -> Counter[str]:
+        await open_town(app, "default")
+        await open_town(app, "default")
+        found = Counter[str]()
+        placed = []
+        for number, line in enumerate(meals()):
+            body = app.installed.bodies.read_json(line)
+            answer = await app.placement.place("default", f"meal-{number}", body)
+            assert isinstance(answer, Placed)
+            placed.append(answer.order_id)
+        for order_id in placed:
+            found[(await settled(app, order_id, seconds=0)).status] += 1
+        await assert_clean(app)
+        return found
+
+    found = world.run(life)
+    assert found.total() == MEALS
+    assert set(found) == {"completed", "refused"}
+    assert found["completed"] > MEALS / 2
+    with closing(sqlite3.connect(world.directory / "conveyor.db")) as db:
+        states = {row[0] for row in db.execute("SELECT DISTINCT state FROM offers")}
+        reasons = {row[0] for row in db.execute("SELECT reason FROM orders") if row[0]}
+    assert {"declined", "lapsed", "lost", "delivered"} <= states
+    assert {
+        "card declined",
+        "the restaurant rejected it: sold out",
+        "the restaurant did not answer in time",
+    } <= reasons
+    check_tokens(world.directory)
+    check_settled(world.directory, stocked=None)
+    check_meals(world.directory)
