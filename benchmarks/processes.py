@@ -148,6 +148,10 @@ def _end(process: subprocess.Popen[str]) -> None:
     except (subprocess.TimeoutExpired, ValueError):  # its pipes may have been read and closed
         process.kill()
         process.wait()
+    finally:
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def _json_of(command: list[str], environment: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON

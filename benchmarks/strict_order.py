@@ -74,7 +74,7 @@ def measure_strict_order(servers: Servers, sizes: Sizes) -> Section:
 
 
 def rush_embedded(home: Path, rush: Rush) -> Outcome:
-    """Run it in one process on SQLite, which is killed; raises `AssertionError` if it went wrong."""
+    """Run it in one process on SQLite, which is killed. Raises `AssertionError`."""
     deployment, records = Deployment(home / "data"), home / "records"
     url = f"sqlite:///{deployment.data / 'conveyor.db'}"
     begun = time.monotonic()
@@ -88,7 +88,7 @@ def rush_embedded(home: Path, rush: Rush) -> Outcome:
 
 
 def rush_on_servers(home: Path, rush: Rush, url: str, endpoint_url: str) -> Outcome:
-    """Run it in many processes, of which one is killed; raises `AssertionError` too."""
+    """Run it in many processes, of x"""
     deployment = Deployment(home / "data", url, endpoint_url, SHORT_VISIBILITY)
     deployment.prepare()
     _offer(deployment, rush, home / "flights.csv")
