@@ -88,7 +88,7 @@ def rush_embedded(home: Path, rush: Rush) -> Outcome:
 
 
 def rush_on_servers(home: Path, rush: Rush, url: str, endpoint_url: str) -> Outcome:
-    """Run it in many processes, of x"""
+    """Run it in many processes, on PostgreSQL and SQS, some of which are killed."""
     deployment = Deployment(home / "data", url, endpoint_url, SHORT_VISIBILITY)
     deployment.prepare()
     _offer(deployment, rush, home / "flights.csv")
