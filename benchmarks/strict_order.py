@@ -24,7 +24,7 @@ from benchmarks.sizes import Sizes
 
 from conveyor.messaging.tables import orders
 
-FLIGHTS = 50
+REQUESTS_A_FLIGHT = 400
 PRODUCERS = 8
 WORKERS = 4
 KILL_AT = 0.4
@@ -52,7 +52,8 @@ def measure_strict_order(servers: Servers, sizes: Sizes) -> Section:
     """Rush on both."""
     rows, runs = [], []
     for name, count in (("SQLite", sizes.rush), ("PostgreSQL, SQS", sizes.rush_on_sqs)):
-        rush = Rush(count, FLIGHTS, PRODUCERS)
+        flights = max(1, count // REQUESTS_A_FLIGHT)
+        rush = Rush(count, flights, PRODUCERS)
         with ExitStack() as stack:
             home = Path(stack.enter_context(TemporaryDirectory(prefix="conveyor-rush-")))
             if name == "SQLite":
@@ -61,7 +62,7 @@ def measure_strict_order(servers: Servers, sizes: Sizes) -> Section:
                 url = stack.enter_context(servers.database())
                 queues = stack.enter_context(servers.queues())
                 outcome = rush_on_servers(home, rush, url, queues)
-        figures = (count, FLIGHTS, outcome.figures["booked"], round(count / outcome.seconds))
+        figures = (count, flights, outcome.figures["booked"], round(count / outcome.seconds))
         rows.append((name, *(f"{figure:,}" for figure in figures)))
         runs.append(dict(zip(COLUMNS, (name, *figures), strict=True)))
     note = (

@@ -24,8 +24,8 @@ def test_8_producers_and_4_workers_on_postgres_and_sqs_of_which_one_is_killed(
 ) -> None:
     for name, value in AWS_TEST_ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    rush = Rush(requests=1_200, flights=6, producers=8)
+    rush = Rush(requests=800, flights=4, producers=8)
     with postgres_server(durable=False) as postgres, ministack_server() as sqs:
         url = postgres.fresh_database()
         figures = rush_on_servers(tmp_path, rush, url, sqs.endpoint_url).figures
-    assert figures == {"requests": 1_200, "booked": 600, "timed": 1_200}
+    assert figures == {"requests": 800, "booked": 400, "timed": 800}
