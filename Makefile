@@ -22,11 +22,11 @@ help: ## List these targets
 install: $(INSTALLED)-runtime ## Install into .venv, which leaves .venv/bin/conveyor
 	@echo "Installed: $(BIN)/conveyor"
 
-demo: install ## Watch a thousand real orders being paid, shipped and completed
+demo: install ## Watch four flows side by side, a thousand real orders among them
 	@$(BIN)/conveyor demo
 
 test: lint ## Check everything: lint, types, layers, then the tests
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 3 --dist worksteal
 
 lint: $(INSTALLED)-test ## Check style, types and layers
 	@echo "ruff check";    $(BIN)/ruff check .

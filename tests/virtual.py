@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.invariants import BrokenInvariantError
+
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.migrations import create_all
 from conveyor.adapters.sqlite.database import SqliteDatabase
@@ -20,6 +22,7 @@ from conveyor.messaging.ambient import Ambient
 from conveyor.settings import Settings
 
 T = TypeVar("T")
+IDLE_SECONDS = 120
 START_MS = 1_767_225_600_000  # 2026-01-01
 
 
@@ -122,6 +125,17 @@ class CrashingCalls:
             return result
 
         return crossing
+
+
+async def until_idle(app: App) -> None:
+    """Wait until whatever is still under way has come in, also what a dead process had in hand."""
+    queues = [app.parts.queues.queue(name) for name in app.engine.registry.queues]
+    for _ in range(IDLE_SECONDS):
+        await asyncio.sleep(1)
+        depths = [await queue.depth() for queue in queues]
+        if not any(depth.visible + depth.in_flight + depth.delayed for depth in depths):
+            return
+    raise BrokenInvariantError("messages are left in the queues")
 
 
 QUEUE_CALLS = frozenset({"send", "receive", "delete", "set_visibility"})

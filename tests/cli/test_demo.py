@@ -7,20 +7,22 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import say, say_apart
+from tests.cli.driver import Said, say, say_apart
 
 from conveyor.app.cdnow import CdnowLineError, packaged_purchases, read_purchases
-from conveyor.app.demo import STOCK, card_of, sku_of
+from conveyor.app.demo.shop import STOCK, card_of, sku_of
 from conveyor.services.orders.model import OrderBody
 
 ROOT = Path(__file__).parents[2]
+FLOWS = {"shop": 1_000, "food": 60, "travel": 212, "renewal": 200}
 EXAMPLE = ROOT / "examples" / "cdnow-first-1000.csv"
 
 
-def test_the_package_carries_the_example() -> None:
-    packaged = files("conveyor").joinpath("data/cdnow-first-1000.csv").read_bytes()
+@pytest.mark.parametrize("name", ["cdnow-first-1000.csv", "flights-nyc-2013-01-01.csv"])
+def test_the_package_carries_the_example(name: str) -> None:
+    packaged = files("conveyor").joinpath("data", name).read_bytes()
 
-    assert packaged == EXAMPLE.read_bytes()
+    assert packaged == (ROOT / "examples" / name).read_bytes()
 
 
 def test_the_purchases_are_read_to_the_cent() -> None:
@@ -82,20 +84,48 @@ def test_some_things_go_wrong_in_the_demonstration() -> None:
     assert [sku for sku in STOCK if wanted[sku] > STOCK[sku]] == ["CD-IMPORT"]
 
 
-def test_it_runs_to_its_end_and_its_directory_can_be_looked_into(tmp_path: Path) -> None:
-    data = tmp_path / "demo"
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
+    """What a demonstration said, and its directory."""
+    data = tmp_path_factory.mktemp("demo") / "data"
+    return say_apart("demo", "--json", "--data", data), data
 
-    shown = say_apart("demo", "--data", data)
+
+def test_it_runs_all_four_flows_side_by_side(shown: tuple[Said, Path]) -> None:
+    said, _ = shown
+    result = said.json()
+
+    assert said.code == 0, said.err
+    assert result["audit"] is True
+    assert {name: result[name]["placed"] for name in FLOWS} == FLOWS
+    for name, placed in FLOWS.items():
+        by_status = result[name]["by_status"]
+        assert sum(by_status.values()) == placed
+        assert by_status["completed"] > placed / 4
+    assert result["shop"]["by_status"]["parked"] == 2
+    assert "sold out: CD-IMPORT" in result["shop"]["refused_because"]
+    assert "the restaurant did not answer in time" in result["food"]["refused_because"]
+    assert any(reason.startswith("full: ") for reason in result["travel"]["refused_because"])
+    assert result["renewal"]["by_status"]["awaiting"] > 0
+    for name, step in (
+        ("shop", "payments.authorize"),
+        ("food", "riders.deliver"),
+        ("travel", "bookings.hold"),
+    ):
+        assert any(line.startswith(f"{name}: ") and step in line for line in said.err.splitlines())
+
+
+def test_its_directory_can_be_looked_into(shown: tuple[Said, Path]) -> None:
+    said, data = shown
     again = say("demo", "--data", data)
     parked = say("dead-letters", "list", "--data", data, "--json").json()["orders"]
     resumed = say("replay", data / "orders.jsonl", "--data", data, "--json").json()
+    stories = said.json()["worth_a_look"]
 
-    assert shown.code == 0, shown.err
-    assert "every invariant holds" in shown.out
-    assert "payments.authorize" in shown.err
-    assert "sold out: CD-IMPORT" in shown.out
-    assert f"--data {data}" in shown.out
     assert again.code == 2
     assert len(parked) == 2
-    assert (resumed["placed"], resumed["already_placed"]) == (0, 1_000)
-    assert sum(resumed["by_status"].values()) == 1_000
+    assert (resumed["placed"], resumed["already_placed"]) == (0, 1_272)
+    assert sum(resumed["by_status"].values()) == 1_272
+    assert len(stories) == 7
+    for order_id in stories:
+        assert say("explain", order_id, "--data", data).out.startswith(f"Order {order_id}")

@@ -130,7 +130,8 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(data: Path, tmp_path: Path
 
 def test_interrupted_it_stops_cleanly_and_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
     file = write_lines(tmp_path / "orders.jsonl", bodies(MANY))
-    with Process("replay", file, "--data", data, "--concurrency", 50) as process:
+    slow = {"CONVEYOR_PAYMENT_LATENCY_SECONDS": "0.5"}
+    with Process("replay", file, "--data", data, "--concurrency", 50, **slow) as process:
         until(lambda: _settled(data) > 0)
         said = process.stop(signal.SIGINT)
 

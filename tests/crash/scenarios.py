@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.invariants import check_settled, check_tokens
+from tests.virtual import until_idle
 
 from conveyor.app.composition import App
 from conveyor.messaging.interventions import cancel
@@ -113,7 +114,7 @@ class Scenario:
             order = await app.parts.database.read(lambda tx: find(tx, order_id, None))
             assert order is not None
             if order.status in SETTLED:
-                await asyncio.sleep(60)  # whatever is still under way comes in
+                await until_idle(app)
                 return order
             await asyncio.sleep(1)
         raise AssertionError(f"order {order_id} never settled")

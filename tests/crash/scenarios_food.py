@@ -18,6 +18,7 @@ from tests.meals import (
     order_meal,
     settled,
 )
+from tests.virtual import until_idle
 
 from conveyor.app.composition import App
 from conveyor.messaging.order import AWAITING, SETTLED, Order
@@ -53,7 +54,9 @@ class FoodScenario:
                 await self._until_there(app, meal)
             if self.cancel_at or cancel_at_once:
                 await call_off(app, meal)
-            return await settled(app, meal, seconds=10)
+            order = await settled(app, meal, seconds=0)
+            await until_idle(app)
+            return order
 
         return live
 

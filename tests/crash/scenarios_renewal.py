@@ -11,6 +11,7 @@ from typing import Any
 from tests.crash.scenarios import COMPLETED, EITHER, PATIENCE_SECONDS, REFUSED
 from tests.invariants import check_renewals, check_settled, check_tokens
 from tests.renewals import MERCHANT, assert_clean, make_plan, subscribe
+from tests.virtual import until_idle
 
 from conveyor.app.composition import App
 from conveyor.app.renewal_scan import Scan
@@ -51,7 +52,7 @@ class RenewalScenario:
                 await Changes(app.engine).replace_card(MERCHANT, NAME, self.new_card)
             order = await _until(app, SETTLED)
             await scans
-            await asyncio.sleep(10)  # whatever is still under way comes in
+            await until_idle(app)
             await assert_clean(app)
             return order
 

@@ -12,6 +12,7 @@ from tests.crash.scenarios import COMPLETED, EITHER, REFUSED
 from tests.invariants import check_settled, check_tokens
 from tests.travel_driver import cancel, flight, hotel, journey, place, set_up, settled
 from tests.travel_invariants import check_seats
+from tests.virtual import until_idle
 
 from conveyor.app.composition import App
 from conveyor.messaging.order import Order
@@ -56,7 +57,7 @@ class TravelScenario:
                 await asyncio.sleep(self.cancel_after)
                 await cancel(app, order_id)
             [order, *_] = await settled(app, [order_id, *others])
-            await asyncio.sleep(30)  # whatever is still under way comes in
+            await until_idle(app)
             return order
 
         return live

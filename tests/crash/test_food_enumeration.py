@@ -16,7 +16,7 @@ by_part = pytest.mark.parametrize("part", range(PARTS))
 @by_scenario
 def test_a_meal_survives_a_crash_at_every_durable_point(scenario: FoodScenario, part: int) -> None:
     points = durable_points(record(scenario))
-    assert len(points) > 40
+    assert len(points) > 20
     for point in points[part::PARTS]:
         crash_at(scenario, point)
 

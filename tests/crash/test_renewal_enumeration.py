@@ -28,7 +28,7 @@ def test_a_renewal_survives_a_crash_at_every_durable_point(
     scenario: RenewalScenario, part: int
 ) -> None:
     points = durable_points(record(scenario))
-    assert len(points) > 30
+    assert len(points) > 20
     for point in points[part::PARTS]:
         crash_at(scenario, point)
 
@@ -61,7 +61,7 @@ def test_a_retry_survives_a_crash_at_every_durable_point_of_its_day(tmp_path: Pa
     recorder = Recorder()
     second_day("recorded").run(settle, recorder)
     points = durable_points(recorder.names)
-    assert len(points) > 15
+    assert len(points) > 20
     for point in points:
         world = second_day(f"crashed-{point}")
         with pytest.raises(Crash):

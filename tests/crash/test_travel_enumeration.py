@@ -18,7 +18,7 @@ def test_a_journey_survives_a_crash_at_every_durable_point(
     scenario: TravelScenario, part: int
 ) -> None:
     points = durable_points(record(scenario))
-    assert len(points) > 30
+    assert len(points) > 20
     for point in points[part :: PARTS * scenario.every]:
         crash_at(scenario, point)
 

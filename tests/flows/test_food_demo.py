@@ -7,12 +7,13 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 from tests.invariants import check_meals, check_settled, check_tokens
 from tests.meals import assert_clean, settled
 from tests.virtual import World
 
 from conveyor.app.composition import App
-from conveyor.app.demo_food import IMPATIENCE, MEALS, meals, open_town
+from conveyor.app.demo.food import IMPATIENCE, MEALS, meals, open_town
 from conveyor.services.orders.placement import Placed
 
 
@@ -24,8 +25,8 @@ def test_the_demonstrations_meals(tmp_path: Path) -> None:
         await open_town(app, "default")
         found = Counter[str]()
         placed = []
-        for number, line in enumerate(meals()):
-            body = app.installed.bodies.read_json(line)
+        for number, meal in enumerate(meals()):
+            body = app.installed.bodies.read_json(orjson.dumps(meal))
             answer = await app.placement.place("default", f"meal-{number}", body)
             assert isinstance(answer, Placed)
             placed.append(answer.order_id)

@@ -224,25 +224,29 @@ def test_a_receiver_that_never_answers_is_given_up_in_the_end(tmp_path: Path) ->
     run_virtual(main())
 
 
-def test_what_a_crashed_process_had_claimed_is_told_by_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("shared", "told_at"), [(True, CLAIM_SECONDS), (False, POST_SECONDS / 2)])
+def test_what_a_crashed_process_had_claimed_is_told_by_another(
+    tmp_path: Path, shared: bool, told_at: float
+) -> None:
     async def main() -> list[tuple[float, str]]:
         hanging, receiver = Receiver(), Receiver()
         hanging.hangs = True
         async with ledger(tmp_path) as database:
-            crashing = carrier(database, hanging, after=0)
+            crashing = carrier(database, hanging, after=0, shared=shared)
             await crashing.open()
             await crashing.dispatch(parcel(), "k1")
             task = asyncio.create_task(crashing.run(asyncio.Event()))
             await asyncio.sleep(POST_SECONDS / 2)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            async with running(carrier(database, receiver)):
+            async with running(carrier(database, receiver, shared=shared)):
                 await asyncio.sleep(HOUR)
         assert len(hanging.ids) == 1
         return receiver.heard
 
     [(at, order_id)] = run_virtual(main())
-    assert (at, order_id) == (CLAIM_SECONDS, parcel().order_id)
+    assert order_id == parcel().order_id
+    assert told_at <= at < told_at + IDLE_SECONDS
 
 
 def test_several_processes_share_the_telling(tmp_path: Path) -> None:

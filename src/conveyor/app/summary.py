@@ -36,10 +36,19 @@ AFTER_ALL = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """A merchant's orders, or everybody's (None); with a prefix, those whose key begins with it."""
+    """A merchant's orders, or everybody's (None).
+
+    With a prefix, those whose key begins with it; with a flow's name, those of any version of it.
+    """
 
     merchant: str | None
     key_prefix: str = ""
+    flow: str = ""
+
+    @property
+    def in_flow(self) -> list[sa.ColumnElement[bool]]:
+        """Give the condition that picks the flow's orders."""
+        return [orders.c.flow.startswith(f"{self.flow}@", autoescape=True)] if self.flow else []
 
 
 @dataclass(slots=True)
@@ -125,7 +134,7 @@ def _state(tx: Tx, which: Which) -> _State:
         # Not a plain comparison: for that SQLite would take the index of all orders of a merchant.
         mine.append(orders.c.merchant.concat("") == which.merchant)
     still_open = sa.select(orders.c.id).where(
-        orders.c.settled_at.is_(None), orders.c.status != PARKED, *mine
+        orders.c.settled_at.is_(None), orders.c.status != PARKED, *mine, *which.in_flow
     )
     count = tx.execute(sa.select(sa.func.count()).select_from(still_open.subquery())).scalar_one()
     if count and which.key_prefix:
@@ -165,9 +174,9 @@ def _source(
 ) -> tuple[sa.FromClause, sa.ColumnElement[str], Sequence[sa.ColumnElement[bool]]]:
     if which.key_prefix:
         keyed = idempotency.join(orders, orders.c.id == idempotency.c.order_id)
-        return keyed, _key(tx), _keys(tx, which)
+        return keyed, _key(tx), [*_keys(tx, which), *which.in_flow]
     mine = [] if which.merchant is None else [orders.c.merchant == which.merchant]
-    return orders, orders.c.id, mine
+    return orders, orders.c.id, [*mine, *which.in_flow]
 
 
 def _keys(tx: Tx, which: Which) -> list[sa.ColumnElement[bool]]:

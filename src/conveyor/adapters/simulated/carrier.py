@@ -73,16 +73,18 @@ class SimulatedCarrier:
         self._ambient = ambient
         self._post = post
         self._key = key
-        alone = math.inf if database.dialect == "sqlite" else IDLE_SECONDS
-        self._look_seconds = alone if look_seconds is None else look_seconds
+        self._alone = database.dialect == "sqlite" and look_seconds is None
+        self._look_seconds = math.inf if self._alone else look_seconds or IDLE_SECONDS
         self._deliver_after_ms = round(deliver_after_seconds * 1000)
         self._groups: Batcher[Entry, CarrierAnswer] = Batcher(self._take, MAX_GROUP)
         self._wake = asyncio.Event()
         self._wakes_at = math.inf
 
     async def open(self) -> None:
-        """Create the ledger where it is missing."""
+        """Create the ledger where it is missing; who is alone takes over what a crash left."""
         await self._database.run(ledger.create)
+        if self._alone:
+            await self._database.run(ledger.release)
 
     async def close(self) -> None:
         """Finish what was sent. The database stays open: it was handed in."""

@@ -90,6 +90,11 @@ _CLAIM = (
     .values(tell_at=sa.bindparam("until"))
     .returning(parcels)
 )
+_RELEASE = (
+    sa.update(parcels)
+    .where(_untold, parcels.c.tell_at > parcels.c.arrives_at)
+    .values(tell_at=parcels.c.arrives_at)
+)
 _TOLD = (
     sa.update(parcels)
     .where(_key == sa.bindparam("of_key"), parcels.c.told_at.is_(None))
@@ -110,6 +115,11 @@ def create(tx: Tx) -> None:
     tx.execute(sa.schema.CreateTable(parcels, if_not_exists=True))
     for index in parcels.indexes:
         tx.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+
+
+def release(tx: Tx) -> None:
+    """End all claims: of processes that are known to have ended."""
+    tx.execute(_RELEASE)
 
 
 def take(tx: Tx, entries: Sequence[Entry]) -> dict[str, Entry]:

@@ -1,11 +1,13 @@
-"""The demonstration's board: how many orders are at each step, live on a terminal."""
+"""The demonstration's board: how many orders of each flow are at each step, live on a terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from conveyor.entrypoints.cli.output import note
@@ -13,71 +15,82 @@ from conveyor.entrypoints.cli.output import note
 if TYPE_CHECKING:
     from rich.table import Table
 
-LINE_SECONDS = 2.0
-BAR_WIDTH = 40
-BAR_FULL = 1_000
-# In the order in which an order passes them; what is not here comes after.
-ROWS = (
-    "payments.authorize",
-    "inventory.reserve",
-    "payments.capture",
-    "shipping.ship",
-    "shipping.ship, awaiting",
-    "orders.complete",
-    "payments.void",
-    "inventory.release",
-    "payments.refund",
-    "parked",
-    "refused",
-    "cancelled",
-    "completed",
-)
-# The undoing of what was done appears once there is some.
-ALWAYS = frozenset({*ROWS[:6], "completed"})
+    from conveyor.messaging.routing_slip import Flow
 
-Show = Callable[[Mapping[str, int]], None]
+LINE_SECONDS = 2.0
+UNDOING = "being undone"
+"""One row for all compensations."""
+STATUSES = ("parked", "cancelled", "refused", "completed")
+
+Counts = Mapping[tuple[str, str], int]
+"""By flow, and step or status."""
+Show = Callable[[Counts], None]
 
 
 @contextmanager
-def showing_board() -> Iterator[Show]:
+def showing_board(flows: Sequence[Flow]) -> Iterator[Show]:
     """Give what is to be called with the counts; off a terminal it prints a line now and then."""
     if not sys.stderr.isatty():
-        yield _Lines().show
+        yield _Lines(flows).show
         return
     from rich.console import Console
     from rich.live import Live
 
     with Live(console=Console(stderr=True), auto_refresh=False) as live:
-        yield lambda counts: live.update(_table(counts), refresh=True)
+        yield lambda counts: live.update(_table(flows, counts), refresh=True)
 
 
-def _table(counts: Mapping[str, int]) -> Table:
+def _table(flows: Sequence[Flow], counts: Counts) -> Table:
     from rich import box
-    from rich.progress_bar import ProgressBar
     from rich.table import Table
 
-    shown = Table("step", "orders", "", box=box.SIMPLE_HEAD)
-    shown.columns[1].justify = "right"
-    for row in _rows(counts):
-        count = counts.get(row, 0)
-        shown.add_row(
-            row, f"{count:,}", ProgressBar(total=BAR_FULL, completed=count, width=BAR_WIDTH)
-        )
+    steps = _steps(flows)
+    shown = Table("step", *(flow.name for flow in flows), box=box.SIMPLE_HEAD)
+    for column in shown.columns[1:]:
+        column.justify = "right"
+        column.min_width = 9
+    rows = _rows(steps, counts)
+    for row in (*steps, UNDOING, *STATUSES):
+        if row == STATUSES[0]:
+            shown.add_section()
+        shown.add_row(row, *(_cell(rows[flow.name, row]) for flow in flows))
     return shown
 
 
-def _rows(counts: Mapping[str, int]) -> list[str]:
-    known = [row for row in ROWS if row in ALWAYS or counts.get(row)]
-    return known + sorted(counts.keys() - set(ROWS))
+def _steps(flows: Sequence[Flow]) -> list[str]:
+    """Give the steps in the order in which an order of any flow passes them."""
+    after: dict[str, set[str]] = {}
+    for flow in flows:
+        names = [step.name for step in flow.steps]
+        for at, name in enumerate(names):
+            after.setdefault(name, set()).update(names[:at])
+    return list(TopologicalSorter(after).static_order())
+
+
+def _rows(steps: Sequence[str], counts: Counts) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for (flow, where), count in counts.items():
+        found[flow, where if where in {*steps, *STATUSES} else UNDOING] += count
+    return found
+
+
+def _cell(count: int) -> str:
+    return f"{count:,}" if count else ""
 
 
 class _Lines:
-    def __init__(self) -> None:
+    def __init__(self, flows: Sequence[Flow]) -> None:
+        self._flows = flows
+        self._steps = _steps(flows)
         self._said_at = -LINE_SECONDS
 
-    def show(self, counts: Mapping[str, int]) -> None:
+    def show(self, counts: Counts) -> None:
         now = time.monotonic()
-        if now - self._said_at >= LINE_SECONDS:
-            self._said_at = now
-            standing = (f"{row} {counts[row]}" for row in _rows(counts) if counts.get(row))
-            note(" | ".join(standing))
+        if now - self._said_at < LINE_SECONDS:
+            return
+        self._said_at = now
+        rows = _rows(self._steps, counts)
+        for flow in self._flows:
+            every = ((row, rows[flow.name, row]) for row in (*self._steps, UNDOING, *STATUSES))
+            if standing := [f"{row} {count:,}" for row, count in every if count]:
+                note(f"{flow.name}: {', '.join(standing)}")

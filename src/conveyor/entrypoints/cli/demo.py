@@ -1,13 +1,14 @@
-"""`conveyor demo`: a thousand real orders, before your eyes."""
+"""`conveyor demo`: all four flows side by side, before your eyes."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -19,10 +20,21 @@ from conveyor.entrypoints.cli.output import emit, money, note, program, table
 
 if TYPE_CHECKING:
     from conveyor.app.composition import App
-    from conveyor.app.replay import ReplayReport
     from conveyor.entrypoints.cli.board import Show
 
 LOOK_SECONDS = 0.2
+STATUSES = ("completed", "cancelled", "refused", "awaiting", "parked")
+MAX_REASONS = 3
+"""Why orders were refused, of each flow: the most frequent."""
+
+
+class Result(NamedTuple):
+    """What came of it: figures by flow, orders with a story, the audit's report."""
+
+    flows: Mapping[str, Mapping[str, Any]]
+    seconds: float
+    worth_a_look: Mapping[str, str]
+    audit: Mapping[str, Any]
 
 
 @click.command()
@@ -37,11 +49,14 @@ LOOK_SECONDS = 0.2
 @port_option
 @json_option
 def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) -> None:
-    """Watch a thousand real orders go through.
+    """Watch all four flows side by side: a shop, meals, journeys and subscriptions.
 
-    They are paid, reserved, captured, shipped and completed.
-    Some are paid with cards that are declined, fail at first, never answer or are down; of one
-    SKU there is too little. A summary and an audit follow, and the commands to try next.
+    A thousand real orders are paid, reserved, captured, shipped and completed; meals are cooked
+    and carried, seats on real flights are held and booked, subscriptions are renewed. Cards are
+    declined, fail at first, never answer or are down; stock and seats run out; cooks and riders
+    say no, or nothing. A summary and an audit follow, and the commands to try next.
+
+    With --json, one object: by flow `placed` and `by_status`, and `audit`: whether it is clean.
     """
     from conveyor.app.demo import is_fresh
 
@@ -56,8 +71,8 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
     except KeyboardInterrupt:
         note(f"Interrupted; nothing is lost. To go on: {_resume(directory)}")
         raise
-    emit(result, as_json=as_json, show=lambda _: _show(result, directory))
-    if not result["audit"]["clean"]:
+    emit(_as_json(result, directory), as_json=as_json, show=lambda _: _show(result, directory))
+    if not result.audit["clean"]:
         raise click.exceptions.Exit(PROBLEM)
     if keep:
         from conveyor.entrypoints.cli.running import run_and_announce
@@ -65,32 +80,25 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
         run_and_announce(directory, host, port, as_json=as_json)
 
 
-async def _demo(directory: Path) -> dict[str, Any]:
+async def _demo(directory: Path) -> Result:
+    from conveyor.app import demo
     from conveyor.app.composition import running_app
-    from conveyor.app.demo import IN_FLIGHT, demo_settings, write_orders
     from conveyor.app.replay import Replay, measure
     from conveyor.app.replay_local import LocalTarget
 
-    settings = demo_settings(directory)
-    file = await asyncio.to_thread(lambda: measure(write_orders(directory)))
+    settings = demo.demo_settings(directory)
+    merchant = settings.intake_merchant
+    file = await asyncio.to_thread(lambda: measure(demo.write_orders(directory)))
     async with running_app(settings) as app:
-        await _fill_stock(app, settings.intake_merchant)
-        target = LocalTarget(app, settings.intake_merchant)
         begun = time.monotonic()
-        with showing_board() as show:
+        await demo.set_up(app, merchant)
+        with showing_board(demo.FLOWS) as show:
             watch = asyncio.create_task(_watch(app, show))
-            await Replay(target, file, in_flight=IN_FLIGHT).run()
+            await Replay(LocalTarget(app, merchant), file, in_flight=demo.IN_FLIGHT).run()
+            await demo.conclude(app, merchant)
             watch.cancel()
             await _look(app, show)
-        seconds = time.monotonic() - begun
-        return await _summary(app, await target.report(file.prefix), seconds)
-
-
-async def _fill_stock(app: App, merchant: str) -> None:
-    from conveyor.app.demo import STOCK
-    from conveyor.services.inventory.store import import_stock
-
-    await app.parts.database.run(lambda tx: import_stock(tx, merchant, STOCK.items()))
+        return await _result(app, merchant, time.monotonic() - begun)
 
 
 async def _watch(app: App, show: Show) -> None:
@@ -106,32 +114,55 @@ async def _look(app: App, show: Show) -> None:
     show(await app.parts.database.read(lambda tx: orders_by_step(tx, registry)))
 
 
-async def _summary(app: App, report: ReplayReport, seconds: float) -> dict[str, Any]:
+async def _result(app: App, merchant: str, seconds: float) -> Result:
     from conveyor.app.audit import run_audit
-    from conveyor.app.demo import worth_a_look
+    from conveyor.app.demo import FLOWS, worth_a_look
+    from conveyor.app.summary import P50, P99, Summaries, Which
 
+    summaries = Summaries(app.parts.database, app.parts.ambient)
+    flows = {}
+    for flow in FLOWS:
+        summary = await summaries.of(Which(merchant, flow=flow.name))
+        flows[flow.name] = {
+            "placed": summary.placed,
+            "by_status": summary.by_status,
+            "refused_because": summary.refused_because,
+            "captured": summary.captured,
+            "refunded": summary.refunded,
+            "latency_ms": {"p50": summary.latency(P50), "p99": summary.latency(P99)},
+        }
+    stories = await app.parts.database.read(worth_a_look)
+    return Result(flows, seconds, stories, (await run_audit(app)).as_json())
+
+
+def _as_json(result: Result, directory: Path) -> dict[str, Any]:
     return {
-        "by_status": report.by_status,
-        "refused_because": report.refused_because,
-        "captured": report.captured,
-        "refunded": report.refunded,
-        "seconds": round(seconds, 3),
-        "latency_ms": report.latency_ms,
-        "worth_a_look": await app.parts.database.read(worth_a_look),
-        "audit": (await run_audit(app)).as_json(),
+        **result.flows,
+        "audit": result.audit["clean"],
+        "seconds": round(result.seconds, 3),
+        "worth_a_look": result.worth_a_look,
+        "data": str(directory),
     }
 
 
-def _show(result: Mapping[str, Any], directory: Path) -> None:
-    rows = [(status, f"{count:,}") for status, count in result["by_status"].items()]
-    rows += [(f"  {reason}", f"{n:,}") for reason, n in result["refused_because"].items()]
-    rows += [("captured", money(amount, c)) for c, amount in result["captured"].items()]
-    rows.append(("time", f"{result['seconds']:.1f} s"))
-    table(("orders", ""), rows, right=("",))
-    show_audit(result["audit"])
+def _show(result: Result, directory: Path) -> None:
+    show_audit(result.audit)
+    rows = []
+    for name, flow in result.flows.items():
+        counts = (flow["by_status"].get(status, 0) for status in STATUSES)
+        captured = ", ".join(money(amount, c) for c, amount in flow["captured"].items())
+        rows.append(
+            (name, f"{flow['placed']:,}", *(f"{n:,}" if n else "" for n in counts), captured)
+        )
+    columns = ("flow", "placed", *STATUSES, "captured")
+    table(columns, rows, right=columns[1:])
+    for name, flow in result.flows.items():
+        for reason, count in Counter(flow["refused_because"]).most_common(MAX_REASONS):
+            click.echo(f"  {name}: {count:,} refused: {reason}")
+    click.echo(f"  All of it took {result.seconds:.1f} s.")
     click.echo(f"\nEverything is in {directory}. Try next:\n")
     conveyor, data = program(), f"--data {directory}"
-    for order_id, why in result["worth_a_look"].items():
+    for order_id, why in result.worth_a_look.items():
         click.echo(f"  {conveyor} explain {order_id} {data}    # {why}")
     click.echo(f"  {conveyor} dead-letters list {data}    # what waits for an operator")
     click.echo(f"  {_resume(directory)}    # again: nothing is placed twice")

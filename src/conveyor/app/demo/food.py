@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from conveyor.app.composition import App
-from conveyor.bodies.food import FoodBody
 from conveyor.messaging.transaction import Tx
 from conveyor.services.restaurants import store as restaurants
 from conveyor.services.restaurants.model import Restaurant
@@ -16,7 +13,7 @@ from conveyor.services.riders import store as riders
 from conveyor.services.riders.model import Rider
 
 MEALS = 60
-IMPATIENCE = {
+IMPATIENCE: dict[str, Any] = {
     "restaurant_deadline_seconds": 4.0,
     "offer_deadline_seconds": 2.0,
     "rider_silence_seconds": 3.0,
@@ -37,7 +34,7 @@ KITCHENS = {
 }
 # Every so many meals, beginning with the given one, go to another kitchen than the first two.
 ELSEWHERE = (("bistro", 12, 5), ("midnight", 20, 9), ("smokehouse", 6, 2))
-FLEET = (*["prompt"] * 9, "refusing", "silent", "vanishing")
+FLEET = ("prompt", "refusing", *["prompt"] * 4, "silent", *["prompt"] * 4, "vanishing")
 CAPACITY = 4
 DECLINED_EVERY = 15
 
@@ -47,14 +44,9 @@ async def open_town(app: App, merchant: str) -> None:
     await app.parts.database.run(lambda tx: _make(tx, merchant, app.parts.ambient.now_ms()))
 
 
-def meals() -> Iterator[bytes]:
-    """Give the orders as lines of a file for `conveyor replay`."""
-    for number in range(1, MEALS + 1):
-        body = FoodBody.model_validate(_meal(number))
-        yield orjson.dumps(
-            body.model_dump(exclude_defaults=True) | {"flow": "food"},
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
+def meals() -> Iterator[dict[str, Any]]:
+    """Give the orders."""
+    return map(_meal, range(1, MEALS + 1))
 
 
 def _make(tx: Tx, merchant: str, now_ms: int) -> None:
@@ -82,6 +74,7 @@ def _meal(number: int) -> dict[str, Any]:
     kitchen = next((k for k, every, first in ELSEWHERE if number % every == first), usual)
     _, dish, price = KITCHENS[kitchen]
     return {
+        "flow": "food",
         "reference": f"meal-{number}",
         "customer": {"id": f"guest-{number % 20:02}"},
         "currency": "EUR",
