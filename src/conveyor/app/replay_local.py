@@ -10,14 +10,12 @@ from conveyor.app.replay import Answer, ReplayReport, Unacceptable
 from conveyor.app.summary import P50, P99, Summaries, Which
 from conveyor.messaging.errors import UnknownFlowError
 from conveyor.messaging.order import PARKED
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.placement import Placed
 
-IDS_A_QUERY = 1_000
-
 _STILL_OPEN = sa.select(orders.c.id).where(
-    orders.c.id.in_(sa.bindparam("ids", expanding=True)),
+    one_of(orders.c.id, "ids"),
     orders.c.settled_at.is_(None),
     orders.c.status != PARKED,
 )
@@ -46,9 +44,10 @@ class LocalTarget:
 
     async def count_open(self, prefix: str) -> int:  # noqa: ARG002 - we know which we placed
         """See `ReplayTarget`; asks for what was open when it was last asked, and no more."""
-        asked, self._open = self._open, []
-        found = await self._app.parts.database.read(lambda tx: _still_open(tx, asked))
-        self._open += found
+        asked, self._open = {"ids": self._open}, []
+        self._open += await self._app.parts.database.read(
+            lambda tx: tx.execute(_STILL_OPEN, asked).scalars().all()
+        )
         return len(self._open)
 
     async def requests(self) -> int | None:
@@ -66,11 +65,6 @@ class LocalTarget:
             refused_because=summary.refused_because,
             latency_ms={"p50": summary.latency(P50), "p99": summary.latency(P99)},
         )
-
-
-def _still_open(tx: Tx, order_ids: list[str]) -> list[str]:
-    pages = (order_ids[at : at + IDS_A_QUERY] for at in range(0, len(order_ids), IDS_A_QUERY))
-    return [found for page in pages for found in tx.execute(_STILL_OPEN, {"ids": page}).scalars()]
 
 
 def _say(location: tuple[int | str, ...], message: str) -> str:

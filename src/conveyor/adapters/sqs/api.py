@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conveyor.adapters.sqs.address import SqsAddress
 from conveyor.adapters.sqs.errors import QueueNotProvisionedError
 from conveyor.adapters.sqs.transport import TARGETS, LeanTransport, open_session
+from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.queue import LONG_POLL_SECONDS
 
@@ -30,11 +31,12 @@ _MISSING_QUEUE = ("NonExistentQueue", "QueueDoesNotExist")
 class SqsApi:
     """One SDK client, for all queues."""
 
-    def __init__(self, address: SqsAddress, connections: int) -> None:
+    def __init__(self, address: SqsAddress, connections: int, ambient: Ambient) -> None:
         """At most `connections` requests are under way at the same time, long polls included."""
         self.requests = 0
         self._address = address
         self._connections = connections
+        self._ambient = ambient
         self._stack = AsyncExitStack()
         self._client: Any = None
         self._lean: LeanTransport | None = None
@@ -56,7 +58,11 @@ class SqsApi:
             pool = open_session(self._connections, READ_SECONDS, KEEPALIVE_SECONDS)
             await self._stack.enter_async_context(pool)
             self._lean = LeanTransport(
-                self._client.meta.endpoint_url, self._address.region, credentials, pool
+                self._client.meta.endpoint_url,
+                self._address.region,
+                credentials,
+                pool,
+                self._ambient,
             )
 
     async def close(self) -> None:

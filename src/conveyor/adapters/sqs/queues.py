@@ -64,7 +64,7 @@ class SqsQueues:
             from conveyor.adapters.sqs.api import SqsApi  # noqa: PLC0415 - an extra
         except ModuleNotFoundError as error:
             raise AwsExtraMissingError from error
-        self._api = SqsApi(self._address, self._tuning.connections)
+        self._api = SqsApi(self._address, self._tuning.connections, self._ambient)
         await self._api.open()
 
     async def close(self) -> None:
