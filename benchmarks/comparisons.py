@@ -21,7 +21,12 @@ from benchmarks.sizes import Sizes
 Run = Callable[[], Any]
 Runs = Mapping[str, Sequence[Any]]
 
-EMBEDDED, ON_POSTGRES, ON_SQS = "Conveyor, embedded", "Conveyor, PostgreSQL", "Conveyor, SQS"
+EMBEDDED, ON_POSTGRES, ON_SQS = (
+    "Conveyor, embedded",
+    "Conveyor, PostgreSQL",
+    "Conveyor, SQS and PostgreSQL",
+)
+ON_SQS_AND_SQLITE = "Conveyor, SQS and SQLite"
 DBOS_WAL, DBOS_SHIPPED = "DBOS, SQLite in WAL mode", "DBOS, SQLite as shipped"
 DBOS_POSTGRES, CELERY = "DBOS, PostgreSQL", "Celery, SQS"
 RAW_SQLITE, RAW_POSTGRES = "raw SQL, SQLite", "raw SQL, PostgreSQL"
@@ -44,6 +49,7 @@ PAIRS = (
     Pair(EMBEDDED, DBOS_SHIPPED, 15),
     Pair(ON_POSTGRES, DBOS_POSTGRES, 8),
     Pair(ON_SQS, CELERY, 8),
+    Pair(ON_SQS_AND_SQLITE, CELERY, 8),
     *(Pair(EMBEDDED, f"{RAW_SQLITE}, groups of {size}") for size in GROUPS),
     *(Pair(ON_POSTGRES, f"{RAW_POSTGRES}, groups of {size}") for size in GROUPS),
 )
@@ -77,6 +83,7 @@ def _contenders(servers: Servers, sizes: Sizes) -> dict[str, Run]:
         DBOS_POSTGRES: lambda: _on_postgres(servers, dbos, *few),
         **_raw(RAW_POSTGRES, lambda *arguments: _on_postgres(servers, *arguments), sizes),
         ON_SQS: lambda: _on_sqs(servers, *conveyor, "--orders", sizes.sqs, *SQS_WORKERS),
+        ON_SQS_AND_SQLITE: lambda: _on_queues(servers, *conveyor, "--orders", sizes.sqs),
         CELERY: lambda: _on_sqs(servers, celery, *many),
     }
 
@@ -102,6 +109,11 @@ def _on_sqlite(module: str, *arguments: object) -> Any:  # noqa: ANN401 - JSON
 def _on_postgres(servers: Servers, module: str, *arguments: object) -> Any:  # noqa: ANN401 - JSON
     with servers.database() as url:
         return run_module(module, "--database", url, *arguments)
+
+
+def _on_queues(servers: Servers, module: str, *arguments: object) -> Any:  # noqa: ANN401 - JSON
+    with servers.queues() as endpoint:
+        return run_module(module, "--endpoint-url", endpoint, *arguments)
 
 
 def _on_sqs(servers: Servers, module: str, *arguments: object) -> Any:  # noqa: ANN401 - JSON

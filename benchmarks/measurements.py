@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from benchmarks.comparisons import compare
+from benchmarks.flows import compare_flows
 from benchmarks.memory import measure_memory
 from benchmarks.placing import measure_placing
 from benchmarks.renewals import measure_renewals
@@ -26,6 +27,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "memory": measure_memory,
     "renewals": measure_renewals,
     "strict-order": measure_strict_order,
+    "flows": compare_flows,
 }
 ON_REQUEST: dict[str, Measurement] = {
     "sqs-layouts": compare_layouts,

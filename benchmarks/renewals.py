@@ -33,9 +33,9 @@ def measure_renewals(servers: Servers, sizes: Sizes) -> Section:
     rows, runs = [], []
     for name, count in (("SQLite", sizes.renewals), ("PostgreSQL, SQS", sizes.renewals_on_sqs)):
         on_sqs = name != "SQLite"
-        with _subscribed(servers, count, on_sqs=on_sqs) as night:
+        with subscribed(servers, count, on_sqs=on_sqs) as night:
             started, renewed = night.undisturbed()
-        with _subscribed(servers, count, on_sqs=on_sqs) as night:
+        with subscribed(servers, count, on_sqs=on_sqs) as night:
             killed = night.killed()
         figures = (count, round(started), round(renewed), round(killed))
         rows.append((name, *(f"{figure:,}" for figure in figures)))
@@ -117,7 +117,7 @@ class Night:
 
 
 @contextmanager
-def _subscribed(servers: Servers, count: int, *, on_sqs: bool) -> Iterator[Night]:
+def subscribed(servers: Servers, count: int, *, on_sqs: bool) -> Iterator[Night]:
     """Give a new installation with so many subscriptions, all due."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="conveyor-renewals-")))

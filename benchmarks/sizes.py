@@ -24,6 +24,8 @@ class Sizes:
     beside_settled: int = 5_000
     long_replay: int = 69_659
     many_processes: int = 10_000
+    flows: int = 5_000
+    flows_on_sqs: int = 1_000
     renewals: int = 100_000
     renewals_on_sqs: int = 10_000
     rush: int = 20_000
@@ -52,6 +54,8 @@ QUICK = Sizes(
     beside_settled=500,
     long_replay=1_000,
     many_processes=300,
+    flows=300,
+    flows_on_sqs=100,
     renewals=1_000,
     renewals_on_sqs=500,
     rush=2_000,
