@@ -59,7 +59,7 @@ class Crowd:
         return Offered(times, refused, self._connections)
 
     async def _place(self, request: bytes, due: float) -> tuple[float, int]:
-        connection = self._idle.pop() if self._idle else await self._connect()
+        connection = self._open_one() or await self._connect()
         reader, writer = connection
         writer.write(request)
         head = await reader.readuntil(HEAD_END)
@@ -67,6 +67,15 @@ class Crowd:
         milliseconds = (time.monotonic() - due) * 1000
         self._idle.append(connection)
         return milliseconds, int(head.split(b" ", 2)[1])
+
+    def _open_one(self) -> Connection | None:
+        """Give an idle connection; those that the server has closed meanwhile are let go."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
     async def _connect(self) -> Connection:
         self._connections += 1
