@@ -60,6 +60,14 @@ class one_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a 
         self.among = sa.bindparam(name, type_=_TextList())
         self.type = sa.Boolean()
 
+    def self_group(self, against: Any = None) -> one_of:  # noqa: ANN401, ARG002 - SQLAlchemy's
+        """Stand in a `where` as it is.
+
+        For SQLite, SQLAlchemy compares a truth value of its own kind with 1, and `... IN (...) = 1`
+        finds no index: every order that there ever was would be read.
+        """
+        return self
+
 
 @compiles(one_of, "postgresql")
 def _any(element: one_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
