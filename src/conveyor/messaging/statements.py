@@ -81,6 +81,58 @@ def _each(element: one_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401
     return f"{column} IN (SELECT value FROM json_each({among}))"  # noqa: S608 - both are compiled
 
 
+class _PairList(sa.TypeDecorator[Sequence[tuple[str, str]]]):
+    """A list of pairs of texts as one parameter: JSON."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[tuple[str, str]] | None, _: sa.Dialect) -> str:
+        return orjson.dumps(value or ()).decode()
+
+
+class pair_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a `where`
+    """`(first, second) IN (...)` with one parameter; from two pairs on SQLite else reads all."""
+
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy's way to know what a cache key is made of
+        ("first", sa.sql.visitors.InternalTraversal.dp_clauseelement),
+        ("second", sa.sql.visitors.InternalTraversal.dp_clauseelement),
+        ("among", sa.sql.visitors.InternalTraversal.dp_clauseelement),
+    ]
+
+    def __init__(
+        self, first: sa.ColumnElement[str], second: sa.ColumnElement[str], name: str
+    ) -> None:
+        """`name` is that of the parameter, a list of pairs of texts."""
+        self.first = first
+        self.second = second
+        self.among = sa.bindparam(name, type_=_PairList())
+        self.type = sa.Boolean()
+
+    def self_group(self, against: Any = None) -> pair_of:  # noqa: ANN401, ARG002 - SQLAlchemy's
+        """Stand in a `where` as it is: see `one_of`."""
+        return self
+
+
+@compiles(pair_of, "postgresql")
+def _pair_any(element: pair_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    pairs = f"jsonb_array_elements(CAST({compiler.process(element.among, **kwargs)} AS jsonb))"
+    return _pairs(element, compiler, kwargs, f"pair ->> 0, pair ->> 1 FROM {pairs} AS pair")
+
+
+@compiles(pair_of, "sqlite")
+def _pair_each(element: pair_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    pairs = f"json_each({compiler.process(element.among, **kwargs)})"
+    picked = "json_extract(value, '$[0]'), json_extract(value, '$[1]')"
+    return _pairs(element, compiler, kwargs, f"{picked} FROM {pairs}")
+
+
+def _pairs(element: pair_of, compiler: Any, kwargs: Row, selected: str) -> str:  # noqa: ANN401 - SQLAlchemy's
+    first, second = (compiler.process(e, **kwargs) for e in (element.first, element.second))
+    return f"({first}, {second}) IN (SELECT {selected})"
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A statement's text with named parameters; `fixed` are those that it brings itself."""

@@ -12,7 +12,7 @@ from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.transaction import Database
 from conveyor.services.restaurants.counter import Counter
 from conveyor.services.restaurants.model import ACCEPTED, ASKED
-from conveyor.services.restaurants.store import restaurants, tickets
+from conveyor.services.restaurants.store import restaurants, tickets, tickets_awaiting
 
 MINUTES = 10
 """The preparation time that they promise."""
@@ -28,6 +28,7 @@ _DUE = (
     sa.select(_t.order_id, _t.merchant, _t.restaurant, _t.state, _r.simulated)
     .join(restaurants, sa.and_(_r.merchant == _t.merchant, _r.id == _t.restaurant))
     .where(
+        tickets_awaiting,
         _r.simulated != "",
         sa.or_(
             sa.and_(_t.state == ASKED, _answers),

@@ -18,7 +18,7 @@ from conveyor.messaging.transaction import Database, Tx
 from conveyor.services.restaurants import store as restaurants
 from conveyor.services.riders.dispatch import Dispatch
 from conveyor.services.riders.model import ACCEPTED, OPEN, PICKED_UP, Point
-from conveyor.services.riders.store import offers, riders
+from conveyor.services.riders.store import offers, offers_live, riders
 
 VANISHING = "vanishing"
 STRAYING = "straying"
@@ -31,6 +31,7 @@ _DUE = (
     .join(riders, sa.and_(_r.merchant == _o.merchant, _r.id == _o.rider))
     .join(orders, orders.c.id == _o.order_id)
     .where(
+        offers_live,
         _r.load > 0,
         _r.simulated.not_in(["", SILENT]),
         sa.or_(

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging.statements import one_of
+from conveyor.messaging.statements import one_of, pair_of
 from conveyor.messaging.tables import metadata
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.bookings.model import (
@@ -90,9 +90,7 @@ AFTER_ALL = "\U0010ffff"
 # In one order: two groups that want the same resources in different orders would else deadlock.
 _LOCK = (
     sa.select(resources)
-    .where(
-        sa.tuple_(resources.c.merchant, resources.c.name).in_(sa.bindparam("keys", expanding=True))
-    )
+    .where(pair_of(resources.c.merchant, resources.c.name, "keys"))
     .order_by(resources.c.merchant, resources.c.name)
     .with_for_update()
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging.statements import one_of
+from conveyor.messaging.statements import one_of, pair_of
 from conveyor.messaging.tables import metadata
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.inventory.model import (
@@ -82,7 +82,7 @@ _HELD = sa.select(reservations.c.order_id, reservations.c.sku, reservations.c.qu
 # In one order: two groups that want the same SKUs in different orders would else deadlock.
 _LOCK = (
     sa.select(stock.c.merchant, stock.c.sku, stock.c.available)
-    .where(sa.tuple_(stock.c.merchant, stock.c.sku).in_(sa.bindparam("keys", expanding=True)))
+    .where(pair_of(stock.c.merchant, stock.c.sku, "keys"))
     .order_by(stock.c.merchant, stock.c.sku)
     .with_for_update()
 )

@@ -377,6 +377,13 @@ def _create_food() -> None:
         ),
         sa.PrimaryKeyConstraint("order_id"),
     )
+    op.create_index(
+        "tickets_awaiting",
+        "tickets",
+        ["asked_at"],
+        sqlite_where=sa.text("state IN ('asked', 'accepted')"),
+        postgresql_where=sa.text("state IN ('asked', 'accepted')"),
+    )
     op.create_index("tickets_by_state", "tickets", ["merchant", "restaurant", "state"])
     op.create_table(
         "fleets",
@@ -423,6 +430,13 @@ def _create_food() -> None:
         unique=True,
         sqlite_where=sa.text("state IN ('open', 'accepted', 'picked_up', 'delivered')"),
         postgresql_where=sa.text("state IN ('open', 'accepted', 'picked_up', 'delivered')"),
+    )
+    op.create_index(
+        "offers_live",
+        "offers",
+        ["changed_at"],
+        sqlite_where=sa.text("state IN ('open', 'accepted', 'picked_up')"),
+        postgresql_where=sa.text("state IN ('open', 'accepted', 'picked_up')"),
     )
     op.create_index("offers_by_rider", "offers", ["merchant", "rider", "state"])
 
