@@ -71,6 +71,7 @@ class Night:
             ready = time.monotonic()
             self._until(self.count)
             ended = time.monotonic()
+            self._until_settled()
         self._check()
         return self.count / (started - begun), self.count / (ended - ready)
 
@@ -86,6 +87,7 @@ class Night:
                 scan.wait(PATIENCE_SECONDS)
             self._until(self.count)
             ended = time.monotonic()
+            self._until_settled()
         self._check()
         return self.count / (ended - begun)
 
@@ -103,6 +105,13 @@ class Night:
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         while self.deployment.run("renewals", "status")["renewals"].get("extended", 0) < renewed:
             assert time.monotonic() < give_up_at, "the renewals never ended"
+            time.sleep(LOOK_SECONDS)
+
+    def _until_settled(self) -> None:
+        """Wait for the orders' last step, which comes after the subscription's extension."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while self.deployment.run("orders", "list", "--status", "processing", "--limit", 1):
+            assert time.monotonic() < give_up_at, "the orders never ended"
             time.sleep(LOOK_SECONDS)
 
     def _check(self) -> None:

@@ -66,6 +66,8 @@ class Process:
     """A command that runs until it is told to stop."""
 
     def __init__(self, *arguments: object, **environment: str) -> None:
+        # A suite that was started in the background has inherited that Ctrl-C is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.popen = subprocess.Popen(
             [*COMMAND, *(str(a) for a in arguments)],
             stdout=subprocess.PIPE,

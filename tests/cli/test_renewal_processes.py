@@ -56,6 +56,8 @@ def test_every_one_is_charged_once_by_two_scans_of_which_one_is_killed(
         say("renewals", "run", **environment)
         ended = {"ended": STOLEN, "extended": COUNT - STOLEN}
         until(lambda: renewals() == ended)
+        under_way = ("orders", "list", "--status", "processing", "--json")
+        until(lambda: not say(*under_way, **environment).json())
     report = say("audit", "--json", **environment).json()
     assert report["clean"], report
     assert report["by_status"] == {"completed": COUNT - STOLEN, "refused": STOLEN}
