@@ -40,15 +40,6 @@ class UnansweredError(ConveyorError):
     """A provider was called and did not answer: what was asked may or may not have been done."""
 
 
-class StepFaultError(ConveyorError):
-    """One order's step raised inside a group; the others of the group are not to blame."""
-
-    def __init__(self, order_id: str, step: str) -> None:
-        super().__init__(f"step {step} of order {order_id} raised")
-        self.order_id = order_id
-        self.step = step
-
-
 class RefusedToCompensateError(ConveyorError):
     """A compensation answered with a refusal, which only forward steps may do."""
 

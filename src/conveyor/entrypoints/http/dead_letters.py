@@ -19,21 +19,19 @@ from conveyor.app.dead_letters import (
 )
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.context import Api, Operator, TheApi
-from conveyor.entrypoints.http.described import problems
-from conveyor.entrypoints.http.orders import order_or_404
-from conveyor.entrypoints.http.problems import ProblemError, not_found
-from conveyor.entrypoints.http.schemas import (
-    AN_ORDER,
-    ORDER_ID_PATTERN,
+from conveyor.entrypoints.http.dead_letter_schemas import (
     DeadLetters,
     Decided,
     Money,
-    OrderId,
     ParkedDetail,
     ParkedView,
     PoisonView,
     ReasonBody,
 )
+from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.orders import order_or_404
+from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.schemas import AN_ORDER, ORDER_ID_PATTERN, OrderId
 from conveyor.messaging.interventions import ACCEPTED, STILL_OWES, Intervention
 from conveyor.messaging.message import iso
 from conveyor.messaging.registry import Registry

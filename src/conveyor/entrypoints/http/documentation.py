@@ -15,16 +15,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from conveyor.app.installation import Installation
+from conveyor.entrypoints.http.dead_letter_schemas import ReasonBody
 from conveyor.entrypoints.http.food_schemas import BODIES as FOOD_BODIES
+from conveyor.entrypoints.http.key_schemas import KeyBody
 from conveyor.entrypoints.http.problems import Problem
 from conveyor.entrypoints.http.resource_schemas import BODIES as RESOURCE_BODIES
-from conveyor.entrypoints.http.schemas import (
-    CancelBody,
-    KeyBody,
-    ReasonBody,
-    StockBody,
-    StockImport,
-)
+from conveyor.entrypoints.http.schemas import CancelBody
+from conveyor.entrypoints.http.stock_schemas import StockBody, StockImport
 from conveyor.entrypoints.http.subscription_schemas import BODIES
 from conveyor.services.orders.model import MAX_TOTAL, MAX_UNIT_PRICE, OrderBody
 

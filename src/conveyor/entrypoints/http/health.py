@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from conveyor.entrypoints.http.context import Api, TheApi
 from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.problems import FieldError, ProblemError
-from conveyor.entrypoints.http.schemas import Health
+from conveyor.entrypoints.http.report_schemas import Health
 from conveyor.services.orders.intake_consumer import INTAKE
 
 READY_SECONDS = 2.0

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Path, Response
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.context import Operator, TheApi
 from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.key_schemas import KeyBody, Keys, KeyView, NewKey
 from conveyor.entrypoints.http.problems import ProblemError, not_found
-from conveyor.entrypoints.http.schemas import KeyBody, Keys, KeyView, NewKey, when
+from conveyor.entrypoints.http.schemas import when
 from conveyor.messaging.message import iso
 from conveyor.services.access import store
 from conveyor.services.access.model import KEY_ID_PATTERN

@@ -10,7 +10,8 @@ from conveyor.app.request_counts import requests_made
 from conveyor.app.summary import P50, P99, Summary, Which
 from conveyor.entrypoints.http.context import Operator, Reader, TheApi
 from conveyor.entrypoints.http.described import problems
-from conveyor.entrypoints.http.schemas import KEY_PATTERN, Audit, Latency, SummaryView
+from conveyor.entrypoints.http.report_schemas import Audit, Latency, SummaryView
+from conveyor.entrypoints.http.schemas import KEY_PATTERN
 
 MAX_REASONS = 5
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.context import Operator, Reader, TheApi
 from conveyor.entrypoints.http.described import problems
-from conveyor.entrypoints.http.schemas import (
+from conveyor.entrypoints.http.stock_schemas import (
     StockBody,
     StockImport,
     StockImported,

@@ -52,11 +52,11 @@ tickets = sa.Table(
         f"state IN ({', '.join(repr(state) for state in STATES)})", name="tickets_state"
     ),
 )
-# A kitchen's limit counts by it, and its own look reads it.
 # The few that await a restaurant, for the simulated ones, which look once a second.
 tickets_awaiting = sa.text(f"tickets.state IN ('{ASKED}', '{ACCEPTED}')")
 _awaiting = sa.text(f"state IN ('{ASKED}', '{ACCEPTED}')")
 sa.Index("tickets_awaiting", tickets.c.asked_at, sqlite_where=_awaiting, postgresql_where=_awaiting)
+# A kitchen's limit counts by it, and its own look reads it.
 sa.Index("tickets_by_state", tickets.c.merchant, tickets.c.restaurant, tickets.c.state)
 
 _r, _t = restaurants.c, tickets.c

@@ -10,6 +10,24 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_access()
+    _create_bookings()
+    _create_resources()
+    _create_delivery()
+    _create_outbox()
+    _create_orders()
+    _create_timeline()
+    _create_money()
+    _create_stock()
+    _create_shipments()
+    _create_plans()
+    _create_renewals()
+    _create_restaurants()
+    _create_riders()
+    _create_offers()
+
+
+def _create_access() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Text(), nullable=False),
@@ -22,6 +40,9 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _create_bookings() -> None:
     op.create_table(
         "bookings",
         sa.Column("order_id", sa.Text(), nullable=False),
@@ -56,6 +77,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'held'"),
         postgresql_where=sa.text("state = 'held'"),
     )
+
+
+def _create_resources() -> None:
     op.create_table(
         "resources",
         sa.Column("merchant", sa.Text(), nullable=False),
@@ -79,6 +103,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("merchant", "name"),
         sqlite_with_rowid=False,
     )
+
+
+def _create_delivery() -> None:
     op.create_table(
         "calls",
         sa.Column("order_id", sa.Text(), nullable=False),
@@ -90,6 +117,61 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("order_id", "step", "attempt"),
         sqlite_with_rowid=False,
     )
+
+
+def _create_outbox() -> None:
+    op.create_table(
+        "outbox",
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("group_key", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("order_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("outbox_due", "outbox", ["due_at"])
+    op.create_index(
+        "outbox_held",
+        "outbox",
+        ["order_id"],
+        sqlite_where=sa.text("held"),
+        postgresql_where=sa.text("held"),
+    )
+    op.create_table(
+        "turns",
+        sa.Column("group_key", sa.Text(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("group_key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "parked",
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("was", sa.Text(), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("group_key", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("traceback", sa.Text(), nullable=False),
+        sa.Column("parked_at", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("order_id"),
+    )
+    op.create_table(
+        "request_counts",
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("process"),
+        sqlite_with_rowid=False,
+    )
+
+
+def _create_orders() -> None:
     op.create_table(
         "idempotency_keys",
         sa.Column("merchant", sa.Text(), nullable=False),
@@ -142,48 +224,30 @@ def upgrade() -> None:
         sqlite_where=sa.text("sequence > 0"),
         postgresql_where=sa.text("sequence > 0"),
     )
+
+
+def _create_timeline() -> None:
     op.create_table(
-        "outbox",
+        "timeline",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("order_id", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
         sa.Column("step", sa.Text(), nullable=False),
-        sa.Column("group_key", sa.Text(), nullable=False),
-        sa.Column("due_at", sa.BigInteger(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
-        sa.Column("held", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("order_id"),
-        sqlite_with_rowid=False,
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("outbox_due", "outbox", ["due_at"])
-    op.create_index(
-        "outbox_held",
-        "outbox",
-        ["order_id"],
-        sqlite_where=sa.text("held"),
-        postgresql_where=sa.text("held"),
-    )
-    op.create_table(
-        "turns",
-        sa.Column("group_key", sa.Text(), nullable=False),
-        sa.Column("last", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("group_key"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "parked",
-        sa.Column("order_id", sa.Text(), nullable=False),
-        sa.Column("was", sa.Text(), nullable=False),
-        sa.Column("queue", sa.Text(), nullable=False),
-        sa.Column("group_key", sa.Text(), nullable=False),
-        sa.Column("step", sa.Text(), nullable=False),
-        sa.Column("cause", sa.Text(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("traceback", sa.Text(), nullable=False),
-        sa.Column("parked_at", sa.BigInteger(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("order_id"),
-    )
+    op.create_index("timeline_by_order", "timeline", ["order_id"])
+
+
+def _create_money() -> None:
     op.create_table(
         "payments",
         sa.Column("order_id", sa.Text(), nullable=False),
@@ -207,13 +271,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("order_id"),
         sqlite_with_rowid=False,
     )
-    op.create_table(
-        "request_counts",
-        sa.Column("process", sa.Text(), nullable=False),
-        sa.Column("requests", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("process"),
-        sqlite_with_rowid=False,
-    )
+
+
+def _create_stock() -> None:
     op.create_table(
         "reservations",
         sa.Column("order_id", sa.Text(), nullable=False),
@@ -223,21 +283,6 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.CheckConstraint("state IN ('reserved', 'released', 'sold')", name="reservations_state"),
         sa.PrimaryKeyConstraint("order_id", "line"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "shipments",
-        sa.Column("order_id", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("carrier_key", sa.Text(), nullable=False),
-        sa.Column("tracking", sa.Text(), nullable=False),
-        sa.Column("enquiries", sa.Integer(), nullable=False),
-        sa.Column("requested_at", sa.BigInteger(), nullable=False),
-        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint(
-            "state IN ('requested', 'dispatched', 'delivered', 'rejected')", name="shipments_state"
-        ),
-        sa.PrimaryKeyConstraint("order_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -255,24 +300,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("merchant", "sku"),
         sqlite_with_rowid=False,
     )
+
+
+def _create_shipments() -> None:
     op.create_table(
-        "timeline",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
+        "shipments",
         sa.Column("order_id", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("event", sa.Text(), nullable=False),
-        sa.Column("step", sa.Text(), nullable=False),
-        sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("carrier_key", sa.Text(), nullable=False),
+        sa.Column("tracking", sa.Text(), nullable=False),
+        sa.Column("enquiries", sa.Integer(), nullable=False),
+        sa.Column("requested_at", sa.BigInteger(), nullable=False),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('requested', 'dispatched', 'delivered', 'rejected')", name="shipments_state"
+        ),
+        sa.PrimaryKeyConstraint("order_id"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("timeline_by_order", "timeline", ["order_id"])
+
+
+def _create_plans() -> None:
     op.create_table(
         "plans",
         sa.Column("merchant", sa.Text(), nullable=False),
@@ -318,6 +366,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
+
+
+def _create_renewals() -> None:
     op.create_table(
         "renewals",
         sa.Column("merchant", sa.Text(), nullable=False),
@@ -342,10 +393,9 @@ def upgrade() -> None:
         sa.Column("free_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("merchant"),
     )
-    _create_food()
 
 
-def _create_food() -> None:
+def _create_restaurants() -> None:
     op.create_table(
         "restaurants",
         sa.Column("merchant", sa.Text(), nullable=False),
@@ -385,6 +435,9 @@ def _create_food() -> None:
         postgresql_where=sa.text("state IN ('asked', 'accepted')"),
     )
     op.create_index("tickets_by_state", "tickets", ["merchant", "restaurant", "state"])
+
+
+def _create_riders() -> None:
     op.create_table(
         "fleets",
         sa.Column("merchant", sa.Text(), nullable=False),
@@ -405,6 +458,9 @@ def _create_food() -> None:
         sa.PrimaryKeyConstraint("merchant", "id"),
     )
     op.create_index("riders_by_place", "riders", ["merchant", "latitude"])
+
+
+def _create_offers() -> None:
     op.create_table(
         "offers",
         sa.Column("order_id", sa.Text(), nullable=False),

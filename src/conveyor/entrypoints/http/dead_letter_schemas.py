@@ -1,0 +1,73 @@
+"""What the API takes and gives of what waits for an operator."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from conveyor.entrypoints.http.schemas import Amount, Body, OrderId, Status, Time
+from conveyor.services.orders.model import Line
+
+
+class Money(BaseModel):
+    """An amount in minor units."""
+
+    amount: Amount
+    currency: str
+
+
+class ParkedView(BaseModel):
+    """An order that waits for an operator."""
+
+    kind: Literal["order"] = "order"
+    id: OrderId
+    merchant: str
+    step: str
+    cause: str
+    attempts: int
+    parked_at: Time
+    was: Status = Field(description="The status that a redrive gives it back.")
+    owed: Money | None = Field(description="What its customer is still to get back.")
+    holds_back: int = Field(description="Orders that wait behind it in its message group.")
+
+
+class ParkedDetail(ParkedView):
+    """With all that is known of the cause."""
+
+    traceback: str
+    undoes: list[str] = Field(description="The compensations that `compensate` would run.")
+
+
+class PoisonView(BaseModel):
+    """A message that could never be handled; `queue` is where it came from."""
+
+    kind: Literal["message"] = "message"
+    id: str
+    queue: str
+    cause: str
+    body: str
+    sent_at: Time
+
+
+class DeadLetters(BaseModel):
+    """What waits for an operator; `next` is the cursor of the next page of orders."""
+
+    orders: list[ParkedView]
+    messages: list[PoisonView]
+    next: OrderId | None
+
+
+class ReasonBody(Body):
+    """Why; it is kept in the timeline."""
+
+    reason: Annotated[Line, StringConstraints(min_length=1)]
+
+
+class Decided(BaseModel):
+    """What was done, and the compensations that run now, in order."""
+
+    kind: Literal["order", "message"]
+    id: str
+    did: Literal["redriven", "compensating", "discarded"]
+    steps: list[str]

@@ -1,0 +1,53 @@
+"""What the API takes and gives of its keys."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from conveyor.entrypoints.http.schemas import Body, Time
+from conveyor.services.access.model import KEY_ID_PATTERN
+from conveyor.services.orders.model import Line, Word
+
+Scope = Literal["place", "read", "operate", "restaurant", "rider"]
+
+
+class KeyBody(Body):
+    """What a new key may do. `merchant` is your own unless you own the data directory."""
+
+    scopes: list[Scope] = Field(min_length=1, json_schema_extra={"uniqueItems": True})
+    subject: Word | None = Field(None, description="The one restaurant or rider it speaks for.")
+    label: Line = ""
+    merchant: Word | None = None
+
+    @field_validator("scopes")
+    @classmethod
+    def _once(cls, value: list[Scope]) -> list[Scope]:
+        if len(set(value)) < len(value):
+            raise ValueError("names a scope twice")
+        return value
+
+
+class KeyView(BaseModel):
+    """An API key, without its secret."""
+
+    id: str = Field(pattern=f"^{KEY_ID_PATTERN}$")
+    merchant: str
+    scopes: list[Scope]
+    subject: str | None
+    label: str
+    created_at: Time
+    revoked_at: Time | None
+
+
+class NewKey(KeyView):
+    """With its secret, which is shown this once."""
+
+    key: str
+
+
+class Keys(BaseModel):
+    """API keys, oldest first."""
+
+    keys: list[KeyView]

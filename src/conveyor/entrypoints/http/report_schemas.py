@@ -1,0 +1,47 @@
+"""What the API reports of the system whole."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from conveyor.entrypoints.http.schemas import Counts
+
+
+class Latency(BaseModel):
+    """Milliseconds from placed to settled; null while nothing is settled."""
+
+    p50: int | None
+    p99: int | None
+
+
+class SummaryView(BaseModel):
+    """How orders stand. While some are open, all but `open` may be a little older."""
+
+    placed: int
+    open: int = Field(description="Neither at their end nor parked.")
+    by_status: Counts = Field(examples=[{"completed": 1000}])
+    captured: Counts = Field(description="Minor units by currency.", examples=[{"USD": 2354000}])
+    refunded: Counts
+    refused_because: Counts = Field(description="The most frequent reasons.")
+    latency_ms: Latency
+    sqs_requests: int | None = Field(
+        default=None, description="Requests made to SQS by all processes, ever; null: embedded."
+    )
+
+
+class Health(BaseModel):
+    """What answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Audit(BaseModel):
+    """Each invariant, and what breaks it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    clean: bool
+    violations: int
+    checks: list[dict[str, Any]]
