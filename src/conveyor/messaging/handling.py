@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from conveyor.messaging import calls, outbox, timeline
@@ -56,7 +57,7 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
     loaded = load(tx, list({t.token.order_id for t in taken}))
     live = {o.id: owed_step(desk.registry, o) for o in loaded.values() if is_live(o)}
     attempts = calls.latest(tx, [i for i, step in live.items() if _calls_out(desk, step)])
-    gather(tx, desk, [(loaded[i], step) for i, step in live.items()])
+    _gather_all(tx, desk, [(loaded[i], step) for i, step in live.items()])
     line = Line(tx, [loaded[i] for i in live])
     verdicts: dict[int, Verdict] = {}
     seen: set[str] = set()
@@ -84,7 +85,7 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
 def close_group(tx: Tx, desk: Desk, group: Sequence[Called]) -> list[Verdict]:
     """Take what providers answered, or did not."""
     loaded = load(tx, [called.calling.order.id for called in group])
-    gather(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
+    _gather_all(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
     verdicts: list[Verdict] = []
     seen: set[str] = set()
     for called in group:
@@ -124,6 +125,7 @@ def _open(case: Case, due: str, attempts: Attempts) -> Verdict:
             return case.park(CRASHED_CAUSE)
         if due != case.step:
             return Poisoned(f"order {order.id} is owed {due!r}, not {case.step!r}")
+        _gather_alone(case)
         outcome = _take(case, attempts)
         if isinstance(outcome, Calling):
             return outcome
@@ -155,6 +157,7 @@ def _close(case: Case, calling: Calling, result: object) -> Verdict:
     def work() -> Verdict:
         if isinstance(result, Failed):
             return _failed(case, calling, result)
+        _gather_alone(case)
         calls.end(tx, calling, calls.ANSWERED, desk.now)
         outcome = calling.step.record(tx, order, result, desk.now)
         if order.cancelling and isinstance(outcome, Again | Awaiting) and _may_turn_back(case):
@@ -225,6 +228,21 @@ def gather(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
                 members[step.gathering].append(order)
     for gathering in sorted(members, key=lambda g: g.__qualname__):
         gathering(tx, members[gathering])
+
+
+def _gather_all(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
+    if not desk.isolate:
+        gather(tx, desk, group)
+        return
+    # For the sake of one order of locks. Each gathers again for itself, where it is seen whose
+    # fault it is when that raises.
+    with suppress(Exception), tx.savepoint():
+        gather(tx, desk, group)
+
+
+def _gather_alone(case: Case) -> None:
+    if case.desk.isolate:
+        gather(case.tx, case.desk, [(case.order, owed_step(case.desk.registry, case.order))])
 
 
 def _also(desk: Desk, order: Order, due: str) -> tuple[str, ...]:
