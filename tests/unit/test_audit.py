@@ -62,6 +62,11 @@ BROKEN = [
         "completed_is_paid",
         "UPDATE payments SET captured = captured - 1 WHERE order_id = :completed",
     ),
+    (
+        "completed_is_paid",  # too much is as wrong as too little
+        """UPDATE payments SET authorized = authorized + 1, captured = captured + 1
+        WHERE order_id = :completed""",
+    ),
     ("undone_owes_nothing", "UPDATE payments SET voided = 0 WHERE order_id = :sold_out"),
     ("undone_owes_nothing", "UPDATE payments SET refunded = 0 WHERE order_id = :rejected"),
     ("books_equal_provider", "UPDATE payments SET authorized = authorized + 1"),

@@ -1,0 +1,76 @@
+"""A journey of several legs: the time to pay is one, and begins anew with each leg."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from tests.goods_driver import MERCHANT, NOW_MS, Books, insert_orders
+from tests.goods_driver import order as shop_order
+
+from conveyor.messaging.order import Order
+from conveyor.messaging.outcome import Done
+from conveyor.messaging.step import Now
+from conveyor.services.bookings import granting, store
+from conveyor.services.bookings.model import HELD, Offer, Terms
+from conveyor.services.bookings.steps import Confirm, Hold
+
+TERMS = Terms(hold_seconds=900.0, wait_seconds=3600.0)
+FLIGHTS = ("UA1", "UA2", "UA3")
+APART_MS = 600_000
+
+
+class Journey:
+    """One order for a seat on each flight."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        offers = [Offer(f"flight/{name}/2026-01-01", 5, 0) for name in FLIGHTS]
+        books.run(lambda tx: granting.offer(tx, MERCHANT, offers, TERMS, NOW_MS))
+        legs = [{"flight": name, "date": "2026-01-01"} for name in FLIGHTS]
+        body = orjson.dumps({"legs": legs}).decode()
+        self.order: Order = shop_order(1)._replace(
+            raw_body=body, position=0, sequence=1, flow="travel@1"
+        )
+        books.run(lambda tx: insert_orders(tx, [self.order]))
+
+    def hold(self, leg: int, at_ms: int) -> None:
+        one = self.order._replace(stage=leg)
+        assert isinstance(self.books.run(lambda tx: Hold(TERMS).take(tx, one, Now(at_ms))), Done)
+
+    def look(self) -> list[tuple[str, int]]:
+        """Give state and end of the hold of each leg."""
+        found: Any = self.books.run(lambda tx: dict(store.bookings_of(tx, self.order.id)))
+        return [(booking.state, booking.until) for _, booking in sorted(found.items())]
+
+
+@pytest.fixture
+def journey(books: Books) -> Journey:
+    return Journey(books)
+
+
+def test_the_time_to_pay_begins_anew_for_all_legs_with_each(journey: Journey) -> None:
+    for leg in range(len(FLIGHTS)):
+        at_ms = NOW_MS + leg * APART_MS
+        journey.hold(leg, at_ms)
+        assert journey.look() == [(HELD, at_ms + 900_000)] * (leg + 1)
+
+
+def test_the_first_leg_is_still_held_when_the_last_one_is(journey: Journey) -> None:
+    for leg in range(len(FLIGHTS)):
+        at_ms = NOW_MS + leg * APART_MS
+        journey.books.run(lambda tx, at=at_ms: granting.expire(tx, TERMS, at))
+        journey.hold(leg, at_ms)
+    last = NOW_MS + 2 * APART_MS
+    assert journey.books.run(lambda tx: granting.expire(tx, TERMS, last + 899_999)) == 0
+    confirmed = journey.books.run(lambda tx: Confirm().take(tx, journey.order, Now(last)))
+    assert isinstance(confirmed, Done)
+    assert "held_again" not in confirmed.detail
+
+
+def test_all_legs_expire_together_when_nobody_pays(journey: Journey) -> None:
+    for leg in range(len(FLIGHTS)):
+        journey.hold(leg, NOW_MS + leg * APART_MS)
+    late = NOW_MS + 2 * APART_MS + 900_000
+    assert journey.books.run(lambda tx: granting.expire(tx, TERMS, late)) == len(FLIGHTS)
