@@ -174,7 +174,7 @@ def test_the_description_is_complete(server: Server) -> None:
     place_order = described["paths"]["/v1/orders"]["post"]
     example = place_order["requestBody"]["content"]["application/json"]["example"]
     assert OrderBody.model_validate(example).amount == 2354
-    assert place_order["security"] == [{"apiKey": []}]
+    assert place_order["security"] == [{"apiKey": ["place"]}]
     assert schemas["OrderBody"]["properties"]["flow"]["enum"] == ["shop"]
 
 

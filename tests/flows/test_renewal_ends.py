@@ -1,4 +1,4 @@
-"""A subscription that its customer cancelled is over: nothing brings it back, no card is charged."""
+"""What a customer cancelled is over: nothing brings it back, and no card is charged."""
 
 from __future__ import annotations
 

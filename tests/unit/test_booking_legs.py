@@ -39,6 +39,9 @@ class Journey:
         one = self.order._replace(stage=leg)
         assert isinstance(self.books.run(lambda tx: Hold(TERMS).take(tx, one, Now(at_ms))), Done)
 
+    def expire(self, at_ms: int) -> int:
+        return self.books.run(lambda tx: granting.expire(tx, TERMS, at_ms))
+
     def look(self) -> list[tuple[str, int]]:
         """Give state and end of the hold of each leg."""
         found: Any = self.books.run(lambda tx: dict(store.bookings_of(tx, self.order.id)))
@@ -60,10 +63,10 @@ def test_the_time_to_pay_begins_anew_for_all_legs_with_each(journey: Journey) ->
 def test_the_first_leg_is_still_held_when_the_last_one_is(journey: Journey) -> None:
     for leg in range(len(FLIGHTS)):
         at_ms = NOW_MS + leg * APART_MS
-        journey.books.run(lambda tx, at=at_ms: granting.expire(tx, TERMS, at))
+        assert journey.expire(at_ms) == 0
         journey.hold(leg, at_ms)
     last = NOW_MS + 2 * APART_MS
-    assert journey.books.run(lambda tx: granting.expire(tx, TERMS, last + 899_999)) == 0
+    assert journey.expire(last + 899_999) == 0
     confirmed = journey.books.run(lambda tx: Confirm().take(tx, journey.order, Now(last)))
     assert isinstance(confirmed, Done)
     assert "held_again" not in confirmed.detail
@@ -73,4 +76,4 @@ def test_all_legs_expire_together_when_nobody_pays(journey: Journey) -> None:
     for leg in range(len(FLIGHTS)):
         journey.hold(leg, NOW_MS + leg * APART_MS)
     late = NOW_MS + 2 * APART_MS + 900_000
-    assert journey.books.run(lambda tx: granting.expire(tx, TERMS, late)) == len(FLIGHTS)
+    assert journey.expire(late) == len(FLIGHTS)

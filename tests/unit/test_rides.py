@@ -6,7 +6,7 @@ from tests.goods_driver import NOW_MS, Books
 
 from conveyor.messaging.transaction import Tx
 from conveyor.services.riders import store
-from conveyor.services.riders.model import ACCEPTED, DECLINED, OPEN, Offer, Rider
+from conveyor.services.riders.model import ACCEPTED, DECLINED, OPEN, Offer, Point, Rider
 
 PLACE = (52.0, 13.0)
 
@@ -55,7 +55,7 @@ def test_a_load_is_that_of_the_merchants_own_rider(books: Books) -> None:
         made = offer("ours", "one")
         assert store.make(tx, made, NOW_MS)
         assert [_load(tx, merchant) for merchant in ("ours", "theirs")] == [1, 0]
-        assert store.move(tx, "ours", "r-1", store.Point(1.0, 2.0), NOW_MS)
+        assert store.move(tx, "ours", "r-1", Point(1.0, 2.0), NOW_MS)
         theirs = store.find(tx, "theirs", "r-1")
         assert theirs is not None
         assert (theirs.latitude, theirs.longitude) == PLACE

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
@@ -66,20 +65,22 @@ async def authorize(request: Request, *scopes: str) -> Grant:
     return grant
 
 
-def _needs(*scopes: str) -> Callable[..., Awaitable[Grant]]:
+def _key(*scopes: str) -> Any:  # noqa: ANN401 - FastAPI's
+    """Need a key with one of these scopes; OpenAPI tells them (see `documentation`)."""
+
     async def check(request: Request, _: Annotated[object, Security(_scheme)]) -> Grant:
         return await authorize(request, *scopes)
 
-    return check
+    return Security(check, scopes=scopes)
 
 
 TheApi = Annotated[Api, Depends(api_of)]
-Placer = Annotated[Grant, Depends(_needs(PLACE))]
-Reader = Annotated[Grant, Depends(_needs(READ, OPERATE))]
-Canceller = Annotated[Grant, Depends(_needs(PLACE, OPERATE))]
-Operator = Annotated[Grant, Depends(_needs(OPERATE))]
-Cook = Annotated[Grant, Depends(_needs(RESTAURANT))]
-Courier = Annotated[Grant, Depends(_needs(RIDER))]
+Placer = Annotated[Grant, _key(PLACE)]
+Reader = Annotated[Grant, _key(READ, OPERATE)]
+Canceller = Annotated[Grant, _key(PLACE, OPERATE)]
+Operator = Annotated[Grant, _key(OPERATE)]
+Cook = Annotated[Grant, _key(RESTAURANT)]
+Courier = Annotated[Grant, _key(RIDER)]
 
 
 def require_subject(grant: Grant, subject: str) -> None:

@@ -125,7 +125,18 @@ def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:
         content = described["paths"]["/v1/orders"]["post"]["requestBody"]["content"]
         refs = [{"$ref": REF.format(model=name)} for name in bodies]
         content["application/json"]["schema"] = {"anyOf": refs}
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            _offer_scopes(operation)
     return described
+
+
+def _offer_scopes(operation: dict[str, Any]) -> None:
+    """Say that one of an operation's scopes is enough: FastAPI lists them as if all were needed."""
+    needs = operation.get("security", ())
+    if needs:
+        scopes = [(name, scope) for need in needs for name in need for scope in need[name]]
+        operation["security"] = [{name: [scope]} for name, scope in scopes]
 
 
 def _narrow(schema: dict[str, Any], flows: list[str], priced: str) -> None:

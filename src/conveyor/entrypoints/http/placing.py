@@ -49,7 +49,7 @@ _EXAMPLE = {
 }
 _EXTRA = {
     **body_is(OrderBody, _EXAMPLE),
-    "security": [{BEARER: []}],
+    "security": [{BEARER: [PLACE]}],
     "parameters": [
         {
             "name": IDEMPOTENCY_KEY,
