@@ -117,6 +117,30 @@ def test_what_is_not_json_is_turned_away(reviewing: Server) -> None:
     problem_of(client.post(f"/v1/orders/{order_id}/answers/{STEP}", content=b"yes"), 400)
 
 
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ("NaN", 400),
+        ("Infinity", 400),
+        ("1" * 4_000, 400),
+        ('"a\\u0000b"', 422),
+        ("[" * 20 + "]" * 20, 422),
+    ],
+    ids=["nan", "infinity", "digits", "nul", "deep"],
+)
+def test_what_nothing_can_keep_is_turned_away_even_where_nobody_looks(
+    reviewing: Server, value: str, status: int
+) -> None:
+    client = reviewing.client_of("default")
+    order_id = place_large(client)
+    body = f'{{"approved": true, "by": "sam", "ignored": {value}}}'
+
+    answered = client.post(f"/v1/orders/{order_id}/answers/{STEP}", content=body)
+
+    problem_of(answered, status)
+    assert client.get(f"/v1/orders/{order_id}").json()["status"] == "awaiting"
+
+
 @pytest.mark.parametrize("step", ["payments.authorize", "shipping.ship", "no.such", "x"])
 def test_a_step_that_asks_nobody_takes_no_answer(reviewing: Server, step: str) -> None:
     """A carrier's confirmation is signed: no operator's key stands in for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,7 @@ from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableErr
 from conveyor.messaging.transaction import Database, Tx
 
 PATIENCE_SECONDS = 30.0
+NAME = "somebody at 1 Main Street"
 INCREMENT = (
     counters.update()
     .where(counters.c.id == sa.bindparam("b_id"))
@@ -133,6 +135,23 @@ def test_a_swallowed_error_does_not_pass_for_a_commit(place: Place) -> None:
         with pytest.raises(AbortedTransactionError):
             await database.run(work)
         assert await database.read(values) == {}
+
+    place.play(story)
+
+
+def test_an_error_says_nothing_of_the_row(place: Place) -> None:
+    """Errors are logged and kept with parked orders: names and addresses are not for either."""
+
+    def twice(tx: Tx) -> None:
+        put(tx, NAME)
+        put(tx, NAME)
+
+    async def story(database: Database) -> None:
+        with pytest.raises(sa.exc.IntegrityError) as caught:
+            await database.run(twice)
+        told = "".join(traceback.format_exception(caught.value))
+        assert "duplicate key" in told
+        assert NAME not in told
 
     place.play(story)
 

@@ -48,6 +48,7 @@ def open_engine(url: str, connections: int) -> sa.Engine:
             # One that was waiting for this change, or that a restarted server cut off, is found
             # out by its first statement and replaced: cheaper than a ping before each transaction.
             pool_pre_ping=False,
+            hide_parameters=True,  # they are people's names and addresses, and errors are logged
             isolation_level="READ COMMITTED",
             connect_args={
                 "application_name": APPLICATION_NAME,
@@ -58,6 +59,15 @@ def open_engine(url: str, connections: int) -> sa.Engine:
         )
     except ImportError as error:
         raise PostgresExtraMissingError from error
+
+    @sa.event.listens_for(engine, "handle_error")
+    def withhold(context: sa.engine.ExceptionContext) -> None:
+        # The server's DETAIL shows the row, the driver's message has it, and errors are logged.
+        original, wrapped = context.original_exception, context.sqlalchemy_exception
+        said = getattr(getattr(original, "diag", None), "message_primary", None)
+        if said and wrapped is not None:
+            original.args = (said,)
+            wrapped.args = (f"({type(original).__name__}) {said}",)
 
     @sa.event.listens_for(engine, "connect")
     def settle(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own

@@ -47,6 +47,7 @@ def _open(path: Path, pragmas: tuple[str, ...], begin: str) -> sa.Connection:
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         poolclass=sa.StaticPool,
+        hide_parameters=True,  # they are people's names and addresses, and errors are logged
         # Threads take turns: each connection is used by one at a time.
         connect_args={"check_same_thread": False, "isolation_level": None},
     )

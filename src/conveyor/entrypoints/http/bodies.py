@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import orjson
 from fastapi import Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
-from conveyor.entrypoints.http.problems import ProblemError, unreadable
+from conveyor.entrypoints.http.problems import ProblemError, invalid, unreadable
 from conveyor.services.orders.bodies import Bodies
-from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.model import OrderBody, check_storable
 
 MAX_BODY_BYTES = 1_048_576
 """As much as SQS takes in one message."""
@@ -41,6 +42,19 @@ def parse(model: type[M], body: bytes) -> M:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise unreadable(error) from None
+
+
+def read_json(field: str, raw: bytes) -> JsonValue:
+    """Read JSON that is kept as it came, also what no model looks at. Raises `ProblemError`."""
+    try:
+        value: JsonValue = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise ProblemError(400, "malformed_json", f"The body is not JSON: {error}") from None
+    try:
+        check_storable(field, value)
+    except ValueError as error:
+        raise invalid(field, str(error).removeprefix(f"{field}: ")) from None
+    return value
 
 
 def read_order(bodies: Bodies, raw: bytes) -> OrderBody:

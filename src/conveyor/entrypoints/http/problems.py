@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 PROBLEM_JSON = "application/problem+json"
 MAX_ERRORS = 50
 """Wrong fields that an answer names."""
+READING = {"GET", "HEAD"}
 RETRY_SECONDS = 5
 """When to try again after the database or the queue could not be used."""
 
@@ -139,7 +140,9 @@ async def _http(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> set[str]:
     """All methods of the path, of which Starlette names those of the first route only."""
     routes = request.app.state.routes
-    path = next(r.path for r in routes if r.path_regex.match(request.scope["path"]))
+    path = next((r.path for r in routes if r.path_regex.match(request.scope["path"])), None)
+    if path is None:  # the document, its page and their files are not among our routes
+        return READING
     return {method for route in routes if route.path == path for method in route.methods}
 
 

@@ -8,7 +8,7 @@ idempotency key.
 from __future__ import annotations
 
 from collections import Counter
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -67,7 +67,12 @@ def read_intake(
 
 def to_minor_units(amount: Decimal, currency: str) -> int:
     """100 USD is 10000. Raises ValueError when the currency has no such small unit."""
-    minor = amount.scaleb(MINOR_DIGITS.get(currency, 2))
-    if minor != minor.to_integral_value():
+    with localcontext() as context:
+        context.traps[Inexact] = True  # else what is far too small would be rounded to nothing
+        try:
+            minor = amount.scaleb(MINOR_DIGITS.get(currency, 2))
+        except Inexact:
+            minor = Decimal("NaN")
+    if minor.is_nan() or minor != minor.to_integral_value():
         raise ValueError(f"total: {amount} {currency} has too many decimal places")
     return int(minor)

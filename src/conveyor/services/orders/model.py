@@ -22,10 +22,12 @@ MAX_UNIT_PRICE = 10**12  # minor units
 MAX_TOTAL = 10**15  # minor units
 MAX_METADATA_ENTRIES = 50
 MAX_METADATA_DEPTH = 8
+CARD_DIGITS = range(12, 20)
 MAX_METADATA_INTEGER = 2**63 - 1  # what every reader of JSON in a language with 64 bits can take
 
-# Without control characters: PostgreSQL cannot store NUL, and no terminal should see the rest.
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+# Without control characters: PostgreSQL cannot store NUL, and no terminal should see the rest; nor
+# those that turn the direction of a line around, which make it read as what it is not.
+PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)]
@@ -69,6 +71,13 @@ class Payment(_Strict):
 
     method: Word
 
+    @field_validator("method")
+    @classmethod
+    def _no_card(cls, value: str) -> str:
+        if _is_card_number(value):
+            raise ValueError("payment.method: is a card number: give the provider's token for it")
+        return value
+
 
 class Shipping(_Strict):
     """Where it goes."""
@@ -101,7 +110,7 @@ class OrderBody(_Strict):
     @field_validator("metadata")
     @classmethod
     def _storable(cls, value: dict[str, Any]) -> dict[str, Any]:
-        _check_metadata(value, 1)
+        check_storable("metadata", value)
         return value
 
     @model_validator(mode="after")
@@ -129,19 +138,29 @@ class OrderBody(_Strict):
         return self.total
 
 
-def _check_metadata(value: object, depth: int) -> None:
+def _is_card_number(text: str) -> bool:
+    """Whether the digits pass the check that all card numbers pass (ISO/IEC 7812-1, annex B)."""
+    digits = text.replace(" ", "").replace("-", "")
+    if not (digits.isascii() and digits.isdigit() and len(digits) in CARD_DIGITS):
+        return False
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+
+
+def check_storable(name: str, value: object, depth: int = 1) -> None:
+    """Raise ValueError for JSON that a database, or a reader in another language, cannot take."""
     if depth > MAX_METADATA_DEPTH:
-        raise ValueError(f"metadata: is nested more than {MAX_METADATA_DEPTH} deep")
+        raise ValueError(f"{name}: is nested more than {MAX_METADATA_DEPTH} deep")
     if isinstance(value, str) and "\x00" in value:
-        raise ValueError("metadata: a text contains the character NUL")
+        raise ValueError(f"{name}: a text contains the character NUL")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("metadata: a number is too large")
+        raise ValueError(f"{name}: a number is too large")
     if isinstance(value, int) and abs(value) > MAX_METADATA_INTEGER:
-        raise ValueError(f"metadata: an integer is beyond {MAX_METADATA_INTEGER}")
+        raise ValueError(f"{name}: an integer is beyond {MAX_METADATA_INTEGER}")
     if isinstance(value, dict):
         for key, inner in value.items():
-            _check_metadata(key, depth)
-            _check_metadata(inner, depth + 1)
+            check_storable(name, key, depth)
+            check_storable(name, inner, depth + 1)
     elif isinstance(value, list):
         for inner in value:
-            _check_metadata(inner, depth + 1)
+            check_storable(name, inner, depth + 1)
