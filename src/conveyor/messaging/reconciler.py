@@ -2,7 +2,8 @@
 
 The order row says what token it is owed and by when that should have moved it. What is overdue
 and has no row in the outbox is owed a message that is lost, or waits in a long queue; the queue's
-depth tells which. Sending it once too often is harmless: the version fences it.
+depth tells which. Sending it once too often is harmless: the version fences it. So is overdue what
+a clock that was wrong expects at a time that nothing can have set (see `ahead`).
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from conveyor.messaging import ahead, outbox, timeline
 from conveyor.messaging import order as status
-from conveyor.messaging import outbox, timeline
 from conveyor.messaging.engine import Engine
-from conveyor.messaging.handling import owed_step
 from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed, wait_for_stop
-from conveyor.messaging.routing_slip import service_of
+from conveyor.messaging.routing_slip import Place, owed, service_of
 from conveyor.messaging.tables import orders
 from conveyor.messaging.tables import outbox as outbox_table
 from conveyor.messaging.transaction import Tx
@@ -33,25 +34,52 @@ OVERDUE_MS = 10_000
 # A queue that is never empty could hide a lost message for ever: past this age it is sent again.
 LOST_MS = 300_000
 PAGE_ROWS = 500
+RECALL_ROUNDS = 6
+"""Every so many rounds, what the outbox holds is looked through for what lies too far ahead."""
 
-_OVERDUE = (
-    sa.select(orders)
-    .outerjoin(outbox_table, outbox_table.c.order_id == orders.c.id)
-    .where(
-        orders.c.settled_at.is_(None),
-        orders.c.status.in_([status.PROCESSING, status.COMPENSATING, status.AWAITING]),
+_place = (orders.c.flow, orders.c.position, orders.c.ending)
+_standing = (
+    orders.c.settled_at.is_(None),
+    orders.c.status.in_([status.PROCESSING, status.COMPENSATING, status.AWAITING]),
+    sa.or_(
         orders.c.expected_at < sa.bindparam("before"),
-        outbox_table.c.order_id.is_(None),
+        orders.c.expected_at > sa.bindparam("ahead"),
+    ),
+    outbox_table.c.order_id.is_(None),
+)
+_and_owed = orders.outerjoin(outbox_table, outbox_table.c.order_id == orders.c.id)
+# Where orders stand, and how many: these rows are few, however many orders there are.
+_STANDING = (
+    sa.select(*_place, sa.func.count()).select_from(_and_owed).where(*_standing).group_by(*_place)
+)
+_PAGE = (
+    sa.select(orders)
+    .select_from(_and_owed)
+    .where(
+        *_standing,
+        orders.c.flow == sa.bindparam("of_flow"),
+        orders.c.position == sa.bindparam("of_position"),
+        orders.c.ending == sa.bindparam("of_ending"),
     )
     .order_by(orders.c.expected_at, orders.c.sequence)
-    .limit(PAGE_ROWS)
+    .limit(sa.bindparam("most"))
+    .with_for_update(of=orders, skip_locked=True)
 )
-_LOCK_OVERDUE = _OVERDUE.with_for_update(of=orders, skip_locked=True)
 _EXPECT = (
     sa.update(orders)
     .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
     .values(expected_at=sa.bindparam("b_expected_at"))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """So many orders stand at this step of this flow, overdue."""
+
+    flow: str
+    place: Place
+    step: str
+    count: int
 
 
 class Reconciler:
@@ -60,53 +88,81 @@ class Reconciler:
     def __init__(self, engine: Engine) -> None:
         """Nothing is started; see `run`."""
         self._engine = engine
+        # A message rests in its queue no longer than this, so nothing is expected later.
+        self._ahead_ms = round(engine.retries.cap_seconds * 1000) + ahead.SLACK_MS
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every `RECONCILE_SECONDS`, until told to stop."""
+        rounds = 0
         while not stop.is_set():
             try:
-                while await self.reconcile_once() >= PAGE_ROWS and not stop.is_set():
-                    pass
+                await self.reconcile_once()
+                if rounds % RECALL_ROUNDS == 0:
+                    await ahead.recall_all(self._engine)
             except Exception:
                 log.exception("reconciling failed; it is tried again")
+            rounds += 1
             await wait_for_stop(stop, RECONCILE_SECONDS)
 
     async def reconcile_once(self) -> int:
-        """Send what is lost, one page of it; gives how many tokens were sent again."""
+        """Send whatever is lost, page by page; gives how many tokens were sent again."""
+        now = self._engine.ambient.now_ms()
+        found = await self._engine.database.read(lambda tx: list(self._standing(tx, now)))
+        by_queue: dict[str, list[Standing]] = defaultdict(list)
+        for standing in found:
+            by_queue[service_of(standing.step)].append(standing)
+        return sum([await self._resend(name, here, now) for name, here in by_queue.items()])
+
+    def _standing(self, tx: Tx, now: int) -> Iterator[Standing]:
+        for flow, position, ending, count in tx.execute(_STANDING, self._bounds(now - OVERDUE_MS)):
+            # Where a flow is not installed, nobody here knows what its orders are owed.
+            if installed := self._engine.registry.flows.get(flow):
+                place = Place(position, ending)
+                yield Standing(flow, place, owed(installed, place), count)
+
+    async def _resend(self, queue: str, here: Sequence[Standing], now: int) -> int:
+        overdue = sum(standing.count for standing in here)
+        missing = overdue - (await self._engine.queues.queue(queue).depth()).total
+        # Which of them are missing nobody knows: of a few, all are sent again.
+        most = max(missing, min(overdue, PAGE_ROWS)) if missing > 0 else 0
+        sent = 0
+        for standing in here:
+            sent += await self._pages(standing, now - OVERDUE_MS, most - sent)
+        for standing in here:
+            sent += await self._pages(standing, now - LOST_MS, standing.count)
+        return sent
+
+    async def _pages(self, standing: Standing, before: int, most: int) -> int:
+        """Send up to `most` tokens again of what should have moved `before`, the oldest first."""
+        sent = 0
+        while sent < most:
+            room = min(PAGE_ROWS, most - sent)
+            page = await self._page(standing, before, room)
+            sent += page
+            if page < room:
+                break
+        return sent
+
+    async def _page(self, standing: Standing, before: int, most: int) -> int:
         engine = self._engine
-        now = engine.ambient.now_ms()
-        overdue = await engine.database.read(lambda tx: self._overdue(tx, now))
-        by_queue: dict[str, list[Order]] = defaultdict(list)
-        for order in overdue:
-            by_queue[service_of(owed_step(self._engine.registry, order))].append(order)
-        lost: list[str] = []
-        for name, waiting in by_queue.items():
-            depth = (await engine.queues.queue(name).depth()).total
-            lost += [
-                order.id
-                for order in waiting
-                if depth < len(waiting) or order.expected_at < now - LOST_MS
-            ]
-        if not lost:
-            return 0
-        resent = await engine.database.run(lambda tx: self._owe_again(tx, set(lost), now))
+        resent = await engine.database.run(
+            lambda tx: self._owe_again(tx, standing, self._bounds(before) | {"most": most})
+        )
         await engine.relay.send(resent)
         for row in resent:
             engine.tally["resent", row.queue] += 1
         return len(resent)
 
-    def _overdue(self, tx: Tx, now: int) -> list[Order]:
-        rows = tx.execute(_OVERDUE, {"before": now - OVERDUE_MS})
-        found = (Order(*row) for row in rows)
-        return [order for order in found if order.flow in self._engine.registry.flows]
+    def _bounds(self, before: int) -> dict[str, int]:
+        return {"before": before, "ahead": self._engine.ambient.now_ms() + self._ahead_ms}
 
-    def _owe_again(self, tx: Tx, lost: set[str], now: int) -> Sequence[Owed]:
-        rows = tx.execute(_LOCK_OVERDUE, {"before": now - OVERDUE_MS})
+    def _owe_again(self, tx: Tx, standing: Standing, bounds: dict[str, int]) -> list[Owed]:
+        place, step = standing.place, standing.step
+        of_place = {"of_flow": standing.flow, "of_position": place.position}
+        rows = tx.execute(_PAGE, bounds | of_place | {"of_ending": place.ending})
+        now = self._engine.ambient.now_ms()
         resent = []
-        for order in (Order(*row) for row in rows):
-            if order.id not in lost:
-                continue
-            step = owed_step(self._engine.registry, order)
+        for order in [Order(*row) for row in rows]:
             turn = Turn(order.group_key, order.sequence)
             token = Owed(order.id, order.version, service_of(step), step, turn, now)
             outbox.put(tx, token)
