@@ -37,6 +37,17 @@ def test_orders_are_listed_newest_first_and_page_by_page(server: Server) -> None
     assert seen == sorted(placed, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/v1/orders", "referense"), ("/v1/stock", "q"), ("/v1/summary", "limit")],
+)
+def test_a_misspelt_parameter_is_not_passed_over(server: Server, path: str, name: str) -> None:
+    """It would be answered with everything, as if it had matched."""
+    answer = server.client().get(path, params={name: "x"})
+
+    assert fields_of(answer) == {name}
+
+
 def test_orders_are_found_by_status_and_flow(server: Server) -> None:
     client = server.client_of("filters")
     refused, completed = place(client, paid_by("card_declined")), place(client)

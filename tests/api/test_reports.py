@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Callable
 
@@ -200,6 +202,27 @@ def test_paths_and_methods_that_are_not_there_are_problems_too(
     answer = server.client("").request(method, path)
     problem_of(answer, status)
     assert ("allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/orders", "/docs", "/nowhere"])
+def test_no_answer_is_kept_by_a_cache_or_taken_for_something_else(
+    server: Server, path: str
+) -> None:
+    headers = server.client("").get(path).headers
+
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_runs_no_script_but_its_own(server: Server) -> None:
+    answer = server.client("").get("/docs")
+    policy = answer.headers["content-security-policy"]
+
+    inline = re.search(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    assert inline
+    digest = base64.b64encode(hashlib.sha256(inline[1].encode()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none';")
 
 
 def _metrics(server: Server) -> dict[tuple[str, str], float]:

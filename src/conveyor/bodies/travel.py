@@ -16,6 +16,7 @@ from pydantic import (
 
 from conveyor.services.orders.model import (
     MAX_TOTAL,
+    UNPRINTABLE,
     WHOLE,
     Item,
     OrderBody,
@@ -28,7 +29,7 @@ MAX_LEGS = 20
 MAX_NIGHTS = 30
 MAX_NAME_CHARACTERS = 60
 # A name is part of a URL's path, and of a message group.
-NAME = r"^[^\x00-\x1f\x7f/]+$"
+NAME = f"^[^{UNPRINTABLE}/]+$"
 _MONTHS = (
     "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])",
     "(0[469]|11)-(0[1-9]|[12][0-9]|30)",

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from conveyor.entrypoints.cli.options import json_option, reaching, run
-from conveyor.entrypoints.cli.output import emit
+from conveyor.entrypoints.cli.output import emit, say
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
@@ -26,7 +26,7 @@ def answer(order: str, step: str, answer: str, reach: Reach, *, as_json: bool) -
     JSON is an object of what the step takes, as in '{"approved": true, "by": "sam"}'.
     """
     taken = run(_answer(reach, order, step, answer))
-    emit(taken, as_json=as_json, show=lambda _: click.echo("The answer is taken."))
+    emit(taken, as_json=as_json, show=lambda _: say("The answer is taken."))
 
 
 async def _answer(reach: Reach, order: str, step: str, answer: str) -> Any:  # noqa: ANN401 - JSON

@@ -9,7 +9,7 @@ import click
 
 from conveyor.entrypoints.cli.errors import PROBLEM
 from conveyor.entrypoints.cli.options import json_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, money, table
+from conveyor.entrypoints.cli.output import emit, money, say, table
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
@@ -52,13 +52,13 @@ def show_audit(report: Mapping[str, Any]) -> None:
     table(("", "invariant", "checked", "violations"), rows, right=("", "checked", "violations"))
     for check in report["checks"]:
         for line in _figures(check["figures"]):
-            click.echo(f"  {line}")
+            say(f"  {line}")
     for check in report["checks"]:
         if check["violations"]:
-            click.echo(f"  {check['name']}: {', '.join(check['examples'])}")
+            say(f"  {check['name']}: {', '.join(check['examples'])}")
     orders, violations = report["orders"], report["violations"]
     said = "every invariant holds" if report["clean"] else f"{violations:,} violations"
-    click.echo(f"{orders:,} orders: {said}.")
+    say(f"{orders:,} orders: {said}.")
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, table
+from conveyor.entrypoints.cli.output import emit, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def import_(file: TextIO, overbooking: int, reach: Reach, *, as_json: bool) -> N
     ]
     count = run(_import(reach, rows))
     said = f"{count:,} flights and hotel nights can be booked."
-    emit({"resources": count}, as_json=as_json, show=lambda _: click.echo(said))
+    emit({"resources": count}, as_json=as_json, show=lambda _: say(said))
 
 
 @bookings.command("list")
@@ -83,4 +83,4 @@ def _show(found: Iterable[Mapping[str, Any]]) -> None:
     if rows:
         table(("resource", "date", *columns), rows, right=columns)
     else:
-        click.echo("Nothing can be booked: `conveyor bookings import FILE`.")
+        say("Nothing can be booked: `conveyor bookings import FILE`.")

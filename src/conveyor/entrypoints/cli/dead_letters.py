@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, money, table
+from conveyor.entrypoints.cli.output import emit, money, say, table
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
@@ -89,7 +89,7 @@ async def _post(reach: Reach, path: str, body: Mapping[str, str] | None) -> Any:
 
 def _show_list(found: Mapping[str, Any]) -> None:
     if not found["orders"] and not found["messages"]:
-        click.echo("Nothing waits for an operator.")
+        say("Nothing waits for an operator.")
     if found["orders"]:
         rows = [
             (
@@ -124,11 +124,11 @@ def _show(letter: Mapping[str, Any]) -> None:
     ]
     table(("", ""), rows)
     if letter.get("owed"):
-        click.echo(f"Its customer is still to get back {_owed(letter)}.")
+        say(f"Its customer is still to get back {_owed(letter)}.")
     if letter.get("traceback"):
-        click.echo(letter["traceback"])
+        say(letter["traceback"])
 
 
 def _show_decided(decided: Mapping[str, Any]) -> None:
     steps = f"; still to run: {', '.join(decided['steps'])}" if decided["steps"] else ""
-    click.echo(f"{decided['kind'].capitalize()} {decided['id']} is {decided['did']}{steps}.")
+    say(f"{decided['kind'].capitalize()} {decided['id']} is {decided['did']}{steps}.")

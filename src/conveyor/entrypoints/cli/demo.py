@@ -16,7 +16,7 @@ from conveyor.entrypoints.cli.audit import show_audit
 from conveyor.entrypoints.cli.board import showing_board
 from conveyor.entrypoints.cli.errors import PROBLEM, MisuseError
 from conveyor.entrypoints.cli.options import host_option, json_option, port_option, run
-from conveyor.entrypoints.cli.output import emit, money, note, program, table
+from conveyor.entrypoints.cli.output import emit, money, note, program, say, table
 
 if TYPE_CHECKING:
     from conveyor.app.composition import App
@@ -158,15 +158,15 @@ def _show(result: Result, directory: Path) -> None:
     table(columns, rows, right=columns[1:])
     for name, flow in result.flows.items():
         for reason, count in Counter(flow["refused_because"]).most_common(MAX_REASONS):
-            click.echo(f"  {name}: {count:,} refused: {reason}")
-    click.echo(f"  All of it took {result.seconds:.1f} s.")
-    click.echo(f"\nEverything is in {directory}. Try next:\n")
+            say(f"  {name}: {count:,} refused: {reason}")
+    say(f"  All of it took {result.seconds:.1f} s.")
+    say(f"\nEverything is in {directory}. Try next:\n")
     conveyor, data = program(), f"--data {directory}"
     for order_id, why in result.worth_a_look.items():
-        click.echo(f"  {conveyor} explain {order_id} {data}    # {why}")
-    click.echo(f"  {conveyor} dead-letters list {data}    # what waits for an operator")
-    click.echo(f"  {_resume(directory)}    # again: nothing is placed twice")
-    click.echo(f"  {conveyor} up {data}    # leave it running, and place orders of your own")
+        say(f"  {conveyor} explain {order_id} {data}    # {why}")
+    say(f"  {conveyor} dead-letters list {data}    # what waits for an operator")
+    say(f"  {_resume(directory)}    # again: nothing is placed twice")
+    say(f"  {conveyor} up {data}    # leave it running, and place orders of your own")
 
 
 def _resume(directory: Path) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conveyor.entrypoints.cli.options import json_option, reaching, run
-from conveyor.entrypoints.cli.output import emit
+from conveyor.entrypoints.cli.output import emit, say
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
@@ -24,7 +24,7 @@ def explain(order: str, reach: Reach, *, as_json: bool) -> None:
     can be done about it.
     """
     story = run(_explain(reach, order))
-    emit(story, as_json=as_json, show=lambda story: click.echo("\n".join(story["sentences"])))
+    emit(story, as_json=as_json, show=lambda story: say("\n".join(story["sentences"])))
 
 
 async def _explain(reach: Reach, order: str) -> Any:  # noqa: ANN401 - JSON

@@ -10,7 +10,7 @@ import click
 import orjson
 
 from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, table
+from conveyor.entrypoints.cli.output import emit, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def list_riders(limit: int, reach: Reach, *, as_json: bool) -> None:
 def _import(reach: Reach, path: str, file: TextIO, *, as_json: bool) -> None:
     rows = list(_rows(file))
     count = run(_put_all(reach, path, rows))
-    emit({"set": count}, as_json=as_json, show=lambda _: click.echo(f"{count:,} are set."))
+    emit({"set": count}, as_json=as_json, show=lambda _: say(f"{count:,} are set."))
 
 
 def _rows(file: TextIO) -> Iterable[dict[str, Any]]:
@@ -110,7 +110,7 @@ def _show_restaurants(found: Iterable[Mapping[str, Any]]) -> None:
     if rows:
         table(("restaurant", "place", "now", "prepares", "simulated"), rows)
     else:
-        click.echo("No restaurants: `conveyor restaurants import FILE`.")
+        say("No restaurants: `conveyor restaurants import FILE`.")
 
 
 def _show_riders(found: Iterable[Mapping[str, Any]]) -> None:
@@ -128,4 +128,4 @@ def _show_riders(found: Iterable[Mapping[str, Any]]) -> None:
     if rows:
         table(("rider", "place", "shift until", "carries", "heard", "simulated"), rows)
     else:
-        click.echo("No riders: `conveyor riders import FILE`.")
+        say("No riders: `conveyor riders import FILE`.")

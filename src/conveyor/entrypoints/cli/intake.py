@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from conveyor.entrypoints.cli.options import json_option, reaching, run
-from conveyor.entrypoints.cli.output import emit
+from conveyor.entrypoints.cli.output import emit, say
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
@@ -31,7 +31,7 @@ def send(file: BinaryIO, reach: Reach, *, as_json: bool) -> None:
     """
     bodies = [line for line in file.read().splitlines() if line.strip()]
     sent = run(_send(reach, bodies))
-    emit({"sent": sent}, as_json=as_json, show=lambda _: click.echo(f"{sent:,} messages sent."))
+    emit({"sent": sent}, as_json=as_json, show=lambda _: say(f"{sent:,} messages sent."))
 
 
 async def _send(reach: Reach, bodies: list[bytes]) -> Any:  # noqa: ANN401 - JSON

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conveyor.entrypoints.cli.options import json_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, note, table
+from conveyor.entrypoints.cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
@@ -61,7 +61,7 @@ def list_(reach: Reach, *, as_json: bool) -> None:
 def revoke(key_id: str, reach: Reach, *, as_json: bool) -> None:
     """Revoke a key by its id; it stops working within seconds."""
     run(_revoke(reach, key_id))
-    emit({"revoked": key_id}, as_json=as_json, show=lambda _: click.echo("Revoked."))
+    emit({"revoked": key_id}, as_json=as_json, show=lambda _: say("Revoked."))
 
 
 async def _create(reach: Reach, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
@@ -81,7 +81,7 @@ async def _revoke(reach: Reach, key_id: str) -> None:
 
 def _show_new(key: Mapping[str, Any]) -> None:
     note(f"Key {key['id']} of {key['merchant']}: {', '.join(key['scopes'])}. Shown this once:")
-    click.echo(key["key"])
+    say(key["key"])
 
 
 def _show(found: Iterable[Mapping[str, Any]]) -> None:

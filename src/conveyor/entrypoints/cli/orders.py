@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, money, table
+from conveyor.entrypoints.cli.output import emit, money, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ COLUMNS = ("order", "reference", "status", "step", "total", "reason")
 def place(file: BinaryIO, key: str, reach: Reach, *, as_json: bool) -> None:
     """Place the order in FILE (JSON); - reads standard input."""
     placed = run(_call(reach, "POST", "/v1/orders", file.read(), key=key, moves=True))
-    emit(placed, as_json=as_json, show=lambda order: click.echo(order["id"]))
+    emit(placed, as_json=as_json, show=lambda order: say(order["id"]))
 
 
 @click.group()
@@ -77,7 +77,7 @@ def cancel(order: str, reason: str, reach: Reach, *, as_json: bool) -> None:
     """Cancel an order, and say what happens to the money; exit code 1 when it is too late."""
     path = f"/v1/orders/{order}/cancel"
     answer = run(_call(reach, "POST", path, {"reason": reason}, moves=True))
-    emit(answer, as_json=as_json, show=lambda answer: click.echo(_cancelled(answer)))
+    emit(answer, as_json=as_json, show=lambda answer: say(_cancelled(answer)))
 
 
 @orders.command()
@@ -131,7 +131,7 @@ def _tell(order: Mapping[str, Any], *, as_json: bool) -> None:
         return
     where = f" {order['step']}" if order["step"] else ""
     because = f": {order['reason']}" if order["reason"] else ""
-    click.echo(f"{order['updated_at']}  {order['id']}  {order['status']}{where}{because}")
+    say(f"{order['updated_at']}  {order['id']}  {order['status']}{where}{because}")
 
 
 def _show_list(found: Iterable[Mapping[str, Any]]) -> None:
@@ -149,7 +149,7 @@ def _show_list(found: Iterable[Mapping[str, Any]]) -> None:
     if rows:
         table(COLUMNS, rows, right=("total",))
     else:
-        click.echo("No orders.")
+        say("No orders.")
 
 
 def _show_order(order: Mapping[str, Any]) -> None:

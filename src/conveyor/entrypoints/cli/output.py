@@ -11,6 +11,8 @@ from typing import Any
 import click
 import orjson
 
+from conveyor.messaging.printable import printable
+
 
 def emit(value: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:  # noqa: ANN401 - JSON
     """Print a result: as one JSON object or list, or as `show` does it for people."""
@@ -20,9 +22,14 @@ def emit(value: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:  # 
         show(value)
 
 
+def say(text: str) -> None:
+    """Print a line, or several, of a result for people."""
+    click.echo(printable(text))
+
+
 def note(text: str) -> None:
     """Say something beside the result."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def table(
@@ -39,7 +46,7 @@ def table(
         side = "right" if column in right else "left"
         shown.add_column(column, justify=side, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        shown.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
     width = None if sys.stdout.isatty() else WIDE_COLUMNS
     Console(width=width, highlight=False, soft_wrap=False).print(shown)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, money, note, table
+from conveyor.entrypoints.cli.output import emit, money, note, say, table
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
@@ -119,36 +119,36 @@ def _amounts(amounts: Mapping[str, int]) -> str:
 
 def _show_due(found: Mapping[str, Any]) -> None:
     if not found["due"]:
-        click.echo("Nothing is due.")
+        say("Nothing is due.")
         return
-    click.echo(f"{found['due']:,} are due: {_amounts(found['amounts'])}.")
+    say(f"{found['due']:,} are due: {_amounts(found['amounts'])}.")
     rows = [(one["id"], one["customer"], one["plan"], one["due_at"]) for one in found["first"]]
     table(("subscription", "customer", "plan", "due since"), rows)
 
 
 def _show_run(done: Mapping[str, Any]) -> None:
     if done["due"] is not None:
-        click.echo(f"{done['due']:,} would be started.")
+        say(f"{done['due']:,} would be started.")
     else:
         ended = f", {done['ended']:,} ended with their period" if done["ended"] else ""
-        click.echo(f"{done['started']:,} renewals are started{ended}.")
+        say(f"{done['started']:,} renewals are started{ended}.")
     if done["paused"]:
-        click.echo("Renewals are paused: `conveyor renewals resume`.")
+        say("Renewals are paused: `conveyor renewals resume`.")
 
 
 def _show_control(decided: Mapping[str, Any]) -> None:
     if decided["paused"]:
-        click.echo("Renewals are paused.")
+        say("Renewals are paused.")
         return
     which = "All" if decided["per_cent"] == 100 else f"The first {decided['per_cent']:g} per cent"  # noqa: PLR2004
     pace = decided["per_second"]
-    click.echo(f"{which} are renewed{f', at most {pace:g} a second' if pace else ''}.")
+    say(f"{which} are renewed{f', at most {pace:g} a second' if pace else ''}.")
 
 
 def _show_status(found: Mapping[str, Any]) -> None:
     _show_control(found)
     amounts = f": {_amounts(found['amounts'])}" if found["due"] else ""
-    click.echo(f"{found['due']:,} are due{amounts}.")
+    say(f"{found['due']:,} are due{amounts}.")
     for what in ("subscriptions", "renewals"):
         counts = (f"{count:,} {name.replace('_', ' ')}" for name, count in found[what].items())
-        click.echo(f"{what.capitalize()}: {', '.join(counts) or 'none'}.")
+        say(f"{what.capitalize()}: {', '.join(counts) or 'none'}.")

@@ -15,6 +15,7 @@ from conveyor.entrypoints.cli.options import (
     port_option,
     run,
 )
+from conveyor.entrypoints.cli.output import note
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.process import Ready
@@ -99,6 +100,6 @@ def _announce(ready: Ready, *, as_json: bool) -> None:
         return
     where = f" at {ready.url} (documentation at {ready.url}/docs)" if ready.url else ""
     if ready.first_key:
-        click.echo(f"Your API key, shown this once: {ready.first_key}", err=True)
+        note(f"Your API key, shown this once: {ready.first_key}")
     what = ", ".join(ready.services) or "the API alone"
-    click.echo(f"Conveyor is ready{where}: {what}. Ctrl-C stops it.", err=True)
+    note(f"Conveyor is ready{where}: {what}. Ctrl-C stops it.")

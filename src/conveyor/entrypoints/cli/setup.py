@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from conveyor.entrypoints.cli.options import data_option, json_option, run
-from conveyor.entrypoints.cli.output import emit
+from conveyor.entrypoints.cli.output import emit, say
 
 
 @click.command()
@@ -20,7 +20,7 @@ def migrate(data: Path, *, as_json: bool) -> None:
     """
     applied = run(_migrate(data))
     said = f"Applied: {', '.join(applied)}." if applied else "The database is up to date."
-    emit({"applied": applied}, as_json=as_json, show=lambda _: click.echo(said))
+    emit({"applied": applied}, as_json=as_json, show=lambda _: say(said))
 
 
 @click.group()
@@ -38,7 +38,7 @@ def provision(data: Path, *, as_json: bool) -> None:
     """
     created = run(_provision(data))
     said = f"Created: {', '.join(created)}." if created else "All queues are there."
-    emit({"created": created}, as_json=as_json, show=lambda _: click.echo(said))
+    emit({"created": created}, as_json=as_json, show=lambda _: say(said))
 
 
 async def _migrate(data: Path) -> list[str]:

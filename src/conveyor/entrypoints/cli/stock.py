@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 
 from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, table
+from conveyor.entrypoints.cli.output import emit, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def import_(file: TextIO, reach: Reach, *, as_json: bool) -> None:
 
     rows = [{"sku": sku, "available": units} for sku, units in read_stock_file(file)]
     skus = run(_import(reach, rows))
-    emit({"skus": skus}, as_json=as_json, show=lambda _: click.echo(f"{skus:,} SKUs are set."))
+    emit({"skus": skus}, as_json=as_json, show=lambda _: say(f"{skus:,} SKUs are set."))
 
 
 @stock.command("list")
@@ -77,4 +77,4 @@ def _show(levels: Iterable[Mapping[str, Any]]) -> None:
     if rows:
         table(("SKU", *columns), rows, right=columns)
     else:
-        click.echo("No stock: `conveyor stock set SKU QUANTITY`.")
+        say("No stock: `conveyor stock set SKU QUANTITY`.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, money, table
+from conveyor.entrypoints.cli.output import emit, money, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def import_(file: TextIO, reach: Reach, *, as_json: bool) -> None:
     emit(
         done,
         as_json=as_json,
-        show=lambda done: click.echo(
+        show=lambda done: say(
             f"{done['added']:,} begun, {done['there_before']:,} were there before."
         ),
     )
@@ -206,7 +206,7 @@ def _show_plans(found: Iterable[Mapping[str, Any]]) -> None:
     if rows:
         table(columns, rows, right=("price", "months", "trial days", "grace days"))
     else:
-        click.echo("No plans: `conveyor plans set PLAN PRICE CURRENCY`.")
+        say("No plans: `conveyor plans set PLAN PRICE CURRENCY`.")
 
 
 def _show(found: Iterable[Mapping[str, Any]]) -> None:
@@ -225,7 +225,7 @@ def _show(found: Iterable[Mapping[str, Any]]) -> None:
     if rows:
         table(("subscription", "customer", "plan", "card", "status", "access", "paid until"), rows)
     else:
-        click.echo("No subscriptions.")
+        say("No subscriptions.")
 
 
 def _status(one: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from conveyor.app.composition import App
@@ -26,8 +26,9 @@ from conveyor.entrypoints.http import (
     stock,
     subscriptions,
 )
-from conveyor.entrypoints.http.context import Api
+from conveyor.entrypoints.http.context import Api, known_query
 from conveyor.entrypoints.http.documentation import add_docs, describe
+from conveyor.entrypoints.http.headers import AnswerHeaders
 from conveyor.entrypoints.http.placing import add_placing
 from conveyor.entrypoints.http.problems import HANDLERS
 from conveyor.services.access.access import Access
@@ -71,12 +72,13 @@ def create_http(
         redirect_slashes=False,
         exception_handlers=HANDLERS,
     )
+    http.add_middleware(AnswerHeaders)
     engine = app.engine
     access = Access(engine.database, engine.ambient, local)
     http.state.api = Api(app, access, Summaries(engine.database, engine.ambient), token)
     add_placing(http)
     for module in ROUTERS:
-        http.include_router(module.router)
+        http.include_router(module.router, dependencies=[Depends(known_query)])
     add_docs(http)
     routers = (http.router, *(module.router for module in ROUTERS))
     http.state.routes = [

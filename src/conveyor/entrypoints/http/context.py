@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
-from conveyor.entrypoints.http.problems import ProblemError
+from conveyor.entrypoints.http.problems import ProblemError, invalid
 from conveyor.services.access.access import Access
 from conveyor.services.access.model import (
     OPERATE,
@@ -81,6 +83,26 @@ Canceller = Annotated[Grant, _key(PLACE, OPERATE)]
 Operator = Annotated[Grant, _key(OPERATE)]
 Cook = Annotated[Grant, _key(RESTAURANT)]
 Courier = Annotated[Grant, _key(RIDER)]
+
+
+async def known_query(request: Request) -> None:
+    """Raise `ProblemError` for a parameter that the operation does not have.
+
+    One that is misspelt would else be answered as if it had not been there: with everything.
+    """
+    if not request.query_params:
+        return
+    takes = set(_query_of(request.scope["route"].dependant))
+    for name in request.query_params:
+        if name not in takes:
+            known = f"one of {', '.join(sorted(takes))}" if takes else "none"
+            raise invalid(name, f"is no parameter of this operation, which takes {known}")
+
+
+def _query_of(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for further in dependant.dependencies:
+        yield from _query_of(further)
 
 
 def require_subject(grant: Grant, subject: str) -> None:

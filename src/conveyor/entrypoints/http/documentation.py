@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 from conveyor.app.installation import Installation
 from conveyor.entrypoints.http.dead_letter_schemas import ReasonBody
 from conveyor.entrypoints.http.food_schemas import BODIES as FOOD_BODIES
+from conveyor.entrypoints.http.headers import page_policy
 from conveyor.entrypoints.http.key_schemas import KeyBody
 from conveyor.entrypoints.http.problems import Problem
 from conveyor.entrypoints.http.resource_schemas import BODIES as RESOURCE_BODIES
@@ -92,7 +93,7 @@ def add_docs(http: FastAPI) -> None:
 
     @http.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url="/openapi.json",
             title=f"{http.title} API",
             swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
@@ -100,6 +101,8 @@ def add_docs(http: FastAPI) -> None:
             swagger_favicon_url=f"{ASSETS}/favicon.png",
             swagger_ui_parameters={"validatorUrl": None},  # which would ask a server elsewhere
         )
+        page.headers["content-security-policy"] = page_policy(bytes(page.body).decode())
+        return page
 
 
 def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.printable import CONTROL, UNPRINTABLE
 from conveyor.services.bookings.model import (
     FLIGHT,
     HOTEL,
@@ -27,8 +28,7 @@ MAX_NAME_CHARACTERS = 60
 MAX_DESCRIPTION_CHARACTERS = 200
 OVERBOOKING = "overbooking"
 DATE = "date"
-_NAME = re.compile(r"[^\x00-\x1f\x7f/]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NAME = re.compile(f"[^{UNPRINTABLE}/]+")
 
 
 class ResourceFileError(ConveyorError):
@@ -104,4 +104,4 @@ def _number(text: str, column: str, most: int, line: int) -> int:
 
 def _describe(cells: Mapping[str, str]) -> str:
     said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in cells.items() if value)
-    return _CONTROL.sub(" ", said)[:MAX_DESCRIPTION_CHARACTERS]
+    return CONTROL.sub(" ", said)[:MAX_DESCRIPTION_CHARACTERS]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 
 from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.printable import CONTROL
 from conveyor.services.inventory.model import MAX_AVAILABLE, MAX_SKU_LENGTH
 
 HEADER = ["sku", "quantity"]
 BLANK = " \t\r\n\ufeff"  # the last is the mark with which spreadsheets begin a file
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_DIGITS = len(str(MAX_AVAILABLE))
 
 

@@ -27,7 +27,8 @@ MAX_METADATA_INTEGER = 2**63 - 1  # what every reader of JSON in a language with
 
 # Without control characters: PostgreSQL cannot store NUL, and no terminal should see the rest; nor
 # those that turn the direction of a line around, which make it read as what it is not.
-PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
+UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+PRINTABLE = f"^[^{UNPRINTABLE}]*$"
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)]
