@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tests.virtual_time import virtual_ambient
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
+from conveyor.adapters.migrations.target import metadata  # with the tables of every service
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.engine import Engine, Limits
@@ -25,7 +26,7 @@ from conveyor.messaging.registry import Registry
 from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.routing_slip import Flow, Step
 from conveyor.messaging.step import CallStep, LocalStep, Now
-from conveyor.messaging.tables import calls, metadata, outbox, timeline
+from conveyor.messaging.tables import calls, outbox, timeline
 from conveyor.messaging.transaction import Tx
 
 FLOW = Flow("errand", 1, (Step("ask.price"), Step("desk.close")), cancel_until="desk.close")

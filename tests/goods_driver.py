@@ -12,12 +12,11 @@ from typing import Any, TypeVar
 import orjson
 import sqlalchemy as sa
 
+from conveyor.adapters.migrations.target import metadata  # with the tables of every service
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.order import PROCESSING, Order
-from conveyor.messaging.tables import metadata, orders
+from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
-from conveyor.services.inventory import store as inventory_store  # noqa: F401 - adds its tables
-from conveyor.services.shipping import store as shipping_store  # noqa: F401 - adds its tables
 
 T = TypeVar("T")
 

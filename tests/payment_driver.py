@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from conveyor.adapters.migrations.target import metadata  # with the tables of every service
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.messaging.ambient import Ambient
@@ -17,7 +18,7 @@ from conveyor.messaging.errors import NotAppliedError
 from conveyor.messaging.order import PROCESSING, Order
 from conveyor.messaging.outcome import Outcome
 from conveyor.messaging.step import CallStep, Now
-from conveyor.messaging.tables import metadata, orders
+from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Database, Tx
 from conveyor.services.payments import store
 from conveyor.services.payments.model import Balance
