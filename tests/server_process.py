@@ -1,4 +1,7 @@
-"""A server as a process of its own: started, waited for, and stopped without touching any other."""
+"""A server as a process of its own: started, waited for, and stopped without touching any other.
+
+Should this process be gone before it stops its server, however it went, the server goes as well.
+"""
 
 import signal
 import socket
@@ -13,6 +16,15 @@ READY_SECONDS = 30.0
 READY_POLL_SECONDS = 0.05
 STOP_SECONDS = 20.0
 HOST = "127.0.0.1"
+SURVIVES_SECONDS = 5
+# Reads a line from us, and is done; the pipe's end without one says that we are gone.
+WATCH = """
+read -r _ && exit
+kill -s "$2" -- "-$1"
+for _ in $(seq "$3"); do kill -0 -- "-$1" || break; sleep 1; done
+kill -s KILL -- "-$1"
+rm -rf -- "$4"
+"""
 
 
 class ServerFailedError(Exception):
@@ -55,7 +67,10 @@ def running_server(
     environment: dict[str, str] | None = None,
     inherit: tuple[int, ...] = (),
 ) -> Iterator[int]:
-    """Start the command, wait until `ready()`, yield its pid; end exactly that process."""
+    """Start the command, wait until `ready()`, yield its pid; end exactly that process.
+
+    `home` is the command's working directory and all its own: it is removed when we are killed.
+    """
     log = home / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -72,11 +87,29 @@ def running_server(
             group=account.group,
             extra_groups=account.extra_groups,
         )
+    with _watched(process, home, stop):
+        try:
+            _wait(name, process, ready, log)
+            yield process.pid
+        finally:
+            _stop(process, stop)
+
+
+@contextmanager
+def _watched(server: subprocess.Popen[bytes], home: Path, stop: signal.Signals) -> Iterator[None]:
+    """End the server when this process is gone, which then cannot do it itself."""
+    told = [str(server.pid), stop.name.removeprefix("SIG"), str(SURVIVES_SECONDS), str(home)]
+    watcher = subprocess.Popen(
+        ["/bin/sh", "-c", WATCH, "watcher", *told],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # it outlives whatever ends us
+    )
     try:
-        _wait(name, process, ready, log)
-        yield process.pid
+        yield
     finally:
-        _stop(process, stop)
+        watcher.communicate(b"done\n")
 
 
 def _wait(
