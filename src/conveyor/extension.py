@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.errors import ConveyorError, NotAppliedError, UnansweredError
+from conveyor.messaging.errors import ConveyorError, KeySpentError, NotAppliedError, UnansweredError
 from conveyor.messaging.order import Order
 from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
 from conveyor.messaging.routing_slip import Fee, Flow, Step
@@ -38,6 +38,7 @@ __all__ = [
     "Extension",
     "Fee",
     "Flow",
+    "KeySpentError",
     "Line",
     "LocalStep",
     "NotAppliedError",

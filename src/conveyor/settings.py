@@ -7,6 +7,9 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from conveyor.messaging.lease import MIN_VISIBILITY_SECONDS
+from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS
+
 DEFAULT_DATA = Path("conveyor-data")
 DATABASE_FILE = "conveyor.db"
 EMBEDDED = "embedded:"
@@ -43,7 +46,18 @@ class Settings(BaseSettings):
     )
     delivery_deadline_seconds: float = Field(7 * 86_400.0, gt=0)
     payment_latency_seconds: float = Field(0.0, ge=0)
-    visibility_seconds: int = Field(30, ge=1, le=43_200)
+    call_timeout_seconds: float = Field(
+        30.0, gt=0, description="How long a provider may take to answer."
+    )
+    calls_at_once: int = Field(
+        200, ge=1, description="Calls to one provider under way at once, in a process."
+    )
+    visibility_seconds: int = Field(
+        30,
+        ge=MIN_VISIBILITY_SECONDS,
+        le=MAX_VISIBILITY_SECONDS,
+        description="For how long a received message is hidden from others.",
+    )
     max_receives: int = Field(8, ge=1, le=100)
     backoff_base_seconds: float = Field(1.0, gt=0)
     backoff_cap_seconds: float = Field(300.0, gt=0)

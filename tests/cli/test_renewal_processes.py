@@ -23,7 +23,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             "CONVEYOR_QUEUE_URL": f"sqs://eu-west-1/renew-?endpoint_url={sqs.endpoint_url}",
             "CONVEYOR_DATA": str(directory),
             "CONVEYOR_RENEWAL_SCAN_SECONDS": "0",
-            "CONVEYOR_VISIBILITY_SECONDS": "5",
+            "CONVEYOR_VISIBILITY_SECONDS": "10",
         }
         say("migrate", **settings)
         say("queues", "provision", **settings)

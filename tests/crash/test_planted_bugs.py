@@ -11,7 +11,8 @@ from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.invariants import BrokenInvariantError
 
 from conveyor.messaging import calls, handling
-from conveyor.messaging.calls import Attempt, Calling, Request
+from conveyor.messaging.calling import Calling, Grant
+from conveyor.messaging.calls import Attempt, Request
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.outbox import Owed, Relay
 from conveyor.messaging.queue import Received
@@ -77,14 +78,18 @@ def test_calling_a_provider_before_the_intent_is_written_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The intent is written with the result, when the call is over.
-    def intend_later(tx: Tx, request: Request, last: Attempt | None, now: Now) -> Calling:
+    def intend_later(
+        tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant
+    ) -> Calling:
         withheld: Any = _Withheld(tx)
-        return calls_intend(withheld, request, last, now)
+        return calls_intend(withheld, request, last, now, grant)
 
-    def end_with_intent(tx: Tx, calling: Calling, state: str, now: Now) -> None:
-        calls_intend(tx, _request_of(calling), _before(calling), now)
+    def end_with_intent(
+        tx: Tx, calling: Calling, last: Attempt | None, state: str, now: Now, *, over: bool = True
+    ) -> None:
+        calls_intend(tx, _request_of(calling), _before(calling), now, calling.grant)
         tx.flush()
-        calls_end(tx, calling, state, now)
+        calls_end(tx, calling, last, state, now, over=over)
 
     calls_intend, calls_end = calls.intend, calls.end
     monkeypatch.setattr(calls, "intend", intend_later)
@@ -110,4 +115,4 @@ def _before(calling: Calling) -> Attempt | None:
     if calling.attempt == 1:
         return None
     number = calling.attempt - 1
-    return Attempt(calling.order.id, calling.step_name, number, calls.ANSWERED, 0, 0)
+    return Attempt(calling.order.id, calling.step_name, number, calls.ANSWERED, 0, 0, 0, 1, "")

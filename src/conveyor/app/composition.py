@@ -128,6 +128,8 @@ class App:
                 linger_seconds=_linger_seconds(settings, parts.database.dialect),
                 pollers=1 if settings.queue_url.startswith(EMBEDDED) else Limits().pollers,
                 grace_seconds=settings.grace_seconds,
+                call_seconds=settings.call_timeout_seconds,
+                calls_at_once=settings.calls_at_once,
             ),
         )
 

@@ -1,4 +1,8 @@
-"""Calls to providers: the intent before, the result after, and what is not known in between."""
+"""The attempts of calls to providers: the intent before, the result after, and who may still call.
+
+An attempt has one key and one request. It is open while it is not known what became of it, and
+only one who is alone with it may say that it came to nothing: see decision 16.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging.errors import NotAppliedError
+from conveyor.messaging.calling import Calling, Grant
 from conveyor.messaging.order import Order
 from conveyor.messaging.statements import one_of
 from conveyor.messaging.step import CallStep, Now
@@ -16,34 +20,61 @@ from conveyor.messaging.tables import calls
 from conveyor.messaging.transaction import Tx
 
 INTENDED = "intended"
-ANSWERED = "answered"
-NOT_APPLIED = "not_applied"
 UNKNOWN = "unknown"
+ANSWERED = "answered"
+DECLINED = "declined"
+"""Answered with a no: nothing was done, and this key will bring no other answer."""
+NOT_APPLIED = "not_applied"
+"""It failed and certainly did nothing: the next try has the same key."""
+SPENT = "spent"
+"""It certainly did nothing, and the key is used up: the next try has another."""
 OPEN = frozenset({INTENDED, UNKNOWN})
+IN_EFFECT = OPEN | {ANSWERED}
+"""The states of a call that has, or may have, taken effect."""
 
-# Stripe may forget an idempotency key after 24 hours: an older unknown is looked up, never retried.
-KEY_LIFETIME_MS = 24 * 3_600_000
+_KEY = (
+    calls.c.order_id == sa.bindparam("b_order_id"),
+    calls.c.step == sa.bindparam("b_step"),
+    calls.c.attempt == sa.bindparam("b_attempt"),
+)
+_IS_OPEN = sa.or_(*(calls.c.state == state for state in sorted(OPEN)))
+
+
+def _set(*names: str) -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(f"b_{name}") for name in names}
+
 
 _INTEND = sa.insert(calls)
+_TAKE_UP = (
+    sa.update(calls)
+    .where(*_KEY, calls.c.taken == sa.bindparam("b_seen"))
+    .values(_set("state", "taken", "may_run_until", "request"))
+)
 _END = (
     sa.update(calls)
-    .where(
-        calls.c.order_id == sa.bindparam("b_order_id"),
-        calls.c.step == sa.bindparam("b_step"),
-        calls.c.attempt == sa.bindparam("b_attempt"),
-    )
-    .values(state=sa.bindparam("b_state"), ended_at=sa.bindparam("b_ended_at"))
+    .where(*_KEY, _IS_OPEN)  # the fence: what is closed stays as it is
+    .values(_set("state", "ended_at", "may_run_until"))
 )
+# What was asked is only read again while it may be asked again.
+_COLUMNS = [
+    sa.case((_IS_OPEN, column), else_="").label(column.name) if column.name == "request" else column
+    for column in calls.c
+]
 _OF_ORDERS = (
-    sa.select(calls)
+    sa.select(*_COLUMNS)
     .where(one_of(calls.c.order_id, "ids"))
     .order_by(calls.c.order_id, calls.c.attempt)
+)
+_OF_ORDER = (
+    sa.select(*_COLUMNS)
+    .where(calls.c.order_id == sa.bindparam("of_order"))
+    .order_by(calls.c.intended_at, calls.c.step, calls.c.attempt)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A row of `calls`."""
+    """A row of `calls`. Until `may_run_until` a request with its key may still take effect."""
 
     order_id: str
     step: str
@@ -51,6 +82,14 @@ class Attempt:
     state: str
     intended_at: int
     ended_at: int | None
+    may_run_until: int
+    taken: int
+    request: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not known what became of it."""
+        return self.state in OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +102,29 @@ class Request:
     payload: object
 
 
-@dataclass(frozen=True, slots=True)
-class Calling:
-    """A call whose intent is committed. `known`: the provider may have it already, ask first."""
-
-    order: Order
-    step_name: str
-    step: CallStep[Any, Any]
-    payload: object
-    attempt: int
-    known: bool
-    expired: bool
-
-    @property
-    def key(self) -> str:
-        """The idempotency key: order, step, attempt."""
-        return f"{self.order.id}/{self.step_name}/{self.attempt}"
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The call did not give an answer. `certain`: it is certain that it did nothing."""
-
-    error: Exception
-    certain: bool
-
-
 def latest(tx: Tx, order_ids: Sequence[str]) -> dict[tuple[str, str], Attempt]:
     """Give the newest attempt of each order and step."""
     rows = tx.execute(_OF_ORDERS, {"ids": list(order_ids)}).all()
     return {(row[0], row[1]): Attempt(*row) for row in rows}
 
 
-def intend(tx: Tx, request: Request, last: Attempt | None, now: Now) -> Calling:
-    """Write the intent of a new attempt, or take up one whose result is not known."""
-    order, name = request.order, request.step_name
-    call = (order, name, request.step, request.payload)
-    if last is not None and last.state in OPEN:
-        expired = now.ms - last.intended_at > KEY_LIFETIME_MS
-        return Calling(*call, last.attempt, known=True, expired=expired)
+def of_order(tx: Tx, order_id: str) -> list[Attempt]:
+    """Give all attempts of an order, in the order in which they were begun."""
+    return [Attempt(*row) for row in tx.execute(_OF_ORDER, {"of_order": order_id})]
+
+
+def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant) -> Calling:
+    """Write the intent of a call: with the same key while nothing came of it, else with a new one.
+
+    `last` is closed: an open attempt is taken up with `take_up`.
+    """
+    order, name, step = request.order, request.step_name, request.step
+    until, written = now.ms + grant.may_run_ms, step.write_request(request.payload)
+    if last is not None and last.state == NOT_APPLIED:
+        _take(tx, last, until, INTENDED, written)
+        return Calling(
+            order, name, step, request.payload, last.attempt, grant, taken=last.taken + 1
+        )
     attempt = last.attempt + 1 if last else 1
     tx.later(
         _INTEND,
@@ -112,34 +135,51 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now) -> Calling:
             "state": INTENDED,
             "intended_at": now.ms,
             "ended_at": None,
+            "may_run_until": until,
+            "taken": 1,
+            "request": written,
         },
     )
-    return Calling(*call, attempt, known=False, expired=False)
+    return Calling(order, name, step, request.payload, attempt, grant)
 
 
-async def perform(calling: Calling) -> object:
-    """Call the provider, or ask what became of an earlier call.
+def take_up(
+    tx: Tx, request: Request, attempt: Attempt, now: Now, grant: Grant, *, ask_only: bool
+) -> Calling:
+    """Take up an attempt of which nobody knows what became: with its key, and what was asked.
 
-    Gives the provider's answer, or `Failed`: every failure becomes a value.
+    Whoever only asks leaves the attempt as it is.
     """
-    try:
-        if calling.known:
-            answer: object = await calling.step.ask(calling.payload, calling.key)
-            if answer is not None:
-                return answer
-            if calling.expired:
-                # The key is forgotten and the provider knows nothing of it: the attempt is over.
-                return Failed(NotAppliedError("the provider has no trace of it"), certain=True)
-        return await calling.step.call(calling.payload, calling.key)
-    except NotAppliedError as error:
-        # An earlier, unanswered call with this key may still have been applied.
-        return Failed(error, certain=not calling.known)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the provider may have acted
-        return Failed(error, certain=False)
+    taken = attempt.taken
+    if not ask_only:
+        until = max(attempt.may_run_until, now.ms + grant.may_run_ms)
+        taken += 1
+        _take(tx, attempt, until, attempt.state, attempt.request)
+    stored = attempt.request
+    return Calling(
+        request.order,
+        request.step_name,
+        request.step,
+        request.step.read_request(stored) if stored else request.payload,
+        attempt.attempt,
+        grant,
+        taken,
+        known=True,
+        ask_only=ask_only,
+        alone=attempt.may_run_until <= now.ms,
+        others_until=attempt.may_run_until,
+    )
 
 
-def end(tx: Tx, calling: Calling, state: str, now: Now) -> None:
-    """Write what became of an attempt."""
+def end(
+    tx: Tx, calling: Calling, last: Attempt | None, state: str, now: Now, *, over: bool = True
+) -> None:
+    """Write what became of an attempt; the transaction fails where that was written before.
+
+    `last` is the attempt as it was read now, or None where it need not be. `over`: this request can
+    do nothing any more, so that its grant is given back.
+    """
+    keeps = last is not None and (not over or last.taken != calling.taken)
     tx.later(
         _END,
         {
@@ -148,5 +188,24 @@ def end(tx: Tx, calling: Calling, state: str, now: Now) -> None:
             "b_attempt": calling.attempt,
             "b_state": state,
             "b_ended_at": now.ms,
+            "b_may_run_until": last.may_run_until if last and keeps else calling.others_until,
         },
+        must_match=True,
+    )
+
+
+def _take(tx: Tx, attempt: Attempt, until: int, state: str, request: str) -> None:
+    tx.later(
+        _TAKE_UP,
+        {
+            "b_order_id": attempt.order_id,
+            "b_step": attempt.step,
+            "b_attempt": attempt.attempt,
+            "b_seen": attempt.taken,
+            "b_state": state,
+            "b_taken": attempt.taken + 1,
+            "b_may_run_until": until,
+            "b_request": request,
+        },
+        must_match=True,
     )

@@ -15,12 +15,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from conveyor.messaging.batching import Batcher
-from conveyor.messaging.calls import Calling, perform
+from conveyor.messaging.calling import Calling, perform
+from conveyor.messaging.closing import Called, close_group
 from conveyor.messaging.dead_letter import dead_letter
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import PoisonError
 from conveyor.messaging.faults import Desk
-from conveyor.messaging.handling import Called, Taken, close_group, open_group
+from conveyor.messaging.handling import Taken, open_group
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.message import decode
 from conveyor.messaging.outbox import Owed, wait_for_stop
@@ -55,6 +56,7 @@ class Consumer:
         self._opening: Batcher[Received, None] = self._groups(self._open)
         self._closing: Batcher[tuple[Received, Called], None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(engine.limits.calls_at_once)
         self._busy = asyncio.Event()
 
     def _groups(self, handle: Callable[[list[T]], Awaitable[list[None]]]) -> Batcher[T, None]:
@@ -195,7 +197,7 @@ class Consumer:
             log.exception("%s: could not delete or relay; the outbox will", self.name)
 
     async def _call(self, message: Received, calling: Calling) -> None:
-        result = await perform(calling)
+        result = await perform(calling, self._slots, self.engine.ambient)
         await self._closing.submit((message, Called(calling, result, message.receive_count)))
 
     async def _bury(self, message: Received, cause: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
 from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.calling import CALL_SECONDS, Grant
 from conveyor.messaging.faults import Desk
 from conveyor.messaging.outbox import Relay
 from conveyor.messaging.queue import Queues
@@ -25,6 +27,8 @@ class Limits:
     pollers: int = 4
     linger_seconds: float = 0.0  # how long a group that is not full waits to be fuller
     grace_seconds: float = 25.0
+    call_seconds: float = CALL_SECONDS  # for a provider to answer in
+    calls_at_once: int = 200  # to one provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,16 @@ class Engine:
 
     def desk(self, *, isolate: bool) -> Desk:
         """Give what a group's transaction needs, at this moment."""
-        return Desk(self.registry, self.retries, self.ambient.random, self.now(), isolate=isolate)
+        begun = asyncio.get_running_loop().time()
+        grant = Grant(self.limits.call_seconds, begun, self.ambient.now_ms())
+        return Desk(
+            self.registry,
+            self.retries,
+            self.ambient.random,
+            self.now(),
+            isolate=isolate,
+            grant=grant,
+        )
 
     def now(self) -> Now:
         """Read the clock for one group."""

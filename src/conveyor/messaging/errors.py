@@ -33,7 +33,17 @@ class UnknownStepError(ConveyorError):
 
 
 class NotAppliedError(ConveyorError):
-    """A provider failed, and it is certain that it did not do what was asked."""
+    """A provider failed, and it is certain that it did not do what was asked.
+
+    The key is as good as before: the next try has the same one.
+    """
+
+
+class KeySpentError(NotAppliedError):
+    """Nothing was done, and nothing ever will be with this key: the next try has another.
+
+    Such as where a provider saves an error and plays it back to whoever comes with the same key.
+    """
 
 
 class UnansweredError(ConveyorError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 import sqlalchemy as sa
 
 from conveyor.messaging import timeline
+from conveyor.messaging.calling import Grant
 from conveyor.messaging.order import Order
 from conveyor.messaging.parking import park
 from conveyor.messaging.registry import Registry
@@ -31,7 +32,8 @@ _EXPECT = (
 class Desk:
     """What a group's transaction needs beside the transaction itself.
 
-    With `isolate`, each order stands behind a savepoint of its own.
+    With `isolate`, each order stands behind a savepoint of its own. `grant` is for the calls that
+    begin in it.
     """
 
     registry: Registry
@@ -39,6 +41,7 @@ class Desk:
     random: Random
     now: Now
     isolate: bool
+    grant: Grant = field(default_factory=Grant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,9 @@ class Case:
             detail=detail,
         )
 
-    def fault(self, error: Exception, event: str = timeline.FAULT) -> Verdict:
+    def fault(
+        self, error: Exception, event: str = timeline.FAULT, *, last_try: bool = False
+    ) -> Verdict:
         """Let the message come back after a rest; park the order when that was the last try.
 
         An order whose flow is not installed here is never parked: nobody knows where it is.
@@ -82,7 +87,7 @@ class Case:
         cause = f"{type(error).__name__}: {error}"
         self.note(event, {"cause": cause})
         known = self.order.flow in self.desk.registry.flows
-        if known and self.desk.retries.exhausted(self.attempt):
+        if known and (last_try or self.desk.retries.exhausted(self.attempt)):
             return self.park(cause, "".join(traceback.format_exception(error)))
         rest = self.desk.retries.rest_seconds(self.attempt, self.desk.random)
         self.expect(self.desk.now.ms + rest * 1000)

@@ -1,4 +1,4 @@
-"""The two transactions of a group: `open_group` takes tokens, `close_group` takes answers.
+"""The first transaction of a group: `open_group` takes tokens; for the second see `closing`.
 
 Both first run the group bare. If anything raises, the caller rolls back and runs the group again
 with `isolate`, each order behind a savepoint of its own, so that one order's bug does not fail its
@@ -14,17 +14,18 @@ from dataclasses import dataclass, replace
 
 from conveyor.messaging import calls, outbox, timeline
 from conveyor.messaging import order as status
-from conveyor.messaging.calls import Attempt, Calling, Failed
+from conveyor.messaging.calling import Calling
+from conveyor.messaging.calls import Attempt
 from conveyor.messaging.errors import UnknownStepError
 from conveyor.messaging.faults import Case, Desk
 from conveyor.messaging.line import Line
 from conveyor.messaging.message import Token
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
-from conveyor.messaging.outcome import Again, Awaiting, Outcome, Park
+from conveyor.messaging.outcome import Outcome, Park
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Place, owed, service_of, turn_back
-from conveyor.messaging.settling import move, settle
+from conveyor.messaging.settling import move, place_of, settle
 from conveyor.messaging.step import CallStep, Gather, LocalStep
 from conveyor.messaging.transaction import Tx
 from conveyor.messaging.turns import Turn
@@ -43,21 +44,13 @@ class Taken:
     receive_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
-    """A call that has ended, with what it gave, and how often the message had been received."""
-
-    calling: Calling
-    result: object
-    receive_count: int
-
-
 def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
     """Take tokens: drop the stale, run local steps, write the intents of calls."""
     loaded = load(tx, list({t.token.order_id for t in taken}))
     live = {o.id: owed_step(desk.registry, o) for o in loaded.values() if is_live(o)}
-    attempts = calls.latest(tx, [i for i, step in live.items() if _calls_out(desk, step)])
-    _gather_all(tx, desk, [(loaded[i], step) for i, step in live.items()])
+    calling_out = [i for i, step in live.items() if _calls_out(desk, step)]
+    attempts = calls.latest(tx, calling_out) if calling_out else {}
+    gather_all(tx, desk, [(loaded[i], step) for i, step in live.items()])
     line = Line(tx, [loaded[i] for i in live])
     verdicts: dict[int, Verdict] = {}
     seen: set[str] = set()
@@ -73,31 +66,13 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
             continue
         seen.add(order.id)
         if rest_seconds := line.holds(order):
-            verdicts[at] = _hold(case, rest_seconds)
+            verdicts[at] = hold(case, desk.now.ms + round(rest_seconds * 1000))
             continue
         verdicts[at] = verdict = _open(case, live.get(order.id, ""), attempts)
         if isinstance(verdict, Handled):
             line.had_its_turn(order, parked=verdict.parked)
     _let_come(verdicts, line.let_come(tx, desk.now.ms))
     return [verdicts[at] for at in range(len(taken))]
-
-
-def close_group(tx: Tx, desk: Desk, group: Sequence[Called]) -> list[Verdict]:
-    """Take what providers answered, or did not."""
-    loaded = load(tx, [called.calling.order.id for called in group])
-    _gather_all(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
-    verdicts: list[Verdict] = []
-    seen: set[str] = set()
-    for called in group:
-        calling = called.calling
-        order = loaded[calling.order.id]
-        if order.id in seen or order.version != calling.order.version:
-            verdicts.append(Stale())  # another copy of the token recorded this very call
-            continue
-        seen.add(order.id)
-        case = Case(tx, desk, order, calling.step_name, called.receive_count)
-        verdicts.append(_close(case, calling, called.result))
-    return verdicts
 
 
 def fresh(order: Order, token: Token) -> bool:
@@ -125,8 +100,11 @@ def _open(case: Case, due: str, attempts: Attempts) -> Verdict:
             return case.park(CRASHED_CAUSE)
         if due != case.step:
             return Poisoned(f"order {order.id} is owed {due!r}, not {case.step!r}")
-        _gather_alone(case)
-        outcome = _take(case, attempts)
+        gather_alone(case)
+        last = attempts.get((order.id, case.step))
+        if order.cancelling and not (last and last.is_open):
+            return turn_back_now(case)
+        outcome = _take(case, last)
         if isinstance(outcome, Calling):
             return outcome
         token = settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt)
@@ -135,7 +113,7 @@ def _open(case: Case, due: str, attempts: Attempts) -> Verdict:
     return case.guard(work)
 
 
-def _take(case: Case, attempts: Attempts) -> Outcome | Calling:
+def _take(case: Case, last: Attempt | None) -> Outcome | Calling:
     tx, order, now = case.tx, case.order, case.desk.now
     step = case.desk.registry.step(case.step)
     if order.status == status.AWAITING:
@@ -144,48 +122,23 @@ def _take(case: Case, attempts: Attempts) -> Outcome | Calling:
         return step.run(tx, order, now)
     if not isinstance(step, CallStep):
         raise UnknownStepError(case.step)
-    prepared = step.prepare(tx, order, now)
+    is_open = last is not None and last.is_open
+    # Whoever is to turn back asks for nothing more.
+    prepared = None if is_open and order.cancelling else step.prepare(tx, order, now)
+    request = calls.Request(order, case.step, step, prepared)
+    if last is not None and is_open:
+        only_ask = order.cancelling or isinstance(prepared, Outcome)
+        return calls.take_up(tx, request, last, now, case.desk.grant, ask_only=only_ask)
     if isinstance(prepared, Outcome):
         return prepared
-    request = calls.Request(order, case.step, step, prepared)
-    return calls.intend(tx, request, attempts.get((order.id, case.step)), now)
+    return calls.intend(tx, request, last, now, case.desk.grant)
 
 
-def _close(case: Case, calling: Calling, result: object) -> Verdict:
-    tx, desk, order = case.tx, case.desk, case.order
-
-    def work() -> Verdict:
-        if isinstance(result, Failed):
-            return _failed(case, calling, result)
-        _gather_alone(case)
-        calls.end(tx, calling, calls.ANSWERED, desk.now)
-        outcome = calling.step.record(tx, order, result, desk.now)
-        if order.cancelling and isinstance(outcome, Again | Awaiting) and _may_turn_back(case):
-            return _turn_back(case)  # its call has a known outcome now, and nothing came of it
-        return Handled(settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt))
-
-    return case.guard(work)
-
-
-def _failed(case: Case, calling: Calling, failed: Failed) -> Verdict:
-    tx, desk, order = case.tx, case.desk, case.order
-    state = calls.NOT_APPLIED if failed.certain else calls.UNKNOWN
-    calls.end(tx, calling, state, desk.now)
-    if failed.certain and order.cancelling:
-        return _turn_back(case)
-    return case.fault(failed.error, timeline.FAULT if failed.certain else timeline.UNKNOWN)
-
-
-def _may_turn_back(case: Case) -> bool:
-    # The step that ends the time for cancelling has begun outside, and goes forward only.
-    order = case.order
-    return order.position < case.desk.registry.flow(order.flow).last_cancellable
-
-
-def _turn_back(case: Case) -> Verdict:
+def turn_back_now(case: Case) -> Verdict:
+    """Nothing came of the step that is owed: undo what was done before it."""
     order, registry = case.order, case.desk.registry
     case.note(timeline.TURNED_BACK)
-    back = turn_back(registry.flow(order.flow), Place(order.position), status.CANCELLED)
+    back = turn_back(registry.flow(order.flow), place_of(order), status.CANCELLED)
     return Handled(move(case.tx, registry, order, back, case.desk.now))
 
 
@@ -193,10 +146,9 @@ def _calls_out(desk: Desk, step: str) -> bool:
     return isinstance(desk.registry.steps.get(step), CallStep)
 
 
-def _hold(case: Case, rest_seconds: float) -> Verdict:
-    """It is not this order's turn: owe it the same token again, behind those before it."""
+def hold(case: Case, due_at: int) -> Verdict:
+    """Its time has not come: owe the order the same token again, at that time."""
     order = case.order
-    due_at = case.desk.now.ms + round(rest_seconds * 1000)
     turn, queue = Turn(order.group_key, order.sequence), service_of(case.step)
     token = Owed(order.id, order.version, queue, case.step, turn, due_at, now=False, held=True)
     outbox.put(case.tx, token)
@@ -230,7 +182,8 @@ def gather(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
         gathering(tx, members[gathering])
 
 
-def _gather_all(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
+def gather_all(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
+    """Do so for a group; one that is run again does not fail by it."""
     if not desk.isolate:
         gather(tx, desk, group)
         return
@@ -240,7 +193,8 @@ def _gather_all(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
         gather(tx, desk, group)
 
 
-def _gather_alone(case: Case) -> None:
+def gather_alone(case: Case) -> None:
+    """Do so for one order of a group that is run again."""
     if case.desk.isolate:
         gather(case.tx, case.desk, [(case.order, owed_step(case.desk.registry, case.order))])
 

@@ -41,13 +41,15 @@ _ASK_TO_CANCEL = (
 class Intervention:
     """What was decided, and the compensations that will run for it, in order.
 
-    `fee` is what a cancellation keeps of the order's total, in minor units.
+    `fee` is what a cancellation keeps of the order's total, in minor units. `unless` names a step
+    whose call is in doubt and that nothing undoes: should it have taken effect, the order goes on.
     """
 
     what: str
     undoes: tuple[str, ...] = ()
     owed: Owed | None = None
     fee: int = 0
+    unless: str = ""
 
 
 def cancel(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
@@ -132,7 +134,8 @@ def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str)
         marked = order._replace(cancelling=True)
         undoes = undone_by(flow, _after(order))
         token = move(tx, registry, marked, place_of(order), now, reason=reason)
-        return Intervention(ACCEPTED, undoes, token)
+        step = flow.steps[order.position]
+        return Intervention(ACCEPTED, undoes, token, unless="" if step.undo else step.name)
     release(tx, order, now.ms)
     timeline.note(tx, order.id, order.version, now.ms, timeline.TURNED_BACK)
     back = turn_back(flow, place_of(order), status.CANCELLED)
@@ -159,11 +162,11 @@ def _last_step_has_begun(tx: Tx, registry: Registry, order: Order) -> bool:
     if order.position < flow.last_cancellable:
         return False
     last = calls.latest(tx, [order.id]).get((order.id, flow.cancel_until))
-    called = last is not None and last.state != calls.NOT_APPLIED
+    called = last is not None and last.state in calls.IN_EFFECT
     return called or registry.step(flow.cancel_until).has_begun(tx, order)
 
 
 def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:
     due = owed(registry.flow(order.flow), place_of(order))
     last = calls.latest(tx, [order.id]).get((order.id, due))
-    return last is not None and last.state in calls.OPEN
+    return last is not None and last.is_open

@@ -62,9 +62,9 @@ def settle(
                 _run_also(tx, registry, order, now)
             story.tell(timeline.DONE, detail)
             after = advance(flow, place, _members(flow, order))
-            if order.cancelling and not order.backwards and after.position <= flow.last_cancellable:
+            if order.cancelling and _can_be_undone(flow, place, after):
                 after = turn_back(flow, after, status.CANCELLED)
-            return move(tx, registry, order, after, now)
+            return move(tx, registry, _unmarked(story, order, after), after, now)
         case Refused(reason, detail):
             if order.backwards:
                 raise RefusedToCompensateError(step, reason)
@@ -75,6 +75,7 @@ def settle(
             if order.status != status.AWAITING:
                 _run_also(tx, registry, order, now)
             story.tell(timeline.AWAITING, {"what": what, "seconds": seconds, **detail})
+            order = _unmarked(story, order, place)
             return move(tx, registry, order, place, now, rest_seconds=seconds, awaiting=True)
         case Again(reason, seconds, detail):
             story.tell(timeline.AGAIN, {"reason": reason, **detail})
@@ -83,6 +84,18 @@ def settle(
             story.tell(timeline.PARKED, {"cause": cause, **detail})
             park(tx, order, now, step=step, cause=cause, attempts=attempt)
             return move(tx, registry, order, place, now, parking=True)
+
+
+def _can_be_undone(flow: Flow, place: Place, after: Place) -> bool:
+    return after.position <= flow.last_cancellable or flow.steps[place.position].undo != ""
+
+
+def _unmarked(story: _Story, order: Order, goes_to: Place) -> Order:
+    """Give up turning back an order whose step took effect after all, and cannot be undone."""
+    if not order.cancelling or goes_to.ending:
+        return order
+    story.tell(timeline.NOTED, {"what": f"{story.step} took effect: it is too late to undo it"})
+    return order._replace(cancelling=False)
 
 
 def move(
@@ -190,7 +203,7 @@ def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:
 class _Story:
     def __init__(self, tx: Tx, order: Order, now: Now, step: str, attempt: int) -> None:
         self._tx, self._order, self._now = tx, order, now
-        self._step, self._attempt = step, attempt
+        self.step, self._attempt = step, attempt
 
     def tell(self, event: str, detail: Mapping[str, Any]) -> None:
         timeline.note(
@@ -199,7 +212,7 @@ class _Story:
             self._order.version,
             self._now.ms,
             event,
-            step=self._step,
+            step=self.step,
             attempt=self._attempt,
             detail=detail,
         )

@@ -5,7 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Any, Generic, TypeVar, get_args, get_origin
+
+import orjson
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from conveyor.messaging.order import AWAITING, Order
 from conveyor.messaging.outcome import Outcome, Park, TurnedAway
@@ -92,9 +97,12 @@ class LocalStep(AnyStep):
 class CallStep(AnyStep, ABC, Generic[Q, A]):
     """A step that calls a provider, between two transactions: intent before, result after.
 
-    The idempotency key is order, step and attempt. A call that raises `NotAppliedError` is a
-    fault and its next attempt has a new key; any other exception leaves the outcome unknown, and
-    the same attempt is resolved with `ask` before anything else is done.
+    The idempotency key is order, step and attempt. What the provider says decides whether the
+    next try has the same key: after `NotAppliedError` it has, after `KeySpentError` it has
+    another, and after anything else the outcome is unknown: the same attempt is resolved with
+    `ask` before anything else is done, and called with the request that was sent, whatever would
+    be asked for now. A request is kept as JSON: a dataclass or a pydantic model, or whatever
+    `write_request` and `read_request` can do.
     """
 
     @abstractmethod
@@ -103,7 +111,10 @@ class CallStep(AnyStep, ABC, Generic[Q, A]):
 
     @abstractmethod
     async def call(self, request: Q, key: str) -> A:
-        """Call the provider. Raises `NotAppliedError` when it is certain that nothing happened."""
+        """Call the provider. Raises `NotAppliedError` when it is certain that nothing happened.
+
+        It is cut off (`CancelledError`) when its time is up, and must send nothing after that.
+        """
 
     @abstractmethod
     async def ask(self, request: Q, key: str) -> A | None:
@@ -112,3 +123,30 @@ class CallStep(AnyStep, ABC, Generic[Q, A]):
     @abstractmethod
     def record(self, tx: Tx, order: Order, answer: A, now: Now) -> Outcome:
         """Write the answer's effect."""
+
+    def took_effect(self, answer: A) -> bool:  # noqa: ARG002 - for overriding
+        """Whether the provider did something.
+
+        A no is believed only once nobody else can be calling with its key any more.
+        """
+        return True
+
+    def write_request(self, request: Q) -> str:
+        """Give the request as JSON. Raises `TypeError` for one that JSON cannot say."""
+        return orjson.dumps(request, default=to_jsonable_python).decode()
+
+    def read_request(self, written: str) -> Q:
+        """Give the request that `write_request` wrote. Raises pydantic's `ValidationError`."""
+        request: Q = _request_type(type(self)).validate_json(written)
+        return request
+
+
+@cache
+def _request_type(step: type[CallStep[Any, Any]]) -> TypeAdapter[Any]:
+    """Find what a class gives for `Q`, in the nearest of its bases that says so."""
+    for base in step.__mro__:
+        for generic in base.__dict__.get("__orig_bases__", ()):
+            of = get_origin(generic)
+            if isinstance(of, type) and issubclass(of, CallStep):
+                return TypeAdapter(get_args(generic)[0])
+    return TypeAdapter(Any)

@@ -105,6 +105,9 @@ calls = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("intended_at", sa.BigInteger, nullable=False),
     sa.Column("ended_at", sa.BigInteger),
+    sa.Column("may_run_until", sa.BigInteger, nullable=False),  # till then it may take effect
+    sa.Column("taken", sa.Integer, nullable=False),  # how often it was taken up
+    sa.Column("request", sa.Text, nullable=False),  # what was asked, JSON
     sqlite_with_rowid=False,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conveyor.messaging.calls import Calling
+from conveyor.messaging.calling import Calling
 from conveyor.messaging.outbox import Owed
 
 
@@ -41,7 +41,7 @@ class Faulted:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An earlier turn of its group is still to come: delete it, the outbox owes it again."""
+    """Its time has not come (its turn, or the end of a call): delete it, it is owed again."""
 
 
 Verdict = Handled | Stale | Poisoned | Faulted | Held | Calling

@@ -101,7 +101,7 @@ def _end(order: Order, *, after: bool) -> Place:
 def _open_call(attempts: Sequence[Attempt], step: str) -> Attempt | None:
     of_step = [attempt for attempt in attempts if attempt.step == step]
     last = max(of_step, key=lambda attempt: attempt.attempt, default=None)
-    return last if last and last.state in calls.OPEN else None
+    return last if last and last.is_open else None
 
 
 def _runs(steps: Sequence[str]) -> str:

@@ -25,11 +25,11 @@ from conveyor.app.explain.story import (
 from conveyor.app.explain.words import say_call, say_entry
 from conveyor.messaging import parking, timeline
 from conveyor.messaging.calls import Attempt
+from conveyor.messaging.calls import of_order as attempts_of
 from conveyor.messaging.order import TERMINAL, Order
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Flow, owed
 from conveyor.messaging.settling import place_of
-from conveyor.messaging.tables import calls as calls_table
 from conveyor.messaging.timeline import Entry
 from conveyor.messaging.transaction import Tx
 from conveyor.services.bookings.store import bookings_of
@@ -40,11 +40,6 @@ from conveyor.services.shipping.store import shipment_of
 
 CALLED = "called"
 
-_CALLS = (
-    sa.select(calls_table)
-    .where(calls_table.c.order_id == sa.bindparam("of_order"))
-    .order_by(calls_table.c.intended_at, calls_table.c.step, calls_table.c.attempt)
-)
 _LINES = (
     sa.select(reservations.c.sku, reservations.c.quantity, reservations.c.state)
     .where(reservations.c.order_id == sa.bindparam("of_order"))
@@ -68,7 +63,7 @@ def read_story(
     if order is None:
         return None
     of_order = {"of_order": order.id}
-    calls = tuple(Attempt(*row) for row in tx.execute(_CALLS, of_order))
+    calls = tuple(attempts_of(tx, order.id))
     entries = timeline.of_order(tx, order.id)
     events = tuple(_events(entries, calls))
     flow = registry.flows.get(order.flow)

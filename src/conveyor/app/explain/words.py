@@ -20,7 +20,9 @@ MINUTE_MS = 60_000
 _STATES = {
     calls.INTENDED: "no answer is recorded yet",
     calls.ANSWERED: "it answered",
+    calls.DECLINED: "it answered no",
     calls.NOT_APPLIED: "it did nothing",
+    calls.SPENT: "it did nothing, and plays that back to this key",
     calls.UNKNOWN: "it did not answer, so it is asked before anything else is done",
 }
 

@@ -132,3 +132,8 @@ def _show(letter: Mapping[str, Any]) -> None:
 def _show_decided(decided: Mapping[str, Any]) -> None:
     steps = f"; still to run: {', '.join(decided['steps'])}" if decided["steps"] else ""
     say(f"{decided['kind'].capitalize()} {decided['id']} is {decided['did']}{steps}.")
+    if decided.get("unless"):
+        say(
+            f"Its provider is asked first what became of {decided['unless']}. Should that have "
+            "taken effect, nothing can undo it, and the order goes on."
+        )

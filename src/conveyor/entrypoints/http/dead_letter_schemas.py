@@ -65,9 +65,14 @@ class ReasonBody(Body):
 
 
 class Decided(BaseModel):
-    """What was done, and the compensations that run now, in order."""
+    """What was done, and the compensations that run now, in order.
+
+    `unless` names a step whose call is in doubt and that nothing undoes: it is asked about first,
+    and should it have taken effect, the order goes on instead.
+    """
 
     kind: Literal["order", "message"]
     id: str
     did: Literal["redriven", "compensating", "discarded"]
     steps: list[str]
+    unless: str | None = None

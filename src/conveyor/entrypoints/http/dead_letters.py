@@ -156,7 +156,8 @@ def _decided(
         raise ProblemError(409, STILL_OWES, detail)
     if decided.what != ACCEPTED:
         raise ProblemError(409, decided.what, "The order is not parked.")
-    return Decided(kind="order", id=order_id, did=did, steps=list(decided.undoes))
+    steps, unless = list(decided.undoes), decided.unless or None
+    return Decided(kind="order", id=order_id, did=did, steps=steps, unless=unless)
 
 
 def _parked_view(one: ParkedOrder) -> ParkedView:

@@ -17,6 +17,7 @@ class PaymentRequest:
     """Money to move: `amount` in minor units of `currency`.
 
     `authorization` is the reference that the provider gave when it authorized; '' to authorize.
+    `fee`: the amount is to be captured as a fee, and the rest of the authorization let go of.
     """
 
     order_id: str
@@ -24,11 +25,7 @@ class PaymentRequest:
     currency: str
     method: str
     authorization: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FeeRequest(PaymentRequest):
-    """To capture `amount`, a fee, of an authorization, and to let go of the rest with that."""
+    fee: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +51,21 @@ PaymentAnswer = Approved | Declined
 
 
 class PaymentProvider(Protocol):
-    """A payment provider: each operation is idempotent by its key, for ever.
+    """A payment provider: each operation is idempotent by its key.
 
-    A key belongs to one order. The first answer to it is the answer to every later request with
-    it, and the operation is applied once. Each raises `NotAppliedError` when it is certain that
-    nothing happened, and `UnansweredError`, or anything else, when it is not known; then `lookup`
-    tells.
+    A key belongs to one order and one request. The first answer to it is the answer to every later
+    request with it, and the operation is applied once. What an adapter must tell apart:
+
+    - `NotAppliedError`: this request certainly did nothing, and the key is as good as before. It
+      comes again with the same key.
+    - `KeySpentError`: certainly nothing was done, and this key will never bring anything but the
+      error that the provider has saved under it (Stripe says so with `Idempotent-Replayed`). The
+      next try has another key.
+    - `UnansweredError`, or anything else: it is not known. Then `lookup` tells, by the key, or
+      where the provider forgets keys after a while, by whatever else it keeps for us.
+
+    A request is cut off after `CONVEYOR_CALL_TIMEOUT_SECONDS`; an adapter sends nothing after that,
+    and tries nothing again by itself for longer.
     """
 
     async def authorize(self, request: PaymentRequest, key: str) -> PaymentAnswer:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from conveyor.messaging.errors import NotAppliedError
+from conveyor.messaging.errors import KeySpentError
 from conveyor.messaging.order import Order
 from conveyor.messaging.outcome import Again, Done, Outcome, Park, Refused
 from conveyor.messaging.routing_slip import flow_name
@@ -18,7 +18,6 @@ from conveyor.services.payments.model import Payment
 from conveyor.services.payments.ports import (
     Approved,
     Declined,
-    FeeRequest,
     Payer,
     PaymentAnswer,
     PaymentProvider,
@@ -31,8 +30,11 @@ Write = Callable[[Tx, Order, Approved], None]
 NO_PAYERS: Mapping[str, Payer] = MappingProxyType({})
 
 
-class MoneyNotReturnedError(NotAppliedError):
-    """The provider declined to void or refund: nothing happened, and we still owe the money."""
+class MoneyNotReturnedError(KeySpentError):
+    """The provider declined to void or refund: nothing happened, and we still owe the money.
+
+    It declines whatever else comes with that key: only another can bring another answer.
+    """
 
     def __init__(self, request: PaymentRequest, reason: str) -> None:
         super().__init__(f"{request.amount} {request.currency} were not returned: {reason}")
@@ -65,6 +67,10 @@ class PaymentStep(CallStep[PaymentRequest, PaymentAnswer]):
     async def ask(self, request: PaymentRequest, key: str) -> PaymentAnswer | None:  # noqa: ARG002 - the port's
         """The key is all that the provider needs."""
         return await self._provider.lookup(key)
+
+    def took_effect(self, answer: PaymentAnswer) -> bool:
+        """A decline moved nothing."""
+        return isinstance(answer, Approved)
 
     def record(self, tx: Tx, order: Order, answer: PaymentAnswer, now: Now) -> Outcome:  # noqa: ARG002 - the port's
         """A decline is a refusal: what was done before is undone."""
@@ -129,16 +135,12 @@ class ReturnStep(PaymentStep):
 
     async def call(self, request: PaymentRequest, key: str) -> PaymentAnswer:
         """Raises `MoneyNotReturnedError` on a decline: a fault, for an operator in the end."""
-        answer = await super().call(request, key)
-        if isinstance(answer, Declined):
-            raise MoneyNotReturnedError(request, answer.reason)
-        return answer
+        return _returned(request, await super().call(request, key))
 
-    def record(self, tx: Tx, order: Order, answer: PaymentAnswer, now: Now) -> Outcome:
-        """A decline found by asking ends that attempt: only a new key can bring another answer."""
-        if isinstance(answer, Declined):
-            return Again(answer.reason)
-        return super().record(tx, order, answer, now)
+    async def ask(self, request: PaymentRequest, key: str) -> PaymentAnswer | None:
+        """Raises `MoneyNotReturnedError` where the call that was not answered was declined."""
+        answer = await super().ask(request, key)
+        return answer and _returned(request, answer)
 
 
 class ReleaseStep(ReturnStep):
@@ -157,9 +159,15 @@ class ReleaseStep(ReturnStep):
         return Done({**facts, "currency": order.currency, "kept_as": "fee"})
 
     async def _release(self, request: PaymentRequest, key: str) -> PaymentAnswer:
-        if isinstance(request, FeeRequest):
+        if request.fee:
             return await self._provider.capture(request, key)
         return await self._provider.void(request, key)
+
+
+def _returned(request: PaymentRequest, answer: PaymentAnswer) -> Approved:
+    if isinstance(answer, Declined):
+        raise MoneyNotReturnedError(request, answer.reason)
+    return answer
 
 
 def authorization_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:  # noqa: ARG001 - a Due
@@ -181,7 +189,7 @@ def release_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
     request = _request(payment, payment.open) if payment else None
     if payment is None or request is None:
         return Done({"nothing_to": "void"})
-    return FeeRequest(**asdict(request) | {"amount": payment.fee}) if payment.fee else request
+    return replace(request, amount=payment.fee, fee=True) if payment.fee else request
 
 
 def refund_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:

@@ -45,8 +45,10 @@ CarrierAnswer = Dispatched | Rejected
 class Carrier(Protocol):
     """A carrier: one key, one shipment, however often it is asked for.
 
-    Both raise `NotAppliedError` when it is certain that nothing was taken, and `UnansweredError`,
-    or anything else, when that is not known; then `status` tells.
+    Both raise `NotAppliedError` when it is certain that nothing was taken (it comes again with the
+    same key), `KeySpentError` when moreover nothing ever will be with this key (then another is
+    tried), and `UnansweredError`, or anything else, when that is not known; then `status` tells.
+    After `CONVEYOR_CALL_TIMEOUT_SECONDS` a request is cut off, and nothing may be sent any more.
     """
 
     async def dispatch(self, parcel: Parcel, key: str) -> CarrierAnswer:

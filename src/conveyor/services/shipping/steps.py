@@ -94,6 +94,10 @@ class Ship(CallStep[ShipRequest, Shipped]):
         answer = await self._carrier.status(key)
         return None if answer is None else Shipped(key, answer)
 
+    def took_effect(self, answer: Shipped) -> bool:
+        """A parcel that is rejected stays here."""
+        return isinstance(answer.answer, Dispatched)
+
     def record(self, tx: Tx, order: Order, answer: Shipped, now: Now) -> Outcome:
         """Await the delivery, unless it is confirmed already."""
         taken = answer.answer
