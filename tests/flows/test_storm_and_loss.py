@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class StormConfirmations:
         return (await asyncio.gather(*(once() for _ in range(COPIES))))[0]
 
 
-async def place_all(app: App) -> None:
+async def place_all(app: App, methods: Sequence[str] = METHODS) -> None:
     await app.parts.database.run(lambda tx: set_stock(tx, "default", "CD", STOCK))
     for number in range(ORDERS):
         body = OrderBody.model_validate(
@@ -53,7 +53,7 @@ async def place_all(app: App) -> None:
                 "currency": "USD",
                 "items": [{"sku": "CD", "quantity": 1 + number % 3}],
                 "total": 1000 + number,
-                "payment": {"method": METHODS[number % len(METHODS)]},
+                "payment": {"method": methods[number % len(methods)]},
                 "shipping": {"country": "US"},
             }
         )
