@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,27 @@ def test_a_lease_that_could_not_be_extended_is_tried_again(tmp_path: Path) -> No
             await leases.extend_once()
             await leases.extend_once()
             assert len(queue.changes) == 2
+
+    run_virtual(main())
+
+
+def test_what_is_let_go_while_it_is_extended_does_not_come_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path) as core:
+            queue = core.queues.queue("ask")
+            leases = Leases(queue, core.ambient)
+            await core.engine.relay.send(await core.place("a"))
+            messages = await queue.receive(1, 0)
+            leases.take(messages)
+
+            async def let_go(_changes: Sequence[VisibilityChange]) -> None:
+                leases.drop([message.receipt for message in messages])
+
+            queue.changing = let_go
+            await asyncio.sleep(LEASE_SECONDS - 1)
+            await leases.extend_once()
+            assert len(queue.changes) == 1
+            assert len(leases) == 0
 
     run_virtual(main())
 
