@@ -19,13 +19,13 @@ from conveyor.messaging.engine import Engine, Limits
 from conveyor.messaging.message import Token, encode
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed, Relay
-from conveyor.messaging.outcome import Awaiting, Done, Outcome
+from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome
 from conveyor.messaging.placing import NewOrder, place
 from conveyor.messaging.queue import Depth, Outgoing, QueueSpec, Received, VisibilityChange
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.routing_slip import Flow, Step
-from conveyor.messaging.step import CallStep, LocalStep, Now
+from conveyor.messaging.step import Answer, CallStep, LocalStep, Now
 from conveyor.messaging.tables import calls, outbox, timeline
 from conveyor.messaging.transaction import Tx
 
@@ -39,10 +39,11 @@ class BrokenAnswerError(Exception):
 
 
 class AskPrice(CallStep[str, str]):
-    """A call; what is different about one, `answer` and `broken` say, by the order's reference."""
+    """A call; what is different about one, `answer`, `broken` and `again` say, by reference."""
 
     def __init__(self) -> None:
         self.broken: set[str] = set()
+        self.again: set[str] = set()
         self.called: list[str] = []
         self.recorded: list[str] = []
         self.answer: Callable[[str], Awaitable[str]] = _at_once
@@ -61,6 +62,9 @@ class AskPrice(CallStep[str, str]):
         if order.reference in self.broken:
             raise BrokenAnswerError
         self.recorded.append(order.reference)
+        if order.reference in self.again:
+            self.again.remove(order.reference)
+            return Again("another price")
         return Done({"answer": answer})
 
 
@@ -83,6 +87,9 @@ class Desk(LocalStep):
             return Awaiting("nobody", 3600.0)
         self.closed.append(order.reference)
         return Done()
+
+    def answered(self, _tx: Tx, _order: Order, answer: Answer, _now: Now) -> Outcome:
+        return Done({"answer": str(answer["says"])})
 
 
 class NotingQueue:

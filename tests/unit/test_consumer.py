@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tests.core_driver import LEASE_SECONDS, Core, a_message
@@ -11,6 +12,7 @@ from tests.virtual_time import run_virtual
 
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.engine import Limits
+from conveyor.messaging.errors import NotAppliedError
 from conveyor.messaging.message import Token, encode
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.queue import Outgoing, Received, VisibilityChange
@@ -340,5 +342,43 @@ def test_a_call_is_known_by_its_order_step_and_attempt(tmp_path: Path) -> None:
             await core.take("ask", *owed)
             assert core.ask.called == [f"{one.order_id}/ask.price/1" for one in owed]
             assert [await core.call_states(one) for one in owed] == [["answered"]] * 2
+
+    run_virtual(main())
+
+
+def test_a_call_that_did_nothing_keeps_its_key_and_one_that_was_answered_does_not(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with Core(tmp_path) as core:
+            [owed] = await core.place("a")
+
+            async def down(_request: str) -> str:
+                raise NotAppliedError("down")
+
+            answer, core.ask.answer, core.ask.again = core.ask.answer, down, {"a"}
+            queue, consumer = core.queues.queue("ask"), Consumer(core.engine, "ask")
+            await core.take("ask", owed)
+            core.ask.answer = answer
+            await asyncio.sleep(queue.changes[-1].seconds)
+            await consumer.handle(await queue.receive(1, 0))
+            await consumer.handle(await queue.receive(1, 0))
+            assert core.ask.called == [f"{owed.order_id}/ask.price/{n}" for n in (1, 1, 2)]
+            assert await core.call_states(owed) == ["answered", "answered"]
+
+    run_virtual(main())
+
+
+def test_a_token_of_no_order_and_one_of_another_step_are_poison(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path) as core:
+            [owed] = await core.place("a")
+            strange = replace(owed, order_id="9" * 26)
+            wrong = replace(owed, step="ask.nothing")
+            bodies = [body_of(one, core) for one in (strange, wrong)]
+            await Consumer(core.engine, "ask").handle(await receive(core, "ask", *bodies))
+            assert [m.body for m in core.queues.queue("ask-dead").sent] == bodies
+            assert told(core, "poisoned") == 2
+            assert (await core.orders([owed]))[0].version == owed.version
 
     run_virtual(main())

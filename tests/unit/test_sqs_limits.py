@@ -11,7 +11,13 @@ from tests.virtual_time import run_virtual, virtual_ambient
 from conveyor.adapters.sqs import SqsTuning
 from conveyor.adapters.sqs.batches import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, next_batch
 from conveyor.adapters.sqs.queue import SqsQueue
-from conveyor.messaging.queue import LONG_POLL_SECONDS, Outgoing, QueueSpec
+from conveyor.messaging.queue import (
+    LONG_POLL_SECONDS,
+    MAX_VISIBILITY_SECONDS,
+    Outgoing,
+    QueueSpec,
+    VisibilityChange,
+)
 
 SPEC = QueueSpec("q")
 POLLED_SECONDS = 19.0
@@ -53,6 +59,13 @@ def test_a_group_shares_no_batch_and_keeps_its_order() -> None:
     assert batches(messages, one_a_group=True) == [[0, 2], [1, 4], [3]]
 
 
+def test_nothing_overtakes_what_did_not_fit_in_its_group() -> None:
+    half = "a" * (MAX_BATCH_BYTES // 2)
+    bodies = [("a", half), ("b", half + "b"), ("b", "small"), ("c", "small")]
+    messages = [Outgoing(body, group=group) for group, body in bodies]
+    assert batches(messages, one_a_group=True) == [[0, 3], [1], [2]]
+
+
 class PolledSqs:
     """Has a message for a long poll, after a while."""
 
@@ -89,5 +102,45 @@ def test_a_poll_waits_whole_seconds_and_no_longer_than_sqs_can(seconds: float, a
         await SqsQueue(SPEC, "q", sqs, virtual_ambient(), SqsTuning()).receive(50, seconds)
         assert sqs.asked["WaitTimeSeconds"] == asked
         assert sqs.asked["MaxNumberOfMessages"] == MAX_BATCH_ENTRIES
+
+    run_virtual(main())
+
+
+class TakingSqs:
+    """Takes every entry of a batch, and shows them."""
+
+    def __init__(self) -> None:
+        self.entries: list[dict[str, Any]] = []
+
+    async def call(self, queue: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        if operation == "get_queue_url":
+            return {"QueueUrl": f"http://sqs/{queue}"}
+        self.entries += parameters["Entries"]
+        return {"Successful": [{"Id": entry["Id"]} for entry in parameters["Entries"]]}
+
+
+def test_a_message_is_sent_with_all_that_it_says() -> None:
+    async def main() -> None:
+        sqs = TakingSqs()
+        said = Outgoing("b", delay_seconds=7, attributes=(("cause", "x"),))
+        queue = SqsQueue(SPEC, "q", sqs, virtual_ambient(), SqsTuning())
+        assert await queue.send([said, Outgoing("plain")]) == []
+        attribute = {"cause": {"DataType": "String", "StringValue": "x"}}
+        assert [{**entry, "Id": ""} for entry in sqs.entries] == [
+            {"Id": "", "MessageBody": "b", "DelaySeconds": 7, "MessageAttributes": attribute},
+            {"Id": "", "MessageBody": "plain"},
+        ]
+
+    run_virtual(main())
+
+
+def test_a_message_is_given_back_at_once_and_never_beyond_what_sqs_takes() -> None:
+    async def main() -> None:
+        sqs = TakingSqs()
+        queue = SqsQueue(SPEC, "q", sqs, virtual_ambient(), SqsTuning())
+        seconds = (0, 1, MAX_VISIBILITY_SECONDS, MAX_VISIBILITY_SECONDS + 1, -1)
+        changes = [VisibilityChange(str(one), one) for one in seconds]
+        assert await queue.set_visibility(changes) == [str(one) for one in seconds[3:]]
+        assert [entry["VisibilityTimeout"] for entry in sqs.entries] == list(seconds[:3])
 
     run_virtual(main())

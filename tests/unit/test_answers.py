@@ -1,0 +1,54 @@
+"""An answer is taken once, however often and however close together it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.core_driver import Core
+from tests.virtual_time import run_virtual
+
+from conveyor.messaging.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER, Answers, Given
+from conveyor.messaging.consumer import Consumer
+from conveyor.messaging.outbox import Owed
+
+STEP = "desk.close"
+
+
+async def waiting(core: Core) -> Owed:
+    """Give an order that awaits an answer."""
+    [owed] = await core.place("wait")
+    await core.take("ask", owed)
+    await Consumer(core.engine, "desk").handle(await core.queues.queue("desk").receive(1, 0))
+    assert [order.status for order in await core.orders([owed])] == ["awaiting"]
+    return owed
+
+
+def test_of_two_answers_in_one_group_the_first_is_taken(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path) as core:
+            owed, answers = await waiting(core), Answers(core.engine)
+            given = [Given(owed.order_id, STEP, {"says": said}) for said in ("yes", "no")]
+            taken = await asyncio.gather(*(answers.take(one) for one in given))
+            assert taken == [TAKEN, NOT_AWAITED]
+            [order] = await core.orders([owed])
+            assert (order.status, order.version) == ("completed", owed.version + 3)
+            assert await answers.take(given[0]) == NOT_AWAITED
+            assert await core.owing() == {}
+
+    run_virtual(main())
+
+
+def test_an_answer_to_another_step_or_to_no_order_changes_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path) as core:
+            owed, answers = await waiting(core), Answers(core.engine)
+            wrong = Given(owed.order_id, "ask.price", {"says": "yes"})
+            nobody = Given("9" * 26, STEP, {"says": "yes"})
+            assert [await answers.take(one) for one in (wrong, nobody)] == [
+                NOT_AWAITED,
+                UNKNOWN_ORDER,
+            ]
+            assert [order.status for order in await core.orders([owed])] == ["awaiting"]
+
+    run_virtual(main())
