@@ -12,6 +12,10 @@ from typing import Any
 
 # Each of these moves the order's version on by one.
 MOVES = frozenset({"done", "awaiting", "again", "refused", "parked", "redriven", "turned_back"})
+# A step with the first has begun, and is undone if it is not done; one at which an order was stopped
+# or turned back, or that was to be taken again, may have.
+BEGUN = frozenset({"awaiting"})
+MAY_HAVE_BEGUN = frozenset({"again", "parked", "turned_back"})
 TERMINAL = ("completed", "cancelled", "refused")
 
 
@@ -215,10 +219,25 @@ def _check_story(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     ahead = [step for step in done if step in forward]
     _require(ahead == forward[: len(ahead)], f"steps out of order: {done}")
     backwards = row["status"] != "completed"
-    back = [undo[step] for step in reversed(ahead) if undo[step]] if backwards else []
-    _require(done == ahead + back, f"not undone in reverse, once: {done}")
+    backs = [_back(undo, begun) for begun in _begun(entries, forward, ahead)] if backwards else [[]]
+    _require(done[len(ahead) :] in backs, f"not undone in reverse, once: {done}")
     if row["status"] == "completed":
         _require(ahead == forward, f"completed without {set(forward) - set(ahead)}")
+
+
+def _back(undo: dict[str, str], begun: list[str]) -> list[str]:
+    return [undo[step] for step in reversed(begun) if undo[step]]
+
+
+def _begun(
+    entries: list[tuple[int, str, str]], forward: list[str], ahead: list[str]
+) -> list[list[str]]:
+    """The steps that have begun: those that were done and, it may be, the one after them."""
+    following = forward[len(ahead) : len(ahead) + 1]
+    events = {event for _, event, step in entries if step in following}
+    if events & BEGUN:
+        return [ahead + following]
+    return [ahead, ahead + following] if events & MAY_HAVE_BEGUN else [ahead]
 
 
 def _require(holds: object, otherwise: str) -> None:

@@ -266,7 +266,7 @@ def test_cancelling_is_free_until_the_restaurant_accepts(world: World) -> None:
         meal = await order_meal(app)
         await until(app, meal, AWAITING, step=CONFIRM)
         answer = await call_off(app, meal)
-        assert answer == Cancelled("void", ("payments.void",), 0, TOTAL)
+        assert answer == Cancelled("void", ("restaurants.withdraw", "payments.void"), 0, TOTAL)
         assert (await settled(app, meal)).status == CANCELLED
         assert await ticket_state(app, meal) == "withdrawn"
         assert await counter(app).accept(MERCHANT, LUIGI, meal, 10) == NOT_AWAITED
@@ -506,6 +506,6 @@ def test_its_story_reads_well(world: World) -> None:
         "riders.assign awaits an answer of rider a, 45 s at most (offer 1, metres ",
         "rider a declined",
         "riders.assign awaits an answer of rider b, 45 s at most (offer 2, metres ",
-        "You can cancel it: that runs restaurants.withdraw, payments.void, and keeps EUR 12.50",
+        "that runs riders.release, restaurants.withdraw, payments.void, and keeps EUR 12.50",
     ):
         assert sentence in told

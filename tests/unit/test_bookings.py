@@ -90,9 +90,6 @@ class _Bookings:
     def overdue(self, order: Order) -> Outcome:
         return self.books.run(lambda tx: self.hold.overdue(tx, order, Now(self.now)))
 
-    def turn_back(self, order: Order) -> None:
-        self.books.run(lambda tx: self.hold.turned_back(tx, order, Now(self.now)))
-
     def expire(self) -> int:
         return self.books.run(lambda tx: granting.expire(tx, TERMS, self.now))
 
@@ -158,12 +155,11 @@ def test_who_pays_after_the_seat_is_gone_is_refused(desk: _Bookings) -> None:
     assert desk.resource().booked == 1
 
 
-def test_releasing_and_turning_back_twice_change_nothing_more(desk: _Bookings) -> None:
+def test_releasing_twice_changes_nothing_more(desk: _Bookings) -> None:
     desk.offer(3)
     order, _ = desk.ask(2)
     for _ in range(2):
         desk.take(desk.release, order)
-        desk.turn_back(order)
     assert (desk.resource().held, desk.resource().free) == (0, 3)
 
 
@@ -204,7 +200,7 @@ class Counter(RuleBasedStateMachine):
         assert type(outcome) is expected
 
     @precondition(lambda self: self.orders)
-    @rule(data=st.data(), what=st.sampled_from(["release", "confirm", "overdue", "turn_back"]))
+    @rule(data=st.data(), what=st.sampled_from(["release", "confirm", "overdue"]))
     def go_on(self, data: st.DataObject, what: str) -> None:
         order = self.orders[data.draw(st.sampled_from(sorted(self.orders)))]
         state = self.desk.booking(order).state
@@ -214,8 +210,6 @@ class Counter(RuleBasedStateMachine):
             self.desk.take(self.desk.confirm, order)
         elif what == "release":
             self.desk.take(self.desk.release, order)
-        elif what == "turn_back" and state == WAITING:
-            self.desk.turn_back(order)
 
     @rule(minutes=st.integers(1, 70))
     def time_passes(self, minutes: int) -> None:

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from conveyor.messaging import interventions
+from conveyor.messaging import calls, interventions
+from conveyor.messaging.calls import OPEN
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.interventions import Intervention
-from conveyor.messaging.order import COMPLETED, REFUSED, Order
+from conveyor.messaging.order import COMPLETED, REFUSED, Order, load
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Place, undone_by
 from conveyor.messaging.step import Now
@@ -60,8 +61,9 @@ async def cancel(
     now = engine.now()
 
     def work(tx: Tx) -> tuple[Cancelled | NotCancelled | None, Intervention | None]:
-        order = find(tx, order_id, merchant)
-        if order is None:
+        # Locked before it is looked at: what is said of it is what was decided on.
+        order = load(tx, [order_id]).get(order_id)
+        if order is None or merchant not in {None, order.merchant}:
             return None, None
         decided = interventions.cancel(tx, engine.registry, order_id, now, reason)
         if decided.fee:
@@ -150,10 +152,17 @@ def _cancelled(tx: Tx, order: Order, steps: tuple[str, ...], fee: int) -> Cancel
     return Cancelled(outcome, steps, fee, returned)
 
 
+def _is_called(tx: Tx, order: Order) -> bool:
+    return any(last.state in OPEN for last in calls.latest(tx, [order.id]).values())
+
+
 def _outcome(tx: Tx, order: Order, steps: tuple[str, ...]) -> str:
     if not order.total:
         return NOTHING_TO_RETURN
     payment = payments.of_order(tx, order.id)
-    if _REFUND_STEP in steps or (payment and payment.captured):
+    if payment and payment.captured:
         return REFUND
+    if _REFUND_STEP in steps:
+        # Of what is being taken now; a step that awaits another card has taken nothing.
+        return REFUND if _is_called(tx, order) else VOID if payment else NOTHING_TO_RETURN
     return VOID if payment or steps else NOTHING_TO_RETURN

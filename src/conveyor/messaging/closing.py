@@ -145,7 +145,7 @@ def _settled(case: Case, outcome: Outcome) -> Verdict:
     if order.cancelling:
         early = order.position < desk.registry.flow(order.flow).last_cancellable
         if isinstance(outcome, Again) or (early and isinstance(outcome, Awaiting)):
-            return turn_back_now(case)
+            return turn_back_now(case, begun=True)
     return Handled(settle(case.tx, desk.registry, order, outcome, desk.now, attempt=case.attempt))
 
 

@@ -24,7 +24,7 @@ from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.outcome import Outcome, Park
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Place, owed, service_of, turn_back
+from conveyor.messaging.routing_slip import Place, begin, owed, service_of, turn_back
 from conveyor.messaging.settling import move, place_of, settle
 from conveyor.messaging.step import CallStep, Gather, LocalStep
 from conveyor.messaging.transaction import Tx
@@ -134,11 +134,12 @@ def _take(case: Case, last: Attempt | None) -> Outcome | Calling:
     return calls.intend(tx, request, last, now, case.desk.grant)
 
 
-def turn_back_now(case: Case) -> Verdict:
-    """Nothing came of the step that is owed: undo what was done before it."""
+def turn_back_now(case: Case, *, begun: bool = False) -> Verdict:
+    """Undo what was done before the step that is owed, and what that has begun, now or before."""
     order, registry = case.order, case.desk.registry
     case.note(timeline.TURNED_BACK)
-    back = turn_back(registry.flow(order.flow), place_of(order), status.CANCELLED)
+    place = begin(place_of(order)) if begun else place_of(order)
+    back = turn_back(registry.flow(order.flow), place, status.CANCELLED)
     return Handled(move(case.tx, registry, order, back, case.desk.now))
 
 

@@ -48,6 +48,7 @@ class Order(NamedTuple):
     settled_at: int | None
     stage: int = 0
     sequence: int = 0
+    begun: bool = False
 
     @property
     def body(self) -> dict[str, Any]:

@@ -6,14 +6,15 @@ the step that is owed; going back it is the step whose compensation is owed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One line of a slip.
 
-    `undo` names the compensation. `also` names local steps that run in the transaction in which
+    `undo` names the compensation. It runs once the step has begun, done or not: it must be harmless
+    where there is nothing to undo. `also` names local steps that run in the transaction in which
     this one takes effect; they must be harmless when run twice. `each` names a list in the order's
     body: the step is taken once for each of its members, in turn, and undone by one `undo`.
     """
@@ -73,11 +74,15 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an order is on its slip; `stage` counts the members of `each` that are done."""
+    """Where an order is on its slip; `stage` counts the members of `each` that are done.
+
+    `begun`: the step that is owed was taken, and is not done. It may have an effect all the same.
+    """
 
     position: int
     ending: str = ""
     stage: int = 0
+    begun: bool = field(default=False, compare=False)  # it is the same place
 
 
 def service_of(step: str) -> str:
@@ -106,9 +111,14 @@ def advance(flow: Flow, place: Place, members: int = 1) -> Place:
     return Place(place.position + 1)
 
 
+def begin(place: Place) -> Place:
+    """Give this place once its step was taken and was neither done nor refused."""
+    return place if place.ending else replace(place, begun=True)
+
+
 def turn_back(flow: Flow, place: Place, ending: str) -> Place:
-    """Give the nearest done step before this place that has a compensation; -1: nothing is left."""
-    position = _last_done(place)
+    """Give the nearest begun step up to this place that has a compensation; -1: nothing is left."""
+    position = _last_begun(place)
     while position >= 0 and not flow.steps[position].undo:
         position -= 1
     return Place(position, ending)
@@ -116,11 +126,11 @@ def turn_back(flow: Flow, place: Place, ending: str) -> Place:
 
 def undone_by(flow: Flow, place: Place) -> tuple[str, ...]:
     """Name the compensations that an order turning back at this place will run, in order."""
-    done = flow.steps[: _last_done(place) + 1]
-    return tuple(step.undo for step in reversed(done) if step.undo)
+    begun = flow.steps[: _last_begun(place) + 1]
+    return tuple(step.undo for step in reversed(begun) if step.undo)
 
 
-def _last_done(place: Place) -> int:
+def _last_begun(place: Place) -> int:
     # A step that was taken for some members of its list is undone as a whole.
-    begun = place.stage > 0 and not place.ending
+    begun = (place.begun or place.stage > 0) and not place.ending
     return place.position if begun else place.position - 1

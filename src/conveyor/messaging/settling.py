@@ -15,7 +15,15 @@ from conveyor.messaging.outbox import Owed
 from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.messaging.parking import park
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Flow, Place, advance, owed, service_of, turn_back
+from conveyor.messaging.routing_slip import (
+    Flow,
+    Place,
+    advance,
+    begin,
+    owed,
+    service_of,
+    turn_back,
+)
 from conveyor.messaging.step import LocalStep, Now
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
@@ -33,6 +41,7 @@ _COLUMNS = (
     "settled_at",
     "stage",
     "sequence",
+    "begun",
 )
 # The fence: whoever loaded an older version changes no row, and the transaction fails.
 _MOVE = (
@@ -75,15 +84,15 @@ def settle(
             if order.status != status.AWAITING:
                 _run_also(tx, registry, order, now)
             story.tell(timeline.AWAITING, {"what": what, "seconds": seconds, **detail})
-            order = _unmarked(story, order, place)
-            return move(tx, registry, order, place, now, rest_seconds=seconds, awaiting=True)
+            order, here = _unmarked(story, order, place), begin(place)
+            return move(tx, registry, order, here, now, rest_seconds=seconds, awaiting=True)
         case Again(reason, seconds, detail):
             story.tell(timeline.AGAIN, {"reason": reason, **detail})
-            return move(tx, registry, order, place, now, rest_seconds=seconds)
+            return move(tx, registry, order, begin(place), now, rest_seconds=seconds)
         case Park(cause, detail):
             story.tell(timeline.PARKED, {"cause": cause, **detail})
             park(tx, order, now, step=step, cause=cause, attempts=attempt)
-            return move(tx, registry, order, place, now, parking=True)
+            return move(tx, registry, order, begin(place), now, parking=True)
 
 
 def _can_be_undone(flow: Flow, place: Place, after: Place) -> bool:
@@ -140,6 +149,7 @@ def move(
         "b_updated_at": now.ms,
         "b_settled_at": now.ms if settled else None,
         "b_stage": place.stage,
+        "b_begun": place.begun,
     }
     turn.into(row, "b_sequence")
     tx.later(_MOVE, row, must_match=True)
@@ -161,7 +171,7 @@ def _status(place: Place, *, settled: bool, awaiting: bool, parking: bool) -> st
 
 def place_of(order: Order) -> Place:
     """Where the order is on its slip."""
-    return Place(order.position, order.ending, order.stage)
+    return Place(order.position, order.ending, order.stage, order.begun)
 
 
 def _members(flow: Flow, order: Order) -> int:

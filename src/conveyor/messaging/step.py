@@ -66,7 +66,7 @@ class AnyStep:
     def turned_back(self, tx: Tx, order: Order, now: Now) -> None:
         """Take note that the order turns back from here, refused or cancelled, in this transaction.
 
-        What this step has begun elsewhere without being done, no compensation will undo.
+        For what cannot wait: the `undo` of a step that has begun runs with the compensations.
         """
 
 

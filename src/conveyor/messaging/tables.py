@@ -30,6 +30,8 @@ orders = sa.Table(
     sa.Column("settled_at", sa.BigInteger),
     sa.Column("stage", sa.Integer, nullable=False),  # how often the step was taken, see Step.each
     sa.Column("sequence", sa.BigInteger, nullable=False),  # its turn in its group, 0: has none
+    # The step that is owed was taken and is not done: what it did is undone with the rest.
+    sa.Column("begun", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint("total >= 0", name="orders_total_not_negative"),
     # Room in each page for the next version of a row: then no index has to be touched.
     postgresql_with={"fillfactor": 75},

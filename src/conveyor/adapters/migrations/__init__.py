@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.transaction import Database, Tx
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `versions`."""
 
 

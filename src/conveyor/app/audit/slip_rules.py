@@ -37,16 +37,16 @@ def slip_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
         Rule(
             "compensated_once",
             9,
-            "A compensation ran at most once for each step that was done",
-            _any(flows, lambda flow: _unequal(view, flow, operator.gt)),
+            "A compensation ran at most once for each step that was begun",
+            _any(flows, lambda flow: _unequal(view, flow, operator.gt, _most)),
         ),
         Rule(
             "compensated_whole",
             9,
-            "Cancelled or refused means that every step that was done was undone",
+            "Cancelled or refused means that every step that was begun was undone",
             sa.and_(
                 _undone,
-                _any(flows, lambda flow: _unequal(view, flow, operator.ne)),
+                _any(flows, lambda flow: _unequal(view, flow, operator.lt, _least)),
             ),
         ),
         Rule(
@@ -88,7 +88,12 @@ def _incomplete(view: View, flow: Flow) -> Column:
     return sa.and_(_o.status == COMPLETED, sa.or_(_o.position != len(flow.steps), *undone))
 
 
-def _unequal(view: View, flow: Flow, compare: Callable[[Column, Column], Column]) -> Column:
+def _unequal(
+    view: View,
+    flow: Flow,
+    compare: Callable[[Column, Column], Column],
+    undoable: Callable[[View, Step], Column],
+) -> Column:
     """Compare how often a compensation was done with how often there was something to undo."""
     lines: dict[str, dict[str, Step]] = defaultdict(dict)
     for line in flow.steps:
@@ -96,15 +101,24 @@ def _unequal(view: View, flow: Flow, compare: Callable[[Column, Column], Column]
     wrong = []
     for undo, undoes in lines.items():
         if undo:
-            due = sum((_undoable(view, line) for line in undoes.values()), start=sa.literal(0))
+            due = sum((undoable(view, line) for line in undoes.values()), start=sa.literal(0))
             wrong.append(compare(view.done(undo), due))
     return sa.or_(sa.false(), *wrong)
 
 
-def _undoable(view: View, line: Step) -> Column:
+def _least(view: View, line: Step) -> Column:
+    return _undoable(view, line, view.begun(line.name))
+
+
+def _most(view: View, line: Step) -> Column:
+    return _undoable(view, line, view.begun(line.name) + view.may_have_begun(line.name))
+
+
+def _undoable(view: View, line: Step, begun: Column) -> Column:
+    """Count what there is to undo of a step that was done, or else has begun."""
     done = view.done(line.name)
     # What was done for the members of a list, in part or whole, is undone at once.
-    return sa.case((done > 0, 1), else_=0) if line.each else done
+    return sa.case((done > 0, sa.literal(1) if line.each else done), (begun > 0, 1), else_=0)
 
 
 def _out_of_order(view: View, flow: Flow) -> Column:

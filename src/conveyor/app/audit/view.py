@@ -7,7 +7,7 @@ longer than a page, however many orders there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,9 @@ Column = sa.ColumnElement[Any]
 
 FIRST_ID = ""
 LAST_ID = "Z" * 26  # above every ULID, the first digit of which is at most 7
+
+_BEGUN = (timeline.AWAITING,)
+_MAY_HAVE_BEGUN = (timeline.AGAIN, timeline.PARKED, timeline.TURNED_BACK)
 
 _after = sa.bindparam("after", type_=sa.Text)
 _upto = sa.bindparam("upto", type_=sa.Text)
@@ -52,15 +55,24 @@ class View:
         """How often an order's step (or compensation) was done."""
         return sa.func.coalesce(self.story.c[f"done {step}"], 0)
 
+    def begun(self, step: str) -> Column:
+        """How often an order's step that can be undone was taken without coming to an end."""
+        return sa.func.coalesce(self.story.c[f"begun {step}"], 0)
+
+    def may_have_begun(self, step: str) -> Column:
+        """How often the same may have been so: the order was stopped, or turned back, at it."""
+        return sa.func.coalesce(self.story.c[f"may {step}"], 0)
+
     def done_at(self, step: str) -> Column:
         """Give the version at which it was first done; null: never."""
         return self.story.c[f"version {step}"]
 
 
-def build_view(flows: Iterable[Flow]) -> View:
+def build_view(flows: Sequence[Flow]) -> View:
     """Join what belongs to an order; the story counts every step that these flows know."""
     steps = {name for flow in flows for line in flow.steps for name in (line.name, line.undo)}
-    story = _story(sorted(steps - {""}))
+    undoable = {line.name for flow in flows for line in flow.steps if line.undo}
+    story = _story(sorted(steps - {""}), sorted(undoable))
     attempts = (
         sa.select(calls.c.order_id, count_if(calls.c.state.in_(sorted(OPEN))).label("open"))
         .where(on_page(calls.c.order_id))
@@ -73,7 +85,7 @@ def build_view(flows: Iterable[Flow]) -> View:
     return View(source, story, attempts)
 
 
-def _story(steps: Iterable[str]) -> sa.Subquery:
+def _story(steps: Iterable[str], undoable: Iterable[str]) -> sa.Subquery:
     event, version = entries.c.event, entries.c.version
     # A dropped duplicate is noted under the version that it came with, which may be any.
     moving = sa.case((event != timeline.DUPLICATE_DROPPED, version))
@@ -90,6 +102,10 @@ def _story(steps: Iterable[str]) -> sa.Subquery:
         done = sa.and_(event == timeline.DONE, entries.c.step == step)
         columns.append(count_if(done).label(f"done {step}"))
         columns.append(sa.func.min(sa.case((done, version))).label(f"version {step}"))
+    for step in undoable:
+        for name, events in (("begun", _BEGUN), ("may", _MAY_HAVE_BEGUN)):
+            here = sa.and_(event.in_(events), entries.c.step == step)
+            columns.append(count_if(here).label(f"{name} {step}"))
     return (
         sa.select(entries.c.order_id, *columns)
         .where(on_page(entries.c.order_id))

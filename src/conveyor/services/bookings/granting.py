@@ -121,9 +121,11 @@ def offer(tx: Tx, merchant: str, offers: Sequence[Offer], terms: Terms, now_ms: 
 
 
 def release(tx: Tx, order_id: str, terms: Terms, now_ms: int) -> list[Booking]:
-    """Give back all that an order has, the last leg first; gives what it had."""
+    """Give back all that an order has, the last leg first; gives what it had.
+
+    Its resources are locked already: what it has is not known before.
+    """
     mine = store.bookings_of(tx, order_id)
-    store.gather(tx, sorted((b.merchant, b.resource) for b in mine.values()), ())
     had = [b for _, b in sorted(mine.items(), reverse=True) if b.state not in {REFUSED, RELEASED}]
     for booking in had:
         give_up(tx, booking, RELEASED, terms, now_ms)

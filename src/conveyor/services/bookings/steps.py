@@ -13,7 +13,6 @@ from conveyor.services.bookings.model import (
     EXPIRED,
     HELD,
     REFUSED,
-    RELEASED,
     WAITING,
     Booking,
     Resource,
@@ -78,12 +77,6 @@ class Hold(LocalStep):
         granting.give_up(tx, booking, REFUSED, self._terms, now.ms)
         return Refused(f"full: {booking.resource}", {"waited": "in vain"})
 
-    def turned_back(self, tx: Tx, order: Order, now: Now) -> None:
-        """Give up this leg, which counts as not done: no compensation would release it."""
-        booking = store.bookings_of(tx, order.id).get(order.stage)
-        if booking and booking.state not in {REFUSED, RELEASED}:
-            granting.give_up(tx, booking, RELEASED, self._terms, now.ms)
-
     def _held(self, tx: Tx, booking: Booking) -> Outcome:
         # The time to pay begins anew with each leg, and so with the last one for all of them.
         if booking.leg:
@@ -124,6 +117,7 @@ class Release(LocalStep):
 
     def take(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Give it back, and to those who wait. Harmless twice."""
+        gather(tx, [order])
         had = granting.release(tx, order.id, self._terms, now.ms)
         given = ", ".join(said(booking.resource, booking.quantity) for booking in had)
         return Done({"released": given} if given else {})

@@ -56,10 +56,6 @@ class Confirm(LocalStep):
         store.end(tx, order.id, LAPSED, "no answer in time")
         return Refused("the restaurant did not answer in time", {"restaurant": name_of(order)})
 
-    def turned_back(self, tx: Tx, order: Order, now: Now) -> None:  # noqa: ARG002 - the port's
-        """Tell the restaurant that it need not answer any more."""
-        store.end(tx, order.id, WITHDRAWN, CANCELLED)
-
     def _ask(self, tx: Tx, order: Order, now: Now) -> Outcome:
         name = name_of(order)
         restaurant = store.find(tx, order.merchant, name)

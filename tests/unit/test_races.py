@@ -1,0 +1,155 @@
+"""What is decided on is read under its lock: two connections to a real PostgreSQL, interleaved."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import orjson
+import pytest
+import sqlalchemy as sa
+from tests.goods_driver import MERCHANT, NOW_MS, Books
+from tests.two_connections import beside
+
+from conveyor.app import decisions
+from conveyor.app.decisions import NotCancelled
+from conveyor.flows import TRAVEL
+from conveyor.messaging import interventions
+from conveyor.messaging.faults import Desk
+from conveyor.messaging.handling import Taken, open_group
+from conveyor.messaging.message import Token
+from conveyor.messaging.order import load
+from conveyor.messaging.outbox import Owed
+from conveyor.messaging.outcome import Done, Refused
+from conveyor.messaging.placing import NewOrder, place
+from conveyor.messaging.queue import QueueSpec
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.retries import RetryPolicy
+from conveyor.messaging.settling import settle
+from conveyor.messaging.step import LocalStep, Now
+from conveyor.messaging.tables import outbox
+from conveyor.messaging.transaction import Tx
+from conveyor.messaging.turns import NO_TURN
+from conveyor.services.bookings import granting, store
+from conveyor.services.bookings.model import Offer, Terms
+from conveyor.services.bookings.steps import booking_steps
+
+TERMS = Terms(hold_seconds=900.0, wait_seconds=3_600.0)
+FLIGHT = "flight/UA1545/2013-01-01"
+NOW = Now(NOW_MS)
+PAID = LocalStep(lambda _tx, _order, _now: Done())
+PLAIN = ("payments.authorize", "payments.void", "payments.capture", "payments.refund")
+REGISTRY = Registry(
+    [TRAVEL],
+    {**booking_steps(TERMS), **dict.fromkeys((*PLAIN, "orders.complete"), PAID)},
+    [QueueSpec("bookings", fifo=True), QueueSpec("payments"), QueueSpec("orders")],
+)
+
+
+@pytest.fixture
+def books(postgres_books: Books) -> Books:
+    postgres_books.clear()
+    return postgres_books
+
+
+class Travellers:
+    """Journeys that wait for the one seat of a flight."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.offer(1)
+        self.ids = [f"{number:026d}" for number in range(4)]
+        for order_id in self.ids:
+            self.take(books.run(partial(self._place, order_id)))
+
+    def offer(self, seats: int) -> None:
+        self.books.run(lambda tx: offer(tx, seats))
+
+    def take(self, *owed: Owed) -> None:
+        taken = [Taken(Token(o.order_id, o.step, o.version), 1) for o in owed]
+        desk = Desk(REGISTRY, RetryPolicy(), random.Random(1), NOW, isolate=False)
+        self.books.run(lambda tx: open_group(tx, desk, taken))
+
+    def undo(self, order_id: str) -> None:
+        """Take what this order is owed, until it is owed nothing."""
+        query = sa.select(outbox).where(outbox.c.order_id == order_id)
+        while row := self.books.run(lambda tx: tx.execute(query).one_or_none()):
+            self.take(Owed(row.order_id, row.version, row.queue, row.step, NO_TURN, row.due_at))
+
+    def check(self) -> None:
+        """The resource's counts are those of its bookings, and no seat is free while one waits."""
+        found = self.books.run(lambda tx: store.find(tx, MERCHANT, FLIGHT))
+        rows = self.books.run(lambda tx: tx.execute(sa.select(store.bookings)).all())
+        counts = Counter(row.state for row in rows)
+        assert found is not None
+        assert (found.held, found.booked, found.waiting) == (
+            counts["held"],
+            counts["booked"],
+            counts["waiting"],
+        ), counts
+        assert not (found.free and found.waiting)
+        live = self.books.run(lambda tx: load(tx, self.ids, lock=False))
+        for row in rows:
+            over = live[row.order_id].settled_at is not None
+            assert not (over and row.state in {"held", "waiting"}), row
+
+    def _place(self, order_id: str, tx: Tx) -> Owed:
+        legs = [{"flight": "UA1545", "date": "2013-01-01", "quantity": 1}]
+        body = orjson.dumps({"legs": legs, "waitlist": True}).decode()
+        new = NewOrder(order_id, MERCHANT, TRAVEL, "", "c", "USD", 100, body)
+        return place(tx, REGISTRY, new, NOW)
+
+
+class Desktop:
+    """As much of an engine as a decision needs, in a transaction that has begun."""
+
+    registry = REGISTRY
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self.database = self
+
+    def now(self) -> Now:
+        return NOW
+
+    async def run(self, work: Callable[[Tx], Any]) -> Any:
+        return work(self._tx)
+
+
+def offer(tx: Tx, seats: int) -> None:
+    granting.offer(tx, MERCHANT, [Offer(FLIGHT, seats)], TERMS, NOW_MS)
+
+
+def test_who_cancels_while_given_a_seat_gives_it_on(books: Books) -> None:
+    travellers = Travellers(books)
+    _, waiting, following, _ = travellers.ids
+    beside(
+        books,
+        lambda tx: offer(tx, 2),
+        lambda tx: interventions.cancel(tx, REGISTRY, waiting, NOW, "changed my mind"),
+    )
+    travellers.undo(waiting)
+    travellers.check()
+    mine = books.run(lambda tx: dict(store.bookings_of(tx, following)))
+    assert mine[0].state == "held"
+
+
+def test_who_cancels_what_is_being_refused_is_told_so(books: Books) -> None:
+    travellers = Travellers(books)
+    waiting = travellers.ids[-1]
+
+    def refuse(tx: Tx) -> None:
+        order = load(tx, [waiting])[waiting]
+        settle(tx, REGISTRY, order, Refused("no room"), NOW)
+        tx.flush()
+
+    def cancel(tx: Tx) -> object:
+        engine: Any = Desktop(tx)
+        return asyncio.run(decisions.cancel(engine, waiting, MERCHANT, "changed my mind"))
+
+    said = beside(books, refuse, cancel)
+    assert isinstance(said, NotCancelled), said
