@@ -84,7 +84,8 @@ def test_twenty_requests_accept_one_offer(server: Server) -> None:
 def test_cancelling_says_what_it_costs(town: Town) -> None:
     free = town.order()
     answer = town.owner.post(f"/v1/orders/{free}/cancel")
-    assert answer.json() == {"outcome": "void", "steps": ["payments.void"]}
+    undoes = ["restaurants.withdraw", "payments.void"]
+    assert answer.json() == {"outcome": "void", "steps": undoes}
     town.ends(free, "cancelled")
     late = town.order()
     town.accept(late)
