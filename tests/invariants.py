@@ -12,8 +12,8 @@ from typing import Any
 
 # Each of these moves the order's version on by one.
 MOVES = frozenset({"done", "awaiting", "again", "refused", "parked", "redriven", "turned_back"})
-# A step with the first has begun, and is undone if it is not done; one at which an order was stopped
-# or turned back, or that was to be taken again, may have.
+# A step with the first has begun, and is undone if it is not done; one at which an order was
+# stopped or turned back, or that was to be taken again, may have.
 BEGUN = frozenset({"awaiting"})
 MAY_HAVE_BEGUN = frozenset({"again", "parked", "turned_back"})
 TERMINAL = ("completed", "cancelled", "refused")

@@ -95,7 +95,7 @@ def test_cancelling_says_what_it_costs(town: Town) -> None:
         "outcome": "part_refund",
         "kept": 1_250,
         "returned": 1_250,
-        "steps": ["restaurants.withdraw", "payments.void"],
+        "steps": ["riders.release", "restaurants.withdraw", "payments.void"],
     }
     town.ends(late, "cancelled")
     again = town.owner.post(f"/v1/orders/{late}/cancel").json()
