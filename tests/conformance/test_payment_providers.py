@@ -14,7 +14,7 @@ from tests.payment_driver import ambient
 from tests.servers import Postgres, postgres_server
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
-from conveyor.messaging.errors import NotAppliedError, UnansweredError
+from conveyor.messaging.errors import KeySpentError, NotAppliedError, UnansweredError
 from conveyor.services.payments.ports import (
     Approved,
     Declined,
@@ -39,6 +39,7 @@ class Kind:
     stolen: str = "card_stolen"
     unanswered: str = "card_unanswered"
     failing_at_first: str = "card_flaky"
+    saving_errors: str = "card_saved_error"
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[PaymentProvider]:
@@ -228,16 +229,42 @@ def test_a_lost_answer_is_found_and_nothing_is_applied_twice(kind: Kind) -> None
     kind.play(lose, find)
 
 
-def test_what_was_not_applied_leaves_no_trace_and_works_with_a_new_key(kind: Kind) -> None:
-    async def story(provider: PaymentProvider) -> None:
+def test_what_was_not_applied_leaves_no_trace_and_works_with_the_same_key(kind: Kind) -> None:
+    async def fail(provider: PaymentProvider) -> None:
         request = authorization(kind, kind.failing_at_first)
-        for attempt in range(2):
-            with pytest.raises(NotAppliedError):
-                await provider.authorize(request, f"authorize-{attempt}")
-            assert await provider.lookup(f"authorize-{attempt}") is None
-        assert isinstance(await provider.authorize(request, "authorize-2"), Approved)
+        for _ in range(2):
+            with pytest.raises(NotAppliedError) as caught:
+                await provider.authorize(request, "authorize")
+            assert not isinstance(caught.value, KeySpentError)
+            assert await provider.lookup("authorize") is None
 
-    kind.play(story)
+    async def work(provider: PaymentProvider) -> None:
+        request = authorization(kind, kind.failing_at_first)
+        answer = await provider.authorize(request, "authorize")
+        assert isinstance(answer, Approved)
+        assert await provider.authorize(request, "authorize") == answer
+
+    kind.play(fail, work)
+
+
+def test_an_error_that_is_played_back_says_that_its_key_is_spent(kind: Kind) -> None:
+    async def fail(provider: PaymentProvider) -> None:
+        with pytest.raises(NotAppliedError):
+            await provider.authorize(authorization(kind, kind.saving_errors), "1")
+
+    async def play_back(provider: PaymentProvider) -> None:
+        request = authorization(kind, kind.saving_errors)
+        for _ in range(5):
+            with pytest.raises(KeySpentError):
+                await provider.authorize(request, "1")
+        assert await provider.lookup("1") is None
+        with pytest.raises(NotAppliedError):
+            await provider.authorize(request, "2")
+        assert isinstance(await provider.authorize(request, "3"), Approved)
+        with pytest.raises(KeySpentError):
+            await provider.authorize(request, "2")
+
+    kind.play(fail, play_back)
 
 
 def test_no_more_is_captured_than_was_authorized(kind: Kind) -> None:

@@ -16,11 +16,12 @@ from conveyor.adapters.simulated.payment_account import (
     Entry,
     Operation,
 )
-from conveyor.messaging.errors import NotAppliedError, UnansweredError
+from conveyor.messaging.errors import KeySpentError, NotAppliedError, UnansweredError
 from conveyor.messaging.transaction import Tx
 from conveyor.services.payments.ports import PaymentAnswer, PaymentRequest
 
 FLAKY_FAULTS = 2
+"""How often `card_flaky` fails for an operation, and `card_saved_error` with another key each."""
 
 
 class Method(StrEnum):
@@ -35,6 +36,7 @@ class Method(StrEnum):
     FLAKY = "card_flaky"
     UNANSWERED = "card_unanswered"
     DOWN = "card_down"
+    SAVED_ERROR = "card_saved_error"
 
 
 METHODS = frozenset(Method)
@@ -46,6 +48,7 @@ DECLINED_AT_ONCE: dict[str, str] = {
 }
 PAYDAY_DECLINES = 2
 """How often `card_payday` is declined for an order before there is money."""
+COUNTED = frozenset({Method.FLAKY, Method.SAVED_ERROR})
 # These leave the caller in doubt with `card_unanswered`; giving money back always answers.
 MOVES_MONEY_FORWARD = frozenset({*OPENING, Operation.CAPTURE})
 
@@ -79,7 +82,7 @@ def answer(tx: Tx, group: Sequence[Incoming], at: int) -> list[Result]:
     """Answer a group in one transaction: all is loaded, decided in turn, and written at once."""
     requests = [item.request for item in group if isinstance(item, Instruction)]
     asked = {item.key for item in group if isinstance(item, Question)}
-    flaky = {request.order_id for request in requests if request.method == Method.FLAKY}
+    flaky = {request.order_id for request in requests if request.method in COUNTED}
     entries = ledger.load(tx, {request.order_id for request in requests}) if requests else []
     entries += ledger.find(tx, asked) if asked else []
     page = Page(entries, ledger.load_faults(tx, flaky) if flaky else {}, at)
@@ -117,6 +120,8 @@ class Page:
         known = self.find(instruction.key)
         if known is not None:
             return known
+        if self._has_saved_error(instruction):
+            return KeySpentError(f"the error of an earlier {instruction.operation}, played back")
         if self._fails(instruction):
             return NotAppliedError(f"provider unavailable for {instruction.operation}")
         entry = self._decide(instruction)
@@ -127,14 +132,24 @@ class Page:
             return UnansweredError(f"no answer to {instruction.operation}")
         return entry.answer
 
-    def _fails(self, instruction: Instruction) -> bool:
-        if instruction.request.method != Method.FLAKY:
-            return instruction.request.method == Method.DOWN
-        count = self._faults.get(instruction.subject, 0)
-        if count == FLAKY_FAULTS:
+    def _has_saved_error(self, instruction: Instruction) -> bool:
+        request = instruction.request
+        if request.method != Method.SAVED_ERROR:
             return False
-        self._faults[instruction.subject] = self.faulted[instruction.subject] = count + 1
+        return self._faults.get((request.order_id, instruction.key), 0) > 0
+
+    def _fails(self, instruction: Instruction) -> bool:
+        if instruction.request.method not in COUNTED:
+            return instruction.request.method == Method.DOWN
+        if self._faults.get(instruction.subject, 0) == FLAKY_FAULTS:
+            return False
+        self._count(instruction.subject)
+        if instruction.request.method == Method.SAVED_ERROR:
+            self._count((instruction.request.order_id, instruction.key))
         return True
+
+    def _count(self, what: tuple[str, str]) -> None:
+        self._faults[what] = self.faulted[what] = self._faults.get(what, 0) + 1
 
     @staticmethod
     def _keeps_silent(instruction: Instruction) -> bool:

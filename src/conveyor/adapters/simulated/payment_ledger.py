@@ -33,7 +33,8 @@ operations = sa.Table(
 )
 sa.Index("provider_operations_by_order", operations.c.order_id)
 
-# How often `card_flaky` has failed so far: a restart must not begin again.
+# How often `card_flaky` has failed so far: a restart must not begin again. With the key as the
+# operation, it is an error that is saved under that key.
 faults = sa.Table(
     "provider_faults",
     ledger_metadata,
@@ -88,7 +89,7 @@ def find(tx: Tx, keys: Collection[str]) -> list[Entry]:
 
 
 def load_faults(tx: Tx, order_ids: Collection[str]) -> dict[tuple[str, str], int]:
-    """Count the failures so far, by order and operation."""
+    """Count the failures so far, by order and operation or key."""
     rows = tx.execute(_FAULTS, {"orders": list(order_ids)})
     return {(order_id, operation): count for order_id, operation, count in rows}
 
