@@ -222,14 +222,18 @@ class Core(AbstractAsyncContextManager["Core"]):
 
     async def take(self, service: str, *owed: Owed) -> Consumer:
         """Send these tokens, and let a consumer handle them, once; gives it when it is done."""
-        queue = self.queues.queue(service)
-        await queue.send([Outgoing(_text(row, self.now_ms)) for row in owed])
         consumer = Consumer(self.engine, service)
+        await self.handle(consumer, *owed)
+        return consumer
+
+    async def handle(self, consumer: Consumer, *owed: Owed) -> None:
+        """Send these tokens, and let this consumer handle them, once."""
+        queue = self.queues.queue(consumer.name)
+        await queue.send([Outgoing(_text(row, self.now_ms)) for row in owed])
         messages: list[Received] = []
         while len(messages) < len(owed):
             messages += await queue.receive(queue.receive_limit, 0)
         await consumer.handle(messages)
-        return consumer
 
     async def orders(self, owed: Iterable[Owed]) -> list[Order]:
         """Give the orders of these tokens as they are now."""

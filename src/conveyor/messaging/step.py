@@ -142,11 +142,19 @@ class CallStep(AnyStep, ABC, Generic[Q, A]):
 
 
 @cache
-def _request_type(step: type[CallStep[Any, Any]]) -> TypeAdapter[Any]:
-    """Find what a class gives for `Q`, in the nearest of its bases that says so."""
-    for base in step.__mro__:
-        for generic in base.__dict__.get("__orig_bases__", ()):
-            of = get_origin(generic)
-            if isinstance(of, type) and issubclass(of, CallStep):
-                return TypeAdapter(get_args(generic)[0])
-    return TypeAdapter(Any)
+def _request_type(step: type[AnyStep]) -> TypeAdapter[Any]:
+    found = _given_for_request(step)
+    return TypeAdapter(Any if isinstance(found, TypeVar) else found)
+
+
+def _given_for_request(step: type[Any]) -> Any:  # noqa: ANN401 - a type, or what stands for one
+    """Find what a class, or the one that it is made of, gives for `Q`."""
+    for base in step.__dict__.get("__orig_bases__", step.__bases__):
+        of = get_origin(base) or base
+        if of is CallStep:
+            return get_args(base)[0] if get_args(base) else Any
+        if issubclass(of, CallStep):
+            found = _given_for_request(of)
+            given = dict(zip(getattr(of, "__parameters__", ()), get_args(base), strict=False))
+            return given.get(found, found) if isinstance(found, TypeVar) else found
+    return Any
