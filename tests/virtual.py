@@ -18,6 +18,7 @@ from conveyor.adapters.migrations import create_all
 from conveyor.adapters.sqlite.database import SqliteDatabase
 from conveyor.app.composition import App, Parts, create_tables
 from conveyor.app.installation import installation
+from conveyor.app.timekeeper import machine_timekeeper
 from conveyor.messaging.ambient import Ambient
 from conveyor.settings import Settings
 
@@ -184,13 +185,14 @@ class World:
 
     def _parts(self, loop: VirtualLoop, boundaries: Boundaries) -> Parts:
         self.seed += 1
-        ambient = Ambient(LoopClock(loop), random.Random(self.seed))
+        keeper = machine_timekeeper(LoopClock(loop).now_ms, loop.time)
+        ambient = Ambient(keeper.clock, random.Random(self.seed), loop.time)
         database = CrashingDatabase(self.directory / "conveyor.db", inline=True)
         ledger = CrashingDatabase(self.directory / "provider.db", inline=True)
         database.boundaries = ledger.boundaries = boundaries
         queues = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
         wrapped: Any = CrashingQueues(queues, boundaries)
-        return Parts(ambient, database, ledger, self.wrap_queues(wrapped))
+        return Parts(ambient, database, ledger, self.wrap_queues(wrapped), keeper)
 
     async def _live(self, parts: Parts, life: Callable[[App], Coroutine[Any, Any, T]]) -> T:
         self.app = app = App(self.settings, parts, self.installed)

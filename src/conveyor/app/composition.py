@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 
 from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
+from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.app.addition import Wired
 from conveyor.app.additions import ADDITIONS
 from conveyor.app.backends import (
@@ -25,7 +25,8 @@ from conveyor.app.backends import (
 )
 from conveyor.app.installation import Installation, installation
 from conveyor.app.request_counts import RequestCounts
-from conveyor.messaging.ambient import Ambient
+from conveyor.app.timekeeper import Timekeeper, open_timekeeper
+from conveyor.messaging.ambient import Ambient, Clock
 from conveyor.messaging.answers import Answers
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.engine import Engine, Limits
@@ -51,14 +52,6 @@ POSTGRES_LINGER_SECONDS = 0.01
 SQS_LINGER_SECONDS = 0.05
 
 
-class SystemClock:
-    """The machine's clock."""
-
-    def now_ms(self) -> int:
-        """Milliseconds since the Unix epoch, UTC."""
-        return time.time_ns() // 1_000_000
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What is handed in: a test hands in its own of any of these."""
@@ -67,6 +60,8 @@ class Parts:
     database: Database
     ledger: Database
     queues: Queues
+    timekeeper: Timekeeper | None = None
+    """What keeps the clock right; None: the clock that was handed in needs nobody."""
 
 
 class App:
@@ -161,6 +156,8 @@ class App:
         Whatever process commits may crash between commit and send, so each one sweeps.
         """
         async with asyncio.TaskGroup() as tasks:
+            if self.parts.timekeeper is not None:
+                tasks.create_task(self.parts.timekeeper.run(stop))
             tasks.create_task(self.engine.relay.sweep(stop))
             if self.counts_requests:
                 counts = RequestCounts(self.parts.database, self.parts.queues, self.parts.ambient)
@@ -213,9 +210,10 @@ def _linger_seconds(settings: Settings, dialect: str) -> float:
     return 0.0 if dialect == "sqlite" else POSTGRES_LINGER_SECONDS
 
 
-def system_ambient() -> Ambient:
-    """Give the machine's own clock and random numbers."""
-    return Ambient(SystemClock(), random.Random())  # noqa: S311 - jitter and ids, no secrets
+def ambient_of(clock: Clock) -> Ambient:
+    """Give this clock, with the machine's own steady source and random numbers."""
+    rng = random.Random()  # noqa: S311 - jitter and ids, no secrets
+    return Ambient(clock, rng, since_boot_seconds)
 
 
 @asynccontextmanager
@@ -248,18 +246,19 @@ async def open_app(settings: Settings) -> App:
 
     Raises `SettingError`, `SchemaNotCurrentError`, and what the backends raise.
     """
-    ambient = system_ambient()
     async with AsyncExitStack() as opened:
         database = open_database(settings)
         opened.push_async_callback(database.close)
         await bring_up_to_date(database)
         ledger = open_ledger(settings)
         opened.push_async_callback(ledger.close)
+        timekeeper = await open_timekeeper(database)
+        ambient = ambient_of(timekeeper.clock)
         installed = installation(settings)
         await create_tables(database, installed)
         queues = open_queues(settings, installed.queues, ambient)
         opened.push_async_callback(queues.close)
-        app = App(settings, Parts(ambient, database, ledger, queues), installed)
+        app = App(settings, Parts(ambient, database, ledger, queues, timekeeper), installed)
         await app.open()
         opened.pop_all()
         return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,14 +22,23 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ambient:
-    """What a process otherwise reaches for: the time and chance."""
+    """What a process otherwise reaches for: the time and chance.
+
+    `elapsed` gives seconds since whenever, of a source that never steps; None: the clock never
+    does. What is kept in this process alone, and for long, is counted by it.
+    """
 
     clock: Clock
     random: random.Random
+    elapsed: Callable[[], float] | None = None
 
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch, UTC."""
         return self.clock.now_ms()
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds since whenever, which only ever rise, and as fast as time passes."""
+        return self.clock.now_ms() if self.elapsed is None else round(self.elapsed() * 1000)
 
     def new_id(self) -> str:
         """Give a ULID: 26 characters that sort by creation time (github.com/ulid/spec)."""

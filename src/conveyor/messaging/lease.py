@@ -36,6 +36,7 @@ class Leases:
         """The lease starts at the receive, not when the handler starts."""
         self._queue = queue
         self._ambient = ambient
+        # Counted by a source that never steps: a clock that is set must not let leases end.
         self._until: dict[str, int] = {}
         self._first: dict[str, int] = {}
         self._changed = asyncio.Event()
@@ -46,9 +47,10 @@ class Leases:
 
     def take(self, messages: Iterable[Received]) -> None:
         """Received: from now on the lease is kept alive."""
-        now = self._ambient.now_ms()
+        now, wall = self._ambient.elapsed_ms(), self._ambient.now_ms()
+        most = self._queue.spec.visibility_seconds * 1000
         for message in messages:
-            self._until[message.receipt] = message.visible_at_ms
+            self._until[message.receipt] = now + min(message.visible_at_ms - wall, most)
             self._first[message.receipt] = now
 
     def drop(self, receipts: Iterable[str]) -> None:
@@ -76,7 +78,7 @@ class Leases:
 
     async def extend_once(self) -> None:
         """Extend each lease that is near its end, never past the cap."""
-        now = self._ambient.now_ms()
+        now = self._ambient.elapsed_ms()
         seconds = self._queue.spec.visibility_seconds
         near = [
             receipt

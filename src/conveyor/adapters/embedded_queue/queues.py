@@ -12,6 +12,18 @@ from conveyor.messaging.errors import UnknownQueueError
 from conveyor.messaging.queue import QueueSpec
 
 
+class FileClock:
+    """The time in the file: one process owns it, so a clock that is set need not matter to it."""
+
+    def __init__(self, ambient: Ambient) -> None:
+        self._ambient = ambient
+        self._offset_ms = ambient.now_ms() - ambient.elapsed_ms()
+
+    def now_ms(self) -> int:
+        """Give the time as it was at the start, carried on by what never steps."""
+        return self._offset_ms + self._ambient.elapsed_ms()
+
+
 class EmbeddedQueues:
     """SQS's semantics on SQLite, inline on the event loop, through one connection.
 
@@ -23,7 +35,7 @@ class EmbeddedQueues:
     def __init__(self, path: Path | str, specs: Sequence[QueueSpec], ambient: Ambient) -> None:
         """Nothing is opened yet; `specs` leaves the dead-letter queues out, they come along."""
         self._store = MessageStore(Path(path))
-        self._ambient = ambient
+        self._ambient = Ambient(FileClock(ambient), ambient.random, ambient.elapsed)
         self._requests = Requests()
         self._queues: dict[str, EmbeddedQueue] = {}
         for spec in specs:

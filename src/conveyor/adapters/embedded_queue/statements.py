@@ -53,6 +53,12 @@ END_LEASES = (
     "UPDATE message SET visible_at_ms = :now, leased = 0 WHERE leased AND visible_at_ms > :now"
 )
 
+# What was sent, or put off, at a time that has not come: the clock has been put back since.
+BE_VISIBLE = """
+UPDATE message SET visible_at_ms = :now
+WHERE visible_at_ms > :now AND (sent_at_ms > :ahead OR visible_at_ms > :furthest)
+"""
+
 CREATE_QUEUE = "INSERT INTO queue (name) VALUES (:queue) ON CONFLICT DO NOTHING"
 
 ADD = """

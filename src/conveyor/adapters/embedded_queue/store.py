@@ -15,7 +15,11 @@ from conveyor.messaging.errors import (
     QueuesNotOpenError,
     QueueUnavailableError,
 )
-from conveyor.messaging.queue import Depth
+from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS, Depth
+
+SLACK_MS = 60_000
+"""A message that was sent more than this ahead of now was sent by a clock that was wrong."""
+FURTHEST_MS = MAX_VISIBILITY_SECONDS * 1000 + SLACK_MS
 
 
 class NewMessage(NamedTuple):
@@ -80,6 +84,8 @@ class MessageStore:
                 connection.execute(pragma).fetchall()
             connection.executescript(sql.SCHEMA)
             connection.execute(sql.END_LEASES, {"now": now_ms})
+            far = {"ahead": now_ms + SLACK_MS, "furthest": now_ms + FURTHEST_MS}
+            connection.execute(sql.BE_VISIBLE, {"now": now_ms, **far})
         except sqlite3.OperationalError as error:
             self.close()
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:

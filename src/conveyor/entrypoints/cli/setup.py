@@ -59,14 +59,15 @@ async def _migrate(data: Path) -> list[str]:
 
 
 async def _provision(data: Path) -> list[str]:
+    from conveyor.adapters.steady_clock import MachineClock
     from conveyor.app.backends import open_queues
-    from conveyor.app.composition import system_ambient
+    from conveyor.app.composition import ambient_of
     from conveyor.app.installation import installation
     from conveyor.settings import Settings
 
     settings = Settings(data=data)
     specs = installation(settings).queues
-    queues = open_queues(settings, specs, system_ambient())
+    queues = open_queues(settings, specs, ambient_of(MachineClock()))
     await queues.open()
     try:
         return await queues.provision(specs)
