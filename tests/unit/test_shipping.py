@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.goods_driver import ADDRESS, NOW_MS, Books, insert_orders, order
+from tests.goods_driver import ADDRESS, NOW_MS, Books, order
 
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.messaging.errors import NotAppliedError, UnansweredError
-from conveyor.messaging.order import COMPLETED
 from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.messaging.step import Now
 from conveyor.services.shipping import store
@@ -257,17 +256,6 @@ def test_no_outcome_says_who_or_where(journey: Journey) -> None:
 
     said = repr(outcomes)
     assert not [value for value in ADDRESS.values() if f"'{value}'" in said]
-
-
-def test_the_audit_finds_completed_orders_whose_goods_never_arrived(journey: Journey) -> None:
-    completed = [order(n, ("CD", 1), status=COMPLETED) for n in (1, 2)]
-    journey.books.run(lambda tx: insert_orders(tx, completed))
-    journey.ship("k1")
-    assert journey.books.run(store.completed_but_undelivered) == [ORDER.id]
-
-    journey.note_delivery()
-
-    assert journey.books.run(store.completed_but_undelivered) == []
 
 
 def test_preparing_again_writes_the_shipment_once(journey: Journey) -> None:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.order import PARKED, REFUSED
+from conveyor.messaging.statements import wide_sum, widened
 from conveyor.messaging.tables import orders, parked
 from conveyor.messaging.transaction import Database, Tx
 from conveyor.services.orders.store import idempotency
@@ -196,16 +197,17 @@ def _add(
     why = sa.case((orders.c.status == REFUSED, orders.c.reason), else_="")
     kinds = (orders.c.status, why, payments.c.currency)
     money = found.outerjoin(payments, payments.c.order_id == orders.c.id)
-    sums = (sa.func.sum(payments.c.captured), sa.func.sum(payments.c.refunded))
+    sums = (*wide_sum(payments.c.captured), *wide_sum(payments.c.refunded))
     query = sa.select(*kinds, sa.func.count(), *sums).select_from(money).where(*conditions)
-    for status, reason, currency, many, captured, refunded in tx.execute(query.group_by(*kinds)):
+    for status, reason, currency, many, *parts in tx.execute(query.group_by(*kinds)):
+        captured, refunded = widened(parts)
         summary.placed += int(many)
         summary.by_status[status] += int(many)
         if reason:
             summary.refused_because[reason] += int(many)
         if currency is not None:
-            summary.captured[currency] += int(captured)
-            summary.refunded[currency] += int(refunded)
+            summary.captured[currency] += captured
+            summary.refunded[currency] += refunded
     # A parked order has got as far as it will get by itself.
     settled_at = sa.func.coalesce(orders.c.settled_at, orders.c.updated_at)
     latency = (settled_at - orders.c.placed_at).label("latency")

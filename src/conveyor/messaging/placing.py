@@ -10,6 +10,7 @@ from conveyor.messaging import order as status
 from conveyor.messaging import outbox, timeline
 from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed
+from conveyor.messaging.placed_counts import count_one
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Flow, service_of
 from conveyor.messaging.step import Now
@@ -23,7 +24,10 @@ _INSERT = sa.insert(orders)
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order that has been validated. `body` is JSON text; `total` is in minor units."""
+    """An order that has been validated. `body` is JSON text; `total` is in minor units.
+
+    `key` is the idempotency key that it was placed with, '' for none.
+    """
 
     id: str
     merchant: str
@@ -33,6 +37,7 @@ class NewOrder:
     currency: str
     total: int
     body: str
+    key: str = ""
 
 
 def place(tx: Tx, registry: Registry, new: NewOrder, now: Now) -> Owed:
@@ -66,5 +71,7 @@ def place(tx: Tx, registry: Registry, new: NewOrder, now: Now) -> Owed:
     tx.later(_INSERT, row)
     owed = Owed(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms)
     outbox.put(tx, owed)
-    timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED)
+    detail = {timeline.KEY: new.key} if new.key else None
+    timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED, detail=detail)
+    count_one(tx)
     return owed

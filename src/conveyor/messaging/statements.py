@@ -81,6 +81,19 @@ def _each(element: one_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401
     return f"{column} IN (SELECT value FROM json_each({among}))"  # noqa: S608 - both are compiled
 
 
+HALF = 2**30
+
+
+def wide_sum(column: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[int], ...]:
+    """Sum a column in two parts, for `widened`: SQLite's own sum ends at 64 bits with an error."""
+    return tuple(sa.func.coalesce(sa.func.sum(part), 0) for part in (column // HALF, column % HALF))
+
+
+def widened(parts: Sequence[int]) -> list[int]:
+    """Give the sums of which `wide_sum` selected the parts, one after the other."""
+    return [int(high) * HALF + int(low) for high, low in zip(parts[::2], parts[1::2], strict=True)]
+
+
 class _PairList(sa.TypeDecorator[Sequence[tuple[str, str]]]):
     """A list of pairs of texts as one parameter: JSON."""
 

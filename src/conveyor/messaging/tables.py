@@ -128,6 +128,14 @@ parked = sa.Table(
     sa.Column("sequence", sa.BigInteger, nullable=False),
 )
 
+# How many orders were placed, by the connection that did it.
+placed_counts = sa.Table(
+    "placed_counts",
+    metadata,
+    sa.Column("connection", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("orders", sa.BigInteger, nullable=False),
+)
+
 # What each process has asked of a queue service that is paid by the request.
 request_counts = sa.Table(
     "request_counts",

@@ -12,6 +12,8 @@ from conveyor.messaging.tables import timeline
 from conveyor.messaging.transaction import Tx
 
 PLACED = "placed"
+KEY = "key"
+"""In the detail of `PLACED`: the idempotency key, where there was one."""
 DONE = "done"
 AWAITING = "awaiting"
 AGAIN = "again"
@@ -67,6 +69,11 @@ def note(
             "detail": orjson.dumps(detail).decode() if detail else "",
         },
     )
+
+
+def placed_key(detail: str) -> str:
+    """Give the key that an order was placed with, from the detail of `PLACED`; '' for none."""
+    return str(orjson.loads(detail).get(KEY, "")) if detail else ""
 
 
 def of_order(tx: Tx, order_id: str) -> list[Entry]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.transaction import Database, Tx
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `versions`."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from conveyor.adapters.simulated.payment_account import OPENING, Entry, Operation
-from conveyor.messaging.statements import one_of
+from conveyor.messaging.statements import one_of, wide_sum, widened
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.payments.model import Balance
 
@@ -142,9 +142,7 @@ _OPEN = sa.case(
 _TOTALS = (
     sa.select(
         _account.currency,
-        sa.func.sum(_account.captured),
-        sa.func.sum(_account.refunded),
-        sa.func.sum(_OPEN),
+        *(half for c in (_account.captured, _account.refunded, _OPEN) for half in wide_sum(c)),
     )
     .group_by(_account.currency)
     .order_by(_account.currency)
@@ -156,7 +154,7 @@ _OF_ORDER = (
 
 def totals(tx: Tx) -> list[Balance]:
     """Sum all money by currency."""
-    return [Balance(currency, *map(int, sums)) for currency, *sums in tx.execute(_TOTALS)]
+    return [Balance(currency, *widened(parts)) for currency, *parts in tx.execute(_TOTALS)]
 
 
 def of_order(tx: Tx, order_id: str) -> list[Entry]:

@@ -39,7 +39,20 @@ class Books(NamedTuple):
 
     version: int
     open: bool
+    total: int
     sums: Sums
+
+    def agree_with(self, theirs: Sums) -> bool:
+        """Whether both say the same; with a call open, the provider may be one call ahead."""
+        ours = self.sums
+        if not self.open:
+            return ours == theirs
+        return (
+            ours.authorized <= theirs.authorized <= self.total
+            and ours.captured <= theirs.captured <= theirs.authorized
+            and ours.refunded <= theirs.refunded <= theirs.captured
+            and ours.voided <= theirs.voided
+        )
 
 
 _is_open = (
@@ -51,6 +64,7 @@ _OURS = sa.select(
     orders.c.id,
     orders.c.version,
     _is_open,
+    orders.c.total,
     payments.c.currency,
     payments.c.authorized,
     payments.c.captured,
@@ -98,9 +112,7 @@ def read_again(tx: Tx, order_ids: Sequence[str]) -> dict[str, Books]:
 
 
 def _books(row: Any) -> Books:  # noqa: ANN401 - a row of `_OURS`
-    _, version, is_open, currency, authorized, captured, refunded, voided = row
-    if currency is None:
-        return Books(version, bool(is_open), Sums())
-    return Books(
-        version, bool(is_open), Sums(currency, authorized, captured, refunded, bool(voided))
-    )
+    _, version, is_open, total, currency, authorized, captured, refunded, voided = row
+    known = currency is not None
+    sums = Sums(currency, authorized, captured, refunded, bool(voided)) if known else Sums()
+    return Books(version, bool(is_open), total, sums)

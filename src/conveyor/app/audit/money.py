@@ -1,8 +1,8 @@
 """Our books against the provider's own ledger, order by order and to the cent.
 
 They are two databases, so no transaction covers both. The ledger of an order changes only while a
-call of it is open; so where our books said the same before and after the ledger was read, with no
-call open, the two must agree, however busy the system is.
+call of it is open; so where our books said the same before and after the ledger was read, the two
+must agree, however busy the system is: to the cent, or with a call open, to what that call can do.
 """
 
 from __future__ import annotations
@@ -57,10 +57,12 @@ class Comparison:
             if not _agree(books.get(order_id), provider.get(order_id, Sums()))
         ]
         moving = {order_id for order_id, entry in books.items() if entry.open}
+        moved: set[str] = set()
         if differing:
             after = await database.read(lambda tx: read_again(tx, differing))
-            moving |= _moved(differing, books, after)
-        wrong = [order_id for order_id in differing if order_id not in moving]
+            moved = _moved(differing, books, after)
+        wrong = [order_id for order_id in differing if order_id not in moved]
+        moving |= moved
         self.finding.add(len(books), len(wrong), wrong)
         self.moving += len(moving)
         for order_id in books.keys() - moving:
@@ -82,7 +84,7 @@ class Comparison:
 
 
 def _agree(ours: Books | None, theirs: Sums) -> bool:
-    return (ours.open or ours.sums == theirs) if ours else theirs == Sums()
+    return ours.agree_with(theirs) if ours else theirs == Sums()
 
 
 def _moved(
@@ -92,5 +94,5 @@ def _moved(
     return {
         order_id
         for order_id in differing
-        if (entry := after.get(order_id)) and (entry.open or entry != before.get(order_id))
+        if (entry := after.get(order_id)) and entry != before.get(order_id)
     }

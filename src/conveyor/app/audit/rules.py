@@ -112,16 +112,26 @@ def _money(view: View, flows: Sequence[Flow]) -> list[Rule]:
         Rule(
             "fee_by_policy",
             4,
-            "A fee is that of its flow, and only for what a customer cancelled that late",
-            sa.and_(_fee != 0, sa.or_(_o.ending != status.CANCELLED, _fee != _policy(view, flows))),
+            "A fee is that of its flow, for what a customer cancelled that late and nothing else",
+            sa.or_(
+                sa.and_(_fee != 0, _o.ending != status.CANCELLED),
+                sa.and_(_o.status == status.CANCELLED, _fee != _policy(view, flows)),
+            ),
         ),
     ]
 
 
 def _policy(view: View, flows: Sequence[Flow]) -> Column:
-    """Say what cancelling an order costs that got as far as its steps say."""
+    """Say what cancelling an order costs that got as far as its steps say.
+
+    Who was parked was not cancelled through the customer's fault.
+    """
+    asked, parked_once = view.story.c.cancel_asked, view.story.c.parked > 0
     costs = [
-        (sa.and_(_o.flow == flow.key, view.done(fee.after) > 0), _o.total * fee.per_cent // 100)
+        (
+            sa.and_(_o.flow == flow.key, asked > view.done_at(fee.after), sa.not_(parked_once)),
+            _o.total * fee.per_cent // 100,
+        )
         for flow in flows
         if (fee := flow.fee)
     ]

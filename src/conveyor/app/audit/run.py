@@ -9,15 +9,21 @@ from conveyor.app.audit import whole
 from conveyor.app.audit.bookings import check_bookings
 from conveyor.app.audit.food import check_food
 from conveyor.app.audit.money import Comparison
+from conveyor.app.audit.ordered import AsOrdered
+from conveyor.app.audit.overdue import check_overdue
+from conveyor.app.audit.owing import Owing
 from conveyor.app.audit.pages import Page, by_status, find_orphans, judge, next_page
+from conveyor.app.audit.parcels import Parcels
 from conveyor.app.audit.report import MAX_EXAMPLES, AuditReport, Finding
 from conveyor.app.audit.rules import Rule, order_rules
 from conveyor.app.audit.slip_rules import slip_rules
 from conveyor.app.audit.subscriptions import check_subscriptions
 from conveyor.app.audit.view import FIRST_ID, View, build_view
+from conveyor.app.audit.whose import check_whose
 from conveyor.app.composition import App
 from conveyor.messaging.order import COMPLETED
 from conveyor.messaging.reconciler import LOST_MS
+from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.transaction import Tx
 
 # Twice what the reconciler waits before it sends a token again whatever the queues hold.
@@ -32,6 +38,7 @@ class _Orders:
     view: View
     rules: list[Rule]
     times: dict[str, int]
+    closer: tuple[AsOrdered | Owing, ...]
     findings: dict[str, Finding] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     orphans: Finding = field(
@@ -44,6 +51,8 @@ class _Orders:
         page = next_page(tx, after)
         self.statuses.update(by_status(tx, page))
         find_orphans(tx, page, self.orphans)
+        for look in self.closer:
+            look.take(tx, page, self.times["now"])
         for found in judge(tx, self.view, self.rules, page, self.times):
             before = self.findings.setdefault(found.name, found)
             if before is not found:
@@ -58,33 +67,41 @@ async def run_audit(app: App) -> AuditReport:
     flows = list(app.engine.registry.flows.values())
     view = build_view(flows)
     times = {"now": now, "lost_before": _lost_before(app, now)}
-    part = _Orders(view, [*order_rules(view, flows), *slip_rules(view, flows)], times)
+    rules = [*order_rules(view, flows), *slip_rules(view, flows)]
+    registry = app.engine.registry
+    part = _Orders(view, rules, times, (AsOrdered(registry), Owing(registry)))
     books = Comparison(
         Finding("books_equal_provider", 4, "Our books equal the provider's, order by order")
     )
+    parcels = Parcels()
     page = Page(upto=FIRST_ID)
     while not page.last:
         after = page.upto
         page = await database.read(lambda tx, after=after: part.take_page(tx, after))  # type: ignore[misc]
         await books.add_page(database, ledger, page)
+        await parcels.add_page(database, ledger, page, now)
+    await parcels.look_back(database, ledger)
     books.close()
-    findings = [*part.findings.values(), part.orphans, books.finding]
-    findings += await database.read(_whole)
+    findings = [*part.findings.values(), part.orphans, books.finding, *parcels.findings]
+    findings += [finding for look in part.closer for finding in look.findings]
+    findings += await database.read(lambda tx: _whole(tx, flows, now))
+    findings.append(await check_overdue(app.engine, now - STUCK_MS))
     findings.append(await _parcels(app, part.statuses[COMPLETED]))
     findings.sort(key=lambda finding: finding.invariant)
     return AuditReport(now, part.statuses.total(), dict(part.statuses), findings)
 
 
-def _whole(tx: Tx) -> list[Finding]:
+def _whole(tx: Tx, flows: list[Flow], now: int) -> list[Finding]:
     if tx.dialect == "postgresql":
         tx.connection.exec_driver_sql(STATEMENT_WITHOUT_LIMIT)
     return [
         *whole.check_keys(tx),
         *whole.check_stock(tx),
-        *whole.check_shipments(tx),
+        whole.check_count(tx),
         *check_food(tx),
         *check_bookings(tx),
-        *check_subscriptions(tx),
+        *check_subscriptions(tx, now),
+        *check_whose(tx, flows),
     ]
 
 

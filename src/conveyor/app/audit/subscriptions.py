@@ -12,7 +12,7 @@ from conveyor.messaging.order import COMPLETED
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
 from conveyor.services.payments.store import payments
-from conveyor.services.subscriptions.model import LIVE
+from conveyor.services.subscriptions.model import DAY_MS, LIVE
 from conveyor.services.subscriptions.renewals import EXTENDED, OPEN
 from conveyor.services.subscriptions.tables import renewals, subscriptions
 
@@ -47,7 +47,12 @@ _misdated = sa.exists().where(
 )
 
 
-def check_subscriptions(tx: Tx) -> list[Finding]:
+def _too_far(now: int) -> sa.ColumnElement[bool]:
+    """Whether a renewal is due later than its period ends, or somebody asked for it to be."""
+    return _s.due_at > sa.case((_s.paid_until > now, _s.paid_until), else_=now) + DAY_MS
+
+
+def check_subscriptions(tx: Tx, now: int) -> list[Finding]:
     """Hold renewals against orders, payments and subscriptions."""
     return [
         look(
@@ -71,6 +76,12 @@ def check_subscriptions(tx: Tx) -> list[Finding]:
             ),
             (subscriptions, _s.id, sa.true()),
             _forgotten,
+        ),
+        look(
+            tx,
+            Finding("renewal_in_reach", 6, "A renewal is due when what was paid for ends"),
+            (subscriptions, _s.id, _s.due_at.is_not(None)),
+            _too_far(now),
         ),
         look(
             tx,

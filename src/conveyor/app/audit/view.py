@@ -24,7 +24,7 @@ from conveyor.services.payments.store import payments
 Column = sa.ColumnElement[Any]
 
 FIRST_ID = ""
-LAST_ID = "Z" * 26  # above every ULID, the first digit of which is at most 7
+LAST_ID = "z" * 26  # above every ULID, and above what is none
 
 _BEGUN = (timeline.AWAITING,)
 _MAY_HAVE_BEGUN = (timeline.AGAIN, timeline.PARKED, timeline.TURNED_BACK)
@@ -97,6 +97,8 @@ def _story(steps: Iterable[str], undoable: Iterable[str]) -> sa.Subquery:
         count_if(event == timeline.PLACED).label("placed"),
         count_if(ended).label("endings"),
         sa.func.max(sa.case((ended, event))).label("ended_as"),
+        sa.func.min(sa.case((event == timeline.CANCEL_ASKED, version))).label("cancel_asked"),
+        count_if(event == timeline.PARKED).label("parked"),
     ]
     for step in steps:
         done = sa.and_(event == timeline.DONE, entries.c.step == step)

@@ -1,4 +1,4 @@
-"""What is not about one order at a time: idempotency keys, stock and shipments."""
+"""What is not about one order at a time: how many there are, idempotency keys, and stock."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sqlalchemy as sa
 
 from conveyor.app.audit.report import MAX_EXAMPLES, Finding
 from conveyor.app.audit.view import count_if
+from conveyor.messaging.placed_counts import compare
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
 from conveyor.services.inventory.audit import InventoryAudit
 from conveyor.services.inventory.audit import audit as audit_inventory
 from conveyor.services.inventory.model import StockLevel
 from conveyor.services.orders.store import idempotency
-from conveyor.services.shipping.store import completed_but_undelivered, shipments
 
 _keyed = idempotency.outerjoin(orders, orders.c.id == idempotency.c.order_id)
 _KEYS = sa.select(sa.func.count(), sa.func.count(sa.distinct(idempotency.c.order_id))).select_from(
@@ -84,20 +84,17 @@ def check_stock(tx: Tx) -> list[Finding]:
     return [balanced, counted, stranded]
 
 
-def check_shipments(tx: Tx) -> list[Finding]:
-    """Completed means delivered."""
-    count = tx.execute(sa.select(sa.func.count()).select_from(shipments)).scalar_one()
-    undelivered = completed_but_undelivered(tx)
-    return [
-        Finding(
-            "completed_is_delivered",
-            1,
-            "Completed means that the carrier confirmed the delivery",
-            int(count),
-            len(undelivered),
-            undelivered[:MAX_EXAMPLES],
-        )
-    ]
+def check_count(tx: Tx) -> Finding:
+    """Whoever is deleted whole leaves no other trace."""
+    placed, there = compare(tx)
+    return Finding(
+        "placed_is_there",
+        1,
+        "As many orders are there as were placed",
+        placed,
+        abs(placed - there),
+        figures={"placed": placed, "there": there},
+    )
 
 
 def _examples(tx: Tx, broken: sa.ColumnElement[bool]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.messaging.order import TERMINAL
+from conveyor.messaging.statements import wide_sum, widened
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
 from conveyor.services.inventory.model import RESERVED, SOLD, StockLevel
@@ -57,7 +58,7 @@ class InventoryAudit:
 
 _PARTS = (stock.c.available, stock.c.reserved, stock.c.sold)
 _TOTALS = sa.select(
-    sa.func.count(), *(sa.func.coalesce(sa.func.sum(c), 0) for c in (stock.c.received, *_PARTS))
+    sa.func.count(), *(half for c in (stock.c.received, *_PARTS) for half in wide_sum(c))
 )
 _UNBALANCED = (
     sa.select(stock)
@@ -106,8 +107,9 @@ _STRANDED = (
 
 def audit(tx: Tx) -> InventoryAudit:
     """Check every SKU and every reservation of every merchant. Reads both tables whole."""
+    skus, *parts = tx.execute(_TOTALS).one()
     return InventoryAudit(
-        totals=Totals(*map(int, tx.execute(_TOTALS).one())),
+        totals=Totals(int(skus), *widened(parts)),
         unbalanced=[StockLevel(*row) for row in tx.execute(_UNBALANCED)],
         miscounted=[StockLevel(*row) for row in tx.execute(_MISCOUNTED)],
         stranded=[Stranded(*row) for row in tx.execute(_STRANDED)],

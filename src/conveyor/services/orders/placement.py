@@ -12,6 +12,7 @@ import orjson
 
 from conveyor.messaging.batching import Batcher
 from conveyor.messaging.engine import Engine
+from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.placing import NewOrder, place
 from conveyor.messaging.registry import Registry
@@ -145,8 +146,18 @@ def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: F
         currency=body.currency,
         total=body.amount,
         body=text.decode(),
+        key=key,
     )
-    return Request(merchant, key, hashlib.sha256(text).hexdigest(), new)
+    return Request(merchant, key, _fingerprint(text), new)
+
+
+def fingerprint_of(order: Order) -> str:
+    """Give what is kept with the key of an order, to tell its body from another."""
+    return _fingerprint(order.raw_body.encode())
+
+
+def _fingerprint(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
 
 
 def place_all(tx: Tx, registry: Registry, group: Sequence[Request], now: Now) -> list[Outcome]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
-from conveyor.messaging.statements import one_of
+from conveyor.messaging.statements import one_of, wide_sum, widened
 from conveyor.messaging.tables import metadata, orders
 from conveyor.messaging.transaction import Tx
 from conveyor.services.payments.model import Balance, Debt, Payment
@@ -123,7 +123,8 @@ _OPEN = sa.case((sa.or_(_row.voided, _row.captures > 0), 0), else_=_row.authoriz
 _KEPT = _row.captured - _row.refunded
 _BALANCES = (
     sa.select(
-        _row.currency, sa.func.sum(_row.captured), sa.func.sum(_row.refunded), sa.func.sum(_OPEN)
+        _row.currency,
+        *(half for c in (_row.captured, _row.refunded, _OPEN) for half in wide_sum(c)),
     )
     .group_by(_row.currency)
     .order_by(_row.currency)
@@ -146,7 +147,7 @@ _UNPAID = (
 
 def books(tx: Tx) -> list[Balance]:
     """Sum all money by currency; equals the provider's own sums whenever no call is open."""
-    return [Balance(currency, *map(int, sums)) for currency, *sums in tx.execute(_BALANCES)]
+    return [Balance(currency, *widened(parts)) for currency, *parts in tx.execute(_BALANCES)]
 
 
 def debts(tx: Tx) -> list[Debt]:

@@ -7,9 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging.order import COMPLETED
 from conveyor.messaging.statements import one_of
-from conveyor.messaging.tables import metadata, orders
+from conveyor.messaging.tables import metadata
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.shipping.model import (
     DELIVERED,
@@ -18,9 +17,6 @@ from conveyor.services.shipping.model import (
     REQUESTED,
     Shipment,
 )
-
-MAX_EXAMPLES = 100
-"""Violations that an audit lists."""
 
 shipments = sa.Table(
     "shipments",
@@ -75,12 +71,6 @@ _DELIVERED = (
     .values(state=DELIVERED, delivered_at=sa.bindparam("to_delivered_at"))
 )
 _ENQUIRIES = sa.update(shipments).where(_this).values(enquiries=sa.bindparam("to_enquiries"))
-_UNDELIVERED = (
-    sa.select(shipments.c.order_id)
-    .join(orders, orders.c.id == shipments.c.order_id)
-    .where(orders.c.status == COMPLETED, shipments.c.state != DELIVERED)
-    .limit(MAX_EXAMPLES)
-)
 
 
 def shipment_of(tx: Tx, order_id: str) -> Shipment | None:
@@ -129,8 +119,3 @@ def note_delivery(tx: Tx, order_id: str, now_ms: int) -> None:
 def count_enquiries(tx: Tx, order_id: str, enquiries: int) -> None:
     """Write how often the carrier has been asked about an overdue shipment."""
     tx.later(_ENQUIRIES, {"of_order": order_id, "to_enquiries": enquiries})
-
-
-def completed_but_undelivered(tx: Tx) -> list[str]:
-    """For the audit: orders that count as completed while their goods are not confirmed."""
-    return list(tx.execute(_UNDELIVERED).scalars())

@@ -1,0 +1,75 @@
+"""Our shipments against the carrier's own parcels, each side looked through for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from conveyor.adapters.simulated.carrier_ledger import parcels
+from conveyor.app.audit.pages import PAGE_ORDERS, Page
+from conveyor.app.audit.report import Finding
+from conveyor.app.audit.view import on_page
+from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
+from conveyor.messaging.statements import one_of
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Database, Tx
+from conveyor.services.shipping.store import shipments
+
+_o, _p, _s = orders.c, parcels.c, shipments.c
+_SHIPPED = (
+    sa.select(_s.order_id, _s.carrier_key)
+    .join(orders, _o.id == _s.order_id)
+    .where(on_page(_s.order_id), _o.status == COMPLETED)
+)
+_ARRIVED = sa.select(_p.key).where(
+    one_of(_p.key, "keys"), _p.arrives_at.is_not(None), _p.arrives_at <= sa.bindparam("now")
+)
+_TAKEN = (
+    sa.select(_p.key, _p.order_id, _p.arrives_at)
+    .where(_p.key > sa.bindparam("after"))
+    .order_by(_p.key)
+    .limit(PAGE_ORDERS)
+)
+_STATUSES = sa.select(_o.id, _o.status).where(one_of(_o.id, "ids"))
+
+
+class Parcels:
+    """Holds both sides against one another."""
+
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._arrived = Finding(
+            "completed_has_arrived", 1, "Of a completed order the carrier has a parcel that arrived"
+        )
+        self._undone = Finding(
+            "undone_ships_nothing", 1, "The carrier has no parcel of an order that was undone"
+        )
+        self.findings = (self._arrived, self._undone)
+
+    async def add_page(self, database: Database, carrier: Database, page: Page, now: int) -> None:
+        """Look for the parcels of a page's completed orders."""
+        rows = await database.read(lambda tx: tx.execute(_SHIPPED, page.bounds).all())
+        keys = {row.carrier_key: row.order_id for row in rows}
+        bounds = {"keys": list(keys), "now": now}
+        arrived = await carrier.read(lambda tx: set(tx.execute(_ARRIVED, bounds).scalars()))
+        missing = sorted(order_id for key, order_id in keys.items() if key not in arrived)
+        self._arrived.add(len(rows), len(missing), missing)
+
+    async def look_back(self, database: Database, carrier: Database) -> None:
+        """Look for the orders of the carrier's parcels; those that are lost count for nothing."""
+        after = ""
+        while True:
+            bounds = {"after": after}
+            rows = await carrier.read(lambda tx, b=bounds: tx.execute(_TAKEN, b).all())  # type: ignore[misc]
+            ids = sorted({row.order_id for row in rows if row.arrives_at is not None})
+            wrong = await database.read(lambda tx, ids=ids: _undone(tx, ids))  # type: ignore[misc]
+            self._undone.add(len(ids), len(wrong), wrong)
+            if len(rows) < PAGE_ORDERS:
+                return
+            after = rows[-1].key
+
+
+def _undone(tx: Tx, order_ids: Sequence[str]) -> list[str]:
+    found = {row.id: row.status for row in tx.execute(_STATUSES, {"ids": list(order_ids)})}
+    return [i for i in order_ids if found.get(i, CANCELLED) in {CANCELLED, REFUSED}]

@@ -1,0 +1,31 @@
+"""Whatever is planted in the databases of a clean system, the audit sees and names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.audit.base import Base, found, shown
+from tests.audit.plants import PLANTS, Plant
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A system with orders of every flow, at rest."""
+    return Base(tmp_path_factory.mktemp("base"))
+
+
+def test_the_base_is_clean(base: Base, tmp_path: Path) -> None:
+    report = base.planted((), (), tmp_path / "copy")
+
+    assert report.clean, shown(report)
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=[plant.what for plant in PLANTS])
+def test_a_planted_violation_is_named(base: Base, tmp_path: Path, plant: Plant) -> None:
+    report = base.planted(plant.ours, plant.theirs, tmp_path / "copy")
+
+    named = found(report).get(plant.rule)
+    assert named is not None, shown(report)
+    wanted = base.ids.get(plant.names, plant.names)
+    assert any(wanted in example for example in named) or not wanted, shown(report)
