@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from tests.core_driver import Core
 from tests.virtual_time import run_virtual
 
-from conveyor.messaging.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER, Answers, Given
+from conveyor.messaging.answers import (
+    NOT_AWAITED,
+    TAKEN,
+    UNKNOWN_ORDER,
+    Answers,
+    Given,
+    take_answers,
+)
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.outbox import Owed
 
@@ -29,7 +35,9 @@ def test_of_two_answers_in_one_group_the_first_is_taken(tmp_path: Path) -> None:
         async with Core(tmp_path) as core:
             owed, answers = await waiting(core), Answers(core.engine)
             given = [Given(owed.order_id, STEP, {"says": said}) for said in ("yes", "no")]
-            taken = await asyncio.gather(*(answers.take(one) for one in given))
+            desk = core.engine.desk(isolate=False)
+            results = await core.database.run(lambda tx: take_answers(tx, desk, given))
+            taken = [result.what for result in results]
             assert taken == [TAKEN, NOT_AWAITED]
             [order] = await core.orders([owed])
             assert (order.status, order.version) == ("completed", owed.version + 3)
