@@ -194,6 +194,8 @@ def test_a_fault_in_front_keeps_those_behind_it_waiting(line: Line) -> None:
 def test_who_faults_for_the_last_time_is_parked_and_keeps_the_turn(line: Line) -> None:
     [broken] = line.come("a", doing="break")
     [second] = line.come("a", first=2)
+    for receives in (1, 2):
+        assert line.kinds(broken, isolate=True, receive_count=receives) == ["Faulted"]
     assert line.kinds(broken, isolate=True, receive_count=3) == ["Handled"]
     assert line.orders([broken])[0].status == PARKED
     assert line.kinds(second) == ["Held"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +12,7 @@ from conveyor.messaging.engine import Engine
 from conveyor.messaging.order import Order
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
+from conveyor.messaging.supervision import Loop
 from conveyor.messaging.transaction import Database, Tx
 from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.placement import Placement
@@ -61,10 +61,9 @@ class Addition:
     async def open(self) -> None:
         """Make ready what its simulated counterparts need; `wired` is set by now."""
 
-    def tasks(
+    def loops(
         self,
         services: Collection[str],  # noqa: ARG002 - for overriding
-        stop: asyncio.Event,  # noqa: ARG002 - for overriding
-    ) -> Iterable[Coroutine[Any, Any, None]]:
-        """Give the loops that a process with these services runs until `stop` is set."""
+    ) -> Iterable[tuple[str, Loop]]:
+        """Give the loops, with their names, that a process with these services runs."""
         return ()

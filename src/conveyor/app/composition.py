@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +36,7 @@ from conveyor.messaging.reconciler import Reconciler
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.step import AnyStep
+from conveyor.messaging.supervision import Loop
 from conveyor.messaging.transaction import Database, Tx
 from conveyor.services.inventory.steps import STEPS as INVENTORY_STEPS
 from conveyor.services.orders.intake_consumer import IntakeConsumer, IntakePolicy
@@ -155,31 +156,36 @@ class App:
 
         Whatever process commits may crash between commit and send, so each one sweeps.
         """
+        if "orders" in services:
+            self.reconciling_since = self.parts.ambient.now_ms()
         async with asyncio.TaskGroup() as tasks:
-            if self.parts.timekeeper is not None:
-                tasks.create_task(self.parts.timekeeper.run(stop))
-            tasks.create_task(self.engine.relay.sweep(stop))
-            if self.counts_requests:
-                counts = RequestCounts(self.parts.database, self.parts.queues, self.parts.ambient)
-                tasks.create_task(counts.run(stop))
-            for name in services:
-                tasks.create_task(Consumer(self.engine, name).run(stop))
-            if "orders" in services:
-                self.reconciling_since = self.parts.ambient.now_ms()
-                policy = IntakePolicy(
-                    self.settings.intake_merchant,
-                    self.settings.default_currency,
-                    self.settings.intake_method,
-                )
-                intake = IntakeConsumer(self.engine, self.placement, self.installed.bodies, policy)
-                tasks.create_task(intake.run(stop))
-                tasks.create_task(Reconciler(self.engine).run(stop))
-            if "shipping" in services:
-                tasks.create_task(self.carrier.run(stop))
-            for addition in self.additions:
-                for loop in addition.tasks(services, stop):
-                    tasks.create_task(loop)
+            for name, loop in self._loops(services):
+                tasks.create_task(self.engine.supervisor.keep(name, loop, stop))
         await self.placement.settle()
+
+    def _loops(self, services: Collection[str]) -> Iterator[tuple[str, Loop]]:
+        engine, parts = self.engine, self.parts
+        if parts.timekeeper is not None:
+            yield "timekeeper", parts.timekeeper.run
+        yield "sweeper", engine.relay.sweep
+        if self.counts_requests:
+            counts = RequestCounts(parts.database, parts.queues, parts.ambient)
+            yield "request counts", counts.run
+        for name in services:
+            yield f"consumer of {name}", Consumer(engine, name).run
+        if "orders" in services:
+            policy = IntakePolicy(
+                self.settings.intake_merchant,
+                self.settings.default_currency,
+                self.settings.intake_method,
+            )
+            intake = IntakeConsumer(engine, self.placement, self.installed.bodies, policy)
+            yield "intake", intake.run
+            yield "reconciler", Reconciler(engine).run
+        if "shipping" in services:
+            yield "simulated carrier", self.carrier.run
+        for addition in self.additions:
+            yield from addition.loops(services)
 
     async def close(self) -> None:
         """Let go of connections and files."""

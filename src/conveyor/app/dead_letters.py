@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from conveyor.messaging.dead_letter import CAUSE, without_cause
+from conveyor.messaging.dead_letter import CAUSE, redriven
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.line import waiting_behind
@@ -100,7 +100,7 @@ async def redrive_poison(engine: Engine, message_id: str) -> Poison | None:
                     message.body,
                     group=message.group or name,
                     deduplication_id=message.message_id,
-                    attributes=without_cause(message.attributes),
+                    attributes=redriven(message),
                 )
                 if await engine.queues.queue(name).send([again]):
                     raise QueueUnavailableError(name, "it did not take the message")

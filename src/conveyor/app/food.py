@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 from conveyor.adapters.simulated.restaurants import SimulatedRestaurants
@@ -15,6 +14,7 @@ from conveyor.messaging.message import iso
 from conveyor.messaging.order import AWAITING, Order
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
+from conveyor.messaging.supervision import Loop
 from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.model import OrderBody
 from conveyor.services.restaurants import store as restaurants
@@ -69,14 +69,12 @@ class Food(Addition):
         place = {"latitude": rider.latitude, "longitude": rider.longitude}
         return {"rider": rider.id, "state": offer.state, "at": iso(rider.heard_at), **place}
 
-    def tasks(
-        self, services: Collection[str], stop: asyncio.Event
-    ) -> Iterable[Coroutine[Any, Any, None]]:
+    def loops(self, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
         """Let simulated restaurants and riders answer."""
         if RESTAURANTS in services:
-            yield self.simulated_restaurants().run(stop)
+            yield "simulated restaurants", self.simulated_restaurants().run
         if RIDERS in services:
-            yield self.simulated_riders().run(stop)
+            yield "simulated riders", self.simulated_riders().run
 
     def simulated_restaurants(self) -> SimulatedRestaurants:
         """Give those of this system."""

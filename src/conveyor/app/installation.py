@@ -24,8 +24,11 @@ __all__ = ["ExtensionError", "Installation", "installation"]
 
 GROUP = "conveyor.extensions"
 SERVICES = ("orders", "payments", "inventory", "shipping")
-# The queue's own redrive is the backstop for what we never get to park.
+# The queue's own redrive is the backstop for what we never get to park: after as many receives
+# as faults park an order, and as many again that leave no trace, there is something to spare.
 REDRIVE_MARGIN = 5
+INTAKE_RETENTION_SECONDS = 14 * 86_400
+"""The longest that SQS keeps a message: one that was answered for is the only copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def installation(settings: Settings) -> Installation:
         bodies |= extension.bodies
     for at, flow in enumerate(flows):
         _require_new("flow", flow.key, [earlier.key for earlier in flows[:at]])
-    receives = settings.max_receives + REDRIVE_MARGIN
+    receives = 2 * settings.max_receives + REDRIVE_MARGIN
     queues = [
         QueueSpec(
             name,
@@ -75,7 +78,14 @@ def installation(settings: Settings) -> Installation:
         )
         for name, in_order in fifo.items()
     ]
-    queues.append(QueueSpec(INTAKE, durable=True, max_receives=receives))
+    queues.append(
+        QueueSpec(
+            INTAKE,
+            durable=True,
+            max_receives=receives,
+            retention_seconds=INTAKE_RETENTION_SECONDS,
+        )
+    )
     return Installation(extensions, tuple(flows), tuple(fifo), tuple(queues), Bodies(bodies))
 
 

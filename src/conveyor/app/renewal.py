@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
+from typing import ClassVar
 
 from conveyor.app.addition import Addition
 from conveyor.app.renewal_scan import Scan
@@ -12,6 +12,7 @@ from conveyor.bodies.renewal import RenewalBody
 from conveyor.flows import RENEWAL
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
+from conveyor.messaging.supervision import Loop
 from conveyor.services.orders.model import OrderBody
 from conveyor.services.payments.ports import Payer
 from conveyor.services.subscriptions.dunning import Dunning
@@ -35,10 +36,8 @@ class Renewal(Addition):
         """A renewal that is declined goes to dunning."""
         return {RENEWAL.name: Dunning()}
 
-    def tasks(
-        self, services: Collection[str], stop: asyncio.Event
-    ) -> Iterable[Coroutine[Any, Any, None]]:
+    def loops(self, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
         """Scan for what is due, every so often."""
         seconds = self.settings.renewal_scan_seconds
         if SERVICE in services and seconds:
-            yield Scan(self.wired.engine).run(stop, seconds)
+            yield "renewals", partial(Scan(self.wired.engine).run, every_seconds=seconds)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine, Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import ClassVar
 
 from conveyor.app.addition import Addition
 from conveyor.bodies.travel import TravelBody
@@ -14,6 +14,7 @@ from conveyor.messaging.engine import Engine
 from conveyor.messaging.outbox import wait_for_stop
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
+from conveyor.messaging.supervision import Loop
 from conveyor.services.bookings.granting import expire
 from conveyor.services.bookings.model import Terms
 from conveyor.services.bookings.steps import booking_steps
@@ -43,12 +44,10 @@ class Travel(Addition):
         """Give the steps of bookings."""
         return booking_steps(booking_terms(self.settings))
 
-    def tasks(
-        self, services: Collection[str], stop: asyncio.Event
-    ) -> Iterable[Coroutine[Any, Any, None]]:
+    def loops(self, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
         """Let holds expire."""
         if SERVICE in services:
-            yield Expiry(self.wired.engine, booking_terms(self.settings)).run(stop)
+            yield "expiry of holds", Expiry(self.wired.engine, booking_terms(self.settings)).run
 
 
 class Expiry:

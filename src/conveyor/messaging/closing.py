@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from conveyor.messaging import calls, timeline
 from conveyor.messaging.calling import Calling, Failed, NotCalled, NothingFound
 from conveyor.messaging.calls import Attempt
-from conveyor.messaging.faults import Case, Desk
+from conveyor.messaging.faults import Case, Desk, faults_of, tries
 from conveyor.messaging.handling import (
     gather_all,
     gather_alone,
@@ -85,12 +85,13 @@ def close_group(tx: Tx, desk: Desk, group: Sequence[Called]) -> list[Verdict]:
     loaded = load(tx, [called.calling.order.id for called in group])
     gather_all(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
     attempts = _attempts(tx, desk, group)
+    known = faults_of(tx, [(c.calling.order.id, c.receive_count) for c in group])
     verdicts: list[Verdict] = []
     seen: set[str] = set()
     for called in group:
         calling = called.calling
         order = loaded[calling.order.id]
-        case = Case(tx, desk, order, calling.step_name, called.receive_count)
+        case = Case(tx, desk, order, calling.step_name, *tries(known, order, called.receive_count))
         last = attempts.get((order.id, calling.step_name))
         if order.id in seen or not _waits_for(order, calling, last):
             _look_at_late(case, called)

@@ -3,8 +3,9 @@
     poll -> open_group (transaction) -> [call the provider -> close_group (transaction)]
          -> delete the messages, relay the outbox
 
-A crash anywhere loses nothing: before the commit the message comes back, after it the order's
-version has moved on, the message is stale and the outbox holds what is owed.
+While the database does not commit, what is in hand waits for it and nothing more is received (see
+`gate`). A crash anywhere loses nothing: before the commit the message comes back, after it the
+order's version has moved on, the message is stale and the outbox holds what is owed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from conveyor.messaging.batching import Batcher
@@ -21,6 +23,7 @@ from conveyor.messaging.dead_letter import dead_letter
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import PoisonError
 from conveyor.messaging.faults import Desk
+from conveyor.messaging.gate import UNABLE
 from conveyor.messaging.handling import Taken, open_group
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.message import decode
@@ -32,13 +35,23 @@ from conveyor.messaging.queue import (
     VisibilityChange,
 )
 from conveyor.messaging.transaction import Tx
-from conveyor.messaging.verdict import Faulted, Handled, Held, Poisoned, Stale, Verdict
+from conveyor.messaging.verdict import (
+    Faulted,
+    Handled,
+    Held,
+    Poisoned,
+    Returned,
+    Stale,
+    Verdict,
+)
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 POISON_GROUP = "poison"
+GIVEN_BACK_SECONDS = 1
+"""How long a message rests that this process cannot commit: another one may."""
 OUTAGE_PAUSE_SECONDS = 1.0
 """How long a poller rests when the queue or the database does not answer."""
 
@@ -58,6 +71,7 @@ class Consumer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(engine.limits.calls_at_once)
         self._busy = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     def _groups(self, handle: Callable[[list[T]], Awaitable[list[None]]]) -> Batcher[T, None]:
         limits = self.engine.limits
@@ -71,14 +85,17 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set, then let what is under way end within the grace period."""
-        pollers = [asyncio.create_task(self._poll(stop, first=True))]
-        pollers += [
-            asyncio.create_task(self._poll(stop, first=False))
-            for _ in range(self.engine.limits.pollers - 1)
+        keep = self.engine.supervisor.keep
+        pollers = [
+            asyncio.create_task(
+                keep(f"receive {self.name}", partial(self._poll, first=at == 0), stop)
+            )
+            for at in range(self.engine.limits.pollers)
         ]
         ended = asyncio.Event()
-        keeper = asyncio.create_task(self.leases.keep(ended))
+        keeper = asyncio.create_task(keep(f"leases of {self.name}", self.leases.keep, ended))
         await stop.wait()
+        self._stopping.set()
         self.queue.wake()
         self._busy.set()
         self.leases.drop(())
@@ -104,6 +121,7 @@ class Consumer:
             if not first:
                 await self._busy.wait()
             await self.leases.room(self.engine.limits.in_flight, stop)
+            await self.engine.gate.opened(stop)
             if stop.is_set():
                 return
             try:
@@ -137,15 +155,16 @@ class Consumer:
                 poison.append((message, Poisoned(error.cause)))
         if taken:
             verdicts = await self._transact(open_group, taken, messages)
-            self._spawn(self._finish(messages, verdicts))
+            self._spawn(self._finish(messages, verdicts), messages)
         if poison:
-            self._spawn(self._finish([m for m, _ in poison], [v for _, v in poison]))
+            bad = [message for message, _ in poison]
+            self._spawn(self._finish(bad, [verdict for _, verdict in poison]), bad)
         return [None] * len(group)
 
     async def _close(self, group: list[tuple[Received, Called]]) -> list[None]:
         messages = [message for message, _ in group]
         verdicts = await self._transact(close_group, [called for _, called in group], messages)
-        self._spawn(self._finish(messages, verdicts))
+        self._spawn(self._finish(messages, verdicts), messages)
         return [None] * len(group)
 
     async def _transact(
@@ -154,56 +173,78 @@ class Consumer:
         items: Sequence[T],
         messages: Sequence[Received],
     ) -> list[Verdict]:
+        gate = self.engine.gate
+        while gate.is_open or await gate.opened_in_time(self._stopping):
+            try:
+                return await self._commit(work, items)
+            except UNABLE as error:
+                gate.close(error)
+            except Exception:
+                # Not one order's fault, nor that the database is away: all come back.
+                log.exception("%s: a group of %d could not be committed", self.name, len(items))
+                return [Faulted(self._rest(message)) for message in messages]
+        return [Returned() for _ in messages]
+
+    async def _commit(
+        self, work: Callable[[Tx, Desk, Sequence[T]], list[Verdict]], items: Sequence[T]
+    ) -> list[Verdict]:
         database = self.engine.database
         try:
-            try:
-                desk = self.engine.desk(isolate=False)
-                return await database.run(lambda tx: work(tx, desk, items))
-            except Exception:  # noqa: BLE001 - whose fault it was, the isolated run tells
-                desk = self.engine.desk(isolate=True)
-                return await database.run(lambda tx: work(tx, desk, items))
-        except Exception:
-            # Not one order's fault but the database's: nothing is committed, all come back.
-            log.exception("%s: a group of %d could not be committed", self.name, len(items))
-            rng, retries = self.engine.ambient.random, self.engine.retries
-            return [Faulted(retries.rest_seconds(m.receive_count, rng)) for m in messages]
+            desk = self.engine.desk(isolate=False)
+            return await database.run(lambda tx: work(tx, desk, items))
+        except UNABLE:
+            raise
+        except Exception:  # noqa: BLE001 - whose fault it was, the isolated run tells
+            desk = self.engine.desk(isolate=True)
+            return await database.run(lambda tx: work(tx, desk, items))
 
     async def _finish(self, messages: Sequence[Received], verdicts: Sequence[Verdict]) -> None:
         deletes: list[str] = []
         rests: dict[str, int] = {}
         owed: list[Owed] = []
+        buries: list[Coroutine[Any, Any, None]] = []
         for message, verdict in zip(messages, verdicts, strict=True):
             self.engine.tally[type(verdict).__name__.lower(), self.name] += 1
             match verdict:
                 case Calling():
-                    self._spawn(self._call(message, verdict))
+                    self._spawn(self._call(message, verdict), [message])
                 case Handled(token, _, come):
                     deletes.append(message.receipt)
-                    owed += come
-                    if token is not None:
-                        owed.append(token)
+                    owed += come if token is None else (*come, token)
                 case Stale() | Held():
                     deletes.append(message.receipt)
                 case Faulted(rest):
                     rests[message.receipt] = rest
+                case Returned():
+                    rests[message.receipt] = GIVEN_BACK_SECONDS
                 case Poisoned(cause):
-                    await self._bury(message, cause)
-        try:
-            await asyncio.gather(
-                self._delete(deletes), self._give_back(rests), self.engine.relay.send(owed)
-            )
-        except Exception:
-            # The commit stands: the sweeper sends what is owed, stale messages are dropped.
-            log.exception("%s: could not delete or relay; the outbox will", self.name)
+                    buries.append(self._bury(message, cause))
+        sent = self.engine.relay.send(owed)
+        work = [self._delete(deletes), self._give_back(rests), sent, *buries]
+        for result in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(result, Exception):
+                # The commit stands: the sweeper sends what is owed, stale messages are dropped.
+                log.error("%s: could not delete or give back", self.name, exc_info=result)
 
     async def _call(self, message: Received, calling: Calling) -> None:
         result = await perform(calling, self._slots, self.engine.ambient)
         await self._closing.submit((message, Called(calling, result, message.receive_count)))
 
     async def _bury(self, message: Received, cause: str) -> None:
-        failed = await self.dead_letters.send([dead_letter(message, cause, POISON_GROUP)])
-        if not failed:
+        """Send to the dead letters, and only then delete; else let it rest and come again."""
+        buried = False
+        try:
+            dead = dead_letter(message, cause, POISON_GROUP)
+            buried = not await self.dead_letters.send([dead])
+        except Exception:
+            log.exception("%s: a dead letter could not be sent", self.name)
+        if buried:
             await self._delete([message.receipt])
+        else:
+            await self._give_back({message.receipt: self._rest(message)})
+
+    def _rest(self, message: Received) -> int:
+        return self.engine.retries.rest_seconds(message.receive_count, self.engine.ambient.random)
 
     async def _delete(self, receipts: Sequence[str]) -> None:
         if receipts:
@@ -217,10 +258,18 @@ class Consumer:
             self.leases.drop(rests)
             await self.queue.set_visibility([VisibilityChange(r, s) for r, s in rests.items()])
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, None], messages: Sequence[Received]) -> None:
+        task = asyncio.create_task(self._guard(work, messages))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, work: Coroutine[Any, Any, None], messages: Sequence[Received]) -> None:
+        try:
+            await work
+        except Exception:
+            # They come back when their visibility timeout ends, and somebody takes them again.
+            log.exception("%s: %d messages are let go", self.name, len(messages))
+            self.leases.drop(message.receipt for message in messages)
 
     async def _settle(self) -> None:
         """Wait until every message in our hands has been deleted or given back."""

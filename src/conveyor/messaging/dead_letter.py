@@ -6,29 +6,44 @@ be received again and again.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conveyor.messaging.queue import MAX_MESSAGE_BYTES, Outgoing, Received
 from conveyor.messaging.queue_limits import FORBIDDEN, MAX_ATTRIBUTES, size_of
 
 CAUSE = "cause"
+FIRST_MESSAGE_ID = "first-message-id"
+"""The id that a message had when it was first sent: each time it is sent again it has another."""
 MAX_CAUSE_CHARACTERS = 1_000
 NO_CAUSE = "unknown"
+
+Attributes = tuple[tuple[str, str], ...]
 
 
 def dead_letter(message: Received, cause: str, group: str) -> Outgoing:
     """Give the message to send; `group` is used when a FIFO queue's message has none."""
-    others = without_cause(message.attributes)[: MAX_ATTRIBUTES - 1]
     said = FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", cause)[:MAX_CAUSE_CHARACTERS] or NO_CAUSE
+    kept = redriven(message)
+    known_by = (FIRST_MESSAGE_ID, first_message_id(message))
     dead = Outgoing(
         message.body,
         group=message.group or group,
         deduplication_id=message.message_id,
-        attributes=(*others, (CAUSE, said)),
+        attributes=(*kept[: MAX_ATTRIBUTES - 1], (CAUSE, said)),
     )
-    if size_of(dead) <= MAX_MESSAGE_BYTES:
-        return dead
-    return Outgoing(message.body, group=dead.group, deduplication_id=dead.deduplication_id)
+    for fewer in ((known_by,), ()):
+        if size_of(dead) > MAX_MESSAGE_BYTES:
+            dead = replace(dead, attributes=fewer)
+    return dead
 
 
-def without_cause(attributes: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Give the attributes with which a message is redriven."""
-    return tuple(attribute for attribute in attributes if attribute[0] != CAUSE)
+def redriven(message: Received) -> Attributes:
+    """Give the attributes with which a message is sent again; what it is known by comes first."""
+    others = [a for a in message.attributes if a[0] not in {CAUSE, FIRST_MESSAGE_ID}]
+    known_by = (FIRST_MESSAGE_ID, first_message_id(message))
+    return (known_by, *others[: MAX_ATTRIBUTES - 1])
+
+
+def first_message_id(message: Received) -> str:
+    """Give the id that it had when it was first sent, however often it was redriven since."""
+    return dict(message.attributes).get(FIRST_MESSAGE_ID) or message.message_id

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.calling import CALL_SECONDS, Grant
 from conveyor.messaging.faults import Desk
+from conveyor.messaging.gate import Gate
 from conveyor.messaging.outbox import Relay
 from conveyor.messaging.queue import Queues
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.step import Now
+from conveyor.messaging.supervision import Supervisor
 from conveyor.messaging.transaction import Database
 
 
@@ -44,6 +46,13 @@ class Engine:
     limits: Limits
     tally: Counter[tuple[str, str]] = field(default_factory=Counter)
     """What happened, counted by (what, queue): shown at /metrics."""
+    gate: Gate = field(init=False)
+    supervisor: Supervisor = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what this process has one of; the engine is frozen for everybody else."""
+        object.__setattr__(self, "gate", Gate(self.database, self.ambient.random))
+        object.__setattr__(self, "supervisor", Supervisor(self.ambient.random))
 
     def desk(self, *, isolate: bool) -> Desk:
         """Give what a group's transaction needs, at this moment."""

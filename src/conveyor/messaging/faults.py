@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -44,15 +44,36 @@ class Desk:
     grant: Grant = field(default_factory=Grant)
 
 
+Faults = Mapping[tuple[str, int], int]
+
+
+def faults_of(tx: Tx, received: Sequence[tuple[str, int]]) -> Faults:
+    """Count the faults on record of orders whose message came before: of others there are none."""
+    return timeline.faults(tx, [order_id for order_id, count in received if count > 1])
+
+
+def tries(known: Faults, order: Order, receive_count: int) -> tuple[int, int]:
+    """Give which try this is, and of how many receives no fault is on record, this one too.
+
+    A try counts by its fault, whatever the queue has counted: a receive may be nobody's fault.
+    """
+    faults = known.get((order.id, order.version), 0)
+    return faults + 1, receive_count - faults
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One order's turn in a group: the step it is to take, and how often its message came."""
+    """One order's turn in a group: the step it is to take, and which try at it this is.
+
+    `traceless`: receives of its message, this one too, of which no fault is on record.
+    """
 
     tx: Tx
     desk: Desk
     order: Order
     step: str
     attempt: int
+    traceless: int = 1
 
     def guard(self, work: Callable[[], Verdict]) -> Verdict:
         """Run the order's work; in an isolated group, a raise becomes this order's fault."""

@@ -17,7 +17,7 @@ from conveyor.messaging import order as status
 from conveyor.messaging.calling import Calling
 from conveyor.messaging.calls import Attempt
 from conveyor.messaging.errors import UnknownStepError
-from conveyor.messaging.faults import Case, Desk
+from conveyor.messaging.faults import Case, Desk, faults_of, tries
 from conveyor.messaging.line import Line
 from conveyor.messaging.message import Token
 from conveyor.messaging.order import Order, load
@@ -38,7 +38,7 @@ Attempts = Mapping[tuple[str, str], Attempt]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A token and how often its message has been received."""
+    """A token and how often its message has been received, the first time being 1."""
 
     token: Token
     receive_count: int
@@ -52,6 +52,7 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
     attempts = calls.latest(tx, calling_out) if calling_out else {}
     gather_all(tx, desk, [(loaded[i], step) for i, step in live.items()])
     line = Line(tx, [loaded[i] for i in live])
+    known = faults_of(tx, [(t.token.order_id, t.receive_count) for t in taken])
     verdicts: dict[int, Verdict] = {}
     seen: set[str] = set()
     for at in _in_turn(taken, loaded):
@@ -59,7 +60,7 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
         if order is None:
             verdicts[at] = Poisoned(f"no order {token.order_id}")
             continue
-        case = Case(tx, desk, order, token.step, taken[at].receive_count)
+        case = Case(tx, desk, order, token.step, *tries(known, order, taken[at].receive_count))
         if order.id in seen or not fresh(order, token):
             case.note(timeline.DUPLICATE_DROPPED)
             verdicts[at] = Stale()
@@ -96,7 +97,7 @@ def _open(case: Case, due: str, attempts: Attempts) -> Verdict:
 
     def work() -> Verdict:
         desk.registry.flow(order.flow)  # raises where the flow is not installed: a fault
-        if case.attempt > desk.retries.max_receives:
+        if case.traceless > desk.retries.max_receives:
             return case.park(CRASHED_CAUSE)
         if due != case.step:
             return Poisoned(f"order {order.id} is owed {due!r}, not {case.step!r}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 import sqlalchemy as sa
 
 from conveyor.messaging.outcome import Detail
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import timeline
 from conveyor.messaging.transaction import Tx
 
@@ -81,6 +83,21 @@ def of_order(tx: Tx, order_id: str) -> list[Entry]:
     columns = [c for c in timeline.c if c.name != "id"]
     query = sa.select(*columns).where(timeline.c.order_id == order_id).order_by(timeline.c.id)
     return [Entry(*row) for row in tx.execute(query)]
+
+
+_FAULTS = (
+    sa.select(timeline.c.order_id, timeline.c.version, sa.func.count())
+    .where(one_of(timeline.c.order_id, "ids"), timeline.c.event.in_([FAULT, UNKNOWN]))
+    .group_by(timeline.c.order_id, timeline.c.version)
+)
+
+
+def faults(tx: Tx, order_ids: Sequence[str]) -> dict[tuple[str, int], int]:
+    """Count the faults of these orders, by order and version where there are any."""
+    if not order_ids:
+        return {}
+    rows = tx.execute(_FAULTS, {"ids": list(order_ids)})
+    return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
 _SINCE = (

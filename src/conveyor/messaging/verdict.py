@@ -40,8 +40,13 @@ class Faulted:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """Nothing can be committed now: give the message back. It is nobody's fault."""
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """Its time has not come (its turn, or the end of a call): delete it, it is owed again."""
 
 
-Verdict = Handled | Stale | Poisoned | Faulted | Held | Calling
+Verdict = Handled | Stale | Poisoned | Faulted | Returned | Held | Calling

@@ -31,11 +31,13 @@ async def is_alive() -> Health:
 
 @router.get("/readyz", responses=problems(503, keyed=False))
 async def is_ready(api: TheApi) -> Health:
-    """Ask the database and the queue; 503 names the one that does not answer."""
+    """Ask the database, the queue and the supervisor; 503 names what does not answer or go on."""
     wrong = await asyncio.gather(
         _ask("database", _database(api)), _ask("queue", api.app.engine.queues.queue(INTAKE).depth())
     )
+    ended = api.app.engine.supervisor.unsteady()
     errors = [error for error in wrong if error]
+    errors += [FieldError(field=name, message=f"ended: {why}") for name, why in ended.items()]
     if errors:
         detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
         raise ProblemError(503, "not_ready", detail, errors)

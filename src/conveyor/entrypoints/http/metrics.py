@@ -102,6 +102,14 @@ class Metrics:
         )
         requests.add_metric([], self._app.engine.queues.requests)
         yield requests
+        restarts = CounterMetricFamily(
+            "conveyor_loop_restarts",
+            "Loops of this process that ended before the stop, and were started again.",
+            labels=["loop"],
+        )
+        for loop, count in sorted(self._app.engine.supervisor.restarts.items()):
+            restarts.add_metric([loop], count)
+        yield restarts
 
 
 class _Collected:
