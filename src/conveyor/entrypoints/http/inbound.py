@@ -9,12 +9,17 @@ from fastapi import APIRouter, Request
 from conveyor.entrypoints.http.bodies import read_body
 from conveyor.entrypoints.http.context import Placer, TheApi
 from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.placing import KEY_PARAMETER, idempotency_key
 from conveyor.entrypoints.http.problems import ProblemError, invalid
 from conveyor.entrypoints.http.schemas import A_TIME, AN_ORDER, Confirmed, Queued
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.queue import Outgoing
 from conveyor.messaging.queue_limits import refusal
-from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.services.orders.intake_consumer import (
+    INTAKE,
+    KEY_ATTRIBUTE,
+    MESSAGE_KEY_PREFIX,
+)
 from conveyor.services.shipping.messages import ConfirmationError
 from conveyor.services.shipping.webhooks import (
     ID_HEADER,
@@ -69,22 +74,27 @@ async def confirm_delivery(request: Request, api: TheApi) -> Confirmed:
     tags=["orders"],
     status_code=202,
     responses=problems(413),
-    openapi_extra=_any_json(_PLAIN),
+    openapi_extra=_any_json(_PLAIN) | {"parameters": [KEY_PARAMETER]},
 )
 async def send_to_intake(request: Request, api: TheApi, grant: Placer) -> Queued:
     """Put a message on the intake queue, as it is, for producers that cannot reach the queue.
 
-    It is durable when this answers. A bad order goes to the queue's dead letters, with the reason.
+    It is durable when this answers. What is sent again with the same key is one order; the plain
+    form's `orderId` and the body's `idempotencyKey` count before the header. A bad order goes to
+    the queue's dead letters, with the reason.
     """
     merchant = api.app.settings.intake_merchant
     if grant.merchant != merchant:
         detail = f"What comes in through the intake queue are orders of {merchant!r} alone."
         raise ProblemError(403, "forbidden", detail)
     queue = api.app.engine.queues.queue(INTAKE)
+    new_id = api.app.engine.ambient.new_id()
+    key = idempotency_key(request) or MESSAGE_KEY_PREFIX + new_id
     message = Outgoing(
         _text(await read_body(request)),
         group=INTAKE,
-        deduplication_id=api.app.engine.ambient.new_id(),
+        deduplication_id=new_id,
+        attributes=((KEY_ATTRIBUTE, key),),
     )
     if reason := refusal(queue.spec, message):
         raise invalid("body", reason)

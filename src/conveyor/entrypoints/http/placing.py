@@ -47,19 +47,18 @@ _EXAMPLE = {
     },
     "metadata": {},
 }
+KEY_PARAMETER = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "required": False,
+    "description": "Sending the same key and body again gives the same answer, and no "
+    "second order. Orders without a key are separate however alike they look.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
 _EXTRA = {
     **body_is(OrderBody, _EXAMPLE),
     "security": [{BEARER: [PLACE]}],
-    "parameters": [
-        {
-            "name": IDEMPOTENCY_KEY,
-            "in": "header",
-            "required": False,
-            "description": "Sending the same key and body again gives the same answer, and no "
-            "second order. Orders without a key are separate however alike they look.",
-            "schema": {"type": "string", "pattern": KEY_PATTERN},
-        }
-    ],
+    "parameters": [KEY_PARAMETER],
 }
 
 
@@ -71,7 +70,7 @@ class _LeanRoute(APIRoute):
 async def place_order(request: Request) -> Response:
     """Take an order. When this answers 202, the order and its first message are on the disk."""
     grant = await authorize(request, PLACE)
-    key = _key(request)
+    key = idempotency_key(request)
     api: Api = request.app.state.api
     body = read_order(api.app.installed.bodies, await read_body(request))
     answer = await api.app.placement.place(grant.merchant, key, body)
@@ -103,7 +102,8 @@ def add_placing(http: FastAPI) -> None:
     )
 
 
-def _key(request: Request) -> str:
+def idempotency_key(request: Request) -> str:
+    """Give the key of a request, '' for none."""
     key = request.headers.get(IDEMPOTENCY_KEY)
     if key is None:
         return ""

@@ -162,6 +162,12 @@ async def _commit_unknown(_request: Request, error: Exception) -> Response:
     return ProblemError(503, "unknown_outcome", _LOOK_FIRST, headers=retry).response()
 
 
+async def _unanswered(_request: Request, error: Exception) -> Response:
+    log.error("a queue did not answer a request: %s", error)
+    retry = {"retry-after": str(RETRY_SECONDS)}
+    return ProblemError(503, "unknown_outcome", _SEND_AGAIN, headers=retry).response()
+
+
 async def _disconnected(_request: Request, _error: Exception) -> Response:
     return ProblemError(400, "disconnected", "The body broke off.").response()
 
@@ -171,7 +177,11 @@ async def _bug(_request: Request, _error: Exception) -> Response:
     return ProblemError(500, "internal", "Something is wrong with the server.").response()
 
 
-_SORRY = "Nothing was changed: the database or the queue cannot be used now. Try again later."
+_SORRY = "Nothing was changed: the database cannot be used now. Try again later."
+_SEND_AGAIN = (
+    "The queue did not answer: what was asked for may have been done or not. Send a message again "
+    "with the same Idempotency-Key; a message that is redriven again stays one order."
+)
 _LOOK_FIRST = (
     "The connection to the database was lost in the last moment: what was asked for may have been "
     "done or not. With an Idempotency-Key it is safe to try again; else look first."
@@ -185,7 +195,7 @@ HANDLERS: dict[Any, Any] = {
     HTTPException: _http,
     UnknownFlowError: _unknown_flow,
     DatabaseUnavailableError: _unavailable,
-    QueueUnavailableError: _unavailable,
+    QueueUnavailableError: _unanswered,
     CommitUnknownError: _commit_unknown,
     ClientDisconnect: _disconnected,
     Exception: _bug,

@@ -2,7 +2,7 @@
 
 The plain form is `{"orderId": "ORD123", "userId": "U456", "items": ["Item1"], "total": 100}`: its
 total is in major units of the default currency, there is one of each item, and `orderId` is the
-idempotency key.
+idempotency key. In our own body the key may stand as `idempotencyKey`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,15 @@ MINOR_DIGITS = {
 Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=PRINTABLE)]
 
 
+KEY_FIELD = "idempotencyKey"
+
+
+class Keyed(BaseModel):
+    """The key that may stand in a message beside the fields of the API's body."""
+
+    idempotency_key: Key = Field(alias=KEY_FIELD)
+
+
 class PlainOrder(BaseModel):
     """The founding text's form of an order."""
 
@@ -51,7 +60,12 @@ def read_intake(
 ) -> tuple[str, OrderBody]:
     """Give the idempotency key ('' for none) and the order. Raises pydantic's `ValidationError`."""
     if not (isinstance(value, dict) and "orderId" in value):
-        return "", bodies.read(value)
+        key = ""
+        if isinstance(value, dict) and KEY_FIELD in value:
+            keyed = Keyed.model_validate({KEY_FIELD: value[KEY_FIELD]})
+            key = keyed.idempotency_key
+            value = {name: of for name, of in value.items() if name != KEY_FIELD}
+        return key, bodies.read(value)
     plain = PlainOrder.model_validate(value)
     counts = Counter(plain.items)
     body = OrderBody(

@@ -1,23 +1,27 @@
 """Consumes the intake queue: every message becomes an order, or goes to the dead letters.
 
 The message is the only copy of its order until the order is committed, so it is deleted after
-that and no sooner. Its idempotency key makes a second delivery harmless; a message without one is
-given its message id, which a redelivery keeps.
+that and no sooner. Its idempotency key makes a second delivery harmless: the key of its body, else
+the attribute `idempotency-key`, else the id with which it was first sent, which a redrive keeps.
+While nothing can be committed, or too many orders are being placed, what is in hand waits, and
+nothing more is received.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 from pydantic import ValidationError
 
-from conveyor.messaging.dead_letter import dead_letter
+from conveyor.messaging.dead_letter import dead_letter, first_message_id
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import UnknownFlowError
+from conveyor.messaging.gate import UNABLE
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.outbox import wait_for_stop
 from conveyor.messaging.queue import (
@@ -28,14 +32,25 @@ from conveyor.messaging.queue import (
 )
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake import read_intake
-from conveyor.services.orders.placement import Answer, KeyReused, Placed, Placement
+from conveyor.services.orders.model import PRINTABLE, OrderBody
+from conveyor.services.orders.placement import (
+    Answer,
+    KeyInFlight,
+    KeyReused,
+    Overloaded,
+    Placed,
+    Placement,
+)
 
 log = logging.getLogger(__name__)
 
 INTAKE = "intake"
 PAUSE_SECONDS = 1.0
-REST_SECONDS = 5
+GIVEN_BACK_SECONDS = 1
 MESSAGE_KEY_PREFIX = "message:"
+KEY_ATTRIBUTE = "idempotency-key"
+"""The attribute of a message that says its idempotency key where its body does not."""
+MAX_KEY_CHARACTERS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,73 +81,110 @@ class IntakeConsumer:
         self._queue = engine.queues.queue(INTAKE)
         self._dead = engine.queues.queue(INTAKE + DEAD_LETTER_SUFFIX)
         self._leases = Leases(self._queue, engine.ambient)
+        self._stopping = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Take in orders until told to stop; what was received is finished first."""
+        """Take in orders until told to stop; what was received is finished or given back first."""
+        keep = self._engine.supervisor.keep
         ended = asyncio.Event()
-        keeper = asyncio.create_task(self._leases.keep(ended))
+        keeper = asyncio.create_task(keep(f"leases of {INTAKE}", self._leases.keep, ended))
         waker = asyncio.create_task(self._wake(stop))
         while not stop.is_set():
+            await self._engine.gate.opened(stop)
+            if stop.is_set():
+                break
             try:
                 messages = await self._queue.receive(self._queue.receive_limit, LONG_POLL_SECONDS)
-                await self.handle(messages)
             except Exception:
-                log.exception("intake: messages stay in the queue and are tried again")
+                log.exception("intake: receive failed")
                 await wait_for_stop(stop, PAUSE_SECONDS)
+                continue
+            await self.handle(messages)
         await waker
         ended.set()
         await keeper
 
     async def handle(self, messages: Sequence[Received]) -> None:
         """Place the orders of these messages; returns when each is deleted or given back."""
-        if not messages:
-            return
         self._leases.take(messages)
-        try:
-            answers = await asyncio.gather(*(self._place(m) for m in messages))
-        except BaseException:
-            self._leases.drop(m.receipt for m in messages)
-            raise
-        deletes = [
-            m.receipt
-            for m, answer in zip(messages, answers, strict=True)
-            if isinstance(answer, Placed) or await self._bury(m, answer)
-        ]
-        gone = set(deletes)
-        rests = [
-            VisibilityChange(m.receipt, REST_SECONDS) for m in messages if m.receipt not in gone
-        ]
-        await self._queue.delete(deletes)
-        self._leases.drop(m.receipt for m in messages)
-        if rests:
-            await self._queue.set_visibility(rests)
+        await asyncio.gather(*(self._handle(message) for message in messages))
 
-    async def _place(self, message: Received) -> Answer | _Bad:
+    async def _handle(self, message: Received) -> None:
+        rest = GIVEN_BACK_SECONDS
+        try:
+            answer = await self._place(message)
+            gone = isinstance(answer, Placed)
+            if isinstance(answer, _Bad | KeyReused):
+                gone = await self._bury(message, answer)
+                rest = self._rest(message)
+            if gone:
+                await self._queue.delete([message.receipt])
+                return
+        except Exception:
+            log.exception("intake: a message stays in the queue and is tried again")
+            rest = self._rest(message)
+        finally:
+            self._leases.drop([message.receipt])
+        await self._give_back(message, rest)
+
+    async def _place(self, message: Received) -> Answer | _Bad | None:
+        """Give what became of it; None: it cannot be placed now."""
         try:
             value = orjson.loads(message.body)
             key, body = read_intake(value, self._bodies, self._policy.currency, self._policy.method)
-            key = key or MESSAGE_KEY_PREFIX + message.message_id
-            return await self._placement.place(self._policy.merchant, key, body)
+            key = key or _known_by(message)
+            return await self._when_possible(key, body)
         except ValidationError as error:
             return _Bad("; ".join(_say(e["loc"], e["msg"]) for e in error.errors()))
         except (ValueError, UnknownFlowError) as error:
             return _Bad(str(error))
 
-    async def _bury(self, message: Received, answer: Answer | _Bad) -> bool:
+    async def _when_possible(self, key: str, body: OrderBody) -> Answer | None:
+        gate = self._engine.gate
+        while not self._stopping.is_set():
+            if not (gate.is_open or await gate.opened_in_time(self._stopping)):
+                return None
+            try:
+                answer = await self._placement.place(self._policy.merchant, key, body)
+            except UNABLE as error:
+                gate.close(error)
+                continue
+            if not isinstance(answer, Overloaded | KeyInFlight):
+                return answer
+            await wait_for_stop(self._stopping, PAUSE_SECONDS)
+        return None
+
+    async def _give_back(self, message: Received, rest: int) -> None:
+        try:
+            await self._queue.set_visibility([VisibilityChange(message.receipt, rest)])
+        except Exception:
+            log.exception("intake: a message comes back when its visibility timeout ends")
+
+    def _rest(self, message: Received) -> int:
+        return self._engine.retries.rest_seconds(message.receive_count, self._engine.ambient.random)
+
+    async def _bury(self, message: Received, answer: KeyReused | _Bad) -> bool:
         """Send to the dead letters what can never become an order; gives whether it is there."""
-        match answer:
-            case _Bad(reason):
-                cause = reason
-            case KeyReused(key, order_id):
-                cause = f"orderId: {key!r} placed order {order_id}, with another body"
-            case _:
-                return False
+        if isinstance(answer, KeyReused):
+            cause = f"the key {answer.key!r} placed order {answer.order_id}, with another body"
+        else:
+            cause = answer.reason
         self._engine.tally["poisoned", INTAKE] += 1
         return not await self._dead.send([dead_letter(message, cause, INTAKE)])
 
     async def _wake(self, stop: asyncio.Event) -> None:
         await stop.wait()
+        self._stopping.set()
         self._queue.wake()
+
+
+def _known_by(message: Received) -> str:
+    key = dict(message.attributes).get(KEY_ATTRIBUTE)
+    if key is None:
+        return MESSAGE_KEY_PREFIX + first_message_id(message)
+    if len(key) > MAX_KEY_CHARACTERS or not re.fullmatch(PRINTABLE, key):
+        raise ValueError(f"{KEY_ATTRIBUTE}: needs 1 to 255 printable ASCII characters")
+    return key
 
 
 def _say(location: tuple[int | str, ...], message: str) -> str:

@@ -68,6 +68,8 @@ class Request:
     new: NewOrder
 
 
+DEFAULT_FLOW = OrderBody.model_fields["flow"].default
+
 Answer = Placed | KeyReused | KeyInFlight | Overloaded
 Outcome = tuple[Placed | KeyReused, Owed | None]
 
@@ -136,7 +138,12 @@ class Placement:
 
 def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: Flow) -> Request:
     """Write an order as it will be kept; `key` is '' for none."""
-    text = orjson.dumps(body.model_dump(exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
+    fields = body.model_dump(exclude_defaults=True)
+    fields = body.model_dump(exclude_defaults=True)
+    if body.flow != DEFAULT_FLOW:
+        # Its body's default, and yet it is what tells the order from one of another flow.
+        fields["flow"] = body.flow
+    text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
     new = NewOrder(
         id=order_id,
         merchant=merchant,
