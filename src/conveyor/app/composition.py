@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -42,7 +43,9 @@ from conveyor.services.inventory.steps import STEPS as INVENTORY_STEPS
 from conveyor.services.orders.intake_consumer import IntakeConsumer, IntakePolicy
 from conveyor.services.orders.placement import Placement
 from conveyor.services.orders.steps import STEPS as ORDER_STEPS
+from conveyor.services.payments import ports as payment_ports
 from conveyor.services.payments.steps import payment_steps
+from conveyor.services.shipping import ports as shipping_ports
 from conveyor.services.shipping.confirmations import Confirmations
 from conveyor.services.shipping.steps import shipping_steps
 from conveyor.services.shipping.webhooks import WebhookKey
@@ -51,6 +54,30 @@ from conveyor.settings import EMBEDDED, Settings
 POSTGRES_LANES = 2
 POSTGRES_LINGER_SECONDS = 0.01
 SQS_LINGER_SECONDS = 0.05
+
+
+class PaymentProvider(payment_ports.PaymentProvider, Protocol):
+    """A provider, and how it is connected to."""
+
+    async def open(self) -> None:
+        """Connect."""
+        ...
+
+
+class Carrier(shipping_ports.Carrier, Protocol):
+    """A carrier, and what of it runs in our processes."""
+
+    async def open(self) -> None:
+        """Connect."""
+        ...
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tell of arrivals until `stop` is set."""
+        ...
+
+    async def shipped_twice(self) -> list[str]:
+        """For the audit: orders of which more than one parcel was not lost."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +90,9 @@ class Parts:
     queues: Queues
     timekeeper: Timekeeper | None = None
     """What keeps the clock right; None: the clock that was handed in needs nobody."""
+    provider: PaymentProvider | None = None
+    carrier: Carrier | None = None
+    """Outside actors; None: the simulated ones, on the ledger."""
 
 
 class App:
@@ -74,10 +104,10 @@ class App:
         self.parts = parts
         self.installed = installed
         key = WebhookKey(webhook_secrets(settings))
-        self.provider = SimulatedPaymentProvider(
+        self.provider = parts.provider or SimulatedPaymentProvider(
             parts.ledger, parts.ambient, latency_seconds=settings.payment_latency_seconds
         )
-        self.carrier = SimulatedCarrier(
+        self.carrier = parts.carrier or SimulatedCarrier(
             parts.ledger,
             parts.ambient,
             key=key,

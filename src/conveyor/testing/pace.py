@@ -1,0 +1,109 @@
+"""Idle loops rest longer and longer, until something happens: looking would find nothing.
+
+What a process polls for every second would make an idle hour cost more than a busy minute. So a
+loop that has found nothing rests twice as long each time; whatever is committed, sent or received
+anywhere lets all of them look again at their own pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from conveyor.messaging import lease, outbox
+from conveyor.testing.loop import OUTSIDE, OWNER, ProcessLoop
+
+LONGEST_SECONDS = 900.0
+
+
+class Pace:
+    """How long each loop rests."""
+
+    def __init__(self, loop: ProcessLoop, next_due: Callable[[], float | None]) -> None:
+        """`next_due` gives in how many seconds something is due by itself."""
+        self._loop = loop
+        self._next_due = next_due
+        self._events = 0
+        self._of: WeakKeyDictionary[asyncio.Task[Any], tuple[int, float]] = WeakKeyDictionary()
+        self._long: dict[asyncio.Future[bool], float] = {}
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._of.clear()
+        self._long.clear()
+
+    def happened(self) -> None:
+        """Something was done: let everybody look again."""
+        self._events += 1
+        if self._long:
+            for sleeper, base in self._long.items():
+                self._loop.call_later(base, _wake, sleeper, context=OUTSIDE)
+            self._long.clear()
+
+    async def rest(self, stop: asyncio.Event, seconds: float) -> None:
+        """Stand in for `wait_for_stop`."""
+        task: Any = asyncio.current_task()
+        seen, rested = self._of.get(task, (-1, 0.0))
+        chosen = seconds
+        if seen == self._events:
+            due = self._next_due()
+            most = LONGEST_SECONDS if due is None else min(max(due, seconds), LONGEST_SECONDS)
+            chosen = max(min(2 * rested, most), seconds)
+        self._of[task] = (self._events, chosen)
+        await self._sleep(stop, seconds, chosen)
+
+    async def rest_with_leases(self, stop: asyncio.Event, seconds: float) -> None:
+        """Do as `rest` does, but at an even pace where messages are in hand."""
+        owner: Any = OWNER.get()
+        if owner is not None and owner.holds:
+            await self._sleep(stop, seconds, seconds)
+        else:
+            await self.rest(stop, seconds)
+
+    async def _sleep(self, stop: asyncio.Event, base: float, seconds: float) -> None:
+        if stop.is_set():
+            return
+        sleeper: asyncio.Future[bool] = self._loop.create_future()
+        # The event wakes whoever waits for it, as it does in its own `wait`.
+        waiters: Any = stop._waiters  # type: ignore[attr-defined]  # noqa: SLF001 - a task each is dear
+        waiters.append(sleeper)
+        timer = self._loop.call_later(seconds, _wake, sleeper)
+        if seconds > base:
+            self._long[sleeper] = base
+        try:
+            await sleeper
+        finally:
+            timer.cancel()
+            self._long.pop(sleeper, None)
+            waiters.remove(sleeper)
+
+
+def _wake(sleeper: asyncio.Future[bool]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(True)
+
+
+@contextmanager
+def paced(pace: Pace) -> Iterator[None]:
+    """Let every loop of ours rest by this pace."""
+    original = outbox.wait_for_stop
+    users = [
+        module
+        for name, module in list(sys.modules.items())
+        if name.startswith("conveyor.") and getattr(module, "wait_for_stop", None) is original
+    ]
+    for module in users:
+        named: Any = module
+        named.wait_for_stop = pace.rest_with_leases if module is lease else pace.rest
+    try:
+        yield
+    finally:
+        for module in users:
+            restored: Any = module
+            restored.wait_for_stop = original
+
+

@@ -1,0 +1,257 @@
+"""What a simulated process is handed in: its ways to database, queues, provider and carrier."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from conveyor.adapters.simulated.payment_account import Operation
+from conveyor.messaging.errors import (
+    CommitUnknownError,
+    DatabaseUnavailableError,
+    QueueUnavailableError,
+)
+from conveyor.messaging.queue import (
+    LONG_POLL_SECONDS,
+    Depth,
+    Outgoing,
+    QueueSpec,
+    Received,
+    VisibilityChange,
+)
+from conveyor.messaging.transaction import Tx
+from conveyor.services.payments.ports import PaymentAnswer, PaymentRequest
+from conveyor.services.shipping.ports import CarrierAnswer, Parcel
+from conveyor.testing.loop import START_MS
+from conveyor.testing.queues import RECEIVE_LIMIT, received
+
+if TYPE_CHECKING:
+    from conveyor.testing.process import Process
+
+T = TypeVar("T")
+
+LONGER_POLLS = 15
+"""An idle poll asks so many times more rarely than in life: nothing else comes of asking."""
+
+
+class ProcessClock:
+    """A process's wall clock: wrong by `offset_ms`."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._loop = process.world.loop
+
+    def now_ms(self) -> int:
+        """See `Clock`."""
+        return START_MS + round(self._loop.elapsed * 1000) + self._process.clock_ms
+
+
+@dataclass(slots=True)
+class DatabasePort:
+    """See `Database`."""
+
+    process: Process
+    dialect: str = "sqlite"
+
+    async def run(self, work: Callable[[Tx], T]) -> T:
+        """Commit, unless the database is away, or the answer to COMMIT is lost."""
+        return await self._pass(work, writes=True)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Read, unless it is away."""
+        return await self._pass(work, writes=False)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def _pass(self, work: Callable[[Tx], T], *, writes: bool) -> T:
+        world = self.process.world
+        if writes:
+            await asyncio.sleep(world.wire_seconds())
+        trouble = world.trouble("database", self.process)
+        if trouble == "away":
+            raise DatabaseUnavailableError("the database", "it is away")
+        before = world.store.changes
+        result = world.store.run(work)
+        if world.store.changes != before:
+            world.committed()
+        if writes:
+            if trouble == "unknown":
+                raise CommitUnknownError("the answer to COMMIT was lost")
+            await asyncio.sleep(0.0)
+        return result
+
+
+class QueuePort:
+    """See `Queue`."""
+
+    receive_limit = RECEIVE_LIMIT
+
+    def __init__(self, process: Process, name: str) -> None:
+        self._process, self._name = process, name
+        self._service = process.world.queues
+        self.spec: QueueSpec = self._service.boxes[name].spec
+
+    async def send(self, messages: Sequence[Outgoing]) -> list[int]:
+        """See `Queue`."""
+        return await self._do("send", lambda: self._send(messages))
+
+    async def receive(self, limit: int, wait_seconds: float) -> list[Received]:
+        """See `Queue`."""
+        await self._do("receive", lambda: None)
+        wait = wait_seconds * LONGER_POLLS if wait_seconds == LONG_POLL_SECONDS else wait_seconds
+        found = await self._service.receive(self._name, self._process, limit, wait)
+        if found:
+            self._process.world.committed()
+        now = self._process.ambient.now_ms()
+        until = self._process.world.loop.elapsed
+        for message in found:
+            self._process.hold(self._name, message)
+        return [received(m, m.visible_at - until, now) for m in found]
+
+    async def delete(self, receipts: Sequence[str]) -> list[str]:
+        """See `Queue`."""
+        self._process.let_go(self._name, receipts)
+        return await self._do("delete", lambda: self._service.delete(self._name, receipts))
+
+    async def set_visibility(self, changes: Sequence[VisibilityChange]) -> list[str]:
+        """See `Queue`."""
+        return await self._do("visibility", lambda: self._service.set_visibility(self._name, changes))
+
+    async def depth(self) -> Depth:
+        """See `Queue`."""
+        return await self._do("depth", lambda: self._service.depth(self._name))
+
+    async def purge(self) -> None:
+        """See `Queue`."""
+        self._service.purge(self._name)
+
+    def wake(self) -> None:
+        """See `Queue`."""
+        self._service.wake(self._name, self._process)
+
+    def _send(self, messages: Sequence[Outgoing]) -> list[int]:
+        self._service.send(self._name, messages)
+        return []
+
+    async def _do(self, request: str, work: Callable[[], T]) -> T:
+        world = self._process.world
+        await asyncio.sleep(0.0)
+        trouble = world.trouble(f"queue.{request}", self._process, self._name)
+        if trouble == "away":
+            raise QueueUnavailableError(self._name, "it is away")
+        result = work()
+        if trouble == "unknown":
+            raise QueueUnavailableError(self._name, "503, after it was done")
+        return result
+
+
+class QueuesPort:
+    """See `Queues`."""
+
+    requests = 0
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._ports: dict[str, QueuePort] = {}
+
+    def queue(self, name: str) -> QueuePort:
+        """See `Queues`."""
+        if name not in self._ports:
+            self._ports[name] = QueuePort(self._process, name)
+        return self._ports[name]
+
+    async def provision(self, specs: Sequence[QueueSpec]) -> list[str]:  # noqa: ARG002 - the port's
+        """They are there."""
+        return []
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class ProviderPort:
+    """See `PaymentProvider`."""
+
+    def __init__(self, process: Process) -> None:
+        self._world = process.world
+
+    async def open(self) -> None:
+        """It is open, always."""
+
+    async def authorize(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self._send(Operation.AUTHORIZE, request, key)
+
+    async def capture(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self._send(Operation.CAPTURE, request, key)
+
+    async def charge(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self._send(Operation.CHARGE, request, key)
+
+    async def void(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self._send(Operation.VOID, request, key)
+
+    async def refund(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self._send(Operation.REFUND, request, key)
+
+    async def lookup(self, key: str) -> PaymentAnswer | None:
+        """See `PaymentProvider`."""
+        outside = self._world.outside
+        look = partial(outside.look_up, key)
+        order_id = key.partition("/")[0]
+        return await outside.wire("lookup", order_id, key, self._world.latency(), look)
+
+    async def _send(
+        self, operation: Operation, request: PaymentRequest, key: str
+    ) -> PaymentAnswer:
+        outside = self._world.outside
+        pay = partial(outside.pay, operation, request, key)
+        return await outside.wire(
+            operation.value, request.order_id, key, self._world.latency(), pay
+        )
+
+
+class CarrierPort:
+    """See `Carrier`; arrivals are told by the outside."""
+
+    def __init__(self, process: Process) -> None:
+        self._world = process.world
+
+    async def open(self) -> None:
+        """It is open, always."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Nothing of it runs in our processes."""
+        await stop.wait()
+
+    async def dispatch(self, parcel: Parcel, key: str) -> CarrierAnswer:
+        """See `Carrier`."""
+        outside = self._world.outside
+        take = partial(outside.dispatch, parcel, key)
+        latency = self._world.latency()
+        return await outside.wire("dispatch", parcel.order_id, key, latency, take)
+
+    async def status(self, key: str) -> CarrierAnswer | None:
+        """See `Carrier`."""
+        outside = self._world.outside
+        look = partial(outside.status, key)
+        order_id = key.partition("/")[0]
+        return await outside.wire("status", order_id, key, self._world.latency(), look)
+
+    async def shipped_twice(self) -> list[str]:
+        """See the simulated carrier."""
+        counts: dict[str, int] = {}
+        for parcel in self._world.outside.parcels.values():
+            if parcel.arrives_at is not None:
+                counts[parcel.order_id] = counts.get(parcel.order_id, 0) + 1
+        return [order_id for order_id, count in counts.items() if count > 1]

@@ -1,0 +1,127 @@
+"""One process of a simulated system: it starts, stands still, hangs, dies and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from conveyor.app.composition import App, Parts
+from conveyor.messaging.ambient import Ambient
+from conveyor.testing.loop import OWNER
+from conveyor.testing.ports import (
+    CarrierPort,
+    DatabasePort,
+    ProcessClock,
+    ProviderPort,
+    QueuesPort,
+)
+from conveyor.testing.queues import Message
+
+if TYPE_CHECKING:
+    from conveyor.testing.world import World
+
+T = TypeVar("T")
+
+REQUEST_SECONDS = 30.0
+"""How long whoever asks a process for something waits for the answer."""
+
+
+class UnheardError(Exception):
+    """A process gave no answer: it is dead, stands still, or is too slow."""
+
+
+class Process:
+    """An `App` with everything that it is handed in, and what the kernel knows of it."""
+
+    def __init__(self, world: World, number: int, clock_ms: int, seed: str) -> None:
+        self.world = world
+        self.number = number
+        self.clock_ms = clock_ms
+        self.stands = False
+        self.dead = False
+        self.holds: set[tuple[str, str]] = set()
+        """The receipts in its hands, by queue."""
+        self.ended: str = ""
+        """Why its loops ended by themselves; '' while they run."""
+        self._withheld: list[asyncio.Handle] = []
+        self._stop = asyncio.Event()
+        self._context = copy_context()
+        self._context.run(OWNER.set, self)
+        self.ambient = Ambient(ProcessClock(self), random.Random(seed))  # noqa: S311 - repeatable
+        self.app = self._context.run(self._build)
+        self._life: asyncio.Task[None] | None = None
+
+    def _build(self) -> App:
+        port = DatabasePort(self)
+        parts = Parts(
+            self.ambient,
+            port,
+            port,
+            QueuesPort(self),
+            provider=ProviderPort(self),
+            carrier=CarrierPort(self),
+        )
+        return App(self.world.settings, parts, self.world.installed)
+
+    def start(self) -> None:
+        """Run all services."""
+        self._life = self.world.loop.create_task(self._live(), context=self._context)
+
+    async def _live(self) -> None:
+        try:
+            await self.app.run(self.world.installed.services, self._stop)
+        except BaseException as error:
+            self.ended = f"{type(error).__name__}: {error}"
+            raise
+        self.ended = "its loops returned"
+
+    def suspend(self) -> None:
+        """Let it stand still, as by SIGSTOP: nothing of it runs, and nothing of it is told."""
+        self.stands = True
+
+    def resume(self) -> None:
+        """Let it go on with what it held."""
+        if not self.dead:
+            self.stands = False
+            handles, self._withheld = self._withheld, []
+            self.world.loop.resume(handles)
+
+    def kill(self) -> None:
+        """Let it die, as by SIGKILL."""
+        self.stands = self.dead = True
+        self._withheld.clear()
+        self.world.queues.hang_up(self)
+
+    def withhold(self, handle: asyncio.Handle) -> None:
+        """See `Owner`."""
+        if not self.dead:
+            self._withheld.append(handle)
+
+    def hold(self, queue: str, message: Message) -> None:
+        """A message was received."""
+        self.holds.add((queue, f"{message.sequence}.{message.receive_count}"))
+
+    def let_go(self, queue: str, receipts: Sequence[str]) -> None:
+        """Messages are being deleted."""
+        self.holds.difference_update((queue, receipt) for receipt in receipts)
+
+    async def ask(self, what: Callable[[App], Coroutine[Any, Any, T]]) -> T:
+        """Ask it from outside, as by HTTP. Raises what it raises, and `UnheardError`."""
+        if self.dead:
+            raise UnheardError
+        task = self.world.loop.create_task(what(self.app), context=self._context.copy())
+        done, _ = await asyncio.wait({task}, timeout=REQUEST_SECONDS)
+        if not done:
+            task.add_done_callback(_hear)
+            raise UnheardError
+        return task.result()
+
+
+def _hear(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+

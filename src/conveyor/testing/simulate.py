@@ -1,0 +1,216 @@
+"""The simulator: thousands of short lives of a whole system, each disturbed in its own way.
+
+    python -m conveyor.testing.simulate --flow all --runs 1000 --seed 1
+    python -m conveyor.testing.simulate --flow shop --replay 17        # one story again
+    python -m conveyor.testing.simulate --flow shop --replay 17:0,3,5  # only these of its events
+
+Several processes run at once on virtual time, over one database and one set of queues, while the
+provider, the carrier, messages, clocks, machines and people do what they do. After each story every
+invariant is held against what is left. At a violation the story is shortened, told and named, and
+the exit status is 1; it is 2 when the command line makes no sense, and 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+
+from conveyor.testing.shrinking import shorten
+from conveyor.testing.story import CUSTOMERS, FLOWS, Story, draw
+from conveyor.testing.world import Outcome, World
+
+PROGRESS_SECONDS = 10.0
+BATCH = 8
+INTERRUPTED = 130
+
+
+@dataclass(slots=True)
+class Totals:
+    """What all runs came to so far."""
+
+    runs: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    events: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count in a run."""
+        self.runs += 1
+        self.steps += outcome.steps
+        self.seconds += outcome.seconds
+        self.events.update(event.kind for event in outcome.story.events)
+
+    def lines(self, took: float) -> Iterator[str]:
+        """Say it."""
+        days = self.seconds / 86_400
+        yield f"{self.runs:,} runs, {self.steps:,} steps, {days:,.1f} days lived in {took:,.0f} s"
+        faults = {kind: n for kind, n in sorted(self.events.items()) if kind not in CUSTOMERS}
+        told = ", ".join(f"{kind} {n:,}" for kind, n in faults.items())
+        yield f"{sum(faults.values()):,} faults: {told or 'none'}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit status."""
+    chosen = _parser().parse_args(arguments)
+    if chosen.replay:
+        return _replay(chosen)
+    began, totals = time.monotonic(), Totals()
+    broken: Outcome | None = None
+    try:
+        broken = _run_all(chosen, totals, began)
+    except KeyboardInterrupt:
+        _report(chosen, totals, began, None)
+        return INTERRUPTED
+    if broken is not None and not chosen.json:
+        print(f"seed {broken.story.seed} breaks {broken.violations[0].name}: shortening its story")
+    shortest = _shortest(broken) if broken else None
+    _report(chosen, totals, began, shortest)
+    return 1 if broken else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m conveyor.testing.simulate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--flow", choices=(*FLOWS, "all"), default="all", help="whose orders come (default: all)"
+    )
+    parser.add_argument(
+        "--runs", type=int, default=200, help="stories to live; 0: until stopped (default: 200)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the first story (default: 1)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes to share the runs")
+    parser.add_argument("--replay", metavar="STORY", help="live one story again, and tell it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    return parser
+
+
+def _run_all(chosen: argparse.Namespace, totals: Totals, began: float) -> Outcome | None:
+    """Live all stories; gives the first that breaks an invariant."""
+    seeds = range(chosen.seed, chosen.seed + chosen.runs) if chosen.runs else count(chosen.seed)
+    told = began
+    with _outcomes(chosen.flow, iter(seeds), chosen.jobs) as outcomes:
+        for outcome in outcomes:
+            totals.add(outcome)
+            if outcome.violations:
+                return outcome
+            if time.monotonic() - told > PROGRESS_SECONDS and not chosen.json:
+                told = time.monotonic()
+                print(next(totals.lines(told - began)), file=sys.stderr, flush=True)
+    return None
+
+
+class _outcomes:  # noqa: N801 - reads as the context that it is
+    """The runs, in this process or in several."""
+
+    def __init__(self, flow: str, seeds: Iterator[int], jobs: int) -> None:
+        self._flow, self._seeds, self._jobs = flow, seeds, jobs
+        self._pool = multiprocessing.get_context("spawn").Pool(jobs) if jobs > 1 else None
+
+    def __enter__(self) -> Iterator[Outcome]:
+        live = partial(_live, self._flow)
+        if self._pool is None:
+            return map(live, self._seeds)
+        return self._pool.imap(live, self._seeds, chunksize=BATCH)
+
+    def __exit__(self, *_error: object) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool.join()
+
+
+_WORLDS: list[World] = []
+
+
+def world() -> World:
+    """Give this process's world, which is made once."""
+    if not _WORLDS:
+        _WORLDS.append(World())
+    return _WORLDS[0]
+
+
+def _live(flow: str, seed: int) -> Outcome:
+    return world().play(draw(seed, flow))
+
+
+def _shortest(broken: Outcome) -> Outcome:
+    names = {violation.name for violation in broken.violations}
+    first = broken.violations[0].name
+
+    def breaks(story: Story) -> bool:
+        return any(violation.name == first for violation in world().play(story).violations)
+
+    shortest = world().play(shorten(broken.story, breaks))
+    # What depends on what was played before it in the same process is told as it was.
+    return shortest if names & {v.name for v in shortest.violations} else broken
+
+
+def _report(
+    chosen: argparse.Namespace, totals: Totals, began: float, broken: Outcome | None
+) -> None:
+    took = time.monotonic() - began
+    if chosen.json:
+        print(json.dumps(_as_json(chosen, totals, took, broken)))
+        return
+    for line in totals.lines(took):
+        print(line)
+    if broken is not None:
+        _tell(chosen.flow, broken)
+
+
+def _as_json(
+    chosen: argparse.Namespace, totals: Totals, took: float, broken: Outcome | None
+) -> dict[str, object]:
+    told: dict[str, object] = {
+        "flow": chosen.flow,
+        "runs": totals.runs,
+        "steps": totals.steps,
+        "seconds": round(took, 3),
+        "faults": {k: n for k, n in sorted(totals.events.items()) if k not in CUSTOMERS},
+    }
+    if broken is not None:
+        told["violations"] = [[v.name, v.what] for v in broken.violations]
+        told["replay"] = broken.story.name
+        told["story"] = [str(event) for event in broken.story.events]
+    return told
+
+
+def _tell(flow: str, outcome: Outcome) -> None:
+    print("\nThe story:")
+    for event in outcome.story.events:
+        print(f"  {event}")
+    print("What it breaks:" if outcome.violations else "It breaks nothing.")
+    for violation in outcome.violations:
+        print(f"  {violation.name}: {violation.what}")
+    name = outcome.story.name
+    print(f"Again: python -m conveyor.testing.simulate --flow {flow} --replay {name}")
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    seed, _, kept = chosen.replay.partition(":")
+    try:
+        story = draw(int(seed), chosen.flow)
+        if kept:
+            story = story.only([int(number) for number in kept.split(",")])
+    except ValueError:
+        print(f"--replay {chosen.replay}: write it as SEED or SEED:1,2,3", file=sys.stderr)
+        return 2
+    outcome = world().play(story)
+    for line in world().timelines():
+        print(line)
+    _tell(chosen.flow, outcome)
+    return 1 if outcome.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

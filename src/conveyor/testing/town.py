@@ -1,0 +1,77 @@
+"""What is there when a story begins, and what its customers order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conveyor.app.composition import App
+from conveyor.app.travel import booking_terms
+from conveyor.messaging.step import Now
+from conveyor.messaging.transaction import Tx
+from conveyor.services.bookings.granting import offer
+from conveyor.services.bookings.model import Offer
+from conveyor.services.inventory.store import set_stock
+from conveyor.services.restaurants import store as restaurants
+from conveyor.services.restaurants.model import Restaurant
+from conveyor.services.riders import store as riders
+from conveyor.services.riders.model import Rider
+from conveyor.services.subscriptions import store as subscriptions
+from conveyor.services.subscriptions.model import Plan
+
+MERCHANT = "default"
+SKU = "CD"
+PRICE = 1_177
+DATE = "2026-07-01"
+PLAN = Plan(MERCHANT, "monthly", 999, "USD")
+KITCHENS = ("prompt", "prompt", "prompt", "slow", "refusing", "silent")
+FLEETS = (
+    ("prompt",),
+    ("refusing", "prompt"),
+    ("vanishing", "prompt"),
+    ("silent", "prompt", "slow"),
+    ("silent",),
+    ("slow", "straying"),
+)
+DROP_OFF = {"latitude": 52.01, "longitude": 13.0}
+
+
+def open_town(tx: Tx, app: App, shape: int, now: Now) -> None:
+    """Put everything there that can be ordered; `shape` is a number that says how much of it."""
+    set_stock(tx, MERCHANT, SKU, (2, 4, 20, 20)[shape % 4])
+    kitchen = KITCHENS[shape % len(KITCHENS)]
+    restaurants.put(tx, Restaurant(MERCHANT, "luigi", 52.0, 13.0, simulated=kitchen))
+    for number, kind in enumerate(FLEETS[shape // 7 % len(FLEETS)]):
+        north = 52.0 + (number + 1) / 1_000
+        rider = Rider(
+            MERCHANT, f"r{number}", north, 13.0, 10**15, capacity=1, load=0,
+            heard_at=0, simulated=kind,
+        )  # fmt: skip
+        riders.put(tx, rider)
+    seats = (1, 2, 3, 9)[shape // 3 % 4]
+    offers = [Offer(f"flight/UA1/{DATE}", seats, 0), Offer(f"hotel/Astoria/{DATE}", seats + 1, 0)]
+    offer(tx, MERCHANT, offers, booking_terms(app.settings), now.ms)
+    subscriptions.set_plan(tx, PLAN)
+
+
+def body_of(facts: dict[str, Any]) -> dict[str, Any]:
+    """Give the body of an order."""
+    flow, quantity = facts["flow"], facts["quantity"]
+    body: dict[str, Any] = {
+        "flow": flow,
+        "reference": f"n{facts['n']}",
+        "customer": {"id": "c"},
+        "currency": "USD",
+        "payment": {"method": facts["card"]},
+    }
+    if flow == "shop":
+        city = facts.get("city", "")
+        body |= {"items": [{"sku": SKU, "quantity": quantity}], "total": PRICE * quantity}
+        body["shipping"] = {"country": "XX"} if city == "XX" else {"country": "US", "city": city}
+    elif flow == "food":
+        body |= {"items": [{"sku": "PIZZA", "quantity": quantity, "unit_price": 1_250}]}
+        body |= {"restaurant": "luigi", "drop_off": DROP_OFF}
+    else:
+        legs: list[dict[str, Any]] = [{"flight": "UA1", "date": DATE, "quantity": quantity}]
+        legs += [{"hotel": "Astoria", "date": DATE, "quantity": quantity}][: facts["legs"] - 1]
+        body |= {"legs": legs, "total": 14_900, "waitlist": facts["waits"]}
+    return body
