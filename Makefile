@@ -14,7 +14,7 @@ LOCK = PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench lock upgrade clean
+.PHONY: help install demo test soak lint bench lock upgrade clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: install ## Watch four flows side by side, a thousand real orders among the
 
 test: lint ## Check everything: lint, types, layers, then the tests
 	@$(BIN)/pytest -n 3 --dist worksteal
+
+soak: install ## Simulate disturbed lives of the system, from a new seed, until stopped or broken
+	@$(BIN)/python -m conveyor.testing.simulate --runs 0 --jobs 2 --seed $$(date +%s)
 
 lint: $(INSTALLED)-test ## Check style, types and layers
 	@echo "ruff check";    $(BIN)/ruff check .

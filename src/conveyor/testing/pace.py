@@ -69,7 +69,7 @@ class Pace:
             return
         sleeper: asyncio.Future[bool] = self._loop.create_future()
         # The event wakes whoever waits for it, as it does in its own `wait`.
-        waiters: Any = stop._waiters  # type: ignore[attr-defined]  # noqa: SLF001 - a task each is dear
+        waiters: Any = stop._waiters
         waiters.append(sleeper)
         timer = self._loop.call_later(seconds, _wake, sleeper)
         if seconds > base:
@@ -105,5 +105,3 @@ def paced(pace: Pace) -> Iterator[None]:
         for module in users:
             restored: Any = module
             restored.wait_for_stop = original
-
-

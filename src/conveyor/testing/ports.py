@@ -119,7 +119,9 @@ class QueuePort:
 
     async def set_visibility(self, changes: Sequence[VisibilityChange]) -> list[str]:
         """See `Queue`."""
-        return await self._do("visibility", lambda: self._service.set_visibility(self._name, changes))
+        return await self._do(
+            "visibility", lambda: self._service.set_visibility(self._name, changes)
+        )
 
     async def depth(self) -> Depth:
         """See `Queue`."""
@@ -211,9 +213,7 @@ class ProviderPort:
         order_id = key.partition("/")[0]
         return await outside.wire("lookup", order_id, key, self._world.latency(), look)
 
-    async def _send(
-        self, operation: Operation, request: PaymentRequest, key: str
-    ) -> PaymentAnswer:
+    async def _send(self, operation: Operation, request: PaymentRequest, key: str) -> PaymentAnswer:
         outside = self._world.outside
         pay = partial(outside.pay, operation, request, key)
         return await outside.wire(

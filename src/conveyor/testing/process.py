@@ -111,17 +111,15 @@ class Process:
     async def ask(self, what: Callable[[App], Coroutine[Any, Any, T]]) -> T:
         """Ask it from outside, as by HTTP. Raises what it raises, and `UnheardError`."""
         if self.dead:
-            raise UnheardError
+            raise UnheardError("it is dead")
         task = self.world.loop.create_task(what(self.app), context=self._context.copy())
         done, _ = await asyncio.wait({task}, timeout=REQUEST_SECONDS)
         if not done:
             task.add_done_callback(_hear)
-            raise UnheardError
+            raise UnheardError("it gave no answer in time")
         return task.result()
 
 
 def _hear(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()
-
-

@@ -177,14 +177,10 @@ class Outside:
             raise UnansweredError("no answer to lookup")
         return next((entry.answer for entry in reversed(self.entries) if entry.key == key), None)
 
-    def _keep(
-        self, key: str, answer: PaymentAnswer | Exception, body: tuple[object, ...]
-    ) -> None:
+    def _keep(self, key: str, answer: PaymentAnswer | Exception, body: tuple[object, ...]) -> None:
         self.answers[key] = (answer, body, self.loop.elapsed + KEY_LIFETIME_SECONDS)
 
-    def _decide(
-        self, operation: Operation, request: PaymentRequest, key: str, fate: Fate
-    ) -> Entry:
+    def _decide(self, operation: Operation, request: PaymentRequest, key: str, fate: Fate) -> Entry:
         reference = f"PAY{len(self.entries) + 1}"
         authorization = request.authorization or reference
         account = self.accounts.get(authorization, Account())

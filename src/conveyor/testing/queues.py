@@ -66,9 +66,7 @@ class Box:
 class QueueService:
     """All queues. Every method is one request, and takes no time; faults are the callers'."""
 
-    def __init__(
-        self, loop: ProcessLoop, specs: Sequence[QueueSpec], rng: random.Random
-    ) -> None:
+    def __init__(self, loop: ProcessLoop, specs: Sequence[QueueSpec], rng: random.Random) -> None:
         self._loop = loop
         self._rng = rng
         self._sequence = 0

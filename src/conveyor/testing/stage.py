@@ -35,7 +35,9 @@ NO_ANSWER = (ConveyorError, UnheardError)
 Play = Callable[["World", "Event"], Coroutine[Any, Any, None]]
 
 
-async def insist(world: World, process: int, what: Callable[[App], Coroutine[Any, Any, T]]) -> T | None:
+async def insist(
+    world: World, process: int, what: Callable[[App], Coroutine[Any, Any, T]]
+) -> T | None:
     """Ask a process, and again, one after the other, until one answers; None: none did."""
     for go in range(TRIES):
         try:
@@ -85,7 +87,7 @@ async def _take_in(world: World, facts: dict[str, Any]) -> None:
 async def again(world: World, event: Event) -> None:
     """A customer sends the same once more."""
     facts = world.orders_of.get(event.facts["n"])
-    if facts and facts["flow"] != "renewal":
+    if facts and facts["flow"] != "renewal" and facts.get("via") != "intake":
         await place(world, facts, event.facts["process"])
 
 
@@ -116,22 +118,13 @@ async def unsubscribe(world: World, event: Event) -> None:
 
 async def scan(world: World, event: Event) -> None:
     """An operator has what is due renewed now."""
-    await insist(
-        world, event.facts["process"], lambda app: Scan(app.engine).some(MERCHANT)
-    )
+    await insist(world, event.facts["process"], lambda app: Scan(app.engine).some(MERCHANT))
 
 
 async def cancel(world: World, event: Event) -> None:
     """A customer cancels."""
-    found = world.order_ids(event.facts["n"])
-    for order_id in found[:1]:
-        answer = await insist(
-            world,
-            event.facts["process"],
-            lambda app: decisions.cancel(app.engine, order_id, MERCHANT, "changed my mind"),
-        )
-        if isinstance(answer, decisions.Cancelled):
-            world.turned_back.setdefault(order_id, world.loop.elapsed)
+    for order_id in world.order_ids(event.facts["n"])[:1]:
+        await decide(world, event.facts["process"], "cancel", order_id)
 
 
 async def operator(world: World, event: Event) -> None:
@@ -171,7 +164,9 @@ async def poison(world: World, event: Event) -> None:
     found = await insist(world, process, lambda app: list_poison(app.engine)) or []
     for letter in found:
         await insist(
-            world, process, lambda app, of=letter.message_id: redrive_poison(app.engine, of)  # type: ignore[misc]
+            world,
+            process,
+            lambda app, of=letter.message_id: redrive_poison(app.engine, of),  # type: ignore[misc]
         )
 
 

@@ -67,9 +67,7 @@ class Story:
 
     def only(self, kept: Collection[int]) -> Story:
         """Keep these of its events."""
-        pairs = [
-            (n, event) for n, event in zip(self.kept, self.events, strict=True) if n in kept
-        ]
+        pairs = [(n, event) for n, event in zip(self.kept, self.events, strict=True) if n in kept]
         return Story(self.seed, self.flow, tuple(e for _, e in pairs), tuple(n for n, _ in pairs))
 
 
@@ -79,7 +77,7 @@ def draw(seed: int, flow: str) -> Story:
     flows = FLOWS if flow == "all" else (flow,)
     events = _customers(rng, flows)
     # A fifth of all stories is undisturbed, so that what is then certain can be held.
-    if rng.random() > 0.2:  # noqa: PLR2004
+    if rng.random() > 0.2:
         faults = rng.choice(MENUS)
         for _ in range(rng.choice((1, 2, 3, 4, 6))):
             events.append(faults(rng, flows))
@@ -111,7 +109,7 @@ def _order(rng: random.Random, flow: str) -> dict[str, Any]:
         facts["city"] = rng.choice(("",) * 8 + ("XX", "Limbo", "Nowhere", "Mute"))
     elif flow == "travel":
         facts["legs"] = rng.choice((1, 1, 2))
-        facts["waits"] = rng.random() < 0.5  # noqa: PLR2004
+        facts["waits"] = rng.random() < 0.5
     return facts
 
 
@@ -119,7 +117,9 @@ def _order(rng: random.Random, flow: str) -> dict[str, Any]:
 
 
 def _when(rng: random.Random) -> float:
-    return round(rng.choice((rng.uniform(0, 3), rng.uniform(0, 20), rng.uniform(0, BUSY_SECONDS))), 2)
+    return round(
+        rng.choice((rng.uniform(0, 3), rng.uniform(0, 20), rng.uniform(0, BUSY_SECONDS))), 2
+    )
 
 
 def _seconds(rng: random.Random, *choices: float) -> float:

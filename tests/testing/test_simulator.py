@@ -1,0 +1,97 @@
+"""The simulator: what it finds, that it finds it again, and how it tells of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from conveyor.messaging import handling
+from conveyor.testing import simulate
+from conveyor.testing.shrinking import shorten
+from conveyor.testing.story import FLOWS, Story, draw
+from conveyor.testing.world import World
+
+SEEDS = 40
+
+
+@cache
+def world() -> World:
+    return World()
+
+
+def summary(flow: str, seed: int) -> tuple[object, ...]:
+    outcome = world().play(draw(seed, flow))
+    told = [(v.name, v.what) for v in outcome.violations]
+    return outcome.steps, outcome.seconds, told, world().timelines()
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_seed_is_the_same_life_again(flow: str) -> None:
+    assert summary(flow, 7) == summary(flow, 7)
+
+
+def test_a_seed_is_the_same_life_in_another_process() -> None:
+    code = (
+        "from conveyor.testing.world import World\n"
+        "from conveyor.testing.story import draw\n"
+        "w = World(); o = w.play(draw(11, 'all')); print(o.steps, o.seconds, w.timelines())"
+    )
+    lives = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(lives) == 1
+
+
+def test_a_story_is_shortened_to_what_matters() -> None:
+    story = draw(3, "all")
+    needed = {story.kept[1], story.kept[-1]}
+
+    def breaks(tried: Story) -> bool:
+        return needed <= set(tried.kept)
+
+    assert set(shorten(story, breaks).kept) == needed
+
+
+def test_what_is_undisturbed_breaks_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    calm = [seed for seed in range(200) if not draw(seed, "all").faults][:8]
+    assert [v for seed in calm for v in world().play(draw(seed, "all")).violations] == []
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def without_a_fence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handling, "fresh", lambda _order, _token: True)
+    monkeypatch.setattr(handling, "is_live", lambda _order: True)
+
+
+@pytest.mark.usefixtures("without_a_fence")
+def test_a_violation_is_told_shortened_and_replayed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate.main(["--flow", "shop", "--runs", "200", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["violations"]
+    assert len(told["story"]) <= 4
+    assert simulate.main(["--flow", "shop", "--replay", told["replay"]]) == 1
+    assert told["violations"][0][0] in capsys.readouterr().out
+
+
+def test_a_replay_that_names_no_seed_is_turned_away(capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate.main(["--replay", "yesterday"]) == 2
+    assert "SEED" in capsys.readouterr().err
+
+
+def test_runs_and_faults_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    status = simulate.main(["--flow", "renewal", "--runs", "5", "--seed", "1", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (status, told["runs"]) == (0, 5)
+    assert told["steps"] > 1_000
