@@ -9,6 +9,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from conveyor.app.composition import App, Parts
+from conveyor.app.timekeeper import machine_timekeeper
 from conveyor.messaging.ambient import Ambient
 from conveyor.testing.loop import OWNER
 from conveyor.testing.ports import (
@@ -50,7 +51,10 @@ class Process:
         self._stop = asyncio.Event()
         self._context = copy_context()
         self._context.run(OWNER.set, self)
-        self.ambient = Ambient(ProcessClock(self), random.Random(seed))  # noqa: S311 - repeatable
+        # As on a machine: a wall clock that may step, and a source beside it that never does.
+        self.timekeeper = machine_timekeeper(ProcessClock(self).now_ms, world.loop.time)
+        rng = random.Random(seed)  # noqa: S311 - repeatable
+        self.ambient = Ambient(self.timekeeper.clock, rng, world.loop.time)
         self.app = self._context.run(self._build)
         self._life: asyncio.Task[None] | None = None
 
@@ -61,6 +65,7 @@ class Process:
             port,
             port,
             QueuesPort(self),
+            timekeeper=self.timekeeper,
             provider=ProviderPort(self),
             carrier=CarrierPort(self),
         )

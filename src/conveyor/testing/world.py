@@ -22,6 +22,7 @@ from conveyor.app.food import Food
 from conveyor.app.installation import installation
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
 from conveyor.messaging.step import Now
+from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.intake_consumer import INTAKE
 from conveyor.services.shipping.messages import Delivered, write_confirmation
 from conveyor.services.shipping.webhooks import WebhookKey, write_secret
@@ -171,13 +172,21 @@ class World:
     async def _check(self) -> None:
         invariants.check(self)
         if not self.violations and self.story.seed % AUDIT_EACH == 0:
-            self.store.run(lambda tx: payment_ledger.add(tx, self.outside.entries))
+            self.store.run(self._write_ledgers)
             report = await run_audit(self.processes[0].app)
             for finding in report.findings:
                 if finding.violations and not (
                     self.restored and finding.name in LOST_WITH_A_BACKUP
                 ):
                     self.say(f"audit.{finding.name}", str(finding.examples[:3]))
+
+    def _write_ledgers(self, tx: Tx) -> None:
+        """Write the outside's books where the audit reads them."""
+        payment_ledger.add(tx, self.outside.entries)
+        for parcel in self.outside.parcels.values():
+            at = None if parcel.arrives_at is None else START_MS + round(parcel.arrives_at * 1000)
+            taken = (parcel.key, parcel.order_id, parcel.tracking, START_MS)
+            carrier_ledger.take(tx, [carrier_ledger.Entry(*taken, at, None)])
 
     def say(self, name: str, what: str) -> None:
         """Note a violation."""
