@@ -94,6 +94,8 @@ def _check_processes(world: World) -> None:
     for process in world.processes:
         if process.ended and not process.dead:
             world.say("loops_run", f"process {process.number}: {process.ended}")
+        for name, count in process.app.engine.supervisor.restarts.items():
+            world.say("loops_run", f"process {process.number}: {name} ended {count} times")
 
 
 def _check_answered(world: World) -> None:

@@ -363,15 +363,15 @@ class World:
 
     @contextmanager
     def _patched(self) -> Iterator[None]:
-        tasks = Food.tasks
-        Food.tasks = lambda *_: ()  # type: ignore[method-assign]  # the outside plays them
+        loops = Food.loops
+        Food.loops = lambda *_: ()  # type: ignore[method-assign]  # the outside plays them
         collecting = gc.isenabled()
         gc.disable()
         try:
             with paced(self.pace):
                 yield
         finally:
-            Food.tasks = tasks  # type: ignore[method-assign]
+            Food.loops = loops  # type: ignore[method-assign]
             if collecting:
                 gc.enable()
 
