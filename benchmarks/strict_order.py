@@ -31,7 +31,7 @@ KILL_AT = 0.4
 """Of the requests, how many are settled when the kill comes."""
 LOOK_SECONDS = 0.1
 PATIENCE_SECONDS = 1_800.0
-SHORT_VISIBILITY = {"CONVEYOR_VISIBILITY_SECONDS": "5"}
+SHORT_VISIBILITY = {"CONVEYOR_VISIBILITY_SECONDS": "10"}
 """What a killed worker has in its hands blocks its message groups for so long."""
 COLUMNS = ("database and queue", "requests", "flights", "seats", "settled/s with the kill")
 

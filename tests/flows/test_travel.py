@@ -120,7 +120,7 @@ def test_a_place_that_comes_free_goes_to_the_first_who_waits(live: Any) -> None:
         assert await statuses(app, waiting[2:]) == ["refused"]
         assert (await resource(app)).waiting == 0
 
-    live(life, payment_latency_seconds=30.0)
+    live(life, payment_latency_seconds=30.0, call_timeout_seconds=60.0)
 
 
 def test_who_waits_is_not_overtaken(live: Any) -> None:
@@ -187,7 +187,7 @@ def test_a_hold_that_is_not_paid_for_expires(live: Any) -> None:
         assert order.reason.startswith("no room is left since the hold expired")
         assert await states(app, late) == ["released"]
 
-    live(life, payment_latency_seconds=20 * MINUTE / 2)
+    live(life, payment_latency_seconds=20 * MINUTE / 2, call_timeout_seconds=20 * MINUTE)
 
 
 def test_who_pays_late_is_held_again_where_there_is_room(live: Any) -> None:
@@ -199,7 +199,7 @@ def test_who_pays_late_is_held_again_where_there_is_room(live: Any) -> None:
         assert (booking.state, booking.again) == ("booked", True)
         assert (await resource(app, FLIGHT)).booked == 1
 
-    live(life, payment_latency_seconds=20 * MINUTE / 2)
+    live(life, payment_latency_seconds=20 * MINUTE / 2, call_timeout_seconds=20 * MINUTE)
 
 
 def test_a_declined_card_gives_the_seat_to_the_next(live: Any) -> None:

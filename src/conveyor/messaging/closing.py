@@ -76,7 +76,7 @@ class _Ended:
         last, until = self.last, self.calling.others_until
         if last is not None and self.was_taken_up:
             until = last.may_run_until
-        self.case.note(timeline.AGAIN, {"reason": "an earlier call may still take effect"})
+        self.case.note(timeline.NOTED, {"what": "an earlier call may still take effect"})
         return hold(self.case, max(until, self.case.desk.now.ms))
 
 

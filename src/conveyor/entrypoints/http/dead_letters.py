@@ -91,7 +91,12 @@ async def show_dead_letter(
     raise not_found("message")
 
 
-@router.post("/{letter_id}/redrive", status_code=202, responses=problems(404, 409))
+@router.post(
+    "/{letter_id}/redrive",
+    status_code=202,
+    responses=problems(404, 409),
+    response_model_exclude_none=True,
+)
 async def redrive(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
     """Let a parked order take its step again, or send a message to its queue again."""
     if _ORDER_ID.fullmatch(letter_id):
@@ -107,6 +112,7 @@ async def redrive(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
     "/{letter_id}/compensate",
     status_code=202,
     responses=problems(400, 404, 409, 413),
+    response_model_exclude_none=True,
     openapi_extra=_REASON,
 )
 async def compensate(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
@@ -120,6 +126,7 @@ async def compensate(letter_id: AnyId, api: TheApi, grant: Operator, body: Reaso
     "/{letter_id}/discard",
     status_code=202,
     responses=problems(400, 404, 409, 413),
+    response_model_exclude_none=True,
     openapi_extra=_REASON,
 )
 async def discard(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
