@@ -74,7 +74,7 @@ async def assert_clean(app: App) -> None:
     """Ask the audit."""
     report = await run_audit(app)
     broken = {f.name: f.examples for f in report.findings if f.violations}
-    assert not broken
+    assert not broken, broken
 
 
 def live_on(world: World, day: float, life: Life | None = None) -> Any:

@@ -24,10 +24,7 @@ _INSERT = sa.insert(orders)
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order that has been validated. `body` is JSON text; `total` is in minor units.
-
-    `key` is the idempotency key that it was placed with, '' for none.
-    """
+    """An order that has been validated. `body` is JSON text; `total` is in minor units."""
 
     id: str
     merchant: str
@@ -37,11 +34,13 @@ class NewOrder:
     currency: str
     total: int
     body: str
-    key: str = ""
 
 
-def place(tx: Tx, registry: Registry, new: NewOrder, now: Now) -> Owed:
-    """Write the order; gives the token to relay after the commit."""
+def place(tx: Tx, registry: Registry, new: NewOrder, now: Now, key: str = "") -> Owed:
+    """Write the order; gives the token to relay after the commit.
+
+    `key` is the idempotency key that it is placed with, '' for none.
+    """
     first = new.flow.steps[0].name
     order = Order(
         id=new.id,
@@ -71,7 +70,7 @@ def place(tx: Tx, registry: Registry, new: NewOrder, now: Now) -> Owed:
     tx.later(_INSERT, row)
     owed = Owed(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms)
     outbox.put(tx, owed)
-    detail = {timeline.KEY: new.key} if new.key else None
+    detail = {timeline.KEY: key} if key else None
     timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED, detail=detail)
     count_one(tx)
     return owed

@@ -23,7 +23,10 @@ _SHIPPED = (
     .where(on_page(_s.order_id), _o.status == COMPLETED)
 )
 _ARRIVED = sa.select(_p.key).where(
-    one_of(_p.key, "keys"), _p.arrives_at.is_not(None), _p.arrives_at <= sa.bindparam("now")
+    one_of(_p.key, "keys"),
+    _p.arrives_at.is_not(None),
+    # What was told of has arrived, also where a clock has been put back since.
+    sa.or_(_p.told_at.is_not(None), _p.arrives_at <= sa.bindparam("now")),
 )
 _TAKEN = (
     sa.select(_p.key, _p.order_id, _p.arrives_at)

@@ -16,12 +16,13 @@ from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.placing import NewOrder, place
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.routing_slip import Flow, flow_name
 from conveyor.messaging.step import Now
 from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.store import KeptKey, find_keys, keep_key
 
+DEFAULT_FLOW = OrderBody.model_fields["flow"].default
 GROUP_SIZE = 200
 MAX_WAITING = 5_000
 """Back-pressure: with so many orders waiting for the disk, further ones are sent away."""
@@ -153,18 +154,19 @@ def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: F
         currency=body.currency,
         total=body.amount,
         body=text.decode(),
-        key=key,
     )
-    return Request(merchant, key, _fingerprint(text), new)
+    return Request(merchant, key, _fingerprint(flow.name, text), new)
 
 
 def fingerprint_of(order: Order) -> str:
     """Give what is kept with the key of an order, to tell its body from another."""
-    return _fingerprint(order.raw_body.encode())
+    return _fingerprint(flow_name(order.flow), order.raw_body.encode())
 
 
-def _fingerprint(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()
+def _fingerprint(flow: str, text: bytes) -> str:
+    # A body that names no flow is of its model's own, which may be another model's too.
+    named = b"" if flow == DEFAULT_FLOW else flow.encode() + b"\n"
+    return hashlib.sha256(named + text).hexdigest()
 
 
 def place_all(tx: Tx, registry: Registry, group: Sequence[Request], now: Now) -> list[Outcome]:
@@ -188,7 +190,7 @@ def _place_one(
 ) -> Outcome:
     if kept is not None:
         return _answer_of(kept, request), None
-    owed = place(tx, registry, request.new, now)
+    owed = place(tx, registry, request.new, now, request.key)
     if request.key:
         keep_key(
             tx,
