@@ -197,7 +197,7 @@ class App:
         engine, parts = self.engine, self.parts
         if parts.timekeeper is not None:
             yield "timekeeper", parts.timekeeper.run
-        yield "sweeper", engine.relay.sweep
+        yield "sweeper", partial(engine.relay.sweep, unable=engine.gate.close)
         if self.counts_requests:
             counts = RequestCounts(parts.database, parts.queues, parts.ambient)
             yield "request counts", counts.run

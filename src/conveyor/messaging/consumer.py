@@ -21,9 +21,8 @@ from conveyor.messaging.calling import Calling, perform
 from conveyor.messaging.closing import Called, close_group
 from conveyor.messaging.dead_letter import dead_letter
 from conveyor.messaging.engine import Engine
-from conveyor.messaging.errors import PoisonError
+from conveyor.messaging.errors import UNABLE, PoisonError
 from conveyor.messaging.faults import Desk
-from conveyor.messaging.gate import UNABLE
 from conveyor.messaging.handling import Taken, open_group
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.message import decode
@@ -51,8 +50,11 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 log = logging.getLogger(__name__)
 
 POISON_GROUP = "poison"
-GIVEN_BACK_SECONDS = 1
-"""How long a message rests that this process cannot commit: another one may."""
+GIVEN_BACK_SECONDS = LONG_POLL_SECONDS + 5
+"""How long a message rests that this process cannot commit: another one may.
+
+Longer than the polls that were under way when the gate was closed, which would take it again.
+"""
 OUTAGE_PAUSE_SECONDS = 1.0
 """How long a poller rests when the queue or the database does not answer."""
 

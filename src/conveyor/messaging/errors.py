@@ -123,3 +123,7 @@ class QueueUnavailableError(ConveyorError):
         super().__init__(f"queue {queue!r} cannot be used now: {cause}")
         self.queue = queue
         self.cause = cause
+
+
+UNABLE = (DatabaseUnavailableError, CommitUnknownError)
+"""What the database raises for its own sake, not for that of what it was asked."""

@@ -1,8 +1,9 @@
 """The gate: nothing is received while nothing can be committed.
 
 A receive counts: after too many of them a message is taken for one that stops its process. So the
-first transaction that the database is to blame for closes the gate, whoever would receive waits
-there, and one of those who wait tries, at growing intervals, whether the database commits again.
+first transaction that the database is to blame for, be it only a sweep, closes the gate; whoever
+would receive waits there, and one of those who wait tries, at growing intervals, whether the
+database commits again.
 """
 
 from __future__ import annotations
@@ -13,15 +14,12 @@ from random import Random
 
 import sqlalchemy as sa
 
-from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
 from conveyor.messaging.outbox import wait_for_stop
 from conveyor.messaging.tables import turns
 from conveyor.messaging.transaction import Database, Tx
 
 log = logging.getLogger(__name__)
 
-UNABLE = (DatabaseUnavailableError, CommitUnknownError)
-"""What the database raises for its own sake, not for that of what it was asked."""
 FIRST_PROBE_SECONDS = 0.5
 LAST_PROBE_SECONDS = 10.0
 HOLD_SECONDS = 60.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.batching import Batcher
+from conveyor.messaging.errors import UNABLE
 from conveyor.messaging.message import Token, encode
 from conveyor.messaging.queue import Outgoing, Queues
 from conveyor.messaging.tables import outbox
@@ -157,14 +158,21 @@ class Relay:
                 # Committed is committed, whatever the queue says: the sweeper sends it.
                 log.exception("queue %s: %d tokens stay in the outbox", name, len(rows))
 
-    async def sweep(self, stop: asyncio.Event) -> None:
-        """Send what is due: timers, and what a crash left between commit and send."""
+    async def sweep(
+        self, stop: asyncio.Event, unable: Callable[[Exception], None] = lambda _: None
+    ) -> None:
+        """Send what is due: timers, and what a crash left between commit and send.
+
+        `unable` is told when the database cannot commit: nobody else would find out while idle.
+        """
         while not stop.is_set():
             try:
                 rows = await self.sweep_once()
-            except Exception:
+            except Exception as error:
                 log.exception("the outbox cannot be swept now; it is tried again")
                 rows = []
+                if isinstance(error, UNABLE):
+                    unable(error)
             if len(rows) < SWEEP_ROWS:
                 await wait_for_stop(stop, SWEEP_SECONDS)
 

@@ -16,6 +16,7 @@ from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Database, Tx
 from conveyor.services.shipping.store import shipments
 
+DAY_MS = 86_400_000
 _o, _p, _s = orders.c, parcels.c, shipments.c
 _SHIPPED = (
     sa.select(_s.order_id, _s.carrier_key)
@@ -25,8 +26,8 @@ _SHIPPED = (
 _ARRIVED = sa.select(_p.key).where(
     one_of(_p.key, "keys"),
     _p.arrives_at.is_not(None),
-    # What was told of has arrived, also where a clock has been put back since.
-    sa.or_(_p.told_at.is_not(None), _p.arrives_at <= sa.bindparam("now")),
+    # What was told of has arrived, also where our clock and the carrier's are far apart.
+    sa.or_(_p.told_at.is_not(None), _p.arrives_at <= sa.bindparam("now") + DAY_MS),
 )
 _TAKEN = (
     sa.select(_p.key, _p.order_id, _p.arrives_at)
@@ -75,4 +76,4 @@ class Parcels:
 
 def _undone(tx: Tx, order_ids: Sequence[str]) -> list[str]:
     found = {row.id: row.status for row in tx.execute(_STATUSES, {"ids": list(order_ids)})}
-    return [i for i in order_ids if found.get(i, CANCELLED) in {CANCELLED, REFUSED}]
+    return [i for i in order_ids if found.get(i) in {CANCELLED, REFUSED}]

@@ -20,8 +20,7 @@ from pydantic import ValidationError
 
 from conveyor.messaging.dead_letter import dead_letter, first_message_id
 from conveyor.messaging.engine import Engine
-from conveyor.messaging.errors import UnknownFlowError
-from conveyor.messaging.gate import UNABLE
+from conveyor.messaging.errors import UNABLE, UnknownFlowError
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.outbox import wait_for_stop
 from conveyor.messaging.queue import (
