@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.api.serving import Server
 
+pytestmark = pytest.mark.timeout(300)  # it makes thousands of requests
+
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 10
 SECONDS = 120

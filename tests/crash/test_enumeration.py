@@ -11,6 +11,8 @@ import pytest
 from tests.crash.enumeration import crash_at, durable_points, record
 from tests.crash.scenarios import SCENARIOS, Scenario
 
+pytestmark = pytest.mark.timeout(600)  # a life for each point of another
+
 PARTS = 4
 HAPPY = SCENARIOS[0]
 

@@ -6,6 +6,8 @@ import pytest
 from tests.crash.enumeration import crash_at, durable_points, record
 from tests.crash.scenarios_food import MEALS, FoodScenario
 
+pytestmark = pytest.mark.timeout(600)  # a life for each point of another
+
 PARTS = 2
 
 by_scenario = pytest.mark.parametrize("scenario", MEALS, ids=lambda scenario: scenario.name)

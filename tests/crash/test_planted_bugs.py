@@ -19,6 +19,8 @@ from conveyor.messaging.queue import Received
 from conveyor.messaging.step import Now
 from conveyor.messaging.transaction import Tx
 
+pytestmark = pytest.mark.timeout(600)  # a life for each point of another
+
 HAPPY = SCENARIOS[0]
 
 

@@ -15,6 +15,8 @@ from tests.virtual import Boundaries, Crash, World
 from conveyor.app.composition import App
 from conveyor.services.subscriptions.model import ACTIVE, CANCELLED
 
+pytestmark = pytest.mark.timeout(600)  # a life for each point of another
+
 PARTS = 2
 SECOND_DAY = 1.01
 
