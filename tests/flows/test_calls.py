@@ -368,7 +368,8 @@ def test_a_refund_that_is_declined_again_and_again_is_parked(
         assert "account closed" in cause
 
     World(tmp_path).run(life)
-    assert len(troubles.keys) == len(set(troubles.keys)) == 8
+    # Eight tries: each key is called once, is lost, and is asked about.
+    assert len(troubles.keys) == len(set(troubles.keys)) == 4
 
 
 def test_a_decline_is_not_believed_while_another_may_still_be_charging(

@@ -17,6 +17,7 @@ from tests.virtual_time import run_virtual
 
 from conveyor.messaging.calling import Calling, Grant, NotCalled, perform
 from conveyor.messaging.consumer import Consumer
+from conveyor.messaging.deadlines import Deadlines
 from conveyor.messaging.errors import KeySpentError, NotAppliedError, UnansweredError
 from conveyor.messaging.lease import CHECK_SECONDS, MIN_VISIBILITY_SECONDS, NEAR_EXPIRY
 from conveyor.messaging.outbox import Owed
@@ -58,7 +59,10 @@ def test_who_was_suspended_beyond_its_grant_calls_nothing(tmp_path: Path, stoppe
             wall = core.now_ms - round(ago * 1000 if stopped == "the machine" else 0)
             grant = Grant(begun=steady, begun_ms=wall)
             calling = Calling(await one_order(core), "ask.price", core.ask, "a", 1, grant)
-            assert await perform(calling, asyncio.Semaphore(1), core.ambient) == NotCalled()
+            assert (
+                await perform(calling, asyncio.Semaphore(1), Deadlines(1.0), core.ambient)
+                == NotCalled()
+            )
             assert core.ask.called == []
 
     run_virtual(main())

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.errors import KeySpentError, NotAppliedError, UnansweredError
+from conveyor.messaging.deadlines import Deadlines
+from conveyor.messaging.errors import KeySpentError, NotAppliedError
 from conveyor.messaging.order import Order
 from conveyor.messaging.step import CallStep
 
@@ -97,14 +98,16 @@ class NotCalled:
     """It was too late to call when its turn came: nothing was sent."""
 
 
-async def perform(calling: Calling, slots: Semaphore, ambient: Ambient) -> object:
+async def perform(
+    calling: Calling, slots: Semaphore, deadlines: Deadlines, ambient: Ambient
+) -> object:
     """Ask what became of an earlier call, then call, when a slot is free.
 
     Gives the provider's answer, `Failed`, `NothingFound` or `NotCalled`: each failure becomes a
     value.
     """
     async with slots:
-        found = await _outcome(calling.step.ask, calling) if calling.known else None
+        found = await _outcome(calling.step.ask, calling, deadlines) if calling.known else None
         if isinstance(found, Failed):
             # That asking failed says nothing of the call; that the key is spent says it all.
             return replace(found, certain=found.spent, sent=False)
@@ -114,16 +117,13 @@ async def perform(calling: Calling, slots: Semaphore, ambient: Ambient) -> objec
             return NothingFound()
         if calling.grant.is_over(ambient):
             return NotCalled()
-        return await _outcome(calling.step.call, calling)
+        return await _outcome(calling.step.call, calling, deadlines)
 
 
-async def _outcome(send: Send, calling: Calling) -> object:
-    deadline = asyncio.timeout(calling.grant.call_seconds)
+async def _outcome(send: Send, calling: Calling, deadlines: Deadlines) -> object:
     try:
-        async with deadline:
-            return await send(calling.payload, calling.key)
+        return await deadlines.keep(send(calling.payload, calling.key))
     except NotAppliedError as error:
         return Failed(error, certain=True, spent=isinstance(error, KeySpentError))
     except Exception as error:  # noqa: BLE001 - whatever it is, the provider may have acted
-        late = UnansweredError(f"no answer within {calling.grant.call_seconds:g} s")
-        return Failed(late if deadline.expired() else error)
+        return Failed(error)

@@ -20,6 +20,7 @@ from conveyor.messaging.batching import Batcher
 from conveyor.messaging.calling import Calling, perform
 from conveyor.messaging.closing import Called, close_group
 from conveyor.messaging.dead_letter import dead_letter
+from conveyor.messaging.deadlines import Deadlines
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import UNABLE, PoisonError
 from conveyor.messaging.faults import Desk
@@ -73,6 +74,7 @@ class Consumer:
         self._closing: Batcher[tuple[Received, Called], None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(engine.limits.calls_at_once)
+        self._deadlines = Deadlines(engine.limits.call_seconds)
         self._busy = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -230,7 +232,7 @@ class Consumer:
                 log.error("%s: could not delete or give back", self.name, exc_info=result)
 
     async def _call(self, message: Received, calling: Calling) -> None:
-        result = await perform(calling, self._slots, self.engine.ambient)
+        result = await perform(calling, self._slots, self._deadlines, self.engine.ambient)
         await self._closing.submit((message, Called(calling, result, message.receive_count)))
 
     async def _bury(self, message: Received, cause: str) -> None:
