@@ -82,10 +82,10 @@ def test_nothing_is_received_while_nothing_can_be_committed(tmp_path: Path) -> N
             assert not app.engine.gate.is_open
             await queue.send([Outgoing(encode(Token("1" * 26, "payments.authorize", 1), 0))])
             await asyncio.sleep(HOUR)
-            # What came meanwhile was not received; what was in hand was given back, once.
+            # The sweeper found it out before anything was received: these are the receives here.
             assert (await queue.depth()).visible == 2
             counts = {m.receive_count for m in await queue.receive(10, 0)}
-            assert counts == {1, 2}
+            assert counts == {1}
         await asyncio.sleep(MINUTE)
         assert app.engine.gate.is_open
 
