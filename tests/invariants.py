@@ -10,8 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-# Each of these moves the order's version on by one.
-MOVES = frozenset({"done", "awaiting", "again", "refused", "parked", "redriven", "turned_back"})
+from conveyor.testing.invariants import EACH, MOVES, SLIPS
+
 # A step with the first has begun, and is undone if it is not done; one at which an order was
 # stopped or turned back, or that was to be taken again, may have.
 BEGUN = frozenset({"awaiting"})
@@ -42,41 +42,6 @@ def check_tokens(directory: Path) -> None:
         for token in live:
             _require(token in owed or token in messages, f"{token} is owed no token")
 
-
-# Forward steps in their order, and what undoes each: said here once more, apart from `flows`.
-SLIPS = {
-    "shop": {
-        "payments.authorize": "payments.void",
-        "inventory.reserve": "inventory.release",
-        "payments.capture": "payments.refund",
-        "shipping.ship": "",
-        "orders.complete": "",
-    },
-    "food": {
-        "payments.authorize": "payments.void",
-        "restaurants.confirm": "restaurants.withdraw",
-        "riders.assign": "riders.release",
-        "riders.deliver": "",
-        "payments.capture": "payments.refund",
-        "orders.complete": "",
-    },
-    "travel": {
-        "bookings.hold": "bookings.release",
-        "payments.authorize": "payments.void",
-        "payments.capture": "payments.refund",
-        "bookings.confirm": "",
-        "orders.complete": "",
-    },
-    "renewal": {
-        "payments.charge": "payments.refund",
-        "subscriptions.extend": "subscriptions.retract",
-        "orders.complete": "",
-    },
-}
-
-
-# Steps that are done once for each member of this list in the body, and undone at once.
-EACH = {"bookings.hold": "legs"}
 
 # What a cancellation keeps of the total, once a step is done.
 FEES = {"food": ("restaurants.confirm", 0.5)}

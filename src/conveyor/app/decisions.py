@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from conveyor.messaging import calls, interventions
-from conveyor.messaging.calls import OPEN
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.interventions import Intervention
 from conveyor.messaging.order import COMPLETED, REFUSED, Order, load
@@ -153,7 +152,7 @@ def _cancelled(tx: Tx, order: Order, steps: tuple[str, ...], fee: int) -> Cancel
 
 
 def _is_called(tx: Tx, order: Order) -> bool:
-    return any(last.state in OPEN for last in calls.latest(tx, [order.id]).values())
+    return any(last.is_open for last in calls.latest(tx, [order.id]).values())
 
 
 def _outcome(tx: Tx, order: Order, steps: tuple[str, ...]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Each of these moves the order's version on by one.
 MOVES = frozenset({"done", "awaiting", "again", "refused", "parked", "redriven", "turned_back"})
 TERMINAL = frozenset({"completed", "cancelled", "refused"})
+# Forward steps in their order, and what undoes each: said here once more, apart from `flows`.
 SLIPS: dict[str, dict[str, str]] = {
     "shop": {
         "payments.authorize": "payments.void",
@@ -50,6 +51,7 @@ SLIPS: dict[str, dict[str, str]] = {
         "orders.complete": "",
     },
 }
+# Steps that are done once for each member of this list in the body, and undone at once.
 EACH = {"bookings.hold": "legs"}
 TURN_SECONDS = 3.0
 """How long after it was promised that an order turns back a request forward may still leave."""

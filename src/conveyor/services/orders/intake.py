@@ -39,7 +39,7 @@ KEY_FIELD = "idempotencyKey"
 
 
 class Keyed(BaseModel):
-    """The key that may stand in a message beside the fields of the API's body."""
+    """The key that may stand in a message beside the API's body: in it, or in an attribute."""
 
     idempotency_key: Key = Field(alias=KEY_FIELD)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,8 +29,8 @@ from conveyor.messaging.queue import (
     VisibilityChange,
 )
 from conveyor.services.orders.bodies import Bodies
-from conveyor.services.orders.intake import read_intake
-from conveyor.services.orders.model import PRINTABLE, OrderBody
+from conveyor.services.orders.intake import KEY_FIELD, Keyed, read_intake
+from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.placement import (
     Answer,
     KeyInFlight,
@@ -49,7 +48,6 @@ GIVEN_BACK_SECONDS = 1
 MESSAGE_KEY_PREFIX = "message:"
 KEY_ATTRIBUTE = "idempotency-key"
 """The attribute of a message that says its idempotency key where its body does not."""
-MAX_KEY_CHARACTERS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +179,7 @@ def _known_by(message: Received) -> str:
     key = dict(message.attributes).get(KEY_ATTRIBUTE)
     if key is None:
         return MESSAGE_KEY_PREFIX + first_message_id(message)
-    if len(key) > MAX_KEY_CHARACTERS or not re.fullmatch(PRINTABLE, key):
-        raise ValueError(f"{KEY_ATTRIBUTE}: needs 1 to 255 printable ASCII characters")
-    return key
+    return Keyed.model_validate({KEY_FIELD: key}).idempotency_key
 
 
 def _say(location: tuple[int | str, ...], message: str) -> str:

@@ -16,7 +16,7 @@ from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.placing import NewOrder, place
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Flow, flow_name
+from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import Now
 from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.model import OrderBody
@@ -68,8 +68,6 @@ class Request:
     fingerprint: str
     new: NewOrder
 
-
-DEFAULT_FLOW = OrderBody.model_fields["flow"].default
 
 Answer = Placed | KeyReused | KeyInFlight | Overloaded
 Outcome = tuple[Placed | KeyReused, Owed | None]
@@ -140,7 +138,6 @@ class Placement:
 def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: Flow) -> Request:
     """Write an order as it will be kept; `key` is '' for none."""
     fields = body.model_dump(exclude_defaults=True)
-    fields = body.model_dump(exclude_defaults=True)
     if body.flow != DEFAULT_FLOW:
         # Its body's default, and yet it is what tells the order from one of another flow.
         fields["flow"] = body.flow
@@ -155,18 +152,16 @@ def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: F
         total=body.amount,
         body=text.decode(),
     )
-    return Request(merchant, key, _fingerprint(flow.name, text), new)
+    return Request(merchant, key, _fingerprint(text), new)
 
 
 def fingerprint_of(order: Order) -> str:
     """Give what is kept with the key of an order, to tell its body from another."""
-    return _fingerprint(flow_name(order.flow), order.raw_body.encode())
+    return _fingerprint(order.raw_body.encode())
 
 
-def _fingerprint(flow: str, text: bytes) -> str:
-    # A body that names no flow is of its model's own, which may be another model's too.
-    named = b"" if flow == DEFAULT_FLOW else flow.encode() + b"\n"
-    return hashlib.sha256(named + text).hexdigest()
+def _fingerprint(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
 
 
 def place_all(tx: Tx, registry: Registry, group: Sequence[Request], now: Now) -> list[Outcome]:

@@ -15,6 +15,7 @@ def upgrade() -> None:
     _create_resources()
     _create_delivery()
     _create_outbox()
+    _create_keys_of_orders()
     _create_orders()
     _create_timeline()
     _create_money()
@@ -171,7 +172,7 @@ def _create_outbox() -> None:
     )
 
 
-def _create_orders() -> None:
+def _create_keys_of_orders() -> None:
     op.create_table(
         "idempotency_keys",
         sa.Column("merchant", sa.Text(), nullable=False),
@@ -182,6 +183,9 @@ def _create_orders() -> None:
         sa.PrimaryKeyConstraint("merchant", "key"),
         sqlite_with_rowid=False,
     )
+
+
+def _create_orders() -> None:
     op.create_table(
         "orders",
         sa.Column("id", sa.Text(), nullable=False),

@@ -30,7 +30,7 @@ def upgrade() -> None:
 def _alter() -> None:
     for name, (kind, of) in ADDED.items():
         op.add_column("calls", sa.Column(name, kind, nullable=True))
-        op.execute(f"UPDATE calls SET {name} = {of}")  # noqa: S608 - ours
+        op.execute(f"UPDATE calls SET {name} = {of}")  # noqa: S608 - made of `ADDED` alone
         op.alter_column("calls", name, nullable=False)
 
 
@@ -50,7 +50,7 @@ def _copy() -> None:
     )
     kept = "order_id, step, attempt, state, intended_at, ended_at"
     added = ", ".join(of for _, of in ADDED.values())
-    op.execute(f"INSERT INTO calls SELECT {kept}, {added} FROM calls_before")  # noqa: S608 - ours
+    op.execute(f"INSERT INTO calls SELECT {kept}, {added} FROM calls_before")  # noqa: S608 - made of column names
     op.drop_table("calls_before")
 
 
