@@ -58,7 +58,7 @@ class SteadyClock:
         self._elapsed = elapsed
         self._offset_ms = first.ms - first.at_seconds * MS
         self._owing_ms = 0.0  # what is being made good, since `_since`
-        self._since = first.at_seconds
+        self._since = self._made_good_at = first.at_seconds
         self._stray_ms: float | None = None  # the large difference that was last heard of
         self._stray_since = 0.0
 
@@ -76,6 +76,7 @@ class SteadyClock:
         if abs(difference) <= SMALL_MS:
             self._owing_ms = difference
             self._stray_ms = None
+            self._made_good_at = at + abs(difference) / SLEW_PER_SECOND_MS
         elif self._stray_ms is None or abs(difference - self._stray_ms) > SMALL_MS:
             log.warning("the clock is %+.0f s off; believed if it lasts", difference / MS)
             self._stray_ms, self._stray_since = difference, at
@@ -85,5 +86,7 @@ class SteadyClock:
             self._stray_ms = None
 
     def _offset_at(self, at_seconds: float) -> float:
+        if at_seconds >= self._made_good_at:
+            return self._offset_ms + self._owing_ms
         can = max(at_seconds - self._since, 0.0) * SLEW_PER_SECOND_MS
         return self._offset_ms + max(-can, min(can, self._owing_ms))

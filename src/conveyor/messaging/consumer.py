@@ -46,7 +46,6 @@ from conveyor.messaging.verdict import (
 )
 
 T = TypeVar("T")
-Work = Callable[[], Coroutine[Any, Any, None]]
 
 log = logging.getLogger(__name__)
 
@@ -160,16 +159,16 @@ class Consumer:
                 poison.append((message, Poisoned(error.cause)))
         if taken:
             verdicts = await self._transact(open_group, taken, messages)
-            self._spawn(partial(self._finish, messages, verdicts), messages)
+            self._spawn(self._finish(messages, verdicts), messages)
         if poison:
             bad = [message for message, _ in poison]
-            self._spawn(partial(self._finish, bad, [verdict for _, verdict in poison]), bad)
+            self._spawn(self._finish(bad, [verdict for _, verdict in poison]), bad)
         return [None] * len(group)
 
     async def _close(self, group: list[tuple[Received, Called]]) -> list[None]:
         messages = [message for message, _ in group]
         verdicts = await self._transact(close_group, [called for _, called in group], messages)
-        self._spawn(partial(self._finish, messages, verdicts), messages)
+        self._spawn(self._finish(messages, verdicts), messages)
         return [None] * len(group)
 
     async def _transact(
@@ -212,7 +211,7 @@ class Consumer:
             self.engine.tally[type(verdict).__name__.lower(), self.name] += 1
             match verdict:
                 case Calling():
-                    self._spawn(partial(self._call, message, verdict), [message])
+                    self._spawn(self._call(message, verdict), [message])
                 case Handled(token, _, come):
                     deletes.append(message.receipt)
                     owed += come if token is None else (*come, token)
@@ -263,17 +262,16 @@ class Consumer:
             self.leases.drop(rests)
             await self.queue.set_visibility([VisibilityChange(r, s) for r, s in rests.items()])
 
-    def _spawn(self, work: Work, messages: Sequence[Received]) -> None:
-        task = asyncio.create_task(self._guard(work, messages))
+    def _spawn(self, work: Coroutine[Any, Any, None], messages: Sequence[Received]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._ended, messages))
 
-    async def _guard(self, work: Work, messages: Sequence[Received]) -> None:
-        try:
-            await work()
-        except Exception:
+    def _ended(self, messages: Sequence[Received], task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
             # They come back when their visibility timeout ends, and somebody takes them again.
-            log.exception("%s: %d messages are let go", self.name, len(messages))
+            log.error("%s: %d messages are let go", self.name, len(messages), exc_info=error)
             self.leases.drop(message.receipt for message in messages)
 
     async def _settle(self) -> None:
