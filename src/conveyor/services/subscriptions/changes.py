@@ -105,11 +105,9 @@ class Changes:
 
 
 def _set_plan(tx: Tx, plan: Plan) -> Impossible | None:
-    before = store.plans_of(tx, plan.merchant).get(plan.id)
-    if before and (before.months, before.currency) != (plan.months, plan.currency):
-        return Impossible("A plan keeps its months and its currency: make another plan.")
-    store.set_plan(tx, plan)
-    return None
+    if store.set_plan(tx, plan):
+        return None
+    return Impossible("A plan keeps its months and its currency: make another plan.")
 
 
 def _begin(tx: Tx, merchant: str, wishes: Sequence[Wish], now_ms: int) -> Begun | UnfitAt:
@@ -129,22 +127,17 @@ def _replace_card(tx: Tx, engine: Engine, merchant: str, name: str, card: str) -
     found = store.find(tx, merchant, [name]).get(name)
     if found is None or found.status == CANCELLED:
         return (found and Impossible("It is cancelled.")), None
-    taken, owed = _try_at_once(tx, engine, found)
-    # Locked after its order, as everybody does who locks both.
-    found = store.find(tx, merchant, [name], lock=True)[name]
-    under_way = _open_renewal(tx, found) is not None
-    changed = replace(found, card=card, new_card=under_way and not taken)
-    if found.status == SUSPENDED and found.due_at is None and not under_way:
+    found, renewal = _locked(tx, found)
+    taken, owed = _try_at_once(tx, engine, renewal) if renewal else (False, None)
+    changed = replace(found, card=card, new_card=renewal is not None and not taken)
+    if found.status == SUSPENDED and found.due_at is None and renewal is None:
         now_ms = engine.ambient.now_ms()
         changed = changed.resumed(wall_clock(now_ms, found.zone).isoformat(), now_ms)
     store.save(tx, changed)
     return changed, owed
 
 
-def _try_at_once(tx: Tx, engine: Engine, found: Subscription) -> tuple[bool, Owed | None]:
-    renewal = _open_renewal(tx, found)
-    if renewal is None:
-        return False, None
+def _try_at_once(tx: Tx, engine: Engine, renewal: Renewal) -> tuple[bool, Owed | None]:
     answer = Given(renewal.order_id, CHARGE, {"reason": REPLACED})
     result = take_answers(tx, engine.desk(isolate=False), [answer])[0]
     return result.what == TAKEN, result.owed
@@ -170,10 +163,7 @@ def _cancel(tx: Tx, engine: Engine, merchant: str, name: str) -> Change:
     found = store.find(tx, merchant, [name]).get(name)
     if found is None:
         return None, None
-    renewal = _open_renewal(tx, found)
-    if renewal is not None:
-        load(tx, [renewal.order_id])
-    found = store.find(tx, merchant, [name], lock=True)[name]
+    found, renewal = _locked(tx, found)
     if found.status == SUSPENDED:
         changed = found.ended(CANCELLED, found.reason)
     else:
@@ -186,6 +176,20 @@ def _cancel(tx: Tx, engine: Engine, merchant: str, name: str) -> Change:
     done = cancel(tx, engine.registry, renewal.order_id, engine.now(), reason)
     tx.flush()
     return store.find(tx, merchant, [name])[name], done.owed
+
+
+def _locked(tx: Tx, seen: Subscription) -> tuple[Subscription, Renewal | None]:
+    """Lock a subscription and the order of its open renewal; gives both as they are then."""
+    before = _open_renewal(tx, seen)
+    if before is not None:
+        load(tx, [before.order_id])
+    found = store.find(tx, seen.merchant, [seen.id], lock=True)[seen.id]
+    renewal = _open_renewal(tx, found)
+    if renewal is not None and (before is None or before.order_id != renewal.order_id):
+        # Begun since the first look. Everybody else locks the order first: should two wait for
+        # one another, the database lets one of them begin anew.
+        load(tx, [renewal.order_id])
+    return found, renewal
 
 
 def _open_renewal(tx: Tx, found: Subscription) -> Renewal | None:

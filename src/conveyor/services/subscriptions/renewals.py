@@ -63,6 +63,18 @@ _OF_PERIOD = sa.select(renewals).where(
     _r.subscription == sa.bindparam("of_subscription"),
     _r.period == sa.bindparam("of_period"),
 )
+# What is read beside a row that is waited for is as old as the statement, and on PostgreSQL a row
+# that no longer joins is dropped: so nothing is read by the statement that locks.
+_LOCK = (
+    sa.select(subscriptions.c.id)
+    .join(
+        renewals,
+        sa.and_(subscriptions.c.merchant == _r.merchant, subscriptions.c.id == _r.subscription),
+    )
+    .where(one_of(_r.order_id, "orders"))
+    .order_by(subscriptions.c.merchant, subscriptions.c.id)
+    .with_for_update(of=subscriptions)
+)
 _OF_ORDERS = (
     sa.select(*renewals.c, *store.COLUMNS, *store.PLAN_COLUMNS)
     .select_from(renewals)
@@ -75,8 +87,6 @@ _OF_ORDERS = (
         sa.and_(plans.c.merchant == _r.merchant, plans.c.id == subscriptions.c.plan),
     )
     .where(one_of(_r.order_id, "orders"))
-    .order_by(_r.merchant, _r.subscription)
-    .with_for_update(of=subscriptions)
 )
 
 
@@ -86,6 +96,7 @@ def gather(tx: Tx, orders: Sequence[Order]) -> None:
     if not ids:
         return
     tx.gathered.update(dict.fromkeys((renewals.name, order_id) for order_id in ids))
+    tx.execute(_LOCK, {"orders": ids})
     many, more = len(renewals.c), len(renewals.c) + len(store.COLUMNS)
     for row in tx.execute(_OF_ORDERS, {"orders": ids}):
         found = Under(

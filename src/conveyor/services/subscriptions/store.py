@@ -20,6 +20,7 @@ MAX_REMEMBERED = 1_000
 COLUMNS = tuple(subscriptions.c)
 PLAN_COLUMNS = tuple(plans.c)
 _KEY = ("merchant", "id")
+_KEPT = ("months", "currency")
 _SAVED = tuple(f"b_{c.name}" for c in COLUMNS)
 _values = attrgetter(*(c.name for c in COLUMNS))
 
@@ -40,17 +41,24 @@ _SAVE = (
 def _set_plan(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
     row = insert(plans)
     changed = {c.name: row.excluded[c.name] for c in plans.c if c.name not in _KEY}
-    upsert: sa.Executable = row.on_conflict_do_update(index_elements=list(_KEY), set_=changed)
+    # Of two who write one plan for the first time, the second meets the first one's here.
+    alike = sa.and_(*(plans.c[name] == row.excluded[name] for name in _KEPT))
+    upsert: sa.Executable = row.on_conflict_do_update(
+        index_elements=list(_KEY), set_=changed, where=alike
+    )
     return upsert
 
 
 _SET_PLAN = PerDialect(_set_plan)
 
 
-def set_plan(tx: Tx, plan: Plan) -> None:
-    """Write a plan, or change it: from the next renewal that is started it is as it says here."""
+def set_plan(tx: Tx, plan: Plan) -> bool:
+    """Write a plan, or change it: from the next renewal that is started it is as it says here.
+
+    Gives False, and writes nothing, where it has other months or another currency than before.
+    """
     row = asdict(plan) | {"retry_days": " ".join(map(str, plan.retry_days))}
-    tx.execute(_SET_PLAN, row)
+    return tx.execute(_SET_PLAN, row).rowcount == 1
 
 
 def plans_of(tx: Tx, merchant: str) -> dict[str, Plan]:
