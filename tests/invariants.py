@@ -104,6 +104,7 @@ def check_meals(directory: Path) -> None:
             told.setdefault(order_id, []).append(state)
             loads[rider] = loads.get(rider, 0) + (state in {"open", "accepted", "picked_up"})
         tickets = dict(db.execute("SELECT order_id, state FROM tickets"))
+        written_off = _column(db, "SELECT order_id FROM timeline WHERE event = 'discarded'")
         for order_id, status in db.execute("SELECT id, status FROM orders WHERE flow = 'food@1'"):
             states, ticket = told.get(order_id, []), tickets.get(order_id, "")
             live = {"open", "accepted", "picked_up", "delivered"} & set(states)
@@ -112,7 +113,8 @@ def check_meals(directory: Path) -> None:
                 _require(live == {"delivered"}, f"completed, and not brought: {states}")
                 _require(ticket == "collected", f"completed, and not collected: {ticket}")
             elif status in TERMINAL:
-                _require(not live, f"{status}, and a rider has it: {states}")
+                brought = {"delivered"} if order_id in written_off else set()
+                _require(live <= brought, f"{status}, and a rider has it: {states}")
                 over = ticket not in {"asked", "accepted", "ready"}
                 _require(over, f"{status}, and the restaurant has it: {ticket}")
         for rider, load, capacity in db.execute("SELECT id, load, capacity FROM riders"):

@@ -39,6 +39,8 @@ FOOD = Flow(
     ),
     # Until the food is on its way; free until the restaurant accepts, then half of it is kept.
     cancel_until="riders.deliver",
+    # A meal that was brought is eaten: what cannot be captured then is money to be collected.
+    pivot="riders.deliver",
     fee=Fee(after="restaurants.confirm", per_cent=50),
 )
 

@@ -8,8 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from tests.api.food import PLACE, SHIFT, Town, meal, ticket
 from tests.api.serving import Server, fields_of, order_of, problem_of
+
+from conveyor.adapters.simulated.payment_account import Operation
+from conveyor.adapters.simulated.payment_answers import Instruction
+from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
+from conveyor.entrypoints.cli import main
+from conveyor.services.payments.ports import Declined, PaymentAnswer
 
 _number = count()
 
@@ -194,3 +201,54 @@ def test_an_order_needs_a_restaurant(client: httpx.Client) -> None:
 def test_what_does_not_exist_is_not_found(client: httpx.Client) -> None:
     for path in ("/v1/restaurants/none", "/v1/riders/none"):
         problem_of(client.get(path), 404)
+
+
+@pytest.fixture
+def unpaid(town: Town, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Bring a meal whose money can not be taken any more."""
+    order_id, genuine = town.order(), SimulatedPaymentProvider._send
+
+    async def send(provider: SimulatedPaymentProvider, asked: Instruction) -> PaymentAnswer:
+        if (asked.request.order_id, asked.operation) == (order_id, Operation.CAPTURE):
+            return Declined("the authorization has expired")
+        return await genuine(provider, asked)
+
+    monkeypatch.setattr(SimulatedPaymentProvider, "_send", send)
+    town.accept(order_id)
+    for what in ("accept", "picked-up", "delivered"):
+        if what == "picked-up":
+            town.at(order_id, "riders.deliver")
+        assert town.say("r1", order_id, what).status_code == 202
+    town.ends(order_id, "parked")
+    return order_id
+
+
+def test_a_delivered_meal_that_was_not_paid_for_is_to_be_collected(
+    town: Town, server: Server, unpaid: str
+) -> None:
+    (listed,) = town.owner.get("/v1/dead-letters").json()["orders"]
+    assert listed["cause"] == "past riders.deliver: the authorization has expired"
+    assert (listed["to_collect"], listed["owed"]) == ({"amount": 2_500, "currency": "EUR"}, None)
+    shown = town.owner.get(f"/v1/dead-letters/{unpaid}").json()
+    assert shown["to_collect"] == listed["to_collect"]
+    assert shown["undoes"][-1] == "payments.void"
+    served = {"CONVEYOR_SERVER": server.url, "CONVEYOR_API_KEY": server.local_key}
+    listing = CliRunner().invoke(main, ["dead-letters", "list"], env=served).output
+    assert "to collect" in listing
+    assert "EUR 25.00" in next(line for line in listing.splitlines() if unpaid in line)
+    said = CliRunner().invoke(main, ["dead-letters", "show", unpaid], env=served).output
+    assert "Its customer is still to pay EUR 25.00: it was delivered." in said
+
+
+def test_a_delivered_meal_is_written_off_and_not_compensated(town: Town, unpaid: str) -> None:
+    because = {"reason": "the customer has moved away"}
+    refused = town.owner.post(f"/v1/dead-letters/{unpaid}/compensate", json=because)
+    problem = problem_of(refused, 409)
+    assert problem["code"] == "too_late"
+    assert "discard it with a reason" in problem["detail"]
+    given_up = town.owner.post(f"/v1/dead-letters/{unpaid}/discard", json=because)
+    assert given_up.status_code == 202
+    assert given_up.json()["did"] == "discarded"
+    assert given_up.json()["steps"][-1] == "payments.void"
+    assert town.ends(unpaid, "cancelled")["reason"] == because["reason"]
+    assert town.owner.get("/v1/dead-letters").json()["orders"] == []

@@ -643,6 +643,17 @@ OTHERS = (
         ),
     ),
     Plant(
+        "a meal that was brought, and undone by nobody",
+        "written_off_by_somebody",
+        "fee",
+        (
+            (
+                "INSERT INTO timeline (order_id, version, at, event, step, attempt, detail) SELECT "
+                f"id, version, updated_at, 'done', 'riders.deliver', 1, '' FROM orders {of('fee')}"
+            ),
+        ),
+    ),
+    Plant(
         "a meal that nobody brought",
         "meal_delivered",
         "meal",

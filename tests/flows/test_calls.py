@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import meals
 from tests.examples.stories import order_of, place, status_of, steps_done
 from tests.provider_driver import Troubles, lost, never, refuse, slow, unheard
 from tests.renewals import find, make_plan, subscribe
@@ -210,12 +209,11 @@ def test_who_is_compensated_is_not_charged(tmp_path: Path, monkeypatch: pytest.M
     troubles.silent = True
 
     async def life(app: App) -> None:
-        await meals.open_town(app, meals.at_metres("r1", 100))
-        order_id = await meals.order_meal(app)
+        order_id = await place(app, ORDER)
         await parked(app, order_id)
         troubles.silent = False
         before = len(troubles.keys)
-        await decisions.compensate(app.engine, order_id, MERCHANT, "the meal never came")
+        await decisions.compensate(app.engine, order_id, MERCHANT, "she wants out")
         await asyncio.sleep(QUARTER)
         assert await status_of(app, order_id) == "cancelled"
         assert len(troubles.keys) == before
@@ -232,13 +230,12 @@ def test_who_is_compensated_is_refunded_what_was_charged_after_all(
     troubles.of_payments(monkeypatch)
 
     async def life(app: App) -> None:
-        await meals.open_town(app, meals.at_metres("r1", 100))
-        order_id = await meals.order_meal(app)
+        order_id = await place(app, ORDER)
         await called(troubles)
         troubles.silent = True
         await parked(app, order_id)
         troubles.silent = False
-        await decisions.compensate(app.engine, order_id, MERCHANT, "the meal never came")
+        await decisions.compensate(app.engine, order_id, MERCHANT, "she wants out")
         await asyncio.sleep(QUARTER)
         assert await status_of(app, order_id) == "cancelled"
         await assert_clean(app)

@@ -23,6 +23,8 @@ from conveyor.messaging.queue import (
     Received,
     VisibilityChange,
 )
+from conveyor.messaging.registry import Registry
+from conveyor.messaging.settling import place_of
 from conveyor.messaging.tables import orders, parked
 from conveyor.messaging.transaction import Tx
 from conveyor.services.payments.store import payments
@@ -39,13 +41,21 @@ PEEK_SECONDS = 1.0
 class ParkedOrder:
     """A parked order. `owed`: money, in minor units, that its customer is still to get back.
 
-    `holds_back` is how many orders wait behind it in its message group.
+    `kept` is what was taken of it and not given back, `holds_back` how many orders wait behind it
+    in its message group.
     """
 
     order: Order
     parked: Parked
     owed: int
+    kept: int
     holds_back: int
+
+    def to_collect(self, registry: Registry) -> int:
+        """Give what its customer is still to pay: of what was delivered, and only of that."""
+        flow = registry.flows.get(self.order.flow)
+        past = flow is not None and flow.is_past_pivot(place_of(self.order))
+        return max(self.order.total - self.kept, 0) if past else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +69,11 @@ class Poison:
     sent_at: int
 
 
+_KEPT = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
 _OWED = sa.func.coalesce(payments.c.captured - payments.c.refunded - payments.c.fee, 0)
 _NOT_OWED = sa.or_(orders.c.ending == "", _OWED < 0)
 _PARKED = (
-    sa.select(parked, sa.case((_NOT_OWED, 0), else_=_OWED), waiting_behind(), orders)
+    sa.select(parked, sa.case((_NOT_OWED, 0), else_=_OWED), _KEPT, waiting_behind(), orders)
     .join(orders, orders.c.id == parked.c.order_id)
     .outerjoin(payments, payments.c.order_id == parked.c.order_id)
     .order_by(parked.c.order_id)
@@ -128,10 +139,9 @@ def _parked(
         query = query.where(orders.c.merchant == merchant)
     return [
         ParkedOrder(
-            Order(*row[_FIELDS + 2 :]),
+            Order(*row[_FIELDS + 3 :]),
             Parked(*row[:_FIELDS]),
-            int(row[_FIELDS]),
-            int(row[_FIELDS + 1]),
+            *(int(number) for number in row[_FIELDS : _FIELDS + 3]),
         )
         for row in tx.execute(query)
     ]

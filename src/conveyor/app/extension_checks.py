@@ -63,4 +63,6 @@ def _wrong_with(flow: Flow) -> str:
         return f"cancel_until is {flow.cancel_until!r}, which is none of its steps"
     if names[flow.cancel_until] > 1:
         return f"cancel_until is {flow.cancel_until!r}, which is several of its steps"
+    if flow.pivot and names[flow.pivot] != 1:
+        return f"pivot is {flow.pivot!r}, which is not one of its steps"
     return ""

@@ -86,10 +86,15 @@ def too_late_to_cancel(tx: Tx, registry: Registry, order: Order) -> bool:
 
 
 def compensate(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
-    """Undo a parked order. One that parked while being undone goes on undoing."""
+    """Undo a parked order. One that parked while being undone goes on undoing.
+
+    Past its flow's pivot it is too late: it is redriven, or discarded with a reason.
+    """
     order = _locked(tx, order_id)
     if order is None or order.status != status.PARKED:
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    if registry.flow(order.flow).is_past_pivot(place_of(order)):
+        return Intervention(TOO_LATE)
     return _compensate(tx, registry, order, now, reason)
 
 
@@ -104,14 +109,22 @@ def redrive(tx: Tx, registry: Registry, order_id: str, now: Now) -> Intervention
 
 
 def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
-    """Give a parked order up for good; refused while anything of it is left to undo."""
+    """Give a parked order up for good; refused while anything of it is left to undo.
+
+    Past its flow's pivot that writes off what it is still to pay, and lets go of what it holds.
+    """
     order = _locked(tx, order_id)
     if order is None or order.status != status.PARKED:
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
     flow = registry.flow(order.flow)
+    past = flow.is_past_pivot(place_of(order))
     left = undone_by(flow, _after(order) if order.backwards else place_of(order))
-    if left or _call_is_open(tx, registry, order):
-        return Intervention(STILL_OWES, left)
+    if (left and not past) or _call_is_open(tx, registry, order):
+        return Intervention(STILL_OWES, () if past else left)
+    if past:
+        detail = {"reason": reason, "written_off": order.total, "currency": order.currency}
+        timeline.note(tx, order.id, order.version, now.ms, timeline.DISCARDED, detail=detail)
+        return _compensate(tx, registry, order, now, reason)
     _unpark(tx, order, now)
     timeline.note(
         tx, order.id, order.version, now.ms, timeline.DISCARDED, detail={"reason": reason}

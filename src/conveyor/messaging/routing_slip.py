@@ -43,7 +43,8 @@ class Flow:
     """A routing slip with a name and a version; orders in flight keep theirs.
 
     `cancel_until` names the step whose beginning makes it too late to cancel. Without a `fee`,
-    cancelling is free as long as it is possible.
+    cancelling is free as long as it is possible. `pivot` names a step that cannot be taken back
+    once it is done, '' for none: what is refused after it parks the order instead of undoing it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Flow:
     steps: tuple[Step, ...]
     cancel_until: str
     fee: Fee | None = None
+    pivot: str = ""
 
     @property
     def key(self) -> str:
@@ -61,6 +63,12 @@ class Flow:
     def last_cancellable(self) -> int:
         """The last position at which a cancellation is accepted, while its step has not begun."""
         return self._position(self.cancel_until)
+
+    def is_past_pivot(self, place: Place) -> bool:
+        """Whether an order that goes forward has done the step that cannot be taken back."""
+        if not self.pivot or place.ending:
+            return False
+        return place.position > self._position(self.pivot)
 
     def fee_of(self, place: Place, total: int) -> int:
         """What cancelling here keeps of this total, in minor units; rounded down."""

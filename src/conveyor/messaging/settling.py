@@ -65,7 +65,7 @@ def settle(
     place = place_of(order)
     step = owed(flow, place)
     story = _Story(tx, order, now, step, attempt)
-    match outcome:
+    match _past_pivot(flow, place, outcome):
         case Done(detail):
             if order.status != status.AWAITING:
                 _run_also(tx, registry, order, now)
@@ -93,6 +93,13 @@ def settle(
             story.tell(timeline.PARKED, {"cause": cause, **detail})
             park(tx, order, now, step=step, cause=cause, attempts=attempt)
             return move(tx, registry, order, begin(place), now, parking=True)
+
+
+def _past_pivot(flow: Flow, place: Place, outcome: Outcome) -> Outcome:
+    """Park what is refused once it cannot be taken back any more; all else stays as it is."""
+    if isinstance(outcome, Refused) and flow.is_past_pivot(place):
+        return Park(f"past {flow.pivot}: {outcome.reason}", outcome.detail)
+    return outcome
 
 
 def _can_be_undone(flow: Flow, place: Place, after: Place) -> bool:

@@ -55,6 +55,16 @@ def slip_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
             "Compensations ran in the reverse of the order of their steps",
             _any(flows, lambda flow: _out_of_order(view, flow)),
         ),
+        Rule(
+            "written_off_by_somebody",
+            4,
+            "What was done past its flow's pivot is undone only where an operator gave it up",
+            sa.and_(
+                _undone,
+                sa.func.coalesce(view.story.c.discarded, 0) == 0,
+                _any([f for f in flows if f.pivot], lambda flow: view.done(flow.pivot) > 0),
+            ),
+        ),
     ]
 
 

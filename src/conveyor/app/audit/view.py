@@ -99,6 +99,7 @@ def _story(steps: Iterable[str], undoable: Iterable[str]) -> sa.Subquery:
         sa.func.max(sa.case((ended, event))).label("ended_as"),
         sa.func.min(sa.case((event == timeline.CANCEL_ASKED, version))).label("cancel_asked"),
         count_if(event == timeline.PARKED).label("parked"),
+        count_if(event == timeline.DISCARDED).label("discarded"),
     ]
     for step in steps:
         done = sa.and_(event == timeline.DONE, entries.c.step == step)

@@ -87,6 +87,9 @@ def _of_parked(registry: Registry, order: Order, attempts: Sequence[Attempt]) ->
     is_open = _open_call(attempts, due) is not None
     left = undone_by(flow, _end(order, after=order.backwards or is_open))
     redrive = Choice("redrive", f"takes {due} again")
+    if flow.is_past_pivot(place_of(order)):
+        writes_off = f"writes off {money(order.total, order.currency)}, and {_runs(left)}"
+        return (redrive,) if is_open else (redrive, Choice("discard", writes_off))
     if not left:
         return redrive, Choice("discard", "gives it up: nothing is left to undo")
     verb = "goes on undoing: " if order.backwards else ""

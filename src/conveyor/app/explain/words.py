@@ -96,6 +96,14 @@ def _parked(entry: Entry, detail: Detail) -> str:
     return f"parked at {entry.step}, try {entry.attempt}: {detail.get('cause', '')}"
 
 
+def _discarded(_entry: Entry, detail: Detail) -> str:
+    facts = dict(detail)
+    reason = facts.pop("reason", "no reason given")
+    if "written_off" in facts and "currency" in facts:
+        facts["written_off"] = money(facts["written_off"], facts.pop("currency"))
+    return f"given up: {reason}" + _facts(facts)
+
+
 def _cancel_asked(_entry: Entry, detail: Detail) -> str:
     reason = detail.get("reason")
     return "cancellation was asked for" + (f": {reason}" if reason else "")
@@ -131,6 +139,7 @@ _PHRASES: dict[str, Phrase] = {
     timeline.PARKED: _parked,
     timeline.REDRIVEN: lambda _entry, _detail: "an operator let it take its step again",
     timeline.TURNED_BACK: lambda _entry, _detail: "turned back: what was done is being undone",
+    timeline.DISCARDED: _discarded,
     timeline.CANCEL_ASKED: _cancel_asked,
     timeline.DUPLICATE_DROPPED: _duplicate,
     timeline.RESENT: _resent,

@@ -66,7 +66,10 @@ def compensate(letter: str, reason: str, reach: Reach, *, as_json: bool) -> None
 @reaching
 @json_option
 def discard(letter: str, reason: str, reach: Reach, *, as_json: bool) -> None:
-    """Give it up for good; refused while an order has anything left to undo."""
+    """Give it up for good; refused while an order has anything left to undo.
+
+    What was delivered and not paid for is written off.
+    """
     _decide(reach, letter, "discard", {"reason": reason}, as_json=as_json)
 
 
@@ -98,11 +101,12 @@ def _show_list(found: Mapping[str, Any]) -> None:
                 order["cause"],
                 order["attempts"],
                 order["holds_back"] or "",
-                _owed(order),
+                _money(order["owed"]),
+                _money(order["to_collect"]),
             )
             for order in found["orders"]
         ]
-        columns = ("parked order", "step", "cause", "tries", "holds back", "owes")
+        columns = ("parked order", "step", "cause", "tries", "holds back", "owes", "to collect")
         table(columns, rows, right=("tries", "holds back"))
     if found["messages"]:
         letters = [
@@ -111,20 +115,21 @@ def _show_list(found: Mapping[str, Any]) -> None:
         table(("message", "queue", "cause", "body"), letters)
 
 
-def _owed(order: Mapping[str, Any]) -> str:
-    owed = order["owed"]
-    return money(owed["amount"], owed["currency"]) if owed else ""
+def _money(sum_: Mapping[str, Any] | None) -> str:
+    return money(sum_["amount"], sum_["currency"]) if sum_ else ""
 
 
 def _show(letter: Mapping[str, Any]) -> None:
     rows = [
         (name.replace("_", " "), ", ".join(value) if isinstance(value, list) else value)
         for name, value in letter.items()
-        if value and name not in {"kind", "traceback", "owed"}
+        if value and name not in {"kind", "traceback", "owed", "to_collect"}
     ]
     table(("", ""), rows)
     if letter.get("owed"):
-        say(f"Its customer is still to get back {_owed(letter)}.")
+        say(f"Its customer is still to get back {_money(letter['owed'])}.")
+    if letter.get("to_collect"):
+        say(f"Its customer is still to pay {_money(letter['to_collect'])}: it was delivered.")
     if letter.get("traceback"):
         say(letter["traceback"])
 

@@ -29,6 +29,9 @@ class ParkedView(BaseModel):
     parked_at: Time
     was: Status = Field(description="The status that a redrive gives it back.")
     owed: Money | None = Field(description="What its customer is still to get back.")
+    to_collect: Money | None = Field(
+        description="What its customer is still to pay for what was delivered."
+    )
     holds_back: int = Field(description="Orders that wait behind it in its message group.")
 
 
@@ -36,7 +39,10 @@ class ParkedDetail(ParkedView):
     """With all that is known of the cause."""
 
     traceback: str
-    undoes: list[str] = Field(description="The compensations that `compensate` would run.")
+    undoes: list[str] = Field(
+        description="The compensations that `compensate`, or where it is too late for that "
+        "`discard`, would run."
+    )
 
 
 class PoisonView(BaseModel):

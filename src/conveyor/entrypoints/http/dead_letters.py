@@ -32,7 +32,7 @@ from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.orders import order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import AN_ORDER, ORDER_ID_PATTERN, OrderId
-from conveyor.messaging.interventions import ACCEPTED, STILL_OWES, Intervention
+from conveyor.messaging.interventions import ACCEPTED, STILL_OWES, TOO_LATE, Intervention
 from conveyor.messaging.message import iso
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Place, undone_by
@@ -44,6 +44,10 @@ PAGE = 50
 MESSAGE_ID_PATTERN = r"^[0-9A-Za-z-]{1,100}$"
 
 router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], responses=problems())
+_TOO_LATE = (
+    "It is too late to undo it: what was delivered cannot be taken back. Redrive it to try again, "
+    "or discard it with a reason: then its money is let go, and what it was to pay written off."
+)
 _ORDER_ID = re.compile(ORDER_ID_PATTERN)
 _MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
 
@@ -67,7 +71,7 @@ async def list_dead_letters(
     )
     poison = [] if cursor or not _sees_poison(api, grant) else await list_poison(engine)
     return DeadLetters(
-        orders=[_parked_view(one) for one in found],
+        orders=[_parked_view(one, engine.registry) for one in found],
         messages=[_poison_view(one) for one in poison],
         next=found[-1].order.id if len(found) == limit else None,
     )
@@ -130,7 +134,10 @@ async def compensate(letter_id: AnyId, api: TheApi, grant: Operator, body: Reaso
     openapi_extra=_REASON,
 )
 async def discard(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
-    """Give up a parked order of which nothing is left to undo, or a message, for good."""
+    """Give up a parked order of which nothing is left to undo, or a message, for good.
+
+    What was delivered and not paid for is written off: the hold on the money is let go.
+    """
     if _ORDER_ID.fullmatch(letter_id):
         decided = await decisions.discard(api.app.engine, letter_id, grant.sees, body.reason)
         return _decided(letter_id, "discarded", decided)
@@ -161,14 +168,17 @@ def _decided(
         left = ", ".join(decided.undoes) or "a call whose outcome is not known yet"
         detail = f"There is something left to undo: {left}. Redrive or compensate it instead."
         raise ProblemError(409, STILL_OWES, detail)
+    if decided.what == TOO_LATE:
+        raise ProblemError(409, TOO_LATE, _TOO_LATE)
     if decided.what != ACCEPTED:
         raise ProblemError(409, decided.what, "The order is not parked.")
     steps, unless = list(decided.undoes), decided.unless or None
     return Decided(kind="order", id=order_id, did=did, steps=steps, unless=unless)
 
 
-def _parked_view(one: ParkedOrder) -> ParkedView:
+def _parked_view(one: ParkedOrder, registry: Registry) -> ParkedView:
     order, parked = one.order, one.parked
+    to_collect = one.to_collect(registry)
     return ParkedView(
         id=order.id,
         merchant=order.merchant,
@@ -178,6 +188,7 @@ def _parked_view(one: ParkedOrder) -> ParkedView:
         parked_at=iso(parked.parked_at),
         was=parked.was,
         owed=Money(amount=one.owed, currency=order.currency) if one.owed else None,
+        to_collect=Money(amount=to_collect, currency=order.currency) if to_collect else None,
         holds_back=one.holds_back,
     )
 
@@ -187,7 +198,7 @@ def _parked_detail(one: ParkedOrder, registry: Registry) -> ParkedDetail:
     flow = registry.flows.get(order.flow)
     end = Place(order.position + 1) if order.backwards else place_of(order)
     undoes = undone_by(flow, end) if flow else ()
-    view = _parked_view(one).model_dump()
+    view = _parked_view(one, registry).model_dump()
     return ParkedDetail(**view, traceback=one.parked.traceback, undoes=list(undoes))
 
 

@@ -1,0 +1,165 @@
+"""A meal that was brought and could not be paid for: it is money to collect, not a refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.invariants import check_meals, check_settled, check_tokens
+from tests.meals import (
+    MERCHANT,
+    TOTAL,
+    assert_clean,
+    at_metres,
+    load_of,
+    look,
+    offers,
+    open_town,
+    operations,
+    order_meal,
+    settled,
+    ticket_state,
+)
+from tests.virtual import World
+
+from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
+from conveyor.app import decisions
+from conveyor.app.composition import App
+from conveyor.app.dead_letters import parked_order
+from conveyor.app.explain import explain, sentences
+from conveyor.messaging.order import CANCELLED, COMPLETED, PARKED
+from conveyor.services.payments.ports import Declined, PaymentAnswer, PaymentRequest
+
+EXPIRED = "the authorization has expired"
+
+
+class Bank:
+    """Declines to capture, until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.pays = False
+        self.keys: list[str] = []
+
+
+@pytest.fixture
+def bank(monkeypatch: pytest.MonkeyPatch) -> Bank:
+    bank, genuine = Bank(), SimulatedPaymentProvider.capture
+
+    async def capture(
+        provider: SimulatedPaymentProvider, request: PaymentRequest, key: str
+    ) -> PaymentAnswer:
+        bank.keys.append(key)
+        return await genuine(provider, request, key) if bank.pays else Declined(EXPIRED)
+
+    monkeypatch.setattr(SimulatedPaymentProvider, "capture", capture)
+    return bank
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "world")
+
+
+async def eat(app: App) -> str:
+    await open_town(app, at_metres("r", 300))
+    meal = await order_meal(app)
+    order = await settled(app, meal)
+    assert order.status == PARKED, order
+    assert await offers(app, meal) == [("r", "delivered")]
+    await assert_clean(app)
+    return meal
+
+
+async def cause_of(app: App, meal: str) -> str:
+    one = await app.engine.database.read(lambda tx: parked_order(tx, meal, MERCHANT))
+    assert one is not None
+    return one.parked.cause
+
+
+def check(world: World) -> None:
+    check_tokens(world.directory)
+    check_settled(world.directory, stocked=None)
+    check_meals(world.directory)
+
+
+def test_it_is_parked_and_paid_once_it_can_be(world: World, bank: Bank) -> None:
+    async def life(app: App) -> str:
+        meal = await eat(app)
+        assert await cause_of(app, meal) == f"past riders.deliver: {EXPIRED}"
+        await decisions.redrive(app.engine, meal, MERCHANT)
+        assert (await settled(app, meal)).status == PARKED
+        bank.pays = True
+        await decisions.redrive(app.engine, meal, MERCHANT)
+        assert (await settled(app, meal)).status == COMPLETED
+        await assert_clean(app)
+        return meal
+
+    meal = world.run(life)
+    assert len(set(bank.keys)) == 3  # each refusal is final for its key
+    assert operations(world.directory, meal) == [("authorize", TOTAL), ("capture", TOTAL)]
+    check(world)
+
+
+def test_it_is_not_undone_as_if_nobody_had_eaten_it(world: World, bank: Bank) -> None:
+    async def life(app: App) -> None:
+        meal = await eat(app)
+        version = (await look(app, meal)).version
+        decided = await decisions.compensate(app.engine, meal, MERCHANT, "no money")
+        assert decided is not None
+        assert decided.what == "too_late"
+        said = await decisions.cancel(app.engine, meal, MERCHANT, "not hungry any more")
+        assert isinstance(said, decisions.NotCancelled)
+        assert (await look(app, meal)).version == version
+        story = await explain(app, meal, MERCHANT)
+        assert story is not None
+        told = " ".join(sentences(story))
+        assert "discard" in told
+        assert "writes off EUR 25.00" in told
+        assert "compensate" not in told
+
+    world.run(life)
+    assert len(bank.keys) == 1
+
+
+def test_it_is_written_off_with_a_reason(world: World, bank: Bank) -> None:
+    async def life(app: App) -> str:
+        meal = await eat(app)
+        await decisions.discard(app.engine, meal, MERCHANT, "the customer has moved away")
+        order = await settled(app, meal)
+        assert (order.status, order.reason) == (CANCELLED, "the customer has moved away")
+        assert await offers(app, meal) == [("r", "delivered")]
+        assert await ticket_state(app, meal) == "collected"
+        assert await load_of(app, "r") == 0
+        story = await explain(app, meal, MERCHANT)
+        assert story is not None
+        told = " ".join(sentences(story))
+        assert "given up: the customer has moved away (written off EUR 25.00)" in told
+        await assert_clean(app)
+        return meal
+
+    meal = world.run(life)
+    assert len(bank.keys) == 1
+    assert operations(world.directory, meal) == [("authorize", TOTAL), ("void", TOTAL)]
+    check(world)
+
+
+def test_a_provider_that_stays_down_after_the_delivery_is_no_reason_to_undo_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def capture(*_: Any) -> PaymentAnswer:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(SimulatedPaymentProvider, "capture", capture)
+
+    async def life(app: App) -> None:
+        meal = await eat(app)
+        decided = await decisions.compensate(app.engine, meal, MERCHANT, "no money")
+        assert decided is not None
+        assert decided.what == "too_late"
+        # What became of the last call is not known: it is asked about before anything is let go.
+        given_up = await decisions.discard(app.engine, meal, MERCHANT, "no money")
+        assert given_up is not None
+        assert given_up.what == "still_owes"
+
+    World(world.directory, {"max_receives": 2, "backoff_base_seconds": 1.0}).run(life)
