@@ -22,8 +22,8 @@ from conveyor.messaging.transaction import Tx
 from conveyor.services.subscriptions import store
 from conveyor.services.subscriptions.beginning import Wish
 from conveyor.services.subscriptions.changes import Begun, Changes
+from conveyor.services.subscriptions.due import Run, count_due
 from conveyor.services.subscriptions.model import Plan, Subscription
-from conveyor.services.subscriptions.tables import subscriptions
 
 MERCHANT = "default"
 PLAN = Plan(MERCHANT, "monthly", 999, "USD")
@@ -56,13 +56,13 @@ async def find(app: App, name: str) -> Subscription:
 
 
 async def until_quiet(app: App) -> None:
-    """Wait until nothing is due, and what is under way has ended or awaits another card."""
+    """Wait until nothing is due but what is behind, and what is under way has ended or awaits."""
 
     def busy(tx: Tx) -> int:
         now = app.parts.ambient.now_ms()
         moving = sa.select(sa.func.count()).where(orders.c.status.in_([PROCESSING, COMPENSATING]))
-        due = sa.select(sa.func.count()).where(subscriptions.c.due_at <= now)
-        return int(tx.execute(moving).scalar_one()) + int(tx.execute(due).scalar_one())
+        due = count_due(tx, Run(MERCHANT, now), now).values()
+        return int(tx.execute(moving).scalar_one()) + sum(count for count, _ in due)
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await app.parts.database.read(busy):  # noqa: ASYNC110 - virtual time

@@ -82,3 +82,21 @@ def test_no_text_makes_it_stumble(client: httpx.Client) -> None:
     assert fields_of(client.post("/v1/orders", json=order_of(reference="\x00"))) == {"reference"}
     odd = order_of(reference="\N{SNOWMAN}\U0010ffff", metadata={"\ufffe": "\u202e"})
     assert client.get(f"/v1/orders/{place(client, odd)}").json()["metadata"] == {"\ufffe": "\u202e"}
+
+
+def test_a_subscription_that_is_behind_waits_until_somebody_catches_up(
+    client: httpx.Client,
+) -> None:
+    plan = {"price": 999, "currency": "USD"}
+    client.put("/v1/plans/monthly", json=plan).raise_for_status()
+    old = {"id": "old", "customer": "c", "plan": "monthly", "card": "card_ok"}
+    paid = {"starts": "2020-01-31", "paid_until": "2020-02-29"}
+    client.post("/v1/subscriptions", json=old | paid).raise_for_status()
+    due = client.get("/v1/renewals/due").json()
+    assert (due["due"], due["behind"]) == (0, 1)
+    assert client.post("/v1/renewals/run", json={}).json()["started"] == 0
+    done = client.post("/v1/renewals/run", json={"catch_up": True}).json()
+    assert done["started"] == 1
+    again = client.post("/v1/renewals/run", json={"catch_up": True, "run": done["run"]}).json()
+    assert again["started"] == 0
+    assert client.get("/v1/renewals").json()["due"] == 0

@@ -41,7 +41,9 @@ class RenewalScenario:
         async def live(app: App) -> Order:
             await make_plan(app)
             await subscribe(app, [(NAME, self.card)])
-            scans = asyncio.gather(*(Scan(app.engine).some(MERCHANT) for _ in range(2)))
+            scans = asyncio.gather(
+                *((scan := Scan(app.engine)).some(scan.run_of(MERCHANT)) for _ in range(2))
+            )
             if cancel_at_once:
                 await self._cancel(app)
             elif self.cancel_after is not None:

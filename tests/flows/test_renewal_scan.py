@@ -28,6 +28,7 @@ from conveyor.messaging.order import COMPLETED, REFUSED
 from conveyor.services.orders.placement import Placed
 from conveyor.services.orders.store import find
 from conveyor.services.subscriptions import control
+from conveyor.services.subscriptions.due import count_due
 from conveyor.services.subscriptions.model import ACTIVE, share_of, shares_in
 
 MANY = 2_000
@@ -41,7 +42,8 @@ def names(count: int) -> list[tuple[str, str]]:
 
 async def two_scans(app: App) -> list[Scanned]:
     stop = asyncio.Event()
-    return await asyncio.gather(*(Scan(app.engine).all(MERCHANT, stop) for _ in range(2)))
+    scan = Scan(app.engine)
+    return await asyncio.gather(*(scan.all(scan.run_of(MERCHANT), stop) for _ in range(2)))
 
 
 @pytest.mark.parametrize("part_of_the_way", [0.1, 0.5, 0.9])
@@ -82,12 +84,12 @@ def test_nothing_starts_while_it_is_paused(tmp_path: Path) -> None:
         await make_plan(app)
         await subscribe(app, names(600))
         database, scan = app.parts.database, Scan(app.engine)
-        await scan.page(MERCHANT, 100.0, 500)
+        await scan.page(scan.run_of(MERCHANT), 500)
         await database.run(lambda tx: control.decide(tx, MERCHANT, 0.0, None))
-        paused = await scan.some(MERCHANT)
+        paused = await scan.some(scan.run_of(MERCHANT))
         assert (paused.started, paused.paused) == (0, True)
         await database.run(lambda tx: control.decide(tx, MERCHANT, 100.0, None))
-        resumed = await scan.some(MERCHANT)
+        resumed = await scan.some(scan.run_of(MERCHANT))
         assert (resumed.started, resumed.more) == (100, False)
         await until_quiet(app)
         await assert_clean(app)
@@ -102,12 +104,11 @@ def test_the_first_per_cent_are_always_the_same(tmp_path: Path) -> None:
     async def life(app: App) -> None:
         await make_plan(app)
         await subscribe(app, names(600))
-        now = app.parts.ambient.now_ms()
-        due = await app.parts.database.read(
-            lambda tx: control.count_due(tx, MERCHANT, now, per_cent=10.0)
-        )
-        assert due == {"USD": (len(first), 999 * len(first))}
-        done = await Scan(app.engine).some(MERCHANT, per_cent=10.0)
+        scan = Scan(app.engine)
+        run = scan.run_of(MERCHANT, 10.0)
+        counts = await app.parts.database.read(lambda tx: count_due(tx, run, run.began_at))
+        assert counts == {"USD": (len(first), 999 * len(first))}
+        done = await scan.some(run)
         assert done.started == len(first)
         await asyncio.sleep(60)
 

@@ -18,8 +18,9 @@ from conveyor.messaging.outbox import Owed, wait_for_stop
 from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.model import Customer, Item, Payment
 from conveyor.services.orders.placement import Request, place_all, request_for
-from conveyor.services.subscriptions import control, renewals, store
-from conveyor.services.subscriptions.model import CANCELLED, Plan, Subscription
+from conveyor.services.subscriptions import control, due, renewals, store
+from conveyor.services.subscriptions.due import Run
+from conveyor.services.subscriptions.model import ALL_PER_CENT, CANCELLED, Plan, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,9 @@ class Page:
 
 @dataclass(slots=True)
 class Scanned:
-    """What a scan did: renewals started, subscriptions that ended; `wait_ms` when held back."""
+    """What a run did: renewals started, subscriptions that ended; `wait_ms` when held back."""
 
+    run: Run
     started: int = 0
     ended: int = 0
     paused: bool = False
@@ -59,12 +61,14 @@ class Scan:
         """Nothing is started."""
         self._engine = engine
 
-    async def page(self, merchant: str, per_cent: float, limit: int = PAGE) -> Page:
+    def run_of(self, merchant: str, per_cent: float = ALL_PER_CENT) -> Run:
+        """Give a run over a merchant's subscriptions that begins now, without those behind."""
+        return Run(merchant, self._engine.ambient.now_ms(), per_cent)
+
+    async def page(self, run: Run, limit: int = PAGE) -> Page:
         """Start one page; when this returns its orders are on disk, and their messages sent."""
         engine = self._engine
-        page = await engine.database.run(
-            lambda tx: start_page(tx, engine, merchant, per_cent, limit)
-        )
+        page = await engine.database.run(lambda tx: start_page(tx, engine, run, limit))
         try:
             await engine.relay.send(page.owed)
         except Exception:
@@ -72,12 +76,12 @@ class Scan:
             log.exception("the queue does not answer; %d renewals wait for it", len(page.owed))
         return page
 
-    async def some(self, merchant: str, *, per_cent: float = 100.0, limit: int = PAGE) -> Scanned:
+    async def some(self, run: Run, limit: int = PAGE) -> Scanned:
         """Start up to `limit`, or what the pace allows now."""
-        done = Scanned()
+        done = Scanned(run)
         while done.started + done.ended < limit:
             room = min(PAGE, limit - done.started - done.ended)
-            page = await self.page(merchant, per_cent, room)
+            page = await self.page(run, room)
             done.started += page.started
             done.ended += page.ended
             if page.last or page.wait_ms:
@@ -87,11 +91,11 @@ class Scan:
         done.more = True
         return done
 
-    async def all(self, merchant: str, stop: asyncio.Event, *, per_cent: float = 100.0) -> Scanned:
+    async def all(self, run: Run, stop: asyncio.Event) -> Scanned:
         """Start whatever is due, as fast as the pace allows, until nothing is or `stop` is set."""
-        done = Scanned()
+        done = Scanned(run)
         while not stop.is_set():
-            page = await self.page(merchant, per_cent)
+            page = await self.page(run)
             done.started += page.started
             done.ended += page.ended
             done.paused = page.paused
@@ -106,7 +110,7 @@ class Scan:
         while not stop.is_set():
             for merchant in await self._merchants():
                 try:
-                    await self.all(merchant, stop)
+                    await self.all(self.run_of(merchant), stop)
                 except Exception:  # what fails for one merchant is not to stop the others
                     log.exception("renewals of %s cannot be started; it is tried again", merchant)
             await wait_for_stop(stop, every_seconds)
@@ -114,24 +118,24 @@ class Scan:
     async def _merchants(self) -> Sequence[str]:
         now = self._engine.ambient.now_ms()
         try:
-            return await self._engine.database.read(lambda tx: control.merchants_with_due(tx, now))
+            return await self._engine.database.read(lambda tx: due.merchants_with_due(tx, now))
         except Exception:
             log.exception("looking for what is due failed; it is tried again")
             return ()
 
 
-def start_page(tx: Tx, engine: Engine, merchant: str, per_cent: float, limit: int) -> Page:
+def start_page(tx: Tx, engine: Engine, run: Run, limit: int) -> Page:
     """Claim a page of what is due and place its orders, in this transaction."""
     now = engine.now()
-    allowed = control.read(tx, merchant)
+    allowed = control.read(tx, run.merchant)
     if allowed.paused:
         return Page(paused=True)
-    share = min(per_cent, allowed.per_cent)
-    admitted = control.spend(tx, merchant, now.ms, limit)
+    run = replace(run, per_cent=min(run.per_cent, allowed.per_cent))
+    admitted = control.spend(tx, run.merchant, now.ms, limit)
     if not admitted.count:
-        waiting = control.due(tx, merchant, now.ms, per_cent=share, limit=1, take=False)
+        waiting = due.due(tx, run, now.ms, limit=1, take=False)
         return Page(wait_ms=admitted.wait_ms) if waiting else Page()
-    found = control.due(tx, merchant, now.ms, per_cent=share, limit=admitted.count, take=True)
+    found = due.due(tx, run, now.ms, limit=admitted.count, take=True)
     requests = []
     for subscription, plan in found:
         if subscription.cancel_at_end:

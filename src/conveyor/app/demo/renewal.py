@@ -11,10 +11,10 @@ from conveyor.flows import RENEWAL
 from conveyor.messaging.order import AWAITING
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
-from conveyor.services.subscriptions import control
+from conveyor.services.subscriptions import control, due
 from conveyor.services.subscriptions.beginning import Wish
 from conveyor.services.subscriptions.changes import Changes
-from conveyor.services.subscriptions.model import PAST_DUE, Plan
+from conveyor.services.subscriptions.model import ALL_PER_CENT, PAST_DUE, Plan
 from conveyor.services.subscriptions.tables import subscriptions
 
 SUBSCRIPTIONS = 200
@@ -36,7 +36,7 @@ CARDS = (
 async def subscribe(app: App, merchant: str) -> None:
     """Begin the subscriptions: without a trial each is due at once."""
     changes = Changes(app.engine)
-    await app.parts.database.run(lambda tx: control.decide(tx, merchant, control.ALL, PER_SECOND))
+    await app.parts.database.run(lambda tx: control.decide(tx, merchant, ALL_PER_CENT, PER_SECOND))
     await changes.set_plan(Plan(merchant, PLAN, PRICE, "USD"))
     await changes.begin(merchant, [_wish(number) for number in range(1, SUBSCRIPTIONS + 1)])
 
@@ -45,7 +45,7 @@ async def are_renewing(app: App) -> bool:
     """Tell whether something is due, or on its way; what awaits another card or day is not."""
     now_ms = app.parts.ambient.now_ms()
     return await app.parts.database.read(
-        lambda tx: bool(control.merchants_with_due(tx, now_ms) or tx.execute(_ON_ITS_WAY).scalar())
+        lambda tx: bool(due.merchants_with_due(tx, now_ms) or tx.execute(_ON_ITS_WAY).scalar())
     )
 
 

@@ -49,11 +49,17 @@ def due(per_cent: float, limit: int, reach: Reach, *, as_json: bool) -> None:
 @renewals.command("run")
 @per_cent_option
 @click.option("--dry", is_flag=True, help="Only count.")
+@click.option(
+    "--catch-up",
+    is_flag=True,
+    help="Also one period of each whose next period is practically over.",
+)
 @reaching
 @json_option
-def run_(per_cent: float, reach: Reach, *, dry: bool, as_json: bool) -> None:
+def run_(per_cent: float, reach: Reach, *, dry: bool, catch_up: bool, as_json: bool) -> None:
     """Start whatever is due, page by page; broken off, run it again."""
-    done = run(_run(reach, per_cent, dry=dry))
+    asked = {"per_cent": per_cent, "limit": RENEWALS_A_REQUEST, "dry": dry, "catch_up": catch_up}
+    done = run(_run(reach, asked))
     emit(done, as_json=as_json, show=_show_run)
 
 
@@ -100,15 +106,15 @@ async def _post(reach: Reach, path: str, body: Mapping[str, Any] | None) -> Any:
         return await client.post(path, body)
 
 
-async def _run(reach: Reach, per_cent: float, *, dry: bool) -> dict[str, Any]:
-    body = {"per_cent": per_cent, "limit": RENEWALS_A_REQUEST, "dry": dry}
-    total = {"started": 0, "ended": 0}
+async def _run(reach: Reach, body: dict[str, Any]) -> dict[str, Any]:
+    total, dry = {"started": 0, "ended": 0}, body["dry"]
     async with reach.client(moves=not dry) as client:
         while True:
             done: dict[str, Any] = await client.post(f"{PATH}/run", body)
             total = {name: total[name] + done[name] for name in total}
             if dry or done["paused"] or not done["more"]:
                 return {**total, "paused": done["paused"], "due": done["due"]}
+            body = {**body, "run": done["run"]}
             note(f"{total['started']:,} started")
             await asyncio.sleep(done["wait_seconds"])
 
@@ -118,12 +124,18 @@ def _amounts(amounts: Mapping[str, int]) -> str:
 
 
 def _show_due(found: Mapping[str, Any]) -> None:
+    _show_behind(found)
     if not found["due"]:
         say("Nothing is due.")
         return
     say(f"{found['due']:,} are due: {_amounts(found['amounts'])}.")
     rows = [(one["id"], one["customer"], one["plan"], one["due_at"]) for one in found["first"]]
     table(("subscription", "customer", "plan", "due since"), rows)
+
+
+def _show_behind(found: Mapping[str, Any]) -> None:
+    if found["behind"]:
+        say(f"{found['behind']:,} are behind: only `conveyor renewals run --catch-up` takes them.")
 
 
 def _show_run(done: Mapping[str, Any]) -> None:
@@ -149,6 +161,7 @@ def _show_status(found: Mapping[str, Any]) -> None:
     _show_control(found)
     amounts = f": {_amounts(found['amounts'])}" if found["due"] else ""
     say(f"{found['due']:,} are due{amounts}.")
+    _show_behind(found)
     for what in ("subscriptions", "renewals"):
         counts = (f"{count:,} {name.replace('_', ' ')}" for name, count in found[what].items())
         say(f"{what.capitalize()}: {', '.join(counts) or 'none'}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -22,6 +23,8 @@ from conveyor.entrypoints.http.subscriptions import views
 from conveyor.messaging.transaction import Tx
 from conveyor.services.subscriptions import control, renewals, store
 from conveyor.services.subscriptions.control import Control
+from conveyor.services.subscriptions.due import Run, count_behind, count_due, due
+from conveyor.services.subscriptions.model import ALL_PER_CENT
 
 MAX_PAGE = 1_000
 PAGE = 50
@@ -35,11 +38,12 @@ async def show_renewals(api: TheApi, grant: Reader) -> RenewalsView:
     now, merchant = api.app.engine.ambient.now_ms(), grant.merchant
 
     def read(tx: Tx) -> RenewalsView:
-        due = control.count_due(tx, merchant, now, control.ALL)
+        counts = count_due(tx, Run(merchant, now), now)
         return RenewalsView(
             **_facts(control.read(tx, merchant)),
-            due=sum(count for count, _ in due.values()),
-            amounts={currency: amount for currency, (_, amount) in due.items()},
+            due=sum(count for count, _ in counts.values()),
+            amounts={currency: amount for currency, (_, amount) in counts.items()},
+            behind=count_behind(tx, merchant, now),
             subscriptions=store.count_by_status(tx, merchant),
             renewals=renewals.count_by_state(tx, merchant),
         )
@@ -51,19 +55,21 @@ async def show_renewals(api: TheApi, grant: Reader) -> RenewalsView:
 async def list_due(
     api: TheApi,
     grant: Reader,
-    per_cent: Annotated[float, Query(gt=0, le=100)] = control.ALL,
+    per_cent: Annotated[float, Query(gt=0, le=100)] = ALL_PER_CENT,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
 ) -> Dues:
     """Say what a run would start now, with the first of it."""
     now, merchant = api.app.engine.ambient.now_ms(), grant.merchant
 
     def read(tx: Tx) -> Dues:
-        due = control.count_due(tx, merchant, now, per_cent)
-        page = control.due(tx, merchant, now, per_cent=per_cent, limit=limit, take=False)
+        run = Run(merchant, now, per_cent)
+        counts = count_due(tx, run, now)
+        page = due(tx, run, now, limit=limit, take=False)
         found = [subscription for subscription, _ in page]
         return Dues(
-            due=sum(count for count, _ in due.values()),
-            amounts={currency: amount for currency, (_, amount) in due.items()},
+            due=sum(count for count, _ in counts.values()),
+            amounts={currency: amount for currency, (_, amount) in counts.items()},
+            behind=count_behind(tx, merchant, now),
             first=views(found, store.plans_of(tx, merchant), now),
         )
 
@@ -79,17 +85,18 @@ async def run_renewals(
     api: TheApi, grant: Operator, body: Annotated[RunBody, Depends(body_of(RunBody))]
 ) -> RunView:
     """Start what is due, up to a limit, or as much as the pace allows now."""
-    merchant = grant.merchant
+    began_at = api.app.engine.ambient.now_ms() if body.run is None else body.run
+    run = Run(grant.merchant, began_at, body.per_cent, body.catch_up)
     if body.dry:
-        return await _dry(api, merchant, body.per_cent)
-    scan = Scan(api.app.engine)
-    done = await scan.some(merchant, per_cent=body.per_cent, limit=body.limit)
+        return await _dry(api, run)
+    done = await Scan(api.app.engine).some(run, body.limit)
     return RunView(
         started=done.started,
         ended=done.ended,
         paused=done.paused,
         more=done.more,
         wait_seconds=done.wait_ms / 1000,
+        run=began_at,
     )
 
 
@@ -122,18 +129,24 @@ async def resume_renewals(
     return ControlView(**_facts(await api.app.engine.database.run(resume)))
 
 
-async def _dry(api: TheApi, merchant: str, per_cent: float) -> RunView:
+async def _dry(api: TheApi, run: Run) -> RunView:
     now = api.app.engine.ambient.now_ms()
 
     def read(tx: Tx) -> tuple[Control, int]:
-        allowed = control.read(tx, merchant)
-        share = min(per_cent, allowed.per_cent)
-        counts = control.count_due(tx, merchant, now, share).values()
+        allowed = control.read(tx, run.merchant)
+        allowed_run = replace(run, per_cent=min(run.per_cent, allowed.per_cent))
+        counts = count_due(tx, allowed_run, now).values()
         return allowed, sum(count for count, _ in counts)
 
-    allowed, due = await api.app.engine.database.read(read)
+    allowed, count = await api.app.engine.database.read(read)
     return RunView(
-        started=0, ended=0, paused=allowed.paused, more=due > 0, wait_seconds=0.0, due=due
+        started=0,
+        ended=0,
+        paused=allowed.paused,
+        more=count > 0,
+        wait_seconds=0.0,
+        due=count,
+        run=run.began_at,
     )
 
 

@@ -17,6 +17,7 @@ MAX_RETRIES = 20
 MAX_IMPORT = 10_000
 MAX_RUN = 5_000
 """Renewals that one request starts at most: the next goes on."""
+MAX_RUN_NUMBER = 2**53 - 1
 MAX_PER_SECOND = 100_000.0
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -133,11 +134,15 @@ class SubscriptionPage(BaseModel):
     next: str | None
 
 
+BEHIND = "Subscriptions whose next period is practically over: only `catch_up` renews them."
+
+
 class Dues(BaseModel):
     """What would be started now: how many, and what they cost."""
 
     due: int
     amounts: Counts = Field(examples=[{"USD": 99900}])
+    behind: int = Field(description=BEHIND)
     first: list[SubscriptionView] = Field(description="The first of them.")
 
 
@@ -147,6 +152,13 @@ class RunBody(Body):
     per_cent: PerCent = Field(100.0, description="Only the first so many per cent of all.")
     limit: Annotated[int, Field(ge=1, le=MAX_RUN), WHOLE] = MAX_RUN
     dry: bool = False
+    catch_up: bool = Field(
+        default=False,
+        description="Also those whose next period is practically over, one period of each.",
+    )
+    run: Annotated[int, Field(ge=0, le=MAX_RUN_NUMBER), WHOLE] | None = Field(
+        None, description="The run that this goes on with, as its answer says; null: a new one."
+    )
 
 
 class RunView(BaseModel):
@@ -158,6 +170,7 @@ class RunView(BaseModel):
     more: bool
     wait_seconds: float
     due: int | None = Field(None, description="With `dry`: what would be started.")
+    run: int = Field(description="The number of the run: no subscription is renewed twice in one.")
 
 
 class ResumeBody(Body):
@@ -180,6 +193,7 @@ class RenewalsView(ControlView):
 
     due: int
     amounts: Counts
+    behind: int = Field(description=BEHIND)
     subscriptions: Counts = Field(description="By status.", examples=[{"active": 100}])
     renewals: Counts = Field(description="By state.", examples=[{"open": 3, "extended": 97}])
 

@@ -15,7 +15,7 @@ from conveyor.messaging.order import Order
 from conveyor.messaging.outcome import Again, Awaiting, Outcome, Refused
 from conveyor.messaging.step import Now
 from conveyor.messaging.transaction import Tx
-from conveyor.services.subscriptions import renewals, store
+from conveyor.services.subscriptions import due, renewals, store
 from conveyor.services.subscriptions.model import (
     CANCEL,
     CANCELLED,
@@ -109,6 +109,8 @@ def _objection(tx: Tx, order: Order, subscription: Subscription, plan: Plan, per
         return f"period {period} is renewed by order {earlier.order_id}"
     if subscription.due_at is None or subscription.cancel_at_end:
         return f"the subscription is {subscription.status}, and is not renewed"
+    if unsettled := due.unsettled_before(tx, subscription):
+        return f"order {unsettled} of the period before is not settled"
     if (order.total, order.currency) != (plan.price, plan.currency):
         return f"plan {plan.id} costs {plan.price} {plan.currency}"
     return ""

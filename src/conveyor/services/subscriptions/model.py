@@ -29,6 +29,9 @@ GRACE_DAYS = 8
 """Days of access after a period that was paid: one more than the last retry takes."""
 CLOSE_MS = 60_000
 """A retry as close as this has just been taken: the clocks of two machines differ."""
+MONTH_MS = 28 * DAY_MS
+"""No month is shorter."""
+ALL_PER_CENT = 100.0
 SHARES = 10_000
 """A subscription's share is one of so many: hundredths of a per cent."""
 
