@@ -69,7 +69,9 @@ def check(world: World) -> None:
     """Hold everything against what a story has left; what is broken is said to the world."""
     for said in world.outside.said:
         name, _, what = said.partition(": ")
-        world.say(name, what)
+        # What a backup has forgotten may be decided otherwise, with the same key.
+        if not (world.restored and name == "same_key_same_body"):
+            world.say(name, what)
     _check_processes(world)
     _check_answered(world)
     check_causes(world)
