@@ -55,8 +55,8 @@ EXISTING = (
     Plant("a paid order is gone", "books_equal_provider", "keyless", gone("keyless")),
     Plant(
         "an unpaid order is gone, and its key",
-        "placed_is_there",
-        "",
+        "nobody_vanished",
+        "declined",
         (*gone("declined"), "DELETE FROM idempotency_keys WHERE key = 'k3'"),
         (f"DELETE FROM provider_operations {of('declined', 'p')}",),
     ),
@@ -112,7 +112,7 @@ KEYS = (
     Plant(
         "a second key for one order",
         "one_key_one_order",
-        "",
+        "shop",
         (
             (
                 "INSERT INTO idempotency_keys SELECT merchant, 'k1b', fingerprint, order_id, "
@@ -677,4 +677,68 @@ OTHERS = (
         ),
     ),
 )
-PLANTS = (*EXISTING, *KEYS, *MONEY, *GOODS, *TOKENS, *STORIES, *MERCHANTS, *OTHERS)
+FURTHER = (
+    Plant(
+        "awaits what was never dispatched",
+        "completed_is_delivered",
+        "awaiting",
+        ("DELETE FROM shipments WHERE order_id = '{awaiting}'",),
+    ),
+    Plant(
+        "another parcel than the carrier's",
+        "completed_has_arrived",
+        "shop",
+        ("UPDATE shipments SET tracking = 'X' WHERE order_id = '{shop}'",),
+    ),
+    Plant(
+        "another customer than was said",
+        "total_as_ordered",
+        "keyless",
+        ("UPDATE orders SET customer = '2' WHERE id = '{keyless}'",),
+    ),
+    Plant(
+        "another currency than was said",
+        "total_as_ordered",
+        "keyless",
+        ("UPDATE orders SET currency = 'EUR' WHERE id = '{keyless}'",),
+    ),
+    Plant(
+        "more seats than the leg wants",
+        "journey_as_ordered",
+        "journey",
+        (
+            "UPDATE bookings SET quantity = 2 WHERE order_id = '{journey}'",
+            "UPDATE resources SET booked = 2, capacity = 2",
+        ),
+    ),
+    Plant(
+        "waits for another flight than was ordered",
+        "journey_as_ordered",
+        "waits",
+        ("UPDATE bookings SET resource = 'flight/F2/2030-01-01' WHERE order_id = '{waits}'",),
+    ),
+    Plant(
+        "a token that was never sent",
+        "overdue_has_a_token",
+        "awaiting",
+        (f"UPDATE outbox SET due_at = {LONG_AGO} WHERE order_id = '{{awaiting}}'",),
+    ),
+    Plant(
+        "parked at another step",
+        "parked_at_its_step",
+        "parked",
+        ("UPDATE parked SET step = 'orders.complete' WHERE order_id = '{parked}'",),
+    ),
+    Plant("a plan that is gone", "plan_exists", "s1", ("DELETE FROM plans",)),
+    Plant(
+        "two orders deleted whole, one after the other",
+        "nobody_vanished",
+        "declined",
+        (
+            *gone("rejected"),
+            *gone("declined"),
+            "DELETE FROM idempotency_keys WHERE key IN ('k2', 'k3')",
+        ),
+    ),
+)
+PLANTS = (*FURTHER, *EXISTING, *KEYS, *MONEY, *GOODS, *TOKENS, *STORIES, *MERCHANTS, *OTHERS)

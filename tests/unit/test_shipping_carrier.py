@@ -89,6 +89,9 @@ class Counting:
         self._check()
         return await self._database.read(work)
 
+    async def examine(self, work: Callable[[Tx], T]) -> T:
+        return await self._database.examine(work)
+
     async def close(self) -> None:
         await self._database.close()
 

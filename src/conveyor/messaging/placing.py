@@ -36,10 +36,14 @@ class NewOrder:
     body: str
 
 
-def place(tx: Tx, registry: Registry, new: NewOrder, now: Now, key: str = "") -> Owed:
+def place(
+    tx: Tx, registry: Registry, new: NewOrder, now: Now, key: str = "", *, after: str = ""
+) -> Owed:
     """Write the order; gives the token to relay after the commit.
 
-    `key` is the idempotency key that it is placed with, '' for none.
+    `key` is the idempotency key that it is placed with, '' for none. `after` is an order that was
+    placed before it, by this transaction or one that is committed, '' for none: should that vanish
+    with all that is its own, this one still names it.
     """
     first = new.flow.steps[0].name
     order = Order(
@@ -70,7 +74,8 @@ def place(tx: Tx, registry: Registry, new: NewOrder, now: Now, key: str = "") ->
     tx.later(_INSERT, row)
     owed = Owed(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms)
     outbox.put(tx, owed)
-    detail = {timeline.KEY: key} if key else None
+    known = ((timeline.KEY, key), (timeline.AFTER, after))
+    detail = {name: said for name, said in known if said}
     timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED, detail=detail)
     count_one(tx)
     return owed

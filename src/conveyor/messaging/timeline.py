@@ -16,6 +16,8 @@ from conveyor.messaging.transaction import Tx
 PLACED = "placed"
 KEY = "key"
 """In the detail of `PLACED`: the idempotency key, where there was one."""
+AFTER = "after"
+"""In the detail of `PLACED`: the order that was placed before it, where there was one."""
 DONE = "done"
 AWAITING = "awaiting"
 AGAIN = "again"
@@ -73,9 +75,10 @@ def note(
     )
 
 
-def placed_key(detail: str) -> str:
-    """Give the key that an order was placed with, from the detail of `PLACED`; '' for none."""
-    return str(orjson.loads(detail).get(KEY, "")) if detail else ""
+def placed_with(detail: str) -> tuple[str, str]:
+    """Give the key that placed an order and the order before it, from `PLACED`; '' for none."""
+    known = orjson.loads(detail) if detail else {}
+    return str(known.get(KEY, "")), str(known.get(AFTER, ""))
 
 
 def of_order(tx: Tx, order_id: str) -> list[Entry]:

@@ -144,6 +144,10 @@ class Database(Protocol):
         """Run `work` in a read-only transaction, beside the writers."""
         ...
 
+    async def examine(self, work: Callable[[Tx], T]) -> T:
+        """Run a long `work` that reads one committed state, so that others do not wait for it."""
+        ...
+
     async def close(self) -> None:
         """Let go of the connections."""
         ...

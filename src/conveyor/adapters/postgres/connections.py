@@ -24,6 +24,10 @@ UNACKNOWLEDGED_TIMEOUT_MS = 30_000
 # readers, who look at everything, get them back.
 BY_KEY_ONLY = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 READERS_SETTINGS = "; ".join(f"SET LOCAL {name} = on" for name in BY_KEY_ONLY)
+# Whoever examines everything needs its time, and one state to look at.
+EXAMINERS_SETTINGS = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = 0"
+)
 
 # Not as libpq's `options`: poolers such as PgBouncer and RDS Proxy refuse those.
 SESSION_SETTINGS = (

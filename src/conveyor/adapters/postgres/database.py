@@ -9,7 +9,12 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from conveyor.adapters.postgres.connections import READERS_SETTINGS, open_engine, reading
+from conveyor.adapters.postgres.connections import (
+    EXAMINERS_SETTINGS,
+    READERS_SETTINGS,
+    open_engine,
+    reading,
+)
 from conveyor.adapters.postgres.errors import (
     AbortedTransactionError,
     is_lost,
@@ -51,6 +56,10 @@ class PostgresDatabase:
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on one committed state of the database; it cannot write."""
         return await self._with_retries(self._read, work)
+
+    async def examine(self, work: Callable[[Tx], T]) -> T:
+        """Run a long `work` as `read` does; all of its statements see one state."""
+        return await self._with_retries(self._examine, work)
 
     async def close(self) -> None:
         """Finish what was begun, then close the connections."""
@@ -96,6 +105,13 @@ class PostgresDatabase:
             result = work(tx)
             tx.flush()  # a write that was put off fails here like any other
         return result
+
+    def _examine(self, work: Callable[[Tx], T]) -> T:
+        def long(tx: Tx) -> T:
+            tx.connection.exec_driver_sql(EXAMINERS_SETTINGS)
+            return work(tx)
+
+        return self._read(long)
 
     def _unavailable(self, error: sa.exc.DBAPIError) -> DatabaseUnavailableError:
         place = self._engine.url.set(username=None, password=None, query={})

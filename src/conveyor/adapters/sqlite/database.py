@@ -55,6 +55,8 @@ class SqliteDatabase:
         self._groups: Batcher[Work, Any] = Batcher(self._commit_group, MAX_GROUP)
         self._commits = None if inline else ThreadPoolExecutor(1, "sqlite-commit")
         self._reads = None if inline else ThreadPoolExecutor(1, "sqlite-read")
+        self._examiner: sa.Connection | None = None
+        self._examinations: ThreadPoolExecutor | None = None
 
     async def run(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a transaction that it may share; when this returns, the disk has it.
@@ -70,6 +72,16 @@ class SqliteDatabase:
             return self._read(work)
         return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, work)
 
+    async def examine(self, work: Callable[[Tx], T]) -> T:
+        """Run a long `work` as `read` does, on a connection and in a thread that no other needs."""
+        if self._reads is None:
+            return self._read(work)
+        if self._examiner is None:
+            self._examiner = open_reader(self._path)
+            self._examinations = ThreadPoolExecutor(1, "sqlite-examine")
+        connection, loop = self._examiner, asyncio.get_running_loop()
+        return await loop.run_in_executor(self._examinations, lambda: self._read(work, connection))
+
     async def close(self) -> None:
         """Finish what was submitted, then let go of the file."""
         await self._groups.join()
@@ -80,12 +92,13 @@ class SqliteDatabase:
 
         The reader goes first, so that the last checkpoint is the writer's.
         """
-        for executor in (self._commits, self._reads):
+        for executor in (self._commits, self._reads, self._examinations):
             if executor is not None:
                 executor.shutdown()
-        for connection in (self._reader, self._writer):
-            connection.close()
-            connection.engine.dispose()
+        for connection in (self._examiner, self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+                connection.engine.dispose()
         self._ownership.release()
 
     async def _commit_group(self, works: list[Work]) -> list[Any]:
@@ -128,9 +141,10 @@ class SqliteDatabase:
             wait((under_way,))  # the connection must not be touched while it is in there
             raise
 
-    def _read(self, work: Callable[[Tx], T]) -> T:
-        with self._disk_errors(), self._reader.begin():
-            tx = Tx(self._reader)
+    def _read(self, work: Callable[[Tx], T], connection: sa.Connection | None = None) -> T:
+        connection = connection or self._reader
+        with self._disk_errors(), connection.begin():
+            tx = Tx(connection)
             result = work(tx)
             tx.flush()  # a write that was put off fails here like any other
             return result

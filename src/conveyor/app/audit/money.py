@@ -49,8 +49,8 @@ class Comparison:
 
     async def add_page(self, database: Database, ledger: Database, page: Page) -> None:
         """Compare one page."""
-        books = await database.read(lambda tx: read_books(tx, page))
-        provider = await ledger.read(lambda tx: read_ledger(tx, page))
+        books = await database.examine(lambda tx: read_books(tx, page))
+        provider = await ledger.examine(lambda tx: read_ledger(tx, page))
         differing = [
             order_id
             for order_id in sorted(books.keys() | provider.keys())
@@ -59,7 +59,7 @@ class Comparison:
         moving = {order_id for order_id, entry in books.items() if entry.open}
         moved: set[str] = set()
         if differing:
-            after = await database.read(lambda tx: read_again(tx, differing))
+            after = await database.examine(lambda tx: read_again(tx, differing))
             moved = _moved(differing, books, after)
         wrong = [order_id for order_id in differing if order_id not in moved]
         moving |= moved

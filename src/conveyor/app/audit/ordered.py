@@ -6,7 +6,7 @@ A body is JSON, which SQL cannot read on both databases: so these rules are Pyth
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,11 +18,12 @@ from conveyor.messaging import timeline
 from conveyor.messaging.order import AWAITING, COMPLETED, Order
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import orders
 from conveyor.messaging.tables import timeline as entries
-from conveyor.messaging.timeline import placed_key
+from conveyor.messaging.timeline import placed_with
 from conveyor.messaging.transaction import Tx
-from conveyor.services.bookings.model import BOOKED
+from conveyor.services.bookings.model import BOOKED, Wanted, legs_of, wanted
 from conveyor.services.bookings.store import bookings
 from conveyor.services.inventory.model import RELEASED, SOLD
 from conveyor.services.inventory.store import reservations
@@ -38,9 +39,15 @@ _PLACED = sa.select(entries.c.order_id, entries.c.detail).where(
     on_page(entries.c.order_id), entries.c.event == timeline.PLACED, entries.c.detail != ""
 )
 _RESERVED = sa.select(reservations).where(on_page(reservations.c.order_id))
-_BOOKED = sa.select(bookings.c.order_id, bookings.c.state).where(on_page(bookings.c.order_id))
+_b = bookings.c
+_BOOKED = sa.select(_b.order_id, _b.leg, _b.resource, _b.quantity, _b.state).where(
+    on_page(_b.order_id)
+)
+_THERE = sa.select(orders.c.id).where(one_of(orders.c.id, "ids"))
+_OLDEST = sa.select(sa.func.min(orders.c.id))
 
 Goods = Mapping[str, Sequence[tuple[str, int, str]]]
+Seats = Mapping[str, Sequence[tuple[int, str, int, str]]]
 
 
 class AsOrdered:
@@ -49,7 +56,9 @@ class AsOrdered:
     def __init__(self, registry: Registry) -> None:
         """`registry` knows the flows."""
         self._flows = registry.flows
-        self._total = Finding("total_as_ordered", 4, "An order's total is that of its body")
+        self._total = Finding(
+            "total_as_ordered", 4, "Total, currency and customer are those of the body"
+        )
         self._key = Finding(
             "key_of_this_order", 2, "The key that placed an order is kept, with its fingerprint"
         )
@@ -57,27 +66,33 @@ class AsOrdered:
             "goods_as_ordered", 5, "What is reserved or sold for an order is what it ordered"
         )
         self._seats = Finding(
-            "journey_as_ordered", 5, "A completed journey has every leg booked that it ordered"
+            "journey_as_ordered", 5, "What is held or booked for a journey is what it ordered"
         )
-        self.findings = (self._total, self._key, self._goods, self._seats)
+        self._vanished = Finding(
+            "nobody_vanished", 1, "The order that was placed before another is there"
+        )
+        self.findings = (self._total, self._key, self._goods, self._seats, self._vanished)
 
     def take(self, tx: Tx, page: Page, _now: int) -> None:
         """Judge the orders of one page."""
         found = [Order(*row) for row in tx.execute(_ORDERS, page.bounds)]
-        keys = dict(_keys_of(tx, page))
+        placed = {row[0]: placed_with(row[1]) for row in tx.execute(_PLACED, page.bounds)}
+        keys = {order_id: key for order_id, (key, _) in placed.items() if key}
         kept = _kept(tx, found, keys)
         goods, booked = _goods(tx, page), _booked(tx, page)
         for order in found:
             body, flow = order.body, self._flows.get(order.flow)
-            _count(self._total, order, order.total == _total(body))
+            _count(self._total, order, order.total == _total(body) and _is_said(order, body))
             if order.id in keys:
                 own = kept.get((order.merchant, keys[order.id]))
                 _count(self._key, order, own is not None and _is_of(own, order))
             if flow is not None and _names(flow, RESERVE):
                 _count(self._goods, order, _goods_agree(flow, order, body, goods[order.id]))
-            if flow is not None and order.status == COMPLETED and _names(flow, HOLD):
-                legs = [BOOKED] * len(body["legs"])
-                _count(self._seats, order, booked[order.id] == legs)
+            if flow is not None and _names(flow, HOLD):
+                _count(self._seats, order, _legs_agree(order, body, booked[order.id]))
+        before = {after for _, after in placed.values() if after} - {order.id for order in found}
+        vanished = _vanished(tx, before)
+        self._vanished.add(len(found), len(vanished), vanished)
 
 
 def _count(finding: Finding, order: Order, holds: bool) -> None:  # noqa: FBT001 - what was found
@@ -92,10 +107,17 @@ def _total(body: Mapping[str, Any]) -> int:
     return int(body.get("total") or 0)
 
 
-def _keys_of(tx: Tx, page: Page) -> Iterator[tuple[str, str]]:
-    for order_id, detail in tx.execute(_PLACED, page.bounds):
-        if key := placed_key(detail):
-            yield order_id, key
+def _is_said(order: Order, body: Mapping[str, Any]) -> bool:
+    said = (body.get("currency"), body.get("reference", ""), body.get("customer", {}).get("id"))
+    return said == (order.currency, order.reference, order.customer)
+
+
+def _vanished(tx: Tx, placed_before: Collection[str]) -> list[str]:
+    """Name those that are not there; what is older than all that is was deleted on purpose."""
+    there = set(tx.execute(_THERE, {"ids": sorted(placed_before)}).scalars())
+    gone = sorted(set(placed_before) - there)
+    oldest = tx.execute(_OLDEST).scalar() if gone else None
+    return [order_id for order_id in gone if oldest is not None and order_id > oldest]
 
 
 def _kept(
@@ -123,11 +145,22 @@ def _goods(tx: Tx, page: Page) -> Goods:
     return by_order
 
 
-def _booked(tx: Tx, page: Page) -> Mapping[str, list[str]]:
-    by_order: dict[str, list[str]] = defaultdict(list)
-    for order_id, state in tx.execute(_BOOKED, page.bounds):
-        by_order[order_id].append(state)
+def _booked(tx: Tx, page: Page) -> Seats:
+    by_order: dict[str, list[tuple[int, str, int, str]]] = defaultdict(list)
+    for order_id, *seat in tx.execute(_BOOKED, page.bounds):
+        by_order[order_id].append(tuple(seat))
     return by_order
+
+
+def _legs_agree(
+    order: Order, body: Mapping[str, Any], booked: Sequence[tuple[int, str, int, str]]
+) -> bool:
+    legs = [wanted(leg) for leg in legs_of(body)]
+    for leg, resource, quantity, _ in booked:
+        if leg >= len(legs) or legs[leg] != Wanted(resource, quantity):
+            return False
+    completed = [BOOKED] * len(legs)
+    return order.status != COMPLETED or [state for *_, state in booked] == completed
 
 
 def _names(flow: Flow, step: str) -> bool:

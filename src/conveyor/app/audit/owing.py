@@ -19,7 +19,7 @@ from conveyor.messaging.order import AWAITING, PARKED, TERMINAL, Order
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import service_of
 from conveyor.messaging.statements import one_of
-from conveyor.messaging.tables import calls, orders, outbox
+from conveyor.messaging.tables import calls, orders, outbox, parked
 from conveyor.messaging.tables import timeline as entries
 from conveyor.messaging.transaction import Tx
 
@@ -36,6 +36,7 @@ _LIVE = (
     .order_by(orders.c.id)
 )
 _OWED = sa.select(outbox).where(on_page(outbox.c.order_id))
+_PARKED = sa.select(parked.c.order_id, parked.c.step).where(on_page(parked.c.order_id))
 _OPEN = sa.select(calls.c.order_id, calls.c.step, calls.c.intended_at).where(
     on_page(calls.c.order_id), calls.c.state.in_(sorted(attempts.OPEN))
 )
@@ -61,7 +62,10 @@ class Owing:
         self._call = Finding(
             "call_of_its_step", 9, "An open call is of the step that its order is owed, and not old"
         )
-        self.findings = (self._step, self._reach, self._call)
+        self._parked = Finding(
+            "parked_at_its_step", 1, "A parked order stands at the step that it is owed"
+        )
+        self.findings = (self._step, self._reach, self._call, self._parked)
 
     def take(self, tx: Tx, page: Page, now: int) -> None:
         """Judge what the orders of one page are owed."""
@@ -73,6 +77,10 @@ class Owing:
                 step = owed_step(self._registry, order)
                 fits = not step or (row.step, row.queue) == (step, service_of(step))
                 self._step.add(1, 0 if fits else 1, () if fits else (order.id,))
+        for order_id, parked_at in tx.execute(_PARKED, page.bounds):
+            if order := live.get(order_id):
+                fits = owed_step(self._registry, order) in {"", parked_at}
+                self._parked.add(1, 0 if fits else 1, () if fits else (order_id,))
         self._reaches(tx, [o for o in live.values() if o.status not in TERMINAL], due, now)
         for order_id, step, since in tx.execute(_OPEN, page.bounds).all():
             if order := live.get(order_id):

@@ -10,6 +10,8 @@ from conveyor.adapters.simulated.carrier_ledger import parcels
 from conveyor.app.audit.pages import PAGE_ORDERS, Page
 from conveyor.app.audit.report import Finding
 from conveyor.app.audit.view import on_page
+from conveyor.messaging.ahead import SLACK_MS
+from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
 from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import orders
@@ -19,11 +21,11 @@ from conveyor.services.shipping.store import shipments
 DAY_MS = 86_400_000
 _o, _p, _s = orders.c, parcels.c, shipments.c
 _SHIPPED = (
-    sa.select(_s.order_id, _s.carrier_key)
+    sa.select(_s.order_id, _s.carrier_key, _s.tracking)
     .join(orders, _o.id == _s.order_id)
     .where(on_page(_s.order_id), _o.status == COMPLETED)
 )
-_ARRIVED = sa.select(_p.key).where(
+_ARRIVED = sa.select(_p.key, _p.order_id, _p.tracking).where(
     one_of(_p.key, "keys"),
     _p.arrives_at.is_not(None),
     # What was told of has arrived, also where our clock and the carrier's are far apart.
@@ -51,13 +53,15 @@ class Parcels:
         )
         self.findings = (self._arrived, self._undone)
 
-    async def add_page(self, database: Database, carrier: Database, page: Page, now: int) -> None:
+    async def add_page(
+        self, database: Database, carrier: Database, page: Page, ambient: Ambient
+    ) -> None:
         """Look for the parcels of a page's completed orders."""
-        rows = await database.read(lambda tx: tx.execute(_SHIPPED, page.bounds).all())
-        keys = {row.carrier_key: row.order_id for row in rows}
-        bounds = {"keys": list(keys), "now": now}
-        arrived = await carrier.read(lambda tx: set(tx.execute(_ARRIVED, bounds).scalars()))
-        missing = sorted(order_id for key, order_id in keys.items() if key not in arrived)
+        rows = await database.examine(lambda tx: tx.execute(_SHIPPED, page.bounds).all())
+        bounds = {"keys": [row.carrier_key for row in rows], "now": ambient.now_ms() + SLACK_MS}
+        arrived = await carrier.examine(lambda tx: set(map(tuple, tx.execute(_ARRIVED, bounds))))
+        same = ((row.order_id, (row.carrier_key, row.order_id, row.tracking)) for row in rows)
+        missing = sorted(order_id for order_id, parcel in same if parcel not in arrived)
         self._arrived.add(len(rows), len(missing), missing)
 
     async def look_back(self, database: Database, carrier: Database) -> None:
@@ -65,9 +69,9 @@ class Parcels:
         after = ""
         while True:
             bounds = {"after": after}
-            rows = await carrier.read(lambda tx, b=bounds: tx.execute(_TAKEN, b).all())  # type: ignore[misc]
+            rows = await carrier.examine(lambda tx, b=bounds: tx.execute(_TAKEN, b).all())  # type: ignore[misc]
             ids = sorted({row.order_id for row in rows if row.arrives_at is not None})
-            wrong = await database.read(lambda tx, ids=ids: _undone(tx, ids))  # type: ignore[misc]
+            wrong = await database.examine(lambda tx, ids=ids: _undone(tx, ids))  # type: ignore[misc]
             self._undone.add(len(ids), len(wrong), wrong)
             if len(rows) < PAGE_ORDERS:
                 return

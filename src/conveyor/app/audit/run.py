@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from conveyor.app.audit import whole
@@ -28,7 +29,9 @@ from conveyor.messaging.transaction import Tx
 
 # Twice what the reconciler waits before it sends a token again whatever the queues hold.
 STUCK_MS = 2 * LOST_MS
-STATEMENT_WITHOUT_LIMIT = "SET LOCAL statement_timeout = 0"
+
+Check = Callable[[Tx], Iterable[Finding]]
+"""What looks at tables whole, in a transaction of its own."""
 
 
 @dataclass(slots=True)
@@ -77,32 +80,31 @@ async def run_audit(app: App) -> AuditReport:
     page = Page(upto=FIRST_ID)
     while not page.last:
         after = page.upto
-        page = await database.read(lambda tx, after=after: part.take_page(tx, after))  # type: ignore[misc]
+        page = await database.examine(lambda tx, after=after: part.take_page(tx, after))  # type: ignore[misc]
         await books.add_page(database, ledger, page)
-        await parcels.add_page(database, ledger, page, now)
+        await parcels.add_page(database, ledger, page, app.parts.ambient)
     await parcels.look_back(database, ledger)
     books.close()
     findings = [*part.findings.values(), part.orphans, books.finding, *parcels.findings]
     findings += [finding for look in part.closer for finding in look.findings]
-    findings += await database.read(lambda tx: _whole(tx, flows, now))
+    for check in _whole(flows, now):
+        findings += await database.examine(check)
     findings.append(await check_overdue(app.engine, now - STUCK_MS))
     findings.append(await _parcels(app, part.statuses[COMPLETED]))
     findings.sort(key=lambda finding: finding.invariant)
     return AuditReport(now, part.statuses.total(), dict(part.statuses), findings)
 
 
-def _whole(tx: Tx, flows: list[Flow], now: int) -> list[Finding]:
-    if tx.dialect == "postgresql":
-        tx.connection.exec_driver_sql(STATEMENT_WITHOUT_LIMIT)
-    return [
-        *whole.check_keys(tx),
-        *whole.check_stock(tx),
-        whole.check_count(tx),
-        *check_food(tx),
-        *check_bookings(tx),
-        *check_subscriptions(tx, now),
-        *check_whose(tx, flows),
-    ]
+def _whole(flows: list[Flow], now: int) -> Sequence[Check]:
+    return (
+        whole.check_keys,
+        whole.check_stock,
+        whole.check_count,
+        check_food,
+        check_bookings,
+        lambda tx: check_subscriptions(tx, now),
+        lambda tx: check_whose(tx, flows),
+    )
 
 
 async def _parcels(app: App, completed: int) -> Finding:

@@ -14,7 +14,7 @@ from conveyor.messaging.transaction import Tx
 from conveyor.services.payments.store import payments
 from conveyor.services.subscriptions.model import DAY_MS, LIVE
 from conveyor.services.subscriptions.renewals import EXTENDED, OPEN
-from conveyor.services.subscriptions.tables import renewals, subscriptions
+from conveyor.services.subscriptions.tables import plans, renewals, subscriptions
 
 _o, _r, _s = orders.c, renewals.c, subscriptions.c
 
@@ -82,6 +82,12 @@ def check_subscriptions(tx: Tx, now: int) -> list[Finding]:
             Finding("renewal_in_reach", 6, "A renewal is due when what was paid for ends"),
             (subscriptions, _s.id, _s.due_at.is_not(None)),
             _too_far(now),
+        ),
+        look(
+            tx,
+            Finding("plan_exists", 4, "A subscription has a plan, of its own merchant"),
+            (subscriptions, _s.id, sa.true()),
+            sa.not_(sa.exists().where(plans.c.merchant == _s.merchant, plans.c.id == _s.plan)),
         ),
         look(
             tx,

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from conveyor.app.audit.look import look
 from conveyor.app.audit.report import Finding
 from conveyor.app.audit.view import Column
-from conveyor.messaging.order import COMPLETED
+from conveyor.messaging.order import AWAITING, COMPLETED
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
@@ -17,7 +17,7 @@ from conveyor.services.restaurants.model import UNDER_WAY
 from conveyor.services.restaurants.store import restaurants, tickets
 from conveyor.services.riders.model import LIVE
 from conveyor.services.riders.store import offers, riders
-from conveyor.services.shipping.model import DELIVERED
+from conveyor.services.shipping.model import DELIVERED, DISPATCHED
 from conveyor.services.shipping.store import shipments
 from conveyor.services.subscriptions.tables import renewals, subscriptions
 
@@ -77,10 +77,21 @@ def _look_for(
 
 
 def _shipped(tx: Tx, flows: list[Flow]) -> Finding:
-    ships = [flow.key for flow in flows if any(line.name == SHIP for line in flow.steps)]
-    there = sa.exists().where(shipments.c.order_id == _o.id, shipments.c.state == DELIVERED)
-    completed = sa.and_(_o.status == COMPLETED, _o.flow.in_(ships))
-    finding = Finding(
-        "completed_is_delivered", 1, "Completed means that the carrier confirmed the delivery"
+    ships = {
+        flow.key: at for flow in flows for at, line in enumerate(flow.steps) if line.name == SHIP
+    }
+    mine = shipments.c.order_id == _o.id
+    arrived = sa.exists().where(mine, shipments.c.state == DELIVERED)
+    on_its_way = sa.exists().where(mine, shipments.c.state.in_((DISPATCHED, DELIVERED)))
+    awaited = sa.or_(
+        sa.false(), *(sa.and_(_o.flow == flow, _o.position == at) for flow, at in ships.items())
     )
-    return look(tx, finding, (orders, _o.id, completed), sa.not_(there))
+    ended = sa.and_(_o.status == COMPLETED, _o.flow.in_(ships))
+    waits = sa.and_(_o.status == AWAITING, awaited)
+    finding = Finding(
+        "completed_is_delivered",
+        1,
+        "Completed means that the carrier confirmed the delivery, and who awaits it was dispatched",
+    )
+    look(tx, finding, (orders, _o.id, ended), sa.not_(arrived))
+    return look(tx, finding, (orders, _o.id, waits), sa.not_(on_its_way))

@@ -81,6 +81,7 @@ class Placement:
         self._engine = engine
         self._in_flight: set[tuple[str, str]] = set()
         self._batcher: Batcher[Request, Placed | KeyReused] = Batcher(self._commit, GROUP_SIZE)
+        self._last = ""  # the last order that this process has placed
         self._relays: set[asyncio.Task[None]] = set()
 
     async def place(self, merchant: str, key: str, body: OrderBody) -> Answer:
@@ -112,7 +113,7 @@ class Placement:
         now = engine.now()
         try:
             outcomes = await engine.database.run(
-                lambda tx: place_all(tx, engine.registry, group, now)
+                lambda tx: place_all(tx, engine.registry, group, now, after=self._last)
             )
         except Exception as error:  # noqa: BLE001 - handed to whoever placed the order
             if len(group) == 1:
@@ -120,6 +121,7 @@ class Placement:
             # Another process may have used one of the keys meanwhile: find out one at a time.
             return [(await self._commit([request]))[0] for request in group]
         owed = [token for _, token in outcomes if token]
+        self._last = owed[-1].order_id if owed else self._last
         task = asyncio.create_task(engine.relay.send(owed))
         self._relays.add(task)
         task.add_done_callback(self._relays.discard)
@@ -164,28 +166,33 @@ def _fingerprint(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def place_all(tx: Tx, registry: Registry, group: Sequence[Request], now: Now) -> list[Outcome]:
+def place_all(
+    tx: Tx, registry: Registry, group: Sequence[Request], now: Now, *, after: str = ""
+) -> list[Outcome]:
     """Place orders in this transaction; the tokens are to be relayed after the commit.
 
-    A key that another process uses meanwhile fails the transaction.
+    Each remembers the one before it; `after` is one that is committed, '' for none. A key that
+    another process uses meanwhile fails the transaction.
     """
     keys: dict[str, list[str]] = defaultdict(list)
     for request in group:
         if request.key:
             keys[request.merchant].append(request.key)
     kept = {merchant: find_keys(tx, merchant, wanted) for merchant, wanted in keys.items()}
-    return [
-        _place_one(tx, registry, request, kept.get(request.merchant, {}).get(request.key), now)
-        for request in group
-    ]
+    outcomes: list[Outcome] = []
+    for request in group:
+        used = kept.get(request.merchant, {}).get(request.key)
+        outcomes.append(_place_one(tx, registry, request, used, now, after=after))
+        after = request.new.id if used is None else after
+    return outcomes
 
 
 def _place_one(
-    tx: Tx, registry: Registry, request: Request, kept: KeptKey | None, now: Now
+    tx: Tx, registry: Registry, request: Request, kept: KeptKey | None, now: Now, *, after: str
 ) -> Outcome:
     if kept is not None:
         return _answer_of(kept, request), None
-    owed = place(tx, registry, request.new, now, request.key)
+    owed = place(tx, registry, request.new, now, request.key, after=after)
     if request.key:
         keep_key(
             tx,
