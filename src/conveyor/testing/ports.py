@@ -64,6 +64,10 @@ class DatabasePort:
         """Read, unless it is away."""
         return await self._pass(work, writes=False)
 
+    async def examine(self, work: Callable[[Tx], T]) -> T:
+        """Do as `read`."""
+        return await self._pass(work, writes=False)
+
     async def close(self) -> None:
         """Nothing is held."""
 

@@ -408,7 +408,7 @@ class _Direct:
     async def run(self, work: Any) -> Any:  # noqa: ANN401 - as the port
         return self.store.run(work)
 
-    read = run
+    read = examine = run
 
     async def close(self) -> None:
         return

@@ -91,14 +91,14 @@ _THEIRS_ON_PAGE = (
 
 def read_books(tx: Tx, page: Page) -> dict[str, Books]:
     """Read our books of the page's orders."""
-    return {row[0]: _books(row) for row in tx.execute(_OURS_ON_PAGE, page.bounds)}
+    return {row[0]: _books(row) for row in tx.execute(_OURS_ON_PAGE, page.bounds).all()}
 
 
 def read_ledger(tx: Tx, page: Page) -> dict[str, Sums]:
     """Read what the provider did for orders of the page, known to us or not."""
     return {
         row[0]: Sums(row[1], int(row[2]), int(row[3]), int(row[4]), bool(row[5]))
-        for row in tx.execute(_THEIRS_ON_PAGE, page.bounds)
+        for row in tx.execute(_THEIRS_ON_PAGE, page.bounds).all()
     }
 
 
@@ -107,7 +107,7 @@ def read_again(tx: Tx, order_ids: Sequence[str]) -> dict[str, Books]:
     found: dict[str, Books] = {}
     for start in range(0, len(order_ids), IDS_A_QUERY):
         some = {"ids": list(order_ids[start : start + IDS_A_QUERY])}
-        found |= {row[0]: _books(row) for row in tx.execute(_OURS_BY_ID, some)}
+        found |= {row[0]: _books(row) for row in tx.execute(_OURS_BY_ID, some).all()}
     return found
 
 

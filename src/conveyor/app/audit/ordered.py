@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
+import orjson
 import sqlalchemy as sa
 
 from conveyor.app.audit.pages import Page
 from conveyor.app.audit.report import Finding
 from conveyor.app.audit.view import on_page
 from conveyor.messaging import timeline
-from conveyor.messaging.order import AWAITING, COMPLETED, Order
+from conveyor.messaging.order import AWAITING, COMPLETED
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.statements import one_of
@@ -34,11 +36,33 @@ RESERVE, SELL, HOLD = "inventory.reserve", "inventory.sell", "bookings.hold"
 PRICED = ("legs", "items")
 """Fields whose members may have a price each, the first that an order has."""
 
-_ORDERS = sa.select(orders).where(on_page(orders.c.id)).order_by(orders.c.id)
+
+class Placed(NamedTuple):
+    """What is looked at of an order."""
+
+    id: str
+    merchant: str
+    flow: str
+    reference: str
+    customer: str
+    currency: str
+    total: int
+    body: str
+    status: str
+    position: int
+    ending: str
+
+
+_ORDERS = (
+    sa.select(*(orders.c[name] for name in Placed._fields))
+    .where(on_page(orders.c.id))
+    .order_by(orders.c.id)
+)
 _PLACED = sa.select(entries.c.order_id, entries.c.detail).where(
     on_page(entries.c.order_id), entries.c.event == timeline.PLACED, entries.c.detail != ""
 )
-_RESERVED = sa.select(reservations).where(on_page(reservations.c.order_id))
+_r = reservations.c
+_RESERVED = sa.select(_r.order_id, _r.sku, _r.quantity, _r.state).where(on_page(_r.order_id))
 _b = bookings.c
 _BOOKED = sa.select(_b.order_id, _b.leg, _b.resource, _b.quantity, _b.state).where(
     on_page(_b.order_id)
@@ -50,12 +74,33 @@ Goods = Mapping[str, Sequence[tuple[str, int, str]]]
 Seats = Mapping[str, Sequence[tuple[int, str, int, str]]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Slip:
+    """At which position a flow reserves and sells, and whether it holds legs."""
+
+    reserve: int | None = None
+    sell: int = 0
+    holds: bool = False
+
+    @classmethod
+    def of(cls, flow: Flow) -> Self:
+        steps = flow.steps
+        return cls(
+            next((at for at, line in enumerate(steps) if line.name == RESERVE), None),
+            next((at for at, line in enumerate(steps) if SELL in line.also), len(steps)),
+            any(line.name == HOLD for line in steps),
+        )
+
+
+_NO_SLIP = _Slip()
+
+
 class AsOrdered:
     """Goes through the orders of a page, body by body."""
 
     def __init__(self, registry: Registry) -> None:
         """`registry` knows the flows."""
-        self._flows = registry.flows
+        self._slips = {key: _Slip.of(flow) for key, flow in registry.flows.items()}
         self._total = Finding(
             "total_as_ordered", 4, "Total, currency and customer are those of the body"
         )
@@ -75,28 +120,26 @@ class AsOrdered:
 
     def take(self, tx: Tx, page: Page, _now: int) -> None:
         """Judge the orders of one page."""
-        found = [Order(*row) for row in tx.execute(_ORDERS, page.bounds)]
-        placed = {row[0]: placed_with(row[1]) for row in tx.execute(_PLACED, page.bounds)}
+        found = list(map(Placed._make, tx.execute(_ORDERS, page.bounds).all()))
+        placed = {row[0]: placed_with(row[1]) for row in tx.execute(_PLACED, page.bounds).all()}
         keys = {order_id: key for order_id, (key, _) in placed.items() if key}
         kept = _kept(tx, found, keys)
         goods, booked = _goods(tx, page), _booked(tx, page)
+        total, key, seats, sold = ([] for _ in range(4))  # ids of those that are wrong
         for order in found:
-            body, flow = order.body, self._flows.get(order.flow)
-            _count(self._total, order, order.total == _total(body) and _is_said(order, body))
-            if order.id in keys:
-                own = kept.get((order.merchant, keys[order.id]))
-                _count(self._key, order, own is not None and _is_of(own, order))
-            if flow is not None and _names(flow, RESERVE):
-                _count(self._goods, order, _goods_agree(flow, order, body, goods[order.id]))
-            if flow is not None and _names(flow, HOLD):
-                _count(self._seats, order, _legs_agree(order, body, booked[order.id]))
+            body, slip = orjson.loads(order.body), self._slips.get(order.flow, _NO_SLIP)
+            if order.total != _total(body) or not _is_said(order, body):
+                total.append(order.id)
+            if order.id in keys and not _is_of(kept.get((order.merchant, keys[order.id])), order):
+                key.append(order.id)
+            if slip.reserve is not None and not _goods_agree(slip, order, body, goods[order.id]):
+                sold.append(order.id)
+            if slip.holds and not _legs_agree(order, body, booked[order.id]):
+                seats.append(order.id)
         before = {after for _, after in placed.values() if after} - {order.id for order in found}
-        vanished = _vanished(tx, before)
-        self._vanished.add(len(found), len(vanished), vanished)
-
-
-def _count(finding: Finding, order: Order, holds: bool) -> None:  # noqa: FBT001 - what was found
-    finding.add(1, 0 if holds else 1, () if holds else (order.id,))
+        wrong = (total, key, sold, seats, _vanished(tx, before))
+        for finding, ids in zip(self.findings, wrong, strict=True):
+            finding.add(len(found), len(ids), ids)
 
 
 def _total(body: Mapping[str, Any]) -> int:
@@ -107,7 +150,7 @@ def _total(body: Mapping[str, Any]) -> int:
     return int(body.get("total") or 0)
 
 
-def _is_said(order: Order, body: Mapping[str, Any]) -> bool:
+def _is_said(order: Placed, body: Mapping[str, Any]) -> bool:
     said = (body.get("currency"), body.get("reference", ""), body.get("customer", {}).get("id"))
     return said == (order.currency, order.reference, order.customer)
 
@@ -121,7 +164,7 @@ def _vanished(tx: Tx, placed_before: Collection[str]) -> list[str]:
 
 
 def _kept(
-    tx: Tx, found: Sequence[Order], keys: Mapping[str, str]
+    tx: Tx, found: Sequence[Placed], keys: Mapping[str, str]
 ) -> dict[tuple[str, str], KeptKey]:
     wanted: dict[str, list[str]] = defaultdict(list)
     for order in found:
@@ -134,26 +177,30 @@ def _kept(
     }
 
 
-def _is_of(kept: KeptKey, order: Order) -> bool:
-    return kept.order_id == order.id and kept.fingerprint == fingerprint_of(order)
+def _is_of(kept: KeptKey | None, order: Placed) -> bool:
+    return (
+        kept is not None
+        and kept.order_id == order.id
+        and kept.fingerprint == fingerprint_of(order.body)
+    )
 
 
 def _goods(tx: Tx, page: Page) -> Goods:
     by_order: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
-    for row in tx.execute(_RESERVED, page.bounds):
-        by_order[row.order_id].append((row.sku, row.quantity, row.state))
+    for order_id, *goods in tx.execute(_RESERVED, page.bounds).all():
+        by_order[order_id].append(tuple(goods))
     return by_order
 
 
 def _booked(tx: Tx, page: Page) -> Seats:
     by_order: dict[str, list[tuple[int, str, int, str]]] = defaultdict(list)
-    for order_id, *seat in tx.execute(_BOOKED, page.bounds):
+    for order_id, *seat in tx.execute(_BOOKED, page.bounds).all():
         by_order[order_id].append(tuple(seat))
     return by_order
 
 
 def _legs_agree(
-    order: Order, body: Mapping[str, Any], booked: Sequence[tuple[int, str, int, str]]
+    order: Placed, body: Mapping[str, Any], booked: Sequence[tuple[int, str, int, str]]
 ) -> bool:
     legs = [wanted(leg) for leg in legs_of(body)]
     for leg, resource, quantity, _ in booked:
@@ -163,20 +210,16 @@ def _legs_agree(
     return order.status != COMPLETED or [state for *_, state in booked] == completed
 
 
-def _names(flow: Flow, step: str) -> bool:
-    return any(line.name == step for line in flow.steps)
-
-
 def _goods_agree(
-    flow: Flow, order: Order, body: Mapping[str, Any], held: Sequence[tuple[str, int, str]]
+    slip: _Slip, order: Placed, body: Mapping[str, Any], held: Sequence[tuple[str, int, str]]
 ) -> bool:
-    reserved_at = next(i for i, line in enumerate(flow.steps) if line.name == RESERVE)
-    sold_at = next((i for i, line in enumerate(flow.steps) if SELL in line.also), len(flow.steps))
-    if order.ending or order.position <= reserved_at:
-        return order.backwards or not held
+    assert slip.reserve is not None  # noqa: S101 - else it is not asked
+    if order.ending or order.position <= slip.reserve:
+        return order.ending != "" or not held
     ordered = sorted((item["sku"], item["quantity"]) for item in body["items"])
     if sorted((sku, quantity) for sku, quantity, _ in held) != ordered:
         return False
     states = {state for _, _, state in held}
-    gone = order.position > sold_at or (order.position == sold_at and order.status == AWAITING)
+    awaits = order.status == AWAITING
+    gone = order.position > slip.sell or (order.position == slip.sell and awaits)
     return states == {SOLD} if gone else RELEASED not in states

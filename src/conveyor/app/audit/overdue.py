@@ -68,4 +68,4 @@ def _unsent(tx: Tx) -> list[str]:
 
 
 def _overdue(tx: Tx, before: int) -> list[Order]:
-    return [Order(*row) for row in tx.execute(_OVERDUE, {"before": before})]
+    return [Order(*row) for row in tx.execute(_OVERDUE, {"before": before}).all()]

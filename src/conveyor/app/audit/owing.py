@@ -69,7 +69,7 @@ class Owing:
 
     def take(self, tx: Tx, page: Page, now: int) -> None:
         """Judge what the orders of one page are owed."""
-        live = {row[0]: Order(*row) for row in tx.execute(_LIVE, page.bounds)}
+        live = {row[0]: Order(*row) for row in tx.execute(_LIVE, page.bounds).all()}
         due: dict[str, int] = {}
         for row in tx.execute(_OWED, page.bounds).all():
             due[row.order_id] = row.due_at
@@ -77,7 +77,7 @@ class Owing:
                 step = owed_step(self._registry, order)
                 fits = not step or (row.step, row.queue) == (step, service_of(step))
                 self._step.add(1, 0 if fits else 1, () if fits else (order.id,))
-        for order_id, parked_at in tx.execute(_PARKED, page.bounds):
+        for order_id, parked_at in tx.execute(_PARKED, page.bounds).all():
             if order := live.get(order_id):
                 fits = owed_step(self._registry, order) in {"", parked_at}
                 self._parked.add(1, 0 if fits else 1, () if fits else (order_id,))
@@ -113,7 +113,7 @@ def _awaited(tx: Tx, order_ids: Sequence[str]) -> dict[str, int]:
     """Give until when each of these orders awaits an answer, as its story says."""
     until: dict[str, int] = {}
     if order_ids:
-        for order_id, at, detail in tx.execute(_AWAITED, {"ids": list(order_ids)}):
+        for order_id, at, detail in tx.execute(_AWAITED, {"ids": list(order_ids)}).all():
             seconds = orjson.loads(detail).get("seconds", 0) if detail else 0
             until[order_id] = at + round(seconds * 1000)
     return until

@@ -18,7 +18,7 @@ from conveyor.services.restaurants.store import tickets
 from conveyor.services.riders.store import offers
 from conveyor.services.shipping.store import shipments
 
-PAGE_ORDERS = 5_000
+PAGE_ORDERS = 2_000
 
 _BELONGINGS = (outbox, parked, calls, payments, reservations, shipments, tickets, offers, timeline)
 
@@ -29,6 +29,7 @@ _PAGE_END = (
     .offset(PAGE_ORDERS - 1)
     .limit(1)
 )
+_FLOWS = sa.select(orders.c.flow).where(on_page(orders.c.id)).distinct()
 _BY_STATUS = (
     sa.select(orders.c.status, sa.func.count())
     .where(on_page(orders.c.id))
@@ -77,9 +78,14 @@ def judge(
         yield Finding(rule.name, rule.invariant, rule.says, int(examined), int(count), examples)
 
 
+def flows_of(tx: Tx, page: Page) -> frozenset[str]:
+    """Give the keys of the flows of the page's orders."""
+    return frozenset(tx.execute(_FLOWS, page.bounds).scalars())
+
+
 def by_status(tx: Tx, page: Page) -> dict[str, int]:
     """Count the orders of the page."""
-    return {row[0]: int(row[1]) for row in tx.execute(_BY_STATUS, page.bounds)}
+    return {row[0]: int(row[1]) for row in tx.execute(_BY_STATUS, page.bounds).all()}
 
 
 def find_orphans(tx: Tx, page: Page, finding: Finding) -> None:

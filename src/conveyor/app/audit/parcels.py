@@ -79,5 +79,5 @@ class Parcels:
 
 
 def _undone(tx: Tx, order_ids: Sequence[str]) -> list[str]:
-    found = {row.id: row.status for row in tx.execute(_STATUSES, {"ids": list(order_ids)})}
+    found = {row.id: row.status for row in tx.execute(_STATUSES, {"ids": list(order_ids)}).all()}
     return [i for i in order_ids if found.get(i) in {CANCELLED, REFUSED}]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conveyor.app.audit import whole
@@ -13,7 +13,7 @@ from conveyor.app.audit.money import Comparison
 from conveyor.app.audit.ordered import AsOrdered
 from conveyor.app.audit.overdue import check_overdue
 from conveyor.app.audit.owing import Owing
-from conveyor.app.audit.pages import Page, by_status, find_orphans, judge, next_page
+from conveyor.app.audit.pages import Page, by_status, find_orphans, flows_of, judge, next_page
 from conveyor.app.audit.parcels import Parcels
 from conveyor.app.audit.report import MAX_EXAMPLES, AuditReport, Finding
 from conveyor.app.audit.rules import Rule, order_rules
@@ -38,10 +38,10 @@ Check = Callable[[Tx], Iterable[Finding]]
 class _Orders:
     """The part of the audit that goes order by order."""
 
-    view: View
-    rules: list[Rule]
+    flows: Mapping[str, Flow]
     times: dict[str, int]
     closer: tuple[AsOrdered | Owing, ...]
+    rules: dict[frozenset[str], tuple[View, list[Rule]]] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     orphans: Finding = field(
@@ -56,11 +56,19 @@ class _Orders:
         find_orphans(tx, page, self.orphans)
         for look in self.closer:
             look.take(tx, page, self.times["now"])
-        for found in judge(tx, self.view, self.rules, page, self.times):
+        for found in judge(tx, *self._rules_of(flows_of(tx, page)), page, self.times):
             before = self.findings.setdefault(found.name, found)
             if before is not found:
                 before.add(found.examined, found.violations, found.examples)
         return page
+
+    def _rules_of(self, keys: frozenset[str]) -> tuple[View, list[Rule]]:
+        """Give the rules for a page of these flows: only their steps need be counted."""
+        if keys not in self.rules:
+            flows = [self.flows[key] for key in sorted(keys & self.flows.keys())]
+            view = build_view(flows)
+            self.rules[keys] = view, [*order_rules(view, flows), *slip_rules(view, flows)]
+        return self.rules[keys]
 
 
 async def run_audit(app: App) -> AuditReport:
@@ -68,11 +76,9 @@ async def run_audit(app: App) -> AuditReport:
     database, ledger = app.parts.database, app.parts.ledger
     now = app.parts.ambient.now_ms()
     flows = list(app.engine.registry.flows.values())
-    view = build_view(flows)
     times = {"now": now, "lost_before": _lost_before(app, now)}
-    rules = [*order_rules(view, flows), *slip_rules(view, flows)]
     registry = app.engine.registry
-    part = _Orders(view, rules, times, (AsOrdered(registry), Owing(registry)))
+    part = _Orders(registry.flows, times, (AsOrdered(registry), Owing(registry)))
     books = Comparison(
         Finding("books_equal_provider", 4, "Our books equal the provider's, order by order")
     )

@@ -7,7 +7,7 @@ longer than a page, however many orders there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ class View:
         return sa.func.coalesce(self.story.c[f"may {step}"], 0)
 
     def done_at(self, step: str) -> Column:
-        """Give the version at which it was first done; null: never."""
+        """Give the version at which what is undone, or costs a fee, was first done; or null."""
         return self.story.c[f"version {step}"]
 
 
@@ -72,7 +72,9 @@ def build_view(flows: Sequence[Flow]) -> View:
     """Join what belongs to an order; the story counts every step that these flows know."""
     steps = {name for flow in flows for line in flow.steps for name in (line.name, line.undo)}
     undoable = {line.name for flow in flows for line in flow.steps if line.undo}
-    story = _story(sorted(steps - {""}), sorted(undoable))
+    dated = {line.undo for flow in flows for line in flow.steps}
+    dated |= {flow.fee.after for flow in flows if flow.fee}
+    story = _story(sorted(steps - {""}), sorted(undoable), dated)
     attempts = (
         sa.select(calls.c.order_id, count_if(calls.c.state.in_(sorted(OPEN))).label("open"))
         .where(on_page(calls.c.order_id))
@@ -85,7 +87,7 @@ def build_view(flows: Sequence[Flow]) -> View:
     return View(source, story, attempts)
 
 
-def _story(steps: Iterable[str], undoable: Iterable[str]) -> sa.Subquery:
+def _story(steps: Iterable[str], undoable: Iterable[str], dated: Collection[str]) -> sa.Subquery:
     event, version = entries.c.event, entries.c.version
     # A dropped duplicate is noted under the version that it came with, which may be any.
     moving = sa.case((event != timeline.DUPLICATE_DROPPED, version))
@@ -104,7 +106,8 @@ def _story(steps: Iterable[str], undoable: Iterable[str]) -> sa.Subquery:
     for step in steps:
         done = sa.and_(event == timeline.DONE, entries.c.step == step)
         columns.append(count_if(done).label(f"done {step}"))
-        columns.append(sa.func.min(sa.case((done, version))).label(f"version {step}"))
+        if step in dated:
+            columns.append(sa.func.min(sa.case((done, version))).label(f"version {step}"))
     for step in undoable:
         for name, events in (("begun", _BEGUN), ("may", _MAY_HAVE_BEGUN)):
             here = sa.and_(event.in_(events), entries.c.step == step)

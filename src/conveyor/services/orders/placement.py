@@ -12,7 +12,6 @@ import orjson
 
 from conveyor.messaging.batching import Batcher
 from conveyor.messaging.engine import Engine
-from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.placing import NewOrder, place
 from conveyor.messaging.registry import Registry
@@ -157,9 +156,9 @@ def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: F
     return Request(merchant, key, _fingerprint(text), new)
 
 
-def fingerprint_of(order: Order) -> str:
+def fingerprint_of(body: str) -> str:
     """Give what is kept with the key of an order, to tell its body from another."""
-    return _fingerprint(order.raw_body.encode())
+    return _fingerprint(body.encode())
 
 
 def _fingerprint(text: bytes) -> str:
