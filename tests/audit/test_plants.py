@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from tests.audit.base import Base, found, shown
 from tests.audit.plants import PLANTS, Plant
+from tests.virtual import START_MS
+
+AUDIT_MS = 30_000
+"""An audit takes time, in which orders go on."""
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +21,15 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 def test_the_base_is_clean(base: Base, tmp_path: Path) -> None:
     report = base.planted((), (), tmp_path / "copy")
+
+    assert report.clean, shown(report)
+
+
+def test_who_is_completed_while_it_runs_is_not_accused(base: Base, tmp_path: Path) -> None:
+    later = START_MS + round(base.elapsed * 1000) + AUDIT_MS
+    told = f"UPDATE carrier_parcels SET arrives_at = {later}, told_at = NULL"  # noqa: S608
+
+    report = base.planted((), (told,), tmp_path / "copy")
 
     assert report.clean, shown(report)
 

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +22,7 @@ from conveyor.messaging.errors import DatabaseUnavailableError, DataDirectoryInU
 from conveyor.messaging.transaction import Database, Tx
 
 BIG_ROWS = 2_000
+PATIENCE_SECONDS = 30.0
 OPEN_AND_SAY_SO = """
 import sys
 from conveyor.adapters.sqlite import SqliteDatabase
@@ -128,6 +130,20 @@ def test_a_group_that_fails_is_run_again_in_parts_until_the_culprit_is_alone(pla
         assert set(await database.read(values)) == {str(n) for n in range(10)} - {"7"}
 
     place.play(story)
+
+
+def test_nobody_waits_for_a_long_examination(path: Path) -> None:
+    seen = threading.Event()
+
+    async def story(database: Database) -> None:
+        long = asyncio.create_task(database.examine(lambda _: seen.wait(PATIENCE_SECONDS)))
+        await database.run(putting("meanwhile"))
+        assert "meanwhile" in await database.read(values)
+        assert not long.done()
+        seen.set()
+        assert await long
+
+    Place("sqlite", f"sqlite:///{path}").play(story)
 
 
 def test_close_finishes_what_was_submitted(place: Place) -> None:
