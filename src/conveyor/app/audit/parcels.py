@@ -10,8 +10,6 @@ from conveyor.adapters.simulated.carrier_ledger import parcels
 from conveyor.app.audit.pages import PAGE_ORDERS, Page
 from conveyor.app.audit.report import Finding
 from conveyor.app.audit.view import on_page
-from conveyor.messaging.ahead import SLACK_MS
-from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
 from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import orders
@@ -53,12 +51,10 @@ class Parcels:
         )
         self.findings = (self._arrived, self._undone)
 
-    async def add_page(
-        self, database: Database, carrier: Database, page: Page, ambient: Ambient
-    ) -> None:
+    async def add_page(self, database: Database, carrier: Database, page: Page, now: int) -> None:
         """Look for the parcels of a page's completed orders."""
         rows = await database.examine(lambda tx: tx.execute(_SHIPPED, page.bounds).all())
-        bounds = {"keys": [row.carrier_key for row in rows], "now": ambient.now_ms() + SLACK_MS}
+        bounds = {"keys": [row.carrier_key for row in rows], "now": now}
         arrived = await carrier.examine(lambda tx: set(map(tuple, tx.execute(_ARRIVED, bounds))))
         same = ((row.order_id, (row.carrier_key, row.order_id, row.tracking)) for row in rows)
         missing = sorted(order_id for order_id, parcel in same if parcel not in arrived)

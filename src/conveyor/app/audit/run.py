@@ -88,7 +88,7 @@ async def run_audit(app: App) -> AuditReport:
         after = page.upto
         page = await database.examine(lambda tx, after=after: part.take_page(tx, after))  # type: ignore[misc]
         await books.add_page(database, ledger, page)
-        await parcels.add_page(database, ledger, page, app.parts.ambient)
+        await parcels.add_page(database, ledger, page, now)
     await parcels.look_back(database, ledger)
     books.close()
     findings = [*part.findings.values(), part.orphans, books.finding, *parcels.findings]
