@@ -11,7 +11,7 @@ import orjson
 from conveyor.app import decisions
 from conveyor.app.composition import App
 from conveyor.app.dead_letters import list_poison, parked_orders, redrive_poison
-from conveyor.app.renewal_scan import Scan
+from conveyor.app.renewal_scan import Scan, Scanned
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.interventions import ACCEPTED
 from conveyor.messaging.queue import Outgoing
@@ -118,7 +118,12 @@ async def unsubscribe(world: World, event: Event) -> None:
 
 async def scan(world: World, event: Event) -> None:
     """An operator has what is due renewed now."""
-    await insist(world, event.facts["process"], lambda app: Scan(app.engine).some(MERCHANT))
+
+    async def run(app: App) -> Scanned:
+        scanning = Scan(app.engine)
+        return await scanning.some(scanning.run_of(MERCHANT))
+
+    await insist(world, event.facts["process"], run)
 
 
 async def cancel(world: World, event: Event) -> None:
