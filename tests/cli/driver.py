@@ -121,6 +121,14 @@ def until(happened: Callable[[], Any]) -> Any:
     return result
 
 
+def until_is(wanted: object, given: Callable[[], Any]) -> None:
+    """Wait until it gives what is wanted; a failure shows what it gave last."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while (last := given()) != wanted and time.monotonic() < give_up_at:
+        time.sleep(GLANCE_SECONDS)
+    assert last == wanted
+
+
 def bodies(count: int, **changes: Any) -> list[dict[str, Any]]:
     """Give the first orders of the packaged file, with changes."""
     return [order_body(purchase) | changes for purchase in packaged_purchases()[:count]]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.driver import PATIENCE_SECONDS, Process, say, until
+from tests.cli.driver import PATIENCE_SECONDS, Process, say, until, until_is
 from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
 
 COUNT = 600
@@ -54,10 +54,9 @@ def test_every_one_is_charged_once_by_two_scans_of_which_one_is_killed(
         assert other.popen.wait(PATIENCE_SECONDS) == 0
         stack.enter_context(Process("work", "all", "--json", **environment)).ready()
         say("renewals", "run", **environment)
-        ended = {"ended": STOLEN, "extended": COUNT - STOLEN}
-        until(lambda: renewals() == ended)
+        until_is({"ended": STOLEN, "extended": COUNT - STOLEN}, renewals)
         under_way = ("orders", "list", "--status", "processing", "--json")
-        until(lambda: not say(*under_way, **environment).json())
+        until_is([], lambda: say(*under_way, **environment).json())
     report = say("audit", "--json", **environment).json()
     assert report["clean"], report
     assert report["by_status"] == {"completed": COUNT - STOLEN, "refused": STOLEN}
