@@ -24,6 +24,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             "CONVEYOR_DATA": str(directory),
             "CONVEYOR_RENEWAL_SCAN_SECONDS": "0",
             "CONVEYOR_VISIBILITY_SECONDS": "10",
+            # A no is only believed once the killed worker's call can do nothing any more.
+            "CONVEYOR_CALL_TIMEOUT_SECONDS": "2",
         }
         say("migrate", **settings)
         say("queues", "provision", **settings)

@@ -22,6 +22,7 @@ from conveyor.messaging.errors import KeySpentError, NotAppliedError, Unanswered
 from conveyor.messaging.lease import CHECK_SECONDS, MIN_VISIBILITY_SECONDS, NEAR_EXPIRY
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.outcome import Done, Outcome
+from conveyor.messaging.slots import Slots
 from conveyor.messaging.step import CallStep
 from conveyor.messaging.tables import calls
 from conveyor.settings import Settings
@@ -59,10 +60,7 @@ def test_who_was_suspended_beyond_its_grant_calls_nothing(tmp_path: Path, stoppe
             wall = core.now_ms - round(ago * 1000 if stopped == "the machine" else 0)
             grant = Grant(begun=steady, begun_ms=wall)
             calling = Calling(await one_order(core), "ask.price", core.ask, "a", 1, grant)
-            assert (
-                await perform(calling, asyncio.Semaphore(1), Deadlines(1.0), core.ambient)
-                == NotCalled()
-            )
+            assert await perform(calling, Slots(1), Deadlines(1.0), core.ambient) == NotCalled()
             assert core.ask.called == []
 
     run_virtual(main())
@@ -72,12 +70,12 @@ def test_who_waited_too_long_for_a_slot_is_granted_anew_and_costs_no_try(tmp_pat
     async def main() -> None:
         async with Core(tmp_path) as core:
             consumer = Consumer(core.engine, "ask")
-            consumer._slots = slots = asyncio.Semaphore(0)
+            consumer._slots = slots = Slots(0)
             [owed] = await core.place("a")
             handling = asyncio.create_task(core.handle(consumer, owed))
             await asyncio.sleep(3 * Grant().call_seconds)
             assert core.ask.called == []
-            slots.release()
+            slots.give_back()
             await handling
             [order] = await core.orders([owed])
             assert order.position == 1

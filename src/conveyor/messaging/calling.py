@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import Semaphore
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.deadlines import Deadlines
 from conveyor.messaging.errors import KeySpentError, NotAppliedError
 from conveyor.messaging.order import Order
+from conveyor.messaging.slots import Slots
 from conveyor.messaging.step import CallStep
 
 Send = Callable[[Any, str], Awaitable[object]]
@@ -98,15 +98,13 @@ class NotCalled:
     """It was too late to call when its turn came: nothing was sent."""
 
 
-async def perform(
-    calling: Calling, slots: Semaphore, deadlines: Deadlines, ambient: Ambient
-) -> object:
+async def perform(calling: Calling, slots: Slots, deadlines: Deadlines, ambient: Ambient) -> object:
     """Ask what became of an earlier call, then call, when a slot is free.
 
     Gives the provider's answer, `Failed`, `NothingFound` or `NotCalled`: each failure becomes a
     value.
     """
-    await slots.acquire()  # as `async with` does, at half its cost
+    await slots.take()
     try:
         found = await _outcome(calling.step.ask, calling, deadlines) if calling.known else None
         if isinstance(found, Failed):
@@ -120,7 +118,7 @@ async def perform(
             return NotCalled()
         return await _outcome(calling.step.call, calling, deadlines)
     finally:
-        slots.release()
+        slots.give_back()
 
 
 async def _outcome(send: Send, calling: Calling, deadlines: Deadlines) -> object:

@@ -34,6 +34,7 @@ from conveyor.messaging.queue import (
     Received,
     VisibilityChange,
 )
+from conveyor.messaging.slots import Slots
 from conveyor.messaging.transaction import Tx
 from conveyor.messaging.verdict import (
     Faulted,
@@ -72,7 +73,7 @@ class Consumer:
         self._opening: Batcher[Received, None] = self._groups(self._open)
         self._closing: Batcher[tuple[Received, Called], None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(engine.limits.calls_at_once)
+        self._slots = Slots(engine.limits.calls_at_once)
         self._deadlines = Deadlines(engine.limits.call_seconds)
         self._busy = asyncio.Event()
         self._stopping = asyncio.Event()
