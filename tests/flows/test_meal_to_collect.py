@@ -12,6 +12,7 @@ from tests.meals import (
     TOTAL,
     assert_clean,
     at_metres,
+    dispatch,
     load_of,
     look,
     offers,
@@ -20,6 +21,7 @@ from tests.meals import (
     order_meal,
     settled,
     ticket_state,
+    until,
 )
 from tests.virtual import World
 
@@ -28,9 +30,11 @@ from conveyor.app import decisions
 from conveyor.app.composition import App
 from conveyor.app.dead_letters import parked_order
 from conveyor.app.explain import explain, sentences
-from conveyor.messaging.order import CANCELLED, COMPLETED, PARKED
+from conveyor.messaging.answers import TAKEN
+from conveyor.messaging.order import AWAITING, CANCELLED, COMPLETED, PARKED
 from conveyor.services.payments.ports import Declined, PaymentAnswer, PaymentRequest
 
+ASSIGN = "riders.assign"
 EXPIRED = "the authorization has expired"
 
 
@@ -141,6 +145,27 @@ def test_it_is_written_off_with_a_reason(world: World, bank: Bank) -> None:
     meal = world.run(life)
     assert len(bank.keys) == 1
     assert operations(world.directory, meal) == [("authorize", TOTAL), ("void", TOTAL)]
+    check(world)
+
+
+def test_a_meal_that_was_brought_while_its_order_was_parked_is_not_undone(world: World) -> None:
+    async def life(app: App) -> None:
+        await open_town(app, at_metres("r", 300, simulated="silent"))
+        meal = await order_meal(app)
+        await until(app, meal, AWAITING, step=ASSIGN)
+        for says in (dispatch(app).accept, dispatch(app).picked_up):
+            assert await says(MERCHANT, "r", meal) == TAKEN
+        order = await settled(app, meal)
+        assert (order.status, order.backwards) == (PARKED, False)
+        assert await dispatch(app).delivered(MERCHANT, "r", meal) == TAKEN
+        decided = await decisions.compensate(app.engine, meal, MERCHANT, "gone")
+        assert decided is not None
+        assert decided.what == "too_late"
+        await decisions.redrive(app.engine, meal, MERCHANT)
+        assert (await settled(app, meal)).status == COMPLETED
+        await assert_clean(app)
+
+    world.run(life)
     check(world)
 
 

@@ -93,7 +93,7 @@ def compensate(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str)
     order = _locked(tx, order_id)
     if order is None or order.status != status.PARKED:
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
-    if registry.flow(order.flow).is_past_pivot(place_of(order)):
+    if _pivot_is_done(tx, registry, order):
         return Intervention(TOO_LATE)
     return _compensate(tx, registry, order, now, reason)
 
@@ -177,6 +177,16 @@ def _last_step_has_begun(tx: Tx, registry: Registry, order: Order) -> bool:
     last = calls.latest(tx, [order.id]).get((order.id, flow.cancel_until))
     called = last is not None and last.state in calls.IN_EFFECT
     return called or registry.step(flow.cancel_until).has_begun(tx, order)
+
+
+def _pivot_is_done(tx: Tx, registry: Registry, order: Order) -> bool:
+    flow, place = registry.flow(order.flow), place_of(order)
+    if flow.is_past_pivot(place):
+        return True
+    if not flow.pivot or owed(flow, place) != flow.pivot:
+        return False
+    # It may have been told while the order was parked: a redrive takes note of it.
+    return registry.step(flow.pivot).has_happened(tx, order)
 
 
 def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:

@@ -63,6 +63,10 @@ class AnyStep:
         """
         return order.status == AWAITING
 
+    def has_happened(self, tx: Tx, order: Order) -> bool:  # noqa: ARG002 - for overriding
+        """Whether what this step is for has happened, though its order is parked at it."""
+        return False
+
     def turned_back(self, tx: Tx, order: Order, now: Now) -> None:
         """Take note that the order turns back from here, refused or cancelled, in this transaction.
 

@@ -142,6 +142,11 @@ class Deliver(Assign):
         offer = store.standing(tx, order.id)
         return offer is not None and offer.state in {PICKED_UP, DELIVERED}
 
+    def has_happened(self, tx: Tx, order: Order) -> bool:
+        """Whether the customer has it."""
+        offer = store.standing(tx, order.id)
+        return offer is not None and offer.state == DELIVERED
+
     def ride(self, tx: Tx, order: Order, offer: Offer) -> Outcome:
         """Await what comes next of the rider."""
         if offer.state == ACCEPTED:

@@ -43,10 +43,9 @@ def _set_plan(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
     changed = {c.name: row.excluded[c.name] for c in plans.c if c.name not in _KEY}
     # Of two who write one plan for the first time, the second meets the first one's here.
     alike = sa.and_(*(plans.c[name] == row.excluded[name] for name in _KEPT))
-    upsert: sa.Executable = row.on_conflict_do_update(
-        index_elements=list(_KEY), set_=changed, where=alike
-    )
-    return upsert
+    upsert = row.on_conflict_do_update(index_elements=list(_KEY), set_=changed, where=alike)
+    written: sa.Executable = upsert.returning(plans.c.id)
+    return written
 
 
 _SET_PLAN = PerDialect(_set_plan)
@@ -58,7 +57,7 @@ def set_plan(tx: Tx, plan: Plan) -> bool:
     Gives False, and writes nothing, where it has other months or another currency than before.
     """
     row = asdict(plan) | {"retry_days": " ".join(map(str, plan.retry_days))}
-    return tx.execute(_SET_PLAN, row).rowcount == 1
+    return tx.execute(_SET_PLAN, row).first() is not None
 
 
 def plans_of(tx: Tx, merchant: str) -> dict[str, Plan]:
