@@ -69,6 +69,19 @@ class Poison:
     sent_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look into the dead-letter queues has found.
+
+    `not_shown`: how many more there are, by queue. SQS gives no more than ten of one message group
+    at a time, and there may be more than `MAX_PEEKED`; once those that are shown are decided about,
+    the others follow.
+    """
+
+    poison: list[Poison]
+    not_shown: dict[str, int]
+
+
 _KEPT = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
 _OWED = sa.func.coalesce(payments.c.captured - payments.c.refunded - payments.c.fee, 0)
 _NOT_OWED = sa.or_(orders.c.ending == "", _OWED < 0)
@@ -93,10 +106,18 @@ def parked_order(tx: Tx, order_id: str, merchant: str | None) -> ParkedOrder | N
     return next(iter(_parked(tx, merchant, parked.c.order_id == order_id, 1)), None)
 
 
-async def list_poison(engine: Engine) -> list[Poison]:
+async def look_into_dead_letters(engine: Engine) -> Look:
     """Look into every dead-letter queue; the messages stay, and are visible again at once."""
-    looks = [_list(engine, name) for name in engine.registry.queues]
-    return [poison for found in await asyncio.gather(*looks) for poison in found]
+    looks = await asyncio.gather(*(_look(engine, name) for name in engine.registry.queues))
+    not_shown: dict[str, int] = {}
+    for look in looks:
+        not_shown |= look.not_shown
+    return Look([poison for look in looks for poison in look.poison], not_shown)
+
+
+async def list_poison(engine: Engine) -> list[Poison]:
+    """List what a look shows."""
+    return (await look_into_dead_letters(engine)).poison
 
 
 async def redrive_poison(engine: Engine, message_id: str) -> Poison | None:
@@ -105,7 +126,7 @@ async def redrive_poison(engine: Engine, message_id: str) -> Poison | None:
     Raises `QueueUnavailableError` when its queue does not take it.
     """
     for name in engine.registry.queues:
-        async with _peek(_dead(engine, name)) as messages:
+        async with _peek(_dead(engine, name)) as (messages, _):
             for message in _of(message_id, messages):
                 again = Outgoing(
                     message.body,
@@ -123,7 +144,7 @@ async def redrive_poison(engine: Engine, message_id: str) -> Poison | None:
 async def discard_poison(engine: Engine, message_id: str, reason: str) -> Poison | None:
     """Delete a message for good; None: it is not there."""
     for name in engine.registry.queues:
-        async with _peek(_dead(engine, name)) as messages:
+        async with _peek(_dead(engine, name)) as (messages, _):
             for message in _of(message_id, messages):
                 await _dead(engine, name).delete([message.receipt])
                 log.warning("%s: discarded %s: %s", name, message_id, reason)
@@ -147,27 +168,28 @@ def _parked(
     ]
 
 
-async def _list(engine: Engine, name: str) -> list[Poison]:
-    async with _peek(_dead(engine, name)) as messages:
-        return [_poison(name, message) for message in messages]
+async def _look(engine: Engine, name: str) -> Look:
+    async with _peek(_dead(engine, name)) as (messages, more):
+        return Look([_poison(name, message) for message in messages], {name: more} if more else {})
 
 
 @asynccontextmanager
-async def _peek(queue: Queue) -> AsyncIterator[list[Received]]:
-    """Receive without keeping: SQS has no other way to look at a message.
+async def _peek(queue: Queue) -> AsyncIterator[tuple[list[Received], int]]:
+    """Receive without keeping: SQS has no other way to look; gives how many more there are too.
 
     Nothing else consumes a dead-letter queue and nothing is moved from it, so a higher receive
     count harms nobody; whoever looks at the same moment sees fewer.
     """
     messages: list[Received] = []
     try:
-        wanted = min((await queue.depth()).visible, MAX_PEEKED)
+        depth = await queue.depth()
+        wanted = min(depth.visible, MAX_PEEKED)
         while len(messages) < wanted:
             page = await queue.receive(min(queue.receive_limit, MAX_PEEKED), PEEK_SECONDS)
             if not page:
                 break
             messages += page
-        yield messages
+        yield messages, max(depth.total - len(messages), 0)
     finally:
         if messages:
             await queue.set_visibility([VisibilityChange(m.receipt, 0) for m in messages])

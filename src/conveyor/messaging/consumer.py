@@ -50,7 +50,6 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-POISON_GROUP = "poison"
 GIVEN_BACK_SECONDS = LONG_POLL_SECONDS + 5
 """How long a message rests that this process cannot commit: another one may.
 
@@ -239,7 +238,7 @@ class Consumer:
         """Send to the dead letters, and only then delete; else let it rest and come again."""
         buried = False
         try:
-            dead = dead_letter(message, cause, POISON_GROUP)
+            dead = dead_letter(message, cause)
             buried = not await self.dead_letters.send([dead])
         except Exception:
             log.exception("%s: a dead letter could not be sent", self.name)

@@ -20,14 +20,18 @@ NO_CAUSE = "unknown"
 Attributes = tuple[tuple[str, str], ...]
 
 
-def dead_letter(message: Received, cause: str, group: str) -> Outgoing:
-    """Give the message to send; `group` is used when a FIFO queue's message has none."""
+def dead_letter(message: Received, cause: str) -> Outgoing:
+    """Give the message to send, in a message group of its own.
+
+    A FIFO queue gives no more of a group than one receive holds, so that a look would miss the
+    others. Nothing is lost by it: the database keeps the order of what goes back (decision 6).
+    """
     said = FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", cause)[:MAX_CAUSE_CHARACTERS] or NO_CAUSE
     kept = redriven(message)
     known_by = (FIRST_MESSAGE_ID, first_message_id(message))
     dead = Outgoing(
         message.body,
-        group=message.group or group,
+        group=message.message_id,
         deduplication_id=message.message_id,
         attributes=(*kept[: MAX_ATTRIBUTES - 1], (CAUSE, said)),
     )

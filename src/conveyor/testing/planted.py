@@ -209,7 +209,7 @@ def _hold_on(_right: Any) -> Any:  # noqa: ANN401
 
 def _buries_or_raises(_right: Any) -> Any:  # noqa: ANN401
     async def bury(self: Any, message: Any, cause: str) -> None:  # noqa: ANN401
-        dead = dead_letter.dead_letter(message, cause, "poison")
+        dead = dead_letter.dead_letter(message, cause)
         if not await self.dead_letters.send([dead]):
             await self._delete([message.receipt])
 

@@ -91,7 +91,7 @@ async def _post(reach: Reach, path: str, body: Mapping[str, str] | None) -> Any:
 
 
 def _show_list(found: Mapping[str, Any]) -> None:
-    if not found["orders"] and not found["messages"]:
+    if not any(found[what] for what in ("orders", "messages", "not_shown")):
         say("Nothing waits for an operator.")
     if found["orders"]:
         rows = [
@@ -113,6 +113,8 @@ def _show_list(found: Mapping[str, Any]) -> None:
             (m["id"], m["queue"], m["cause"], m["body"][:BODY_SHOWN]) for m in found["messages"]
         ]
         table(("message", "queue", "cause", "body"), letters)
+    for queue, count in found["not_shown"].items():
+        say(f"{queue} has {count} more, not shown: decide about those that are, then look again.")
 
 
 def _money(sum_: Mapping[str, Any] | None) -> str:

@@ -61,6 +61,11 @@ class DeadLetters(BaseModel):
 
     orders: list[ParkedView]
     messages: list[PoisonView]
+    not_shown: dict[str, int] = Field(
+        description="How many messages there are beside these, by queue; they follow once those "
+        "that are shown are decided about.",
+        examples=[{"intake": 400}],
+    )
     next: OrderId | None
 
 

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.app import decisions
 from conveyor.app.dead_letters import (
+    Look,
     ParkedOrder,
     Poison,
     discard_poison,
     list_poison,
+    look_into_dead_letters,
     parked_order,
     parked_orders,
     redrive_poison,
@@ -69,10 +71,12 @@ async def list_dead_letters(
     found = await engine.database.read(
         lambda tx: parked_orders(tx, grant.sees, limit=limit, after=cursor or "")
     )
-    poison = [] if cursor or not _sees_poison(api, grant) else await list_poison(engine)
+    looks = not cursor and _sees_poison(api, grant)
+    look = await look_into_dead_letters(engine) if looks else Look([], {})
     return DeadLetters(
         orders=[_parked_view(one, engine.registry) for one in found],
-        messages=[_poison_view(one) for one in poison],
+        messages=[_poison_view(one) for one in look.poison],
+        not_shown=look.not_shown,
         next=found[-1].order.id if len(found) == limit else None,
     )
 

@@ -167,7 +167,7 @@ class IntakeConsumer:
         else:
             cause = answer.reason
         self._engine.tally["poisoned", INTAKE] += 1
-        return not await self._dead.send([dead_letter(message, cause, INTAKE)])
+        return not await self._dead.send([dead_letter(message, cause)])
 
     async def _wake(self, stop: asyncio.Event) -> None:
         await stop.wait()
