@@ -82,7 +82,7 @@ class Line:
 
     def take(self, *owed: Owed, isolate: bool = False, receive_count: int = 1) -> list[Verdict]:
         """Handle these tokens as one batch."""
-        taken = [Taken(Token(o.order_id, o.step, o.version), receive_count) for o in owed]
+        taken = [Taken(Token(o.order_id, o.step, o.version), receive_count, NOW_MS) for o in owed]
         desk = Desk(self.registry, RETRIES, random.Random(1), Now(self.now), isolate=isolate)
         return self.books.run(lambda tx: open_group(tx, desk, taken))
 

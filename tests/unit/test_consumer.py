@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.core_driver import LEASE_SECONDS, Core, a_message
 from tests.virtual_time import run_virtual
 
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.engine import Limits
 from conveyor.messaging.errors import NotAppliedError
+from conveyor.messaging.handling import ORPHAN_SECONDS
 from conveyor.messaging.message import Token, encode
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.queue import Outgoing, Received, VisibilityChange
@@ -369,16 +371,54 @@ def test_a_call_that_did_nothing_keeps_its_key_and_one_that_was_answered_does_no
     run_virtual(main())
 
 
-def test_a_token_of_no_order_and_one_of_another_step_are_poison(tmp_path: Path) -> None:
+def test_a_token_of_another_step_is_poison(tmp_path: Path) -> None:
     async def main() -> None:
         async with Core(tmp_path) as core:
             [owed] = await core.place("a")
-            strange = replace(owed, order_id="9" * 26)
-            wrong = replace(owed, step="ask.nothing")
-            bodies = [body_of(one, core) for one in (strange, wrong)]
-            await Consumer(core.engine, "ask").handle(await receive(core, "ask", *bodies))
-            assert [m.body for m in core.queues.queue("ask-dead").sent] == bodies
-            assert told(core, "poisoned") == 2
+            body = body_of(replace(owed, step="ask.nothing"), core)
+            await Consumer(core.engine, "ask").handle(await receive(core, "ask", body))
+            assert [m.body for m in core.queues.queue("ask-dead").sent] == [body]
+            assert told(core, "poisoned") == 1
             assert (await core.orders([owed]))[0].version == owed.version
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("after_seconds", [0, ORPHAN_SECONDS - 1, ORPHAN_SECONDS])
+def test_a_token_of_no_order_is_dropped_once_it_is_old(tmp_path: Path, after_seconds: int) -> None:
+    async def main() -> None:
+        async with Core(tmp_path) as core:
+            queue = core.queues.queue("ask")
+            [owed] = await core.place("a")
+            body = body_of(replace(owed, order_id="9" * 26), core)
+            await queue.send([Outgoing(body)])
+            await asyncio.sleep(after_seconds)
+            consumer = Consumer(core.engine, "ask")
+            [message] = await queue.receive(1, 0)
+            await consumer.handle([message])
+            if left := ORPHAN_SECONDS - after_seconds:
+                assert queue.changes == [VisibilityChange(message.receipt, left)]
+                await asyncio.sleep(left)
+                await consumer.handle(await queue.receive(1, 0))
+            assert told(core, "orphaned") == 1
+            assert (await queue.depth()).total == 0
+            assert core.queues.queue("ask-dead").sent == []
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("sent_ahead_seconds", [1, 86_400])
+def test_a_token_of_no_order_rests_no_longer_where_clocks_differ(
+    tmp_path: Path, sent_ahead_seconds: int
+) -> None:
+    async def main() -> None:
+        async with Core(tmp_path) as core:
+            [owed] = await core.place("a")
+            body = body_of(replace(owed, order_id="9" * 26), core)
+            [message] = await receive(core, "ask", body)
+            ahead = replace(message, sent_at_ms=core.now_ms + sent_ahead_seconds * 1000)
+            await Consumer(core.engine, "ask").handle([ahead])
+            [change] = core.queues.queue("ask").changes
+            assert change.seconds == ORPHAN_SECONDS
 
     run_virtual(main())

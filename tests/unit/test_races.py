@@ -70,7 +70,7 @@ class Travellers:
         self.books.run(lambda tx: offer(tx, seats))
 
     def take(self, *owed: Owed) -> None:
-        taken = [Taken(Token(o.order_id, o.step, o.version), 1) for o in owed]
+        taken = [Taken(Token(o.order_id, o.step, o.version), 1, 0) for o in owed]
         desk = Desk(REGISTRY, RetryPolicy(), random.Random(1), NOW, isolate=False)
         self.books.run(lambda tx: open_group(tx, desk, taken))
 

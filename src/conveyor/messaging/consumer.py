@@ -19,27 +19,25 @@ from typing import Any, TypeVar
 from conveyor.messaging.batching import Batcher
 from conveyor.messaging.calling import Calling, perform
 from conveyor.messaging.closing import Called, close_group
-from conveyor.messaging.dead_letter import dead_letter
+from conveyor.messaging.committing import Work, commit_group
 from conveyor.messaging.deadlines import Deadlines
+from conveyor.messaging.disposal import GIVEN_BACK_SECONDS, Disposal
 from conveyor.messaging.engine import Engine
-from conveyor.messaging.errors import UNABLE, PoisonError
-from conveyor.messaging.faults import Desk
+from conveyor.messaging.errors import PoisonError
 from conveyor.messaging.handling import Taken, open_group
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.message import decode
 from conveyor.messaging.outbox import Owed, wait_for_stop
 from conveyor.messaging.queue import (
-    DEAD_LETTER_SUFFIX,
     LONG_POLL_SECONDS,
     Received,
-    VisibilityChange,
 )
 from conveyor.messaging.slots import Slots
-from conveyor.messaging.transaction import Tx
 from conveyor.messaging.verdict import (
     Faulted,
     Handled,
     Held,
+    Orphaned,
     Poisoned,
     Returned,
     Stale,
@@ -50,11 +48,6 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-GIVEN_BACK_SECONDS = LONG_POLL_SECONDS + 5
-"""How long a message rests that this process cannot commit: another one may.
-
-Longer than the polls that were under way when the gate was closed, which would take it again.
-"""
 OUTAGE_PAUSE_SECONDS = 1.0
 """How long a poller rests when the queue or the database does not answer."""
 
@@ -67,8 +60,8 @@ class Consumer:
         self.engine = engine
         self.name = queue_name
         self.queue = engine.queues.queue(queue_name)
-        self.dead_letters = engine.queues.queue(queue_name + DEAD_LETTER_SUFFIX)
         self.leases = Leases(self.queue, engine.ambient)
+        self._disposal = Disposal(engine, queue_name, self.leases)
         self._opening: Batcher[Received, None] = self._groups(self._open)
         self._closing: Batcher[tuple[Received, Called], None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,7 +135,7 @@ class Consumer:
             self.leases.take(messages)
             if stop.is_set():
                 # A poll under way at shutdown still returns messages: give them back at once.
-                await self._give_back({m.receipt: 0 for m in messages})
+                await self._disposal.give_back({m.receipt: 0 for m in messages})
                 return
             for message in messages:
                 self._opening.submit(message)
@@ -153,7 +146,7 @@ class Consumer:
         poison: list[tuple[Received, Poisoned]] = []
         for message in group:
             try:
-                taken.append(Taken(decode(message.body), message.receive_count))
+                taken.append(_taken(message))
                 messages.append(message)
             except PoisonError as error:
                 poison.append((message, Poisoned(error.cause)))
@@ -172,35 +165,14 @@ class Consumer:
         return [None] * len(group)
 
     async def _transact(
-        self,
-        work: Callable[[Tx, Desk, Sequence[T]], list[Verdict]],
-        items: Sequence[T],
-        messages: Sequence[Received],
+        self, work: Work[T], items: Sequence[T], messages: Sequence[Received]
     ) -> list[Verdict]:
-        gate = self.engine.gate
-        while gate.is_open or await gate.opened_in_time(self._stopping):
-            try:
-                return await self._commit(work, items)
-            except UNABLE as error:
-                gate.close(error)
-            except Exception:
-                # Not one order's fault, nor that the database is away: all come back.
-                log.exception("%s: a group of %d could not be committed", self.name, len(items))
-                return [Faulted(self._rest(message)) for message in messages]
-        return [Returned() for _ in messages]
-
-    async def _commit(
-        self, work: Callable[[Tx, Desk, Sequence[T]], list[Verdict]], items: Sequence[T]
-    ) -> list[Verdict]:
-        database = self.engine.database
         try:
-            desk = self.engine.desk(isolate=False)
-            return await database.run(lambda tx: work(tx, desk, items))
-        except UNABLE:
-            raise
-        except Exception:  # noqa: BLE001 - whose fault it was, the isolated run tells
-            desk = self.engine.desk(isolate=True)
-            return await database.run(lambda tx: work(tx, desk, items))
+            return await commit_group(self.engine, work, items, self._stopping)
+        except Exception:
+            # Not one order's fault, nor that the database is away: all come back.
+            log.exception("%s: a group of %d could not be committed", self.name, len(items))
+            return [Faulted(self._disposal.rest(message)) for message in messages]
 
     async def _finish(self, messages: Sequence[Received], verdicts: Sequence[Verdict]) -> None:
         deletes: list[str] = []
@@ -212,19 +184,28 @@ class Consumer:
             match verdict:
                 case Calling():
                     self._spawn(self._call(message, verdict), [message])
-                case Handled(token, _, come):
+                case Handled():
                     deletes.append(message.receipt)
-                    owed += come if token is None else (*come, token)
+                    owed += verdict.tokens
                 case Stale() | Held():
+                    deletes.append(message.receipt)
+                case Orphaned(order_id):
+                    log.warning("%s: no order %s: its token is dropped", self.name, order_id)
                     deletes.append(message.receipt)
                 case Faulted(rest):
                     rests[message.receipt] = rest
                 case Returned():
                     rests[message.receipt] = GIVEN_BACK_SECONDS
                 case Poisoned(cause):
-                    buries.append(self._bury(message, cause))
-        sent = self.engine.relay.send(owed)
-        work = [self._delete(deletes), self._give_back(rests), sent, *buries]
+                    buries.append(self._disposal.bury(message, cause))
+        await self._let_go(
+            self._disposal.delete(deletes),
+            self._disposal.give_back(rests),
+            self.engine.relay.send(owed),
+            *buries,
+        )
+
+    async def _let_go(self, *work: Coroutine[Any, Any, None]) -> None:
         for result in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(result, Exception):
                 # The commit stands: the sweeper sends what is owed, stale messages are dropped.
@@ -233,34 +214,6 @@ class Consumer:
     async def _call(self, message: Received, calling: Calling) -> None:
         result = await perform(calling, self._slots, self._deadlines, self.engine.ambient)
         await self._closing.submit((message, Called(calling, result, message.receive_count)))
-
-    async def _bury(self, message: Received, cause: str) -> None:
-        """Send to the dead letters, and only then delete; else let it rest and come again."""
-        buried = False
-        try:
-            dead = dead_letter(message, cause)
-            buried = not await self.dead_letters.send([dead])
-        except Exception:
-            log.exception("%s: a dead letter could not be sent", self.name)
-        if buried:
-            await self._delete([message.receipt])
-        else:
-            await self._give_back({message.receipt: self._rest(message)})
-
-    def _rest(self, message: Received) -> int:
-        return self.engine.retries.rest_seconds(message.receive_count, self.engine.ambient.random)
-
-    async def _delete(self, receipts: Sequence[str]) -> None:
-        if receipts:
-            try:
-                await self.queue.delete(receipts)
-            finally:
-                self.leases.drop(receipts)
-
-    async def _give_back(self, rests: dict[str, int]) -> None:
-        if rests:
-            self.leases.drop(rests)
-            await self.queue.set_visibility([VisibilityChange(r, s) for r, s in rests.items()])
 
     def _spawn(self, work: Coroutine[Any, Any, None], messages: Sequence[Received]) -> None:
         task = asyncio.create_task(work)
@@ -280,3 +233,7 @@ class Consumer:
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
             await self._closing.join()
+
+
+def _taken(message: Received) -> Taken:
+    return Taken(decode(message.body), message.receive_count, message.sent_at_ms)

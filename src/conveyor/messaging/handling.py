@@ -29,19 +29,29 @@ from conveyor.messaging.settling import move, place_of, settle
 from conveyor.messaging.step import CallStep, Gather, LocalStep
 from conveyor.messaging.transaction import Tx
 from conveyor.messaging.turns import Turn
-from conveyor.messaging.verdict import Handled, Held, Poisoned, Stale, Verdict
+from conveyor.messaging.verdict import Faulted, Handled, Held, Orphaned, Poisoned, Stale, Verdict
 
 CRASHED_CAUSE = "received too often without a result: it may stop the process that takes it"
+
+ORPHAN_SECONDS = 60
+"""How old a token of an order that does not exist must be until it is dropped.
+
+It is safe at any age: a token is sent after the commit that owes it, by whoever was told that it
+stands, so no placement can be under way behind it. What has no row was in the database and is no
+longer, as after a restore; should it come back, its row says what it is owed. The minute is for
+what nobody has thought of: until then it is given back, such as to a worker of another database.
+"""
 
 Attempts = Mapping[tuple[str, str], Attempt]
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A token and how often its message has been received, the first time being 1."""
+    """A token, how often its message has been received, this time too, and when it was sent."""
 
     token: Token
     receive_count: int
+    sent_at_ms: int
 
 
 def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
@@ -58,7 +68,7 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
     for at in _in_turn(taken, loaded):
         token, order = taken[at].token, loaded.get(taken[at].token.order_id)
         if order is None:
-            verdicts[at] = Poisoned(f"no order {token.order_id}")
+            verdicts[at] = _of_no_order(taken[at], desk.now.ms)
             continue
         case = Case(tx, desk, order, token.step, *tries(known, order, taken[at].receive_count))
         if order.id in seen or not fresh(order, token):
@@ -74,6 +84,14 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
             line.had_its_turn(order, parked=verdict.parked)
     _let_come(verdicts, line.let_come(tx, desk.now.ms))
     return [verdicts[at] for at in range(len(taken))]
+
+
+def _of_no_order(taken: Taken, now_ms: int) -> Verdict:
+    age = now_ms - taken.sent_at_ms
+    if age >= ORPHAN_SECONDS * 1000:
+        return Orphaned(taken.token.order_id)
+    # The queue's clock may be ahead of ours.
+    return Faulted(min(ORPHAN_SECONDS, ORPHAN_SECONDS - age // 1000))
 
 
 def fresh(order: Order, token: Token) -> bool:

@@ -19,10 +19,22 @@ class Handled:
     parked: bool = False
     come: tuple[Owed, ...] = ()
 
+    @property
+    def tokens(self) -> tuple[Owed, ...]:
+        """All that is to be relayed now."""
+        return self.come if self.owed is None else (*self.come, self.owed)
+
 
 @dataclass(frozen=True, slots=True)
 class Stale:
     """The order's version is not the message's: delete it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orphaned:
+    """Its order is not in the database, as after a restore: delete it."""
+
+    order_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +61,4 @@ class Held:
     """Its time has not come (its turn, or the end of a call): delete it, it is owed again."""
 
 
-Verdict = Handled | Stale | Poisoned | Faulted | Returned | Held | Calling
+Verdict = Handled | Stale | Orphaned | Poisoned | Faulted | Returned | Held | Calling

@@ -31,6 +31,7 @@ from conveyor.messaging import (
     settling,
 )
 from conveyor.messaging.consumer import Consumer
+from conveyor.messaging.disposal import Disposal
 from conveyor.messaging.outcome import Done
 from conveyor.messaging.retries import RetryPolicy
 from conveyor.services.bookings import granting
@@ -210,8 +211,8 @@ def _hold_on(_right: Any) -> Any:  # noqa: ANN401
 def _buries_or_raises(_right: Any) -> Any:  # noqa: ANN401
     async def bury(self: Any, message: Any, cause: str) -> None:  # noqa: ANN401
         dead = dead_letter.dead_letter(message, cause)
-        if not await self.dead_letters.send([dead]):
-            await self._delete([message.receipt])
+        if not await self._dead_letters.send([dead]):
+            await self.delete([message.receipt])
 
     return bury
 
@@ -318,7 +319,7 @@ BUGS = (
     bug("never_too_late", "what has begun can still be cancelled", "shop",
         (interventions, "too_late_to_cancel", always(value=False))),
     bug("bury_raises", "a dead letter that cannot be sent ends its group", "shop",
-        (Consumer, "_bury", _buries_or_raises)),
+        (Disposal, "bury", _buries_or_raises)),
     bug("counts_outages", "what was received while nothing could be committed counts", "shop",
         (gate.Gate, "opened", lambda _: _nothing), (gate.Gate, "close", always(value=None))),
     bug("poller_dies", "a receive that fails ends its loop", "food",

@@ -17,17 +17,13 @@ from dataclasses import dataclass
 import orjson
 from pydantic import ValidationError
 
-from conveyor.messaging.dead_letter import dead_letter, first_message_id
+from conveyor.messaging.dead_letter import first_message_id
+from conveyor.messaging.disposal import GIVEN_BACK_SECONDS, Disposal
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import UNABLE, UnknownFlowError
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.outbox import wait_for_stop
-from conveyor.messaging.queue import (
-    DEAD_LETTER_SUFFIX,
-    LONG_POLL_SECONDS,
-    Received,
-    VisibilityChange,
-)
+from conveyor.messaging.queue import LONG_POLL_SECONDS, Received
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake import KEY_FIELD, Keyed, read_intake
 from conveyor.services.orders.model import OrderBody
@@ -44,7 +40,6 @@ log = logging.getLogger(__name__)
 
 INTAKE = "intake"
 PAUSE_SECONDS = 1.0
-GIVEN_BACK_SECONDS = 1
 MESSAGE_KEY_PREFIX = "message:"
 KEY_ATTRIBUTE = "idempotency-key"
 """The attribute of a message that says its idempotency key where its body does not."""
@@ -76,8 +71,8 @@ class IntakeConsumer:
         self._bodies = bodies
         self._policy = policy
         self._queue = engine.queues.queue(INTAKE)
-        self._dead = engine.queues.queue(INTAKE + DEAD_LETTER_SUFFIX)
         self._leases = Leases(self._queue, engine.ambient)
+        self._disposal = Disposal(engine, INTAKE, self._leases)
         self._stopping = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -107,22 +102,25 @@ class IntakeConsumer:
         await asyncio.gather(*(self._handle(message) for message in messages))
 
     async def _handle(self, message: Received) -> None:
-        rest = GIVEN_BACK_SECONDS
         try:
             answer = await self._place(message)
-            gone = isinstance(answer, Placed)
-            if isinstance(answer, _Bad | KeyReused):
-                gone = await self._bury(message, answer)
-                rest = self._rest(message)
-            if gone:
-                await self._queue.delete([message.receipt])
-                return
+            match answer:
+                case Placed():
+                    await self._disposal.delete([message.receipt])
+                case _Bad() | KeyReused():
+                    self._engine.tally["poisoned", INTAKE] += 1
+                    await self._disposal.bury(message, _cause(answer))
+                case _:
+                    await self._disposal.give_back({message.receipt: GIVEN_BACK_SECONDS})
         except Exception:
             log.exception("intake: a message stays in the queue and is tried again")
-            rest = self._rest(message)
-        finally:
-            self._leases.drop([message.receipt])
-        await self._give_back(message, rest)
+            await self._let_rest(message)
+
+    async def _let_rest(self, message: Received) -> None:
+        try:
+            await self._disposal.give_back({message.receipt: self._disposal.rest(message)})
+        except Exception:
+            log.exception("intake: a message comes back when its visibility timeout ends")
 
     async def _place(self, message: Received) -> Answer | _Bad | None:
         """Give what became of it; None: it cannot be placed now."""
@@ -151,28 +149,16 @@ class IntakeConsumer:
             await wait_for_stop(self._stopping, PAUSE_SECONDS)
         return None
 
-    async def _give_back(self, message: Received, rest: int) -> None:
-        try:
-            await self._queue.set_visibility([VisibilityChange(message.receipt, rest)])
-        except Exception:
-            log.exception("intake: a message comes back when its visibility timeout ends")
-
-    def _rest(self, message: Received) -> int:
-        return self._engine.retries.rest_seconds(message.receive_count, self._engine.ambient.random)
-
-    async def _bury(self, message: Received, answer: KeyReused | _Bad) -> bool:
-        """Send to the dead letters what can never become an order; gives whether it is there."""
-        if isinstance(answer, KeyReused):
-            cause = f"the key {answer.key!r} placed order {answer.order_id}, with another body"
-        else:
-            cause = answer.reason
-        self._engine.tally["poisoned", INTAKE] += 1
-        return not await self._dead.send([dead_letter(message, cause)])
-
     async def _wake(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._stopping.set()
         self._queue.wake()
+
+
+def _cause(answer: KeyReused | _Bad) -> str:
+    if isinstance(answer, KeyReused):
+        return f"the key {answer.key!r} placed order {answer.order_id}, with another body"
+    return answer.reason
 
 
 def _known_by(message: Received) -> str:
