@@ -27,7 +27,7 @@ from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.routing_slip import Flow, Step
 from conveyor.messaging.step import Answer, CallStep, LocalStep, Now
 from conveyor.messaging.tables import calls, outbox, timeline
-from conveyor.messaging.transaction import Tx
+from conveyor.messaging.transaction import Database, Tx
 
 FLOW = Flow("errand", 1, (Step("ask.price"), Step("desk.close")), cancel_until="desk.close")
 SPECS = (QueueSpec("ask"), QueueSpec("desk"))
@@ -102,7 +102,7 @@ class NotingQueue:
         self.refuses: Callable[[Outgoing], bool] = lambda _message: False
         self.swallows = False
         """Messages sent are accepted, and lost."""
-        self.pretends: int | None = None
+        self.pretends: Depth | None = None
         """The depth that it says it has."""
         self.received: Callable[[list[Received]], None] = lambda _messages: None
         self.changing: Callable[[Sequence[VisibilityChange]], Awaitable[None]] = _nothing
@@ -138,7 +138,7 @@ class NotingQueue:
 
     async def depth(self) -> Depth:
         if self.pretends is not None:
-            return Depth(self.pretends, 0, 0)
+            return self.pretends
         depth: Depth = await self._inner.depth()
         return depth
 
@@ -178,10 +178,15 @@ class Core(AbstractAsyncContextManager["Core"]):
     """An engine on virtual time: `async with Core(directory) as core`, in `run_virtual`."""
 
     def __init__(
-        self, directory: Path, *, retries: RetryPolicy | None = None, limits: Limits | None = None
+        self,
+        directory: Path,
+        *,
+        retries: RetryPolicy | None = None,
+        limits: Limits | None = None,
+        database: Database | None = None,
     ) -> None:
         self.ambient = virtual_ambient()
-        self.database = SqliteDatabase(directory / "core.db", inline=True)
+        self.database = database or SqliteDatabase(directory / "core.db", inline=True)
         self.queues = NotingQueues(EmbeddedQueues(directory / "queue.db", SPECS, self.ambient))
         self.ask, self.desk = AskPrice(), Desk()
         self.engine = Engine(

@@ -92,6 +92,7 @@ def test_a_busy_queue_does_not_hide_what_waits_behind_a_page_of_it(tmp_path: Pat
             [lost] = await lose(core, "b")
             for _ in range(40):
                 await asyncio.sleep(RECONCILE_SECONDS)
+                await core.queues.queue("ask").receive(1, 0)  # somebody reads it, slowly
                 await Reconciler(core.engine).reconcile_once()
             assert "resent" in await core.events(lost)
 

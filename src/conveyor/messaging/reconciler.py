@@ -2,8 +2,10 @@
 
 The order row says what token it is owed and by when that should have moved it. What is overdue
 and has no row in the outbox is owed a message that is lost, or waits in a long queue; the queue's
-depth tells which. Sending it once too often is harmless: the version fences it. So is overdue what
-a clock that was wrong expects at a time that nothing can have set (see `ahead`).
+depth tells which. Sending it once too often is harmless, the version fences it, but behind a
+service that stands still copies would heap up: each time that a token is sent again, it is given
+twice the time. So is overdue what a clock that was wrong expects at a time that nothing can have
+set (see `ahead`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from conveyor.messaging.outbox import Owed, wait_for_stop
 from conveyor.messaging.routing_slip import Place, owed, service_of
 from conveyor.messaging.tables import orders
 from conveyor.messaging.tables import outbox as outbox_table
+from conveyor.messaging.tables import timeline as timeline_table
 from conveyor.messaging.transaction import Tx
 from conveyor.messaging.turns import Turn
 
@@ -33,6 +36,10 @@ RECONCILE_SECONDS = 10.0
 OVERDUE_MS = 10_000
 # A queue that is never empty could hide a lost message for ever: past this age it is sent again.
 LOST_MS = 300_000
+DOUBLINGS = 5
+"""How often both times double for an order whose token was sent again and has not moved it."""
+LONGEST_MS = LOST_MS << DOUBLINGS
+"""Past this age a token is sent again in any case: five times in the first four hours."""
 PAGE_ROWS = 500
 RECALL_ROUNDS = 6
 """Every so many rounds, what the outbox holds is looked through for what lies too far ahead."""
@@ -52,11 +59,27 @@ _and_owed = orders.outerjoin(outbox_table, outbox_table.c.order_id == orders.c.i
 _STANDING = (
     sa.select(*_place, sa.func.count()).select_from(_and_owed).where(*_standing).group_by(*_place)
 )
+# Counted no further than it matters, and only for what is overdue.
+_resent = (
+    sa.select(sa.literal(1))
+    .where(
+        timeline_table.c.order_id == orders.c.id,
+        timeline_table.c.version == orders.c.version,
+        timeline_table.c.event == timeline.RESENT,
+    )
+    .correlate(orders)
+    .limit(DOUBLINGS)
+    .subquery()
+)
+_times_resent = sa.select(sa.func.count()).select_from(_resent).scalar_subquery()
+_wait = sa.bindparam("wait", type_=sa.BigInteger).op("<<")(sa.cast(_times_resent, sa.Integer))
+_had_its_time = orders.c.expected_at + _wait < sa.bindparam("now")
 _PAGE = (
     sa.select(orders)
     .select_from(_and_owed)
     .where(
         *_standing,
+        sa.or_(_had_its_time, orders.c.expected_at > sa.bindparam("ahead")),
         orders.c.flow == sa.bindparam("of_flow"),
         orders.c.position == sa.bindparam("of_position"),
         orders.c.ending == sa.bindparam("of_ending"),
@@ -121,33 +144,37 @@ class Reconciler:
                 yield Standing(flow, place, owed(installed, place), count)
 
     async def _resend(self, queue: str, here: Sequence[Standing], now: int) -> int:
+        depth = await self._engine.queues.queue(queue).depth()
         overdue = sum(standing.count for standing in here)
-        missing = overdue - (await self._engine.queues.queue(queue).depth()).total
+        missing = overdue - depth.total
         # Which of them are missing nobody knows: of a few, all are sent again.
         most = max(missing, min(overdue, PAGE_ROWS)) if missing > 0 else 0
         sent = 0
         for standing in here:
-            sent += await self._pages(standing, now - OVERDUE_MS, most - sent)
+            sent += await self._pages(standing, now, OVERDUE_MS, most - sent)
+        # What nobody reads hides nothing: once somebody does, it runs empty or takes its time.
+        unread = depth.visible > 0 and not depth.in_flight
         for standing in here:
-            sent += await self._pages(standing, now - LOST_MS, standing.count)
+            age = LONGEST_MS if unread else LOST_MS
+            sent += await self._pages(standing, now, age, standing.count)
         return sent
 
-    async def _pages(self, standing: Standing, before: int, most: int) -> int:
-        """Send up to `most` tokens again of what should have moved `before`, the oldest first."""
+    async def _pages(self, standing: Standing, now: int, age: int, most: int) -> int:
+        """Send up to `most` tokens again of what is overdue by `age`, the oldest first."""
         sent = 0
         while sent < most:
             room = min(PAGE_ROWS, most - sent)
-            page = await self._page(standing, before, room)
+            page = await self._page(standing, now, age, room)
             sent += page
             if page < room:
                 break
         return sent
 
-    async def _page(self, standing: Standing, before: int, most: int) -> int:
+    async def _page(self, standing: Standing, now: int, age: int, most: int) -> int:
         engine = self._engine
-        resent = await engine.database.run(
-            lambda tx: self._owe_again(tx, standing, self._bounds(before) | {"most": most})
-        )
+        wait = min(age, LOST_MS)
+        asked = self._bounds(now - age) | {"now": now, "wait": wait, "most": most}
+        resent = await engine.database.run(lambda tx: self._owe_again(tx, standing, asked))
         await engine.relay.send(resent)
         for row in resent:
             engine.tally["resent", row.queue] += 1
@@ -156,10 +183,10 @@ class Reconciler:
     def _bounds(self, before: int) -> dict[str, int]:
         return {"before": before, "ahead": self._engine.ambient.now_ms() + self._ahead_ms}
 
-    def _owe_again(self, tx: Tx, standing: Standing, bounds: dict[str, int]) -> list[Owed]:
+    def _owe_again(self, tx: Tx, standing: Standing, asked: dict[str, int]) -> list[Owed]:
         place, step = standing.place, standing.step
         of_place = {"of_flow": standing.flow, "of_position": place.position}
-        rows = tx.execute(_PAGE, bounds | of_place | {"of_ending": place.ending})
+        rows = tx.execute(_PAGE, asked | of_place | {"of_ending": place.ending})
         now = self._engine.ambient.now_ms()
         resent = []
         for order in [Order(*row) for row in rows]:

@@ -23,12 +23,13 @@ from conveyor.app.audit.view import FIRST_ID, View, build_view
 from conveyor.app.audit.whose import check_whose
 from conveyor.app.composition import App
 from conveyor.messaging.order import COMPLETED
-from conveyor.messaging.reconciler import LOST_MS
+from conveyor.messaging.reconciler import LONGEST_MS, LOST_MS
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.transaction import Tx
 
-# Twice what the reconciler waits before it sends a token again whatever the queues hold.
+# Twice what the reconciler waits before it sends a token again that no queue hides, and any.
 STUCK_MS = 2 * LOST_MS
+LOST_FOR_SURE_MS = 2 * LONGEST_MS
 
 Check = Callable[[Tx], Iterable[Finding]]
 """What looks at tables whole, in a transaction of its own."""
@@ -127,5 +128,5 @@ async def _parcels(app: App, completed: int) -> Finding:
 
 def _lost_before(app: App, now: int) -> int:
     """Judge lost tokens only where the reconciler has had its time: else nobody is to blame."""
-    since = app.reconciling_since
-    return now - STUCK_MS if since is not None and since < now - STUCK_MS else 0
+    since, before = app.reconciling_since, now - LOST_FOR_SURE_MS
+    return before if since is not None and since < before else 0
