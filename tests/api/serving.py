@@ -16,7 +16,7 @@ from conveyor.app.composition import App, open_app
 from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.server import Listening, listen, run_until, url_of
 from conveyor.services.access import store as keys
-from conveyor.services.access.model import new_local_key
+from conveyor.services.access.model import SCOPES, new_local_key
 from conveyor.services.shipping.webhooks import write_secret
 from conveyor.settings import Settings
 
@@ -24,7 +24,6 @@ PATIENCE_SECONDS = 20.0
 GLANCE_SECONDS = 0.01
 WEBHOOK_SECRET = write_secret(b"a secret between carrier and us!")
 MERCHANT = "default"
-ALL_SCOPES = ("place", "read", "operate")
 
 T = TypeVar("T")
 
@@ -75,7 +74,7 @@ class Server:
         self._clients.append(client)
         return client
 
-    def client_of(self, merchant: str, scopes: Collection[str] = ALL_SCOPES) -> httpx.Client:
+    def client_of(self, merchant: str, scopes: Collection[str] = SCOPES) -> httpx.Client:
         """Give a client with a new key of this merchant."""
         now = self.app.engine.now()
         _, text = self.run(

@@ -87,6 +87,23 @@ def test_an_order_with_something_to_undo_is_not_discarded(client: httpx.Client) 
     assert client.get(f"/v1/orders/{order_id}").json()["status"] == "parked"
 
 
+def test_the_story_tells_who_decided(server: Server) -> None:
+    owner = server.client_of("deciding")
+    made = owner.post("/v1/keys", json={"scopes": ["operate"], "label": "night shift"}).json()
+    night, by = server.client(made["key"]), f"night shift (key {made['id']})"
+    order_id = place(owner, paid_by("card_down"))
+    for decision, body in (("redrive", None), ("compensate", BECAUSE)):
+        wait_for(owner, order_id, "parked")
+        night.post(f"/v1/dead-letters/{order_id}/{decision}", json=body).raise_for_status()
+        if decision == "redrive":
+            wait_for(owner, order_id, "parked")
+    wait_for(owner, order_id, "cancelled")
+    entries = owner.get(f"/v1/orders/{order_id}/timeline").json()["entries"]
+    assert [e["detail"]["by"] for e in entries if e["detail"].get("by")] == [by, by]
+    told = "\n".join(owner.get(f"/v1/orders/{order_id}/explain").json()["sentences"])
+    assert f"an operator let it take its step again (by {by})" in told
+
+
 @pytest.mark.parametrize("what", ["redrive", "compensate", "discard"])
 def test_only_parked_orders_of_ones_own_are_decided_about(
     server: Server, client: httpx.Client, what: str

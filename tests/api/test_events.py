@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.api.food import PLACE, Town
-from tests.api.serving import Server, place, problem_of, wait_for
+from tests.api.serving import Server, paid_by, place, problem_of, wait_for
 
 _number = count()
 
@@ -113,3 +113,13 @@ def test_the_server_stops_with_followers(start: Any) -> None:
         next_of(events, "awaiting")
         running._loop.call_soon_threadsafe(running._stop.set)
         assert [kind for _, kind, _ in events] == []
+
+
+def test_a_stream_ends_with_its_key(server: Server) -> None:
+    owner = server.client_of("revoking")
+    order_id = place(owner, paid_by("card_down"))
+    key = owner.post("/v1/keys", json={"scopes": ["read"]}).json()
+    with following(server.client(key["key"]), order_id) as events:
+        next_of(events, "placed")
+        owner.delete(f"/v1/keys/{key['id']}").raise_for_status()
+        list(events)  # to its end, which the order, parked for ever, would not have brought

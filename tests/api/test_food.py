@@ -116,7 +116,7 @@ def test_cancelling_says_what_it_costs(town: Town) -> None:
     assert problem_of(town.owner.post(f"/v1/orders/{on_its_way}/cancel"), 409)["code"] == "too_late"
 
 
-def test_a_key_speaks_for_its_own_restaurant_or_rider_alone(town: Town) -> None:
+def test_a_key_speaks_for_its_own_restaurant_or_rider_alone(town: Town, server: Server) -> None:
     order_id = town.order()
     problem_of(town.kitchen.get("/v1/restaurants/mario/tickets"), 403)
     problem_of(town.riders["r1"].post(f"/v1/riders/r2/offers/{order_id}/accept"), 403)
@@ -124,7 +124,8 @@ def test_a_key_speaks_for_its_own_restaurant_or_rider_alone(town: Town) -> None:
     problem_of(town.riders["r1"].put("/v1/riders/r2/shift", json={"until": None}), 403)
     problem_of(town.kitchen.get("/v1/orders"), 403)
     problem_of(town.riders["r1"].get("/v1/restaurants/luigi/tickets"), 403)
-    problem_of(town.owner.get("/v1/restaurants/luigi/tickets"), 403)
+    operator = server.client_of(town.merchant, ["operate"])
+    problem_of(operator.get("/v1/restaurants/luigi/tickets"), 403)
     body = {"minutes": 5}
     problem_of(town.riders["r1"].post(ticket(order_id, "accept"), json=body), 403)
 

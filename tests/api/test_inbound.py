@@ -30,8 +30,8 @@ LATER_SECONDS = 9_000.0
 ALL = ("orders", "payments", "inventory", "shipping")
 
 
-def _delivered(order_id: str, **others: Any) -> bytes:
-    data = {"order": order_id, "tracking": "T1"}
+def _delivered(order_id: str, tracking: str = "T1", **others: Any) -> bytes:
+    data = {"order": order_id, "tracking": tracking}
     return orjson.dumps({"type": "shipment.delivered", "data": data, **others})
 
 
@@ -48,9 +48,13 @@ def test_a_signed_confirmation_completes_the_order_and_a_second_changes_nothing(
     client, carrier = server.client(), server.client("")
     order_id = place(client)
     wait_for(client, order_id, "awaiting")
-    assert _send(carrier, _delivered(order_id)).json() == {"outcome": "taken"}
+    assert _send(carrier, _delivered(order_id)).json() == {"outcome": "not_its_parcel"}
+    assert client.get(f"/v1/orders/{order_id}").json()["status"] == "awaiting"
+    entries = client.get(f"/v1/orders/{order_id}/timeline").json()["entries"]
+    [parcel] = [e["detail"]["tracking"] for e in entries if "tracking" in e["detail"]]
+    assert _send(carrier, _delivered(order_id, parcel)).json() == {"outcome": "taken"}
     wait_for(client, order_id, "completed")
-    again = _send(carrier, _delivered(order_id))
+    again = _send(carrier, _delivered(order_id, parcel))
     assert (again.status_code, again.json()) == (200, {"outcome": "not_awaited"})
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.serving import Server, fields_of, order_of, problem_of
+from tests.api.serving import Server, fields_of, order_of, problem_of, wait_until
+
+from conveyor.services.access.model import SCOPES
 
 SOME_ORDER = "/v1/orders/01KDVXQG0053EJ2M8Q4N7T6WAB"
 # What each scope opens: method, path, and the scopes of which one is needed.
@@ -23,22 +25,22 @@ DOORS = [
     ("PUT", "/v1/stock/CD", {"operate"}),
     ("POST", "/v1/stock/import", {"operate"}),
     ("GET", "/v1/summary", {"read", "operate"}),
-    ("GET", "/v1/audit", {"operate"}),
+    ("GET", "/v1/audit", {"audit"}),
     ("GET", "/v1/dead-letters", {"operate"}),
     ("GET", "/v1/dead-letters/a", {"operate"}),
     ("POST", "/v1/dead-letters/a/redrive", {"operate"}),
     ("POST", "/v1/dead-letters/a/compensate", {"operate"}),
     ("POST", "/v1/dead-letters/a/discard", {"operate"}),
-    ("GET", "/v1/keys", {"operate"}),
-    ("POST", "/v1/keys", {"operate"}),
-    ("DELETE", "/v1/keys/a", {"operate"}),
+    ("GET", "/v1/keys", {"keys"}),
+    ("POST", "/v1/keys", {"keys"}),
+    ("DELETE", "/v1/keys/a", {"keys"}),
 ]
 
 
 @pytest.fixture(scope="session")
 def clients(server: Server) -> dict[str, httpx.Client]:
     """A client for each scope alone."""
-    return {scope: server.client_of("default", [scope]) for scope in ("place", "read", "operate")}
+    return {scope: server.client_of("default", [scope]) for scope in SCOPES}
 
 
 @pytest.mark.parametrize(("method", "path", "scopes"), DOORS)
@@ -120,6 +122,62 @@ def test_who_owns_the_data_makes_keys_for_any_merchant(server: Server) -> None:
     assert len(client.get("/v1/orders").json()["orders"]) == 1
 
 
+def test_a_key_makes_none_that_opens_more_than_it_does(server: Server) -> None:
+    owner = server.client()
+    maker = server.client(_new_key(owner, ["keys", "read"], expires_in_days=2)["key"])
+    problem = problem_of(maker.post("/v1/keys", json={"scopes": ["read", "operate"]}), 403)
+    assert "operate" in problem["detail"]
+    made = _new_key(maker, ["read"], expires_in_days=30)
+    [own] = [key for key in maker.get("/v1/keys").json()["keys"] if key["scopes"] != ["read"]][-1:]
+    assert made["expires_at"] == own["expires_at"]
+    one = server.client(_new_key(owner, ["keys", "rider"], subject="ann")["key"])
+    for subject in (None, "bob"):
+        body = {"scopes": ["rider"], "subject": subject}
+        assert "subject" in problem_of(one.post("/v1/keys", json=body), 403)["detail"]
+    assert _new_key(one, ["rider"], subject="ann")["subject"] == "ann"
+
+
+def test_a_key_ends_on_its_day(server: Server) -> None:
+    key = _new_key(server.client(), ["read"], expires_in_days=1)
+    client = server.client(key["key"])
+    assert client.get("/v1/orders").status_code == 200
+    path = server.app.settings.database_path
+    assert path is not None
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE api_keys SET expires_at = created_at WHERE id = ?", [key["id"]])
+    connection.close()
+    wait_until(lambda: client.get("/v1/orders").status_code, lambda code: code == 401)
+
+
+def test_a_key_shows_when_it_was_last_used(server: Server) -> None:
+    keeper = server.client_of("last-use")
+    key = _new_key(keeper, ["read"])
+    assert key["last_used_at"] is None
+    server.client(key["key"]).get("/v1/orders").raise_for_status()
+    [listed] = [one for one in keeper.get("/v1/keys").json()["keys"] if one["id"] == key["id"]]
+    assert listed["last_used_at"] >= listed["created_at"]
+
+
+def test_who_changed_what_is_in_a_log_of_its_own(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "conveyor.actions")
+    keeper = server.client_of("acting")
+    key = _new_key(keeper, ["operate"], label="night shift")
+    night = server.client(key["key"])
+    night.put("/v1/stock/CD", json={"available": 3}).raise_for_status()
+    night.get("/v1/stock").raise_for_status()
+    problem_of(night.post("/v1/keys", json={"scopes": ["read"]}), 403)
+    problem_of(server.client("cvy_nonsense").get("/v1/orders"), 401)
+    said = [record.getMessage() for record in caplog.records if record.name == "conveyor.actions"]
+    who = f"night shift (key {key['id']}) of acting from 127.0.0.1"
+    assert f"PUT /v1/stock/CD by {who}: 200" in said
+    assert f"POST /v1/keys by {who}: 403" in said
+    assert "GET /v1/orders by nobody known from 127.0.0.1: 401" in said
+    assert not [line for line in said if line.startswith(f"GET /v1/stock by {who}")]
+    assert not [line for line in said if key["key"].rpartition("_")[2] in line]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -128,6 +186,7 @@ def test_who_owns_the_data_makes_keys_for_any_merchant(server: Server) -> None:
         ({"scopes": ["read"] * 4}, "scopes"),
         ({"scopes": ["read"], "label": "\x00"}, "label"),
         ({"scopes": ["read"], "merchant": ""}, "merchant"),
+        ({"scopes": ["read"], "expires_in_days": 0}, "expires_in_days"),
         ({}, "scopes"),
     ],
 )
@@ -135,7 +194,7 @@ def test_a_wrong_field_of_a_key_is_named(client: httpx.Client, body: Any, field:
     assert fields_of(client.post("/v1/keys", json=body)) == {field}
 
 
-def _new_key(client: httpx.Client, scopes: list[str], **others: str) -> Any:
+def _new_key(client: httpx.Client, scopes: list[str], **others: Any) -> Any:
     answer = client.post("/v1/keys", json={"scopes": scopes, **others})
     assert answer.status_code == 201, answer.text
     return answer.json()

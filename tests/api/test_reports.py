@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -20,6 +21,8 @@ from tests.api.serving import (
     wait_until,
 )
 
+from conveyor.app.audit import AuditReport
+from conveyor.app.audits import Audits
 from conveyor.services.orders.model import OrderBody
 
 Start = Callable[..., Server]
@@ -125,7 +128,8 @@ def test_it_is_not_ready_when_the_queue_does_not_answer(start: Start) -> None:
     figures = _metrics(server)
     assert figures["conveyor_queue_up", "orders"] == 0
     server.run(queues.open())
-    assert server.client("").get("/readyz").status_code == 200
+    ready = server.client("")  # what was found is remembered for a moment
+    wait_until(lambda: ready.get("/readyz").status_code, lambda code: code == 200)
 
 
 def test_the_metrics_are_what_prometheus_reads(start: Start) -> None:
@@ -233,3 +237,14 @@ def _metrics(server: Server) -> dict[tuple[str, str], float]:
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
+
+
+def test_audits_that_are_asked_for_at_once_are_one(server: Server) -> None:
+    audits = Audits(server.app)
+
+    async def twenty() -> list[AuditReport]:
+        return await asyncio.gather(*(audits.run() for _ in range(20)))
+
+    reports = server.run(twenty())
+    assert len({id(report) for report in reports}) == 1
+    assert server.run(audits.run()) is not reports[0]

@@ -49,7 +49,7 @@ def town(environment: dict[str, str]) -> None:
 
 def test_meals_survive_the_death_of_a_worker(environment: dict[str, str], tmp_path: Path) -> None:
     town(environment)
-    key = say("keys", "create", "--scopes", "place,read,operate", **environment).out.strip()
+    key = say("keys", "create", "--scopes", "place,read,operate,audit", **environment).out.strip()
     meals = [
         {
             "flow": "food",

@@ -39,7 +39,7 @@ def test_a_deployment_says_what_it_lacks(environment: dict[str, str]) -> None:
 
 def test_each_service_is_a_process(environment: dict[str, str], tmp_path: Path) -> None:
     set_up(environment)
-    key = say("keys", "create", "--scopes", "place,read,operate", **environment).out.strip()
+    key = say("keys", "create", "--scopes", "place,read,operate,audit", **environment).out.strip()
     file = write_lines(tmp_path / "orders.jsonl", bodies(COUNT))
     with ExitStack() as stack:
         api = stack.enter_context(Process("serve", "--port", 0, "--json", **environment))

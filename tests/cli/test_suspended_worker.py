@@ -48,7 +48,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
 def test_a_suspended_worker_lets_nobody_be_authorized_twice(environment: dict[str, str]) -> None:
     assert say("migrate", **environment).code == 0
     assert say("queues", "provision", **environment).code == 0
-    key = say("keys", "create", "--scopes", "place,read,operate", **environment).out.strip()
+    key = say("keys", "create", "--scopes", "place,read,operate,audit", **environment).out.strip()
     with ExitStack() as stack:
         api = stack.enter_context(Process("serve", "--port", 0, "--json", **environment))
         workers = [

@@ -12,7 +12,7 @@ from tests.goods_driver import ADDRESS, NOW_MS, Books, order
 
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.messaging.errors import NotAppliedError, UnansweredError
-from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused
+from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
 from conveyor.messaging.step import Now
 from conveyor.services.shipping import store
 from conveyor.services.shipping.messages import Delivered
@@ -72,10 +72,10 @@ class Journey:
         assert isinstance(step, Ship)
         self.step = step
 
-    def ship(self, key: str, *, confirmed_meanwhile: bool = False) -> Outcome:
+    def ship(self, key: str, *, confirmed_meanwhile: str = "") -> Outcome:
         answer = self.call(key)
         if confirmed_meanwhile:
-            self.note_delivery()
+            self.note_delivery(confirmed_meanwhile)
         return self.record(answer)
 
     def call(self, key: str) -> Shipped:
@@ -91,11 +91,11 @@ class Journey:
     def record(self, answer: Shipped) -> Outcome:
         return self.books.run(lambda tx: self.step.record(tx, ORDER, answer, NOW))
 
-    def note_delivery(self) -> None:
-        self.books.run(lambda tx: store.note_delivery(tx, ORDER.id, NOW_MS + 1))
+    def note_delivery(self, tracking: str = "T1") -> None:
+        self.books.run(lambda tx: store.note_delivery(tx, ORDER.id, tracking, NOW_MS + 1))
 
-    def confirm(self) -> Outcome:
-        answer = Delivered(ORDER.id, "T1").answer
+    def confirm(self, tracking: str = "T1") -> Outcome | TurnedAway:
+        answer = Delivered(ORDER.id, tracking).answer
         return self.books.run(lambda tx: self.step.answered(tx, ORDER, answer, NOW))
 
     def miss_the_deadline(self) -> Outcome:
@@ -132,8 +132,22 @@ def test_the_carrier_learns_what_to_ship_and_where(journey: Journey) -> None:
 
 
 def test_a_confirmation_that_overtakes_the_answer_is_not_lost(journey: Journey) -> None:
-    assert journey.ship("k1", confirmed_meanwhile=True) == Done({"tracking": "T1"})
+    assert journey.ship("k1", confirmed_meanwhile="T1") == Done({"tracking": "T1"})
     assert journey.state == "delivered"
+
+
+def test_another_parcel_that_is_confirmed_early_is_not_the_orders(journey: Journey) -> None:
+    answer = journey.ship("k1", confirmed_meanwhile="T99")
+    assert answer == Awaiting("delivery", DAY, {"tracking": "T1"})
+    assert journey.state == "dispatched"
+    assert journey.confirm() == Done({"tracking": "T1"})
+
+
+def test_another_parcel_is_turned_away(journey: Journey) -> None:
+    journey.ship("k1")
+    journey.note_delivery("T99")
+    assert journey.confirm("T99") == TurnedAway("not_its_parcel")
+    assert journey.state == "dispatched"
 
 
 def test_confirmations_are_harmless_twice(journey: Journey) -> None:

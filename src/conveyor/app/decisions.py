@@ -51,9 +51,11 @@ Decide = Callable[[Tx, Registry, str, Now], Intervention]
 
 
 async def cancel(
-    engine: Engine, order_id: str, merchant: str | None, reason: str
+    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: str = ""
 ) -> Cancelled | NotCancelled | None:
     """Cancel an order, and say what that means; None: there is no such order of this merchant.
+
+    `by` is who asks; this, and each decision below, is told so in the order's story.
 
     Cancelling it again gives the same answer, as far as it has not been undone meanwhile.
     """
@@ -64,7 +66,7 @@ async def cancel(
         order = load(tx, [order_id]).get(order_id)
         if order is None or merchant not in {None, order.merchant}:
             return None, None
-        decided = interventions.cancel(tx, engine.registry, order_id, now, reason)
+        decided = interventions.cancel(tx, engine.registry, order_id, now, reason, by=by)
         if decided.fee:
             payments.note_fee(tx, order_id, decided.fee)
         return _say(tx, engine.registry, order, decided), decided
@@ -74,32 +76,41 @@ async def cancel(
     return answer
 
 
-async def redrive(engine: Engine, order_id: str, merchant: str | None) -> Intervention | None:
+async def redrive(
+    engine: Engine, order_id: str, merchant: str | None, *, by: str = ""
+) -> Intervention | None:
     """Let a parked order take its step again; None: there is no such order of this merchant."""
-    return await _decide(engine, order_id, merchant, interventions.redrive)
+    return await _decide(
+        engine,
+        order_id,
+        merchant,
+        lambda tx, registry, of, now: interventions.redrive(tx, registry, of, now, by=by),
+    )
 
 
 async def compensate(
-    engine: Engine, order_id: str, merchant: str | None, reason: str
+    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: str = ""
 ) -> Intervention | None:
     """Undo a parked order; None: there is no such order of this merchant."""
     return await _decide(
         engine,
         order_id,
         merchant,
-        lambda tx, registry, of, now: interventions.compensate(tx, registry, of, now, reason),
+        lambda tx, registry, of, now: interventions.compensate(
+            tx, registry, of, now, reason, by=by
+        ),
     )
 
 
 async def discard(
-    engine: Engine, order_id: str, merchant: str | None, reason: str
+    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: str = ""
 ) -> Intervention | None:
     """Give a parked order up for good; None: there is no such order of this merchant."""
     return await _decide(
         engine,
         order_id,
         merchant,
-        lambda tx, registry, of, now: interventions.discard(tx, registry, of, now, reason),
+        lambda tx, registry, of, now: interventions.discard(tx, registry, of, now, reason, by=by),
     )
 
 

@@ -72,6 +72,10 @@ class Gate:
                 break
         return self.is_open
 
+    async def prove(self) -> None:
+        """Commit something, to see whether that can be done; raises what the database says."""
+        await self._database.run(self._write)
+
     async def _probe(self, stop: asyncio.Event) -> None:
         rest = FIRST_PROBE_SECONDS
         while not self.is_open:
@@ -79,7 +83,7 @@ class Gate:
             if stop.is_set():
                 return
             try:
-                await self._database.run(self._write)
+                await self.prove()
             except Exception as error:  # noqa: BLE001 - whatever it is, it cannot commit
                 log.info("nothing can be committed yet: %s", error)
             else:

@@ -52,8 +52,10 @@ class Intervention:
     unless: str = ""
 
 
-def cancel(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
-    """Cancel an order if its flow still allows it.
+def cancel(
+    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
+) -> Intervention:
+    """Cancel an order if its flow still allows it; `by` is who asks, for its story.
 
     While a provider's answer is outstanding, the order is only marked: a call whose outcome is
     not known is never compensated. It turns back when the call's result is recorded.
@@ -67,9 +69,7 @@ def cancel(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> 
         return Intervention(ALREADY if already else TOO_LATE)
     if too_late_to_cancel(tx, registry, order):
         return Intervention(TOO_LATE)
-    timeline.note(
-        tx, order.id, order.version, now.ms, timeline.CANCEL_ASKED, detail={"reason": reason}
-    )
+    _note(tx, order, now, timeline.CANCEL_ASKED, reason=reason, by=by)
     if order.status != status.PARKED and _call_is_open(tx, registry, order):
         row = {"b_id": order.id, "b_version": order.version}
         tx.later(_ASK_TO_CANCEL, row, must_match=True)
@@ -85,7 +85,9 @@ def too_late_to_cancel(tx: Tx, registry: Registry, order: Order) -> bool:
     return order.position > flow.last_cancellable or _last_step_has_begun(tx, registry, order)
 
 
-def compensate(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
+def compensate(
+    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
+) -> Intervention:
     """Undo a parked order. One that parked while being undone goes on undoing.
 
     Past its flow's pivot it is too late: it is redriven, or discarded with a reason.
@@ -95,20 +97,22 @@ def compensate(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str)
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
     if _pivot_is_done(tx, registry, order):
         return Intervention(TOO_LATE)
-    return _compensate(tx, registry, order, now, reason)
+    return _compensate(tx, registry, order, now, reason, by=by)
 
 
-def redrive(tx: Tx, registry: Registry, order_id: str, now: Now) -> Intervention:
+def redrive(tx: Tx, registry: Registry, order_id: str, now: Now, *, by: str = "") -> Intervention:
     """Let a parked order take its step again."""
     order = _locked(tx, order_id)
     if order is None or order.status != status.PARKED:
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
     _unpark(tx, order, now)
-    timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
+    _note(tx, order, now, timeline.REDRIVEN, by=by)
     return Intervention(ACCEPTED, (), move(tx, registry, order, place_of(order), now))
 
 
-def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) -> Intervention:
+def discard(
+    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
+) -> Intervention:
     """Give a parked order up for good; refused while anything of it is left to undo.
 
     Past its flow's pivot that writes off what it is still to pay, and lets go of what it holds.
@@ -122,38 +126,43 @@ def discard(tx: Tx, registry: Registry, order_id: str, now: Now, reason: str) ->
     if (left and not past) or _call_is_open(tx, registry, order):
         return Intervention(STILL_OWES, () if past else left)
     if past:
-        detail = {"reason": reason, "written_off": order.total, "currency": order.currency}
-        timeline.note(tx, order.id, order.version, now.ms, timeline.DISCARDED, detail=detail)
+        loss = {"written_off": order.total, "currency": order.currency}
+        _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by, **loss)
         return _compensate(tx, registry, order, now, reason)
     _unpark(tx, order, now)
-    timeline.note(
-        tx, order.id, order.version, now.ms, timeline.DISCARDED, detail={"reason": reason}
-    )
+    _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by)
     end = Place(-1, order.ending or status.CANCELLED)
     return Intervention(ACCEPTED, (), move(tx, registry, order, end, now, reason=reason))
 
 
-def _compensate(tx: Tx, registry: Registry, order: Order, now: Now, reason: str) -> Intervention:
+def _compensate(
+    tx: Tx, registry: Registry, order: Order, now: Now, reason: str, *, by: str = ""
+) -> Intervention:
     flow = registry.flow(order.flow)
     if order.status == status.PARKED:
         _unpark(tx, order, now)
     if order.backwards:
-        timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
+        _note(tx, order, now, timeline.REDRIVEN, by=by)
         undoes = undone_by(flow, _after(order))
         return Intervention(ACCEPTED, undoes, move(tx, registry, order, place_of(order), now))
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
-        timeline.note(tx, order.id, order.version, now.ms, timeline.REDRIVEN)
+        _note(tx, order, now, timeline.REDRIVEN, by=by)
         marked = order._replace(cancelling=True)
         undoes = undone_by(flow, _after(order))
         token = move(tx, registry, marked, place_of(order), now, reason=reason)
         step = flow.steps[order.position]
         return Intervention(ACCEPTED, undoes, token, unless="" if step.undo else step.name)
     release(tx, order, now.ms)
-    timeline.note(tx, order.id, order.version, now.ms, timeline.TURNED_BACK)
+    _note(tx, order, now, timeline.TURNED_BACK, by=by)
     back = turn_back(flow, place_of(order), status.CANCELLED)
     token = move(tx, registry, order, back, now, reason=reason)
     return Intervention(ACCEPTED, undone_by(flow, place_of(order)), token)
+
+
+def _note(tx: Tx, order: Order, now: Now, event: str, **facts: object) -> None:
+    detail = {name: fact for name, fact in facts.items() if fact != "" or name == "reason"}
+    timeline.note(tx, order.id, order.version, now.ms, event, detail=detail)
 
 
 def _unpark(tx: Tx, order: Order, now: Now) -> None:

@@ -105,8 +105,9 @@ def _discarded(_entry: Entry, detail: Detail) -> str:
 
 
 def _cancel_asked(_entry: Entry, detail: Detail) -> str:
-    reason = detail.get("reason")
-    return "cancellation was asked for" + (f": {reason}" if reason else "")
+    facts = dict(detail)
+    reason = facts.pop("reason", "")
+    return "cancellation was asked for" + (f": {reason}" if reason else "") + _facts(facts)
 
 
 def _duplicate(entry: Entry, _detail: Detail) -> str:
@@ -137,8 +138,12 @@ _PHRASES: dict[str, Phrase] = {
     timeline.FAULT: _fault,
     timeline.UNKNOWN: _unknown,
     timeline.PARKED: _parked,
-    timeline.REDRIVEN: lambda _entry, _detail: "an operator let it take its step again",
-    timeline.TURNED_BACK: lambda _entry, _detail: "turned back: what was done is being undone",
+    timeline.REDRIVEN: lambda _entry, detail: (
+        "an operator let it take its step again" + _facts(detail)
+    ),
+    timeline.TURNED_BACK: lambda _entry, detail: (
+        "turned back: what was done is being undone" + _facts(detail)
+    ),
     timeline.DISCARDED: _discarded,
     timeline.CANCEL_ASKED: _cancel_asked,
     timeline.DUPLICATE_DROPPED: _duplicate,

@@ -13,7 +13,7 @@ from conveyor.entrypoints.cli.output import emit, note, say, table
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
 
-SCOPES = ("place", "read", "operate", "restaurant", "rider")
+SCOPES = ("place", "read", "operate", "restaurant", "rider", "answer", "keys", "audit")
 
 
 @click.group()
@@ -27,13 +27,23 @@ def keys() -> None:
     default="place,read",
     show_default=True,
     metavar="SCOPE,...",
-    help="Of place, read, operate (stock, dead letters, audit, keys), restaurant and rider.",
+    help="Of place, read, operate (stock, dead letters, subscriptions), restaurant, rider, "
+    "answer (steps that await one), keys (make others) and audit (the whole system).",
 )
 @click.option("--subject", default="", help="The one restaurant or rider that it speaks for.")
 @click.option("--label", default="", help="What it is for.")
+@click.option("--expires-in-days", type=click.IntRange(1), help="How long it opens anything.")
 @reaching
 @json_option
-def create(scopes: str, subject: str, label: str, reach: Reach, *, as_json: bool) -> None:
+def create(
+    scopes: str,
+    subject: str,
+    label: str,
+    expires_in_days: int | None,
+    reach: Reach,
+    *,
+    as_json: bool,
+) -> None:
     """Make an API key for --merchant and show it, this once."""
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
     unknown = sorted(set(wanted) - set(SCOPES))
@@ -41,7 +51,12 @@ def create(scopes: str, subject: str, label: str, reach: Reach, *, as_json: bool
         raise click.BadParameter(
             f"{', '.join(unknown) or 'none'}; there are {', '.join(SCOPES)}", param_hint="--scopes"
         )
-    facts = {"scopes": wanted, "subject": subject or None, "label": label}
+    facts = {
+        "scopes": wanted,
+        "subject": subject or None,
+        "label": label,
+        "expires_in_days": expires_in_days,
+    }
     key = run(_create(reach, facts))
     emit(key, as_json=as_json, show=_show_new)
 
@@ -93,8 +108,11 @@ def _show(found: Iterable[Mapping[str, Any]]) -> None:
             key["subject"],
             key["label"],
             key["created_at"],
+            key["last_used_at"],
+            key["expires_at"],
             key["revoked_at"],
         )
         for key in found
     ]
-    table(("key", "merchant", "scopes", "subject", "label", "created", "revoked"), rows)
+    columns = ("key", "merchant", "scopes", "subject", "label", "created")
+    table((*columns, "last used", "expires", "revoked"), rows)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from conveyor.entrypoints.http.bodies import parse, read_body, read_json
-from conveyor.entrypoints.http.context import Operator, TheApi
+from conveyor.entrypoints.http.context import Answerer, TheApi
 from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found
@@ -42,7 +42,7 @@ _BODY = {
     openapi_extra=_BODY,
 )
 async def answer_step(
-    order_id: AnyId, step: StepName, request: Request, api: TheApi, grant: Operator
+    order_id: AnyId, step: StepName, request: Request, api: TheApi, grant: Answerer
 ) -> AnswerTaken:
     """Answer a step that awaits it, and let the order go on. A second answer is turned away."""
     wanted, engine = order_or_404(order_id), api.app.engine

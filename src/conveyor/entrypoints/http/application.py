@@ -8,6 +8,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
+from conveyor.app.audits import Audits
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
 from conveyor.entrypoints.http import (
@@ -26,11 +27,13 @@ from conveyor.entrypoints.http import (
     stock,
     subscriptions,
 )
+from conveyor.entrypoints.http.actions import ActionLog
 from conveyor.entrypoints.http.context import Api, known_query
 from conveyor.entrypoints.http.documentation import add_docs, describe
 from conveyor.entrypoints.http.headers import AnswerHeaders
 from conveyor.entrypoints.http.placing import add_placing
 from conveyor.entrypoints.http.problems import HANDLERS
+from conveyor.entrypoints.http.readiness import Readiness
 from conveyor.services.access.access import Access
 from conveyor.services.access.model import LocalKey, Token
 
@@ -73,9 +76,11 @@ def create_http(
         exception_handlers=HANDLERS,
     )
     http.add_middleware(AnswerHeaders)
+    http.add_middleware(ActionLog)
     engine = app.engine
     access = Access(engine.database, engine.ambient, local)
-    http.state.api = Api(app, access, Summaries(engine.database, engine.ambient), token)
+    summaries = Summaries(engine.database, engine.ambient)
+    http.state.api = Api(app, access, summaries, Audits(app), Readiness(engine), token)
     add_placing(http)
     for module in ROUTERS:
         http.include_router(module.router, dependencies=[Depends(known_query)])

@@ -10,11 +10,16 @@ from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
+from conveyor.app.audits import Audits
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
 from conveyor.entrypoints.http.problems import ProblemError, invalid
+from conveyor.entrypoints.http.readiness import Readiness
 from conveyor.services.access.access import Access
 from conveyor.services.access.model import (
+    ANSWER,
+    AUDIT,
+    KEYS,
     OPERATE,
     PLACE,
     READ,
@@ -41,6 +46,8 @@ class Api:
     app: App
     access: Access
     summaries: Summaries
+    audits: Audits
+    readiness: Readiness
     token: Token
 
 
@@ -50,16 +57,23 @@ async def api_of(request: Request) -> Api:
     return api
 
 
+def key_text(request: Request) -> str:
+    """Give the key as it was sent; '' for none."""
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if kind.lower() == "bearer" else ""
+
+
 async def authorize(request: Request, *scopes: str) -> Grant:
     """Give what the request's key opens. Raises `ProblemError` without one of these scopes."""
-    kind, _, text = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer":
+    text = key_text(request)
+    if not text:
         detail = "Send an API key: `Authorization: Bearer cvy_...`."
         raise ProblemError(401, "unauthenticated", detail, headers=_CHALLENGE)
     api: Api = request.app.state.api
-    grant = await api.access.grant_of(text.strip())
+    grant = await api.access.grant_of(text)
+    request.state.grant = grant
     if grant is None:
-        detail = "This API key is unknown or revoked."
+        detail = "This API key is unknown, revoked or expired."
         raise ProblemError(401, "unauthenticated", detail, headers=_CHALLENGE)
     if not grant.allows(scopes):
         detail = f"This API key lacks the scope {' or '.join(scopes)}."
@@ -81,6 +95,9 @@ Placer = Annotated[Grant, _key(PLACE)]
 Reader = Annotated[Grant, _key(READ, OPERATE)]
 Canceller = Annotated[Grant, _key(PLACE, OPERATE)]
 Operator = Annotated[Grant, _key(OPERATE)]
+Answerer = Annotated[Grant, _key(OPERATE, ANSWER)]
+KeyKeeper = Annotated[Grant, _key(KEYS)]
+Auditor = Annotated[Grant, _key(AUDIT)]
 Cook = Annotated[Grant, _key(RESTAURANT)]
 Courier = Annotated[Grant, _key(RIDER)]
 

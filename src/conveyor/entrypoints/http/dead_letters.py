@@ -108,7 +108,7 @@ async def show_dead_letter(
 async def redrive(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
     """Let a parked order take its step again, or send a message to its queue again."""
     if _ORDER_ID.fullmatch(letter_id):
-        decided = await decisions.redrive(api.app.engine, letter_id, grant.sees)
+        decided = await decisions.redrive(api.app.engine, letter_id, grant.sees, by=grant.holder)
         return _decided(letter_id, "redriven", decided)
     _message_or_404(letter_id, api, grant)
     if await redrive_poison(api.app.engine, letter_id) is None:
@@ -126,7 +126,9 @@ async def redrive(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
 async def compensate(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
     """Undo what was done of a parked order, and give its money back."""
     order_id = order_or_404(letter_id)
-    decided = await decisions.compensate(api.app.engine, order_id, grant.sees, body.reason)
+    decided = await decisions.compensate(
+        api.app.engine, order_id, grant.sees, body.reason, by=grant.holder
+    )
     return _decided(order_id, "compensating", decided)
 
 
@@ -143,7 +145,9 @@ async def discard(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) 
     What was delivered and not paid for is written off: the hold on the money is let go.
     """
     if _ORDER_ID.fullmatch(letter_id):
-        decided = await decisions.discard(api.app.engine, letter_id, grant.sees, body.reason)
+        decided = await decisions.discard(
+            api.app.engine, letter_id, grant.sees, body.reason, by=grant.holder
+        )
         return _decided(letter_id, "discarded", decided)
     _message_or_404(letter_id, api, grant)
     if await discard_poison(api.app.engine, letter_id, body.reason) is None:

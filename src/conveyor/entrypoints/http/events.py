@@ -7,8 +7,9 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -16,7 +17,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from conveyor.app.composition import App
-from conveyor.entrypoints.http.context import Reader, TheApi
+from conveyor.entrypoints.http.context import Reader, TheApi, key_text
 from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import not_found
@@ -27,6 +28,7 @@ from conveyor.messaging.outbox import wait_for_stop
 from conveyor.messaging.routing_slip import flow_name
 from conveyor.messaging.timeline import Entry
 from conveyor.messaging.transaction import Tx
+from conveyor.services.access.model import Grant
 from conveyor.services.orders import store
 
 LOOK_SECONDS = 1.0
@@ -36,6 +38,9 @@ BEAT_SECONDS = 15.0
 """How often a comment is sent while nothing happens, so that nobody takes the line for dead."""
 EVENT_STREAM = "text/event-stream"
 MAX_NUMBER = 2**63 - 1
+
+Still = Callable[[], Awaitable[Grant | None]]
+"""Gives what the follower's key opens now; None: nothing any more."""
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=problems())
 
@@ -126,11 +131,12 @@ async def follow_order(
     if last_event_id is not None and seen.is_last and not seen.entries:
         return Response(status_code=204)  # which tells a browser not to come again
     stop = getattr(request.app.state, "stopping", None) or asyncio.Event()
-    return StreamingResponse(_stream(following, seen, stop), 200, _HEADERS, EVENT_STREAM)
+    still = partial(api.access.grant_of, key_text(request))
+    return StreamingResponse(_stream(following, seen, stop, still), 200, _HEADERS, EVENT_STREAM)
 
 
 async def _stream(
-    following: Following, seen: Seen | None, stop: asyncio.Event
+    following: Following, seen: Seen | None, stop: asyncio.Event, still: Still
 ) -> AsyncIterator[str]:
     silent = 0.0
     while seen is not None:
@@ -145,6 +151,8 @@ async def _stream(
         if len(seen.entries) < MAX_ENTRIES:
             await wait_for_stop(stop, LOOK_SECONDS)
             silent += LOOK_SECONDS
+        if await still() is None:
+            return  # its key was revoked, or has expired
         seen = await following.look()
 
 

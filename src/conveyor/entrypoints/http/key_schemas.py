@@ -10,7 +10,8 @@ from conveyor.entrypoints.http.schemas import Body, Time
 from conveyor.services.access.model import KEY_ID_PATTERN
 from conveyor.services.orders.model import Line, Word
 
-Scope = Literal["place", "read", "operate", "restaurant", "rider"]
+Scope = Literal["place", "read", "operate", "restaurant", "rider", "answer", "keys", "audit"]
+MAX_DAYS = 3_650
 
 
 class KeyBody(Body):
@@ -20,6 +21,9 @@ class KeyBody(Body):
     subject: Word | None = Field(None, description="The one restaurant or rider it speaks for.")
     label: Line = ""
     merchant: Word | None = None
+    expires_in_days: int | None = Field(
+        None, ge=1, le=MAX_DAYS, strict=True, description="Until when it opens anything."
+    )
 
     @field_validator("scopes")
     @classmethod
@@ -39,6 +43,8 @@ class KeyView(BaseModel):
     label: str
     created_at: Time
     revoked_at: Time | None
+    expires_at: Time | None
+    last_used_at: Time | None = Field(description="To the minute.")
 
 
 class NewKey(KeyView):

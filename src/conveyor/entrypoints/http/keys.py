@@ -1,4 +1,4 @@
-"""API keys: made, listed and revoked by an operator of the same merchant."""
+"""API keys: made, listed and revoked with a key of the same merchant that has the scope `keys`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Response
 
 from conveyor.entrypoints.http.bodies import body_is, body_of
-from conveyor.entrypoints.http.context import Operator, TheApi
+from conveyor.entrypoints.http.context import KeyKeeper, TheApi
 from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.key_schemas import KeyBody, Keys, KeyView, NewKey
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import when
 from conveyor.messaging.message import iso
+from conveyor.messaging.step import Now
 from conveyor.services.access import store
-from conveyor.services.access.model import KEY_ID_PATTERN
+from conveyor.services.access.model import KEY_ID_PATTERN, Grant
 from conveyor.services.access.store import ApiKey
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=problems())
+DAY_MS = 86_400_000
 _KEY_ID = re.compile(KEY_ID_PATTERN)
 
 AnyId = Annotated[str, Path(json_schema_extra={"pattern": f"^{KEY_ID_PATTERN}$"})]
 
 
 @router.get("")
-async def list_keys(api: TheApi, grant: Operator) -> Keys:
+async def list_keys(api: TheApi, grant: KeyKeeper) -> Keys:
     """List the keys of your merchant, the revoked ones among them."""
     found = await api.app.engine.database.read(lambda tx: store.listing(tx, grant.sees))
     return Keys(keys=[KeyView(**_facts(key)) for key in found])
@@ -38,30 +40,35 @@ async def list_keys(api: TheApi, grant: Operator) -> Keys:
     openapi_extra=body_is(KeyBody, {"scopes": ["place", "read"], "label": "web shop"}),
 )
 async def create_key(
-    api: TheApi, grant: Operator, body: Annotated[KeyBody, Depends(body_of(KeyBody))]
+    api: TheApi, grant: KeyKeeper, body: Annotated[KeyBody, Depends(body_of(KeyBody))]
 ) -> NewKey:
-    """Make a key; its text is shown this once and kept nowhere."""
-    merchant = body.merchant or grant.merchant
-    if grant.sees not in {None, merchant}:
-        raise ProblemError(403, "forbidden", "This API key makes keys for its own merchant only.")
+    """Make a key that opens no more than yours; its text is shown this once and kept nowhere."""
+    merchant, subject = body.merchant or grant.merchant, body.subject or ""
     engine = api.app.engine
     now = engine.now()
+    expires_at = _expiry(body, grant, now)
+    if grant.sees not in {None, merchant}:
+        raise ProblemError(403, "forbidden", "This API key makes keys for its own merchant only.")
+    if beyond := list(grant.beyond(body.scopes, subject)):
+        detail = f"This API key makes none that opens more than it does itself: {beyond[0]}."
+        raise ProblemError(403, "forbidden", detail)
     key, text = await engine.database.run(
         lambda tx: store.create(
             tx,
             api.token,
             merchant=merchant,
             scopes=body.scopes,
-            subject=body.subject or "",
+            subject=subject,
             label=body.label,
             now=now,
+            expires_at=expires_at,
         )
     )
     return NewKey(**_facts(key), key=text)
 
 
 @router.delete("/{key_id}", status_code=204, responses=problems(404))
-async def revoke_key(key_id: AnyId, api: TheApi, grant: Operator) -> Response:
+async def revoke_key(key_id: AnyId, api: TheApi, grant: KeyKeeper) -> Response:
     """Revoke a key: at once here, within seconds in other processes."""
     engine = api.app.engine
     now = engine.now()
@@ -73,6 +80,12 @@ async def revoke_key(key_id: AnyId, api: TheApi, grant: Operator) -> Response:
     return Response(status_code=204)
 
 
+def _expiry(body: KeyBody, grant: Grant, now: Now) -> int | None:
+    """Give when the new key expires: as was asked, and no later than the one that makes it."""
+    wanted = now.ms + body.expires_in_days * DAY_MS if body.expires_in_days else None
+    return min((at for at in (wanted, grant.expires_at) if at is not None), default=None)
+
+
 def _facts(key: ApiKey) -> dict[str, Any]:
     return {
         "id": key.id,
@@ -82,4 +95,6 @@ def _facts(key: ApiKey) -> dict[str, Any]:
         "label": key.label,
         "created_at": iso(key.created_at),
         "revoked_at": when(key.revoked_at),
+        "expires_at": when(key.expires_at),
+        "last_used_at": when(key.last_used_at),
     }

@@ -22,20 +22,15 @@ from conveyor.messaging.transaction import Tx
 REMEMBER_MS = 5_000
 """Scrapes within that share one look: on SQS the depths alone are a request a queue."""
 
-MAX_BLOCKED = 100
-"""Message groups, those blocked the longest, that the metrics name."""
-
 log = logging.getLogger(__name__)
 
 _DUE = sa.select(sa.func.count(), sa.func.min(outbox.c.due_at)).where(
     outbox.c.due_at <= sa.bindparam("now")
 )
 
-_BLOCKED = (
-    sa.select(parked.c.group_key, parked.c.order_id, waiting_behind())
-    .where(parked.c.sequence > 0)
-    .order_by(parked.c.parked_at)
-    .limit(MAX_BLOCKED)
+_behind = sa.select(waiting_behind().label("behind")).where(parked.c.sequence > 0).subquery()
+_BLOCKED = sa.select(
+    sa.func.count().filter(_behind.c.behind > 0), sa.func.coalesce(sa.func.sum(_behind.c.behind), 0)
 )
 
 
@@ -46,7 +41,7 @@ class _Look:
     overdue: int
     oldest_ms: int
     orders: Summary
-    blocked: list[tuple[str, str, int]]
+    blocked: tuple[int, int]  # groups, and orders that wait in them
 
 
 class Metrics:
@@ -71,10 +66,10 @@ class Metrics:
         names = [n + end for n in engine.registry.queues for end in ("", DEAD_LETTER_SUFFIX)]
         depths = await asyncio.gather(*(self._depth(name) for name in names))
 
-        def read(tx: Tx) -> tuple[int, int, list[tuple[str, str, int]]]:
+        def read(tx: Tx) -> tuple[int, int, tuple[int, int]]:
             overdue, oldest = tx.execute(_DUE, {"now": now}).one()
-            blocked = [(row[0], row[1], int(row[2])) for row in tx.execute(_BLOCKED)]
-            return int(overdue), int(oldest or now), blocked
+            groups, behind = tx.execute(_BLOCKED).one()
+            return int(overdue), int(oldest or now), (int(groups), int(behind))
 
         overdue, oldest, blocked = await engine.database.read(read)
         orders = await self._summaries.of(Which(None))
@@ -136,18 +131,14 @@ def _gauges(look: _Look) -> Iterator[Metric]:
     for status, count in sorted(look.orders.by_status.items()):
         orders.add_metric([status], count)
     yield orders
-    blocked = GaugeMetricFamily(
-        "conveyor_group_blocked_orders",
-        "Orders that wait behind a parked one in their message group.",
-        labels=["group", "parked"],
-    )
-    for group, order_id, behind in look.blocked:
-        blocked.add_metric([group, order_id], behind)
-    yield blocked
+    groups, behind = look.blocked
     yield from (
         GaugeMetricFamily(name, says, value)
         for name, says, value in (
             ("conveyor_orders_open", "Orders neither at their end nor parked.", look.orders.open),
+            # Which they are names tenants and orders, and is told to those who hold a key.
+            ("conveyor_groups_blocked", "Message groups in which a parked order is first.", groups),
+            ("conveyor_orders_blocked", "Orders that wait behind a parked one.", behind),
             ("conveyor_outbox_due", "Rows of the outbox that are due, timers too.", look.overdue),
             (
                 "conveyor_outbox_oldest_due_seconds",

@@ -118,7 +118,7 @@ async def cancel_order(
     wanted = order_or_404(order_id)
     raw = await read_body(request)
     body = parse(CancelBody, raw) if raw else CancelBody()
-    match await decisions.cancel(api.app.engine, wanted, grant.sees, body.reason):
+    match await decisions.cancel(api.app.engine, wanted, grant.sees, body.reason, by=grant.holder):
         case None:
             raise not_found("order")
         case NotCancelled(why):

@@ -128,7 +128,7 @@ class AnswerTaken(BaseModel):
 class Confirmed(BaseModel):
     """What became of a confirmation."""
 
-    outcome: Literal["taken", "not_awaited", "unknown_order"]
+    outcome: Literal["taken", "not_awaited", "unknown_order", "not_its_parcel"]
 
 
 class Queued(BaseModel):

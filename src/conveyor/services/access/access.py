@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hmac
+import logging
 
 from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.transaction import Database
 from conveyor.services.access import store
 from conveyor.services.access.model import Grant, LocalKey, digest_of, id_of
+from conveyor.services.access.store import ApiKey
 
 REMEMBER_MS = 5_000
 """How long an answer is remembered, so how long a revoked key may still work elsewhere."""
+USE_MS = 60_000
+"""How exactly the last use of a key is known: written once a minute, not with each request."""
 MAX_REMEMBERED = 10_000
 """Answers kept at most: whoever tries keys by the thousand shall not fill the memory."""
+
+log = logging.getLogger(__name__)
 
 
 class Access:
@@ -25,7 +32,7 @@ class Access:
         self._remembered: dict[str, tuple[Grant | None, int]] = {}
 
     async def grant_of(self, text: str) -> Grant | None:
-        """Give what this key opens; None: it is no key, unknown or revoked."""
+        """Give what this key opens; None: it is no key, unknown, revoked or expired."""
         key_id = id_of(text)
         if key_id is None:
             return None
@@ -40,7 +47,7 @@ class Access:
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[digest] = (grant, now + REMEMBER_MS)
-        return grant
+        return None if grant is None or grant.is_over(self._ambient.now_ms()) else grant
 
     def forget(self) -> None:
         """Ask the database again: a key was revoked."""
@@ -50,4 +57,22 @@ class Access:
         key = await self._database.read(lambda tx: store.find(tx, key_id))
         if key is None or not hmac.compare_digest(key.digest, digest) or key.revoked_at is not None:
             return None
-        return Grant(key.id, key.merchant, frozenset(key.scopes), subject=key.subject)
+        await self._note_use(key)
+        return Grant(
+            key.id,
+            key.merchant,
+            frozenset(key.scopes),
+            subject=key.subject,
+            label=key.label,
+            expires_at=key.expires_at,
+        )
+
+    async def _note_use(self, key: ApiKey) -> None:
+        now_ms = self._ambient.now_ms()
+        if key.last_used_at is not None and now_ms - key.last_used_at < USE_MS:
+            return
+        try:
+            await self._database.run(lambda tx: store.note_use(tx, key.id, now_ms))
+        except ConveyorError:
+            # Reading goes on where nothing can be written, on a full disk say.
+            log.warning("the use of key %s could not be noted", key.id, exc_info=True)

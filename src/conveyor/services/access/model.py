@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 PLACE = "place"
@@ -13,7 +13,11 @@ READ = "read"
 OPERATE = "operate"
 RESTAURANT = "restaurant"
 RIDER = "rider"
-SCOPES = (PLACE, READ, OPERATE, RESTAURANT, RIDER)
+ANSWER = "answer"
+KEYS = "keys"
+AUDIT = "audit"
+SCOPES = (PLACE, READ, OPERATE, RESTAURANT, RIDER, ANSWER, KEYS, AUDIT)
+"""`audit` looks at the whole system, whoever's its orders are: it is for who runs it."""
 
 ID_BYTES = 10
 SECRET_BYTES = 20
@@ -33,6 +37,7 @@ class Grant:
     """What a key opens. `everywhere`: it looks at every merchant's orders, not only its own.
 
     `subject` is the one restaurant or rider that it speaks for; '' for all of the merchant's.
+    `expires_at` is in milliseconds since the epoch; None: never.
     """
 
     key_id: str
@@ -40,11 +45,28 @@ class Grant:
     scopes: frozenset[str]
     everywhere: bool = False
     subject: str = ""
+    label: str = ""
+    expires_at: int | None = None
 
     @property
     def sees(self) -> str | None:
         """The merchant whose orders it sees and acts on; None: of all merchants."""
         return None if self.everywhere else self.merchant
+
+    @property
+    def holder(self) -> str:
+        """Who has it, for logs and stories: never the secret."""
+        return f"{self.label} (key {self.key_id})" if self.label else f"key {self.key_id}"
+
+    def beyond(self, scopes: Iterable[str], subject: str) -> Iterator[str]:
+        """Name what a key with these scopes and this subject would open beyond this one."""
+        yield from sorted(set(scopes) - self.scopes)
+        if not self.speaks_for(subject):
+            yield f"subject {subject}" if subject else "every subject"
+
+    def is_over(self, now_ms: int) -> bool:
+        """Whether it has expired."""
+        return self.expires_at is not None and self.expires_at <= now_ms
 
     def allows(self, scopes: Iterable[str]) -> bool:
         """Whether it has at least one of these scopes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +24,8 @@ api_keys = sa.Table(
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("revoked_at", sa.BigInteger),
+    sa.Column("expires_at", sa.BigInteger),
+    sa.Column("last_used_at", sa.BigInteger),  # to the minute
 )
 
 _INSERT = sa.insert(api_keys)
@@ -33,6 +35,11 @@ _REVOKE = (
     sa.update(api_keys)
     .where(api_keys.c.id == sa.bindparam("of_id"), api_keys.c.revoked_at.is_(None))
     .values(revoked_at=sa.bindparam("at"))
+)
+_USED = (
+    sa.update(api_keys)
+    .where(api_keys.c.id == sa.bindparam("of_id"))
+    .values(last_used_at=sa.bindparam("at"))
 )
 
 
@@ -47,7 +54,9 @@ class ApiKey:
     subject: str
     label: str
     created_at: int
-    revoked_at: int | None
+    revoked_at: int | None = None
+    expires_at: int | None = None
+    last_used_at: int | None = None
 
 
 def create(
@@ -59,24 +68,14 @@ def create(
     label: str,
     now: Now,
     subject: str = "",
+    expires_at: int | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; gives it and its text, which is kept nowhere: show it once."""
     key_id, text = new_key_text(token)
     ordered = tuple(scope for scope in SCOPES if scope in scopes)
-    key = ApiKey(key_id, digest_of(text), merchant, ordered, subject, label, now.ms, None)
-    tx.execute(
-        _INSERT,
-        {
-            "id": key.id,
-            "digest": key.digest,
-            "merchant": key.merchant,
-            "scopes": " ".join(key.scopes),
-            "subject": key.subject,
-            "label": key.label,
-            "created_at": key.created_at,
-            "revoked_at": None,
-        },
-    )
+    digest = digest_of(text)
+    key = ApiKey(key_id, digest, merchant, ordered, subject, label, now.ms, expires_at=expires_at)
+    tx.execute(_INSERT, asdict(key) | {"scopes": " ".join(key.scopes)})
     return key, text
 
 
@@ -99,6 +98,11 @@ def revoke(tx: Tx, key_id: str, merchant: str | None, now: Now) -> bool:
         return False
     tx.execute(_REVOKE, {"of_id": key_id, "at": now.ms})
     return True
+
+
+def note_use(tx: Tx, key_id: str, now_ms: int) -> None:
+    """Write when a key was last used."""
+    tx.execute(_USED, {"of_id": key_id, "at": now_ms})
 
 
 def _key(row: Sequence[Any]) -> ApiKey:

@@ -33,6 +33,9 @@ class Confirmations:
             return NOT_AWAITED
         order_id = message.order_id
         given = Given(
-            order_id, SHIP, message.answer, lambda tx: store.note_delivery(tx, order_id, now)
+            order_id,
+            SHIP,
+            message.answer,
+            lambda tx: store.note_delivery(tx, order_id, message.tracking, now),
         )
         return await self._answers.take(given)

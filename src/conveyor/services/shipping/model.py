@@ -37,6 +37,10 @@ class Shipment:
         """Whether it arrived: nothing changes that any more."""
         return self.state == DELIVERED
 
+    def may_be(self, tracking: str) -> bool:
+        """Whether this can be the parcel with that number: as long as we know of no other."""
+        return self.tracking in {"", tracking}
+
 
 def may_enquire(shipment: Shipment, limit: int) -> bool:
     """Whether the carrier is to be asked once more about an overdue shipment."""

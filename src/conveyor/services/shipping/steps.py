@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from conveyor.messaging.errors import NotAppliedError, UnansweredError
 from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused
+from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
 from conveyor.messaging.step import Answer, AnyStep, CallStep, Now
 from conveyor.messaging.transaction import Tx
 from conveyor.services.shipping import store
@@ -33,6 +33,7 @@ from conveyor.services.shipping.ports import (
 )
 
 SHIP = "shipping.ship"
+NOT_ITS_PARCEL = "not_its_parcel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +109,17 @@ class Ship(CallStep[ShipRequest, Shipped]):
         arrived = taken.state == ARRIVED
         store.note_dispatch(tx, order.id, answer.key, taken.tracking, now.ms if arrived else None)
         detail = {"tracking": taken.tracking}
-        if arrived or (before and before.delivered):
+        if arrived or (before and before.delivered and before.may_be(taken.tracking)):
             return Done(detail)
         return Awaiting("delivery", self._delivery_seconds, detail)
 
-    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:
-        """Take the carrier's confirmation, `Delivered.answer` of `messages`."""
-        store.note_delivery(tx, order.id, now.ms)
-        return Done({"tracking": answer["tracking"]})
+    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome | TurnedAway:
+        """Take the carrier's confirmation of this very parcel: `Delivered.answer` of `messages`."""
+        shipment, tracking = store.shipment_of(tx, order.id), str(answer["tracking"])
+        if shipment and not shipment.may_be(tracking):
+            return TurnedAway(NOT_ITS_PARCEL)
+        store.note_delivery(tx, order.id, tracking, now.ms)
+        return Done({"tracking": tracking})
 
     def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG002 - the port's
         """Ask the carrier; after `max_enquiries` in vain, leave it to an operator."""

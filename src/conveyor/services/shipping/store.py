@@ -36,11 +36,11 @@ shipments = sa.Table(
 )
 
 _this = shipments.c.order_id == sa.bindparam("of_order")
-# Delivered is final: a late answer of the carrier does not take it back.
-_unless_delivered = sa.case(
-    (shipments.c.state == DELIVERED, shipments.c.state),
-    else_=sa.bindparam("to_state", type_=sa.Text),
-)
+_to_tracking = sa.bindparam("to_tracking", type_=sa.Text)
+_of_this_parcel = sa.or_(shipments.c.tracking == "", shipments.c.tracking == _to_tracking)
+# Delivered is final: a late answer of the carrier does not take it back, unless what was said to
+# be delivered before we knew its number proves to be another parcel.
+_is_delivered = sa.and_(shipments.c.state == DELIVERED, _of_this_parcel)
 
 
 def _request(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
@@ -57,18 +57,21 @@ _ANSWERED = (
     sa.update(shipments)
     .where(_this)
     .values(
-        state=_unless_delivered,
+        state=sa.case(
+            (_is_delivered, shipments.c.state), else_=sa.bindparam("to_state", type_=sa.Text)
+        ),
         carrier_key=sa.bindparam("to_key"),
-        tracking=sa.bindparam("to_tracking"),
-        delivered_at=sa.func.coalesce(
-            shipments.c.delivered_at, sa.bindparam("to_delivered_at", type_=sa.BigInteger)
+        tracking=_to_tracking,
+        delivered_at=sa.case(
+            (_is_delivered, shipments.c.delivered_at),
+            else_=sa.bindparam("to_delivered_at", type_=sa.BigInteger),
         ),
     )
 )
 _DELIVERED = (
     sa.update(shipments)
-    .where(_this, shipments.c.state != DELIVERED)
-    .values(state=DELIVERED, delivered_at=sa.bindparam("to_delivered_at"))
+    .where(_this, shipments.c.state != DELIVERED, _of_this_parcel)
+    .values(state=DELIVERED, tracking=_to_tracking, delivered_at=sa.bindparam("to_delivered_at"))
 )
 _ENQUIRIES = sa.update(shipments).where(_this).values(enquiries=sa.bindparam("to_enquiries"))
 
@@ -107,13 +110,14 @@ def note_rejection(tx: Tx, order_id: str, key: str) -> None:
     tx.later(_ANSWERED, row | {"to_state": REJECTED, "to_delivered_at": None})
 
 
-def note_delivery(tx: Tx, order_id: str, now_ms: int) -> None:
+def note_delivery(tx: Tx, order_id: str, tracking: str, now_ms: int) -> None:
     """Write that the carrier confirmed the delivery, whether or not the order awaits that yet.
 
-    Harmless twice. A confirmation may overtake the carrier's own answer to us: the step that
-    records that answer then finds the shipment delivered, and awaits nothing.
+    Harmless twice, and for a parcel that is known not to be the order's. A confirmation may
+    overtake the carrier's own answer to us: the step that records that answer then finds the
+    shipment delivered, and awaits nothing.
     """
-    tx.later(_DELIVERED, {"of_order": order_id, "to_delivered_at": now_ms})
+    tx.later(_DELIVERED, {"of_order": order_id, "to_tracking": tracking, "to_delivered_at": now_ms})
 
 
 def count_enquiries(tx: Tx, order_id: str, enquiries: int) -> None:
