@@ -169,7 +169,9 @@ def _cancelled(answer: Mapping[str, Any]) -> str:
     what = {
         "void": "It is being cancelled: what was authorized is let go.",
         "refund": "It is being cancelled: what was captured is refunded.",
+        "part_refund": "It is being cancelled late: of its total, in minor units, {kept:,} is kept "
+        "and {returned:,} returned.",
         "nothing_to_return": "It is being cancelled; no money has moved.",
     }
     steps = f" Still to run: {', '.join(answer['steps'])}." if answer["steps"] else ""
-    return what[answer["outcome"]] + steps
+    return what[answer["outcome"]].format(**answer) + steps
