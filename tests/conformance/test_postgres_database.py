@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from tests.conformance.database_fixtures import Place, counters, put, putting, values
+from tests.conformance.database_fixtures import UPSERT, Place, counters, put, putting, values
 from tests.server_process import free_port
 from tests.servers import Postgres, postgres_server
 
@@ -48,6 +48,25 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture
 def place(postgres: Postgres) -> Place:
     return Place("postgresql", postgres.fresh_database())
+
+
+def test_rows_of_one_batch_that_meet_are_written_one_after_the_other(place: Place) -> None:
+    twice = [{"b_id": name} for name in "aabcde"]
+
+    def count(tx: Tx) -> None:
+        for row in twice:
+            tx.later(INCREMENT, row, must_match=True)
+        for value in range(1, 6):
+            tx.later(UPSERT, {"id": "last", "value": value, "version": 1})
+
+    async def story(database: Database) -> None:
+        for name in "abcde":
+            await database.run(putting(name))
+        await database.run(count)
+        expected = {"a": 2, "b": 1, "c": 1, "d": 1, "e": 1, "last": 5}
+        assert await database.read(values) == expected
+
+    place.play(story)
 
 
 def test_functions_that_lock_in_opposite_order_both_succeed(place: Place) -> None:

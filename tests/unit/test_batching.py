@@ -106,3 +106,15 @@ def test_join_waits_for_all_that_was_submitted() -> None:
         assert all(future.done() for future in futures)
 
     run_virtual(main())
+
+
+def test_who_gives_up_waiting_takes_nobody_s_answer_along() -> None:
+    async def main() -> None:
+        batcher = Batcher(Handler(), 3)
+        waiting = [batcher.submit(it) for it in (1, 2, 3)]
+        await asyncio.sleep(HANDLING_SECONDS / 2)
+        waiting[0].cancel()
+        assert await asyncio.gather(*waiting[1:]) == [4, 6]
+        assert await batcher.submit(4) == 8
+
+    run_virtual(main())
