@@ -231,5 +231,25 @@ def test_orders_at_their_end_are_owed_nothing(tmp_path: Path) -> None:
     run_virtual(main())
 
 
+def test_a_deadline_whose_token_is_lost_comes_all_the_same(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path) as core:
+            owed = await core.place("wait")
+            await core.take("ask", *owed)
+            desk = core.queues.queue("desk")
+            await Consumer(core.engine, "desk").handle(await desk.receive(1, 0))
+            [order] = await core.orders(owed)
+            assert order.status == "awaiting"
+            await asyncio.sleep((order.expected_at - core.now_ms) / 1000)
+            desk.swallows = True
+            assert len(await core.engine.relay.sweep_once()) == 1
+            desk.swallows = False
+            await asyncio.sleep(OVERDUE_MS / 1000 + 1)
+            assert await Reconciler(core.engine).reconcile_once() == 1
+            assert (await desk.depth()).total == 1
+
+    run_virtual(main())
+
+
 def _ids(owed: Sequence[Owed]) -> list[str]:
     return [row.order_id for row in owed]
