@@ -105,6 +105,7 @@ class NotingQueue:
         self.pretends: Depth | None = None
         """The depth that it says it has."""
         self.received: Callable[[list[Received]], None] = lambda _messages: None
+        self.deleting: Callable[[Sequence[str]], None] = lambda _receipts: None
         self.changing: Callable[[Sequence[VisibilityChange]], Awaitable[None]] = _nothing
         self.sent: list[Outgoing] = []
         self.deleted: list[str] = []
@@ -126,6 +127,7 @@ class NotingQueue:
         return messages
 
     async def delete(self, receipts: Sequence[str]) -> list[str]:
+        self.deleting(receipts)
         self.deleted += receipts
         failed: list[str] = await self._inner.delete(receipts)
         return failed

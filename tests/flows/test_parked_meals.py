@@ -1,0 +1,53 @@
+"""A meal that is parked through no fault of its customer: cancelling it costs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from tests.invariants import check_meals, check_tokens
+from tests.meals import (
+    TOTAL,
+    assert_clean,
+    at_metres,
+    call_off,
+    open_town,
+    operations,
+    order_meal,
+    settled,
+    ticket_state,
+)
+from tests.virtual import World
+
+from conveyor.app.composition import App
+from conveyor.app.decisions import VOID, Cancelled
+from conveyor.app.food import Kitchens
+from conveyor.messaging.order import CANCELLED, PARKED
+
+
+def test_it_is_let_go_whole_although_the_restaurant_has_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+
+    def broken(*_: object) -> NoReturn:
+        raise LookupError("the map is gone")
+
+    async def life(app: App) -> str:
+        monkeypatch.setattr(Kitchens, "pickup_of", broken)
+        await open_town(app, at_metres("r", 300))
+        meal = await order_meal(app)
+        assert (await settled(app, meal)).status == PARKED
+        assert await ticket_state(app, meal) in {"accepted", "ready"}
+        answer = await call_off(app, meal)
+        assert isinstance(answer, Cancelled)
+        assert (answer.outcome, answer.fee, answer.returned) == (VOID, 0, TOTAL)
+        assert (await settled(app, meal)).status == CANCELLED
+        await assert_clean(app)
+        return meal
+
+    meal = world.run(life)
+    assert operations(world.directory, meal) == [("authorize", TOTAL), ("void", TOTAL)]
+    check_tokens(world.directory)
+    check_meals(world.directory)
