@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,44 @@ def test_dead_letters_expire_14_days_after_the_send_or_on_fifo_queues_after_the_
             assert await dead_letters.depth() == Depth(1, 0, 0)
             await asyncio.sleep(1)
             assert await dead_letters.depth() == Depth(0, 0, 0)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("buried", [False, True])
+def test_what_is_the_only_copy_never_expires(tmp_path: Path, buried: bool) -> None:
+    async def main() -> None:
+        async with opened(tmp_path) as queues:
+            queue, dead_letters = queues.queue("intake"), queues.queue("intake-dead")
+            await queue.send([message("a")])
+            await asyncio.sleep(40 * DAY_SECONDS)
+            if buried:
+                for _ in range(queue.spec.max_receives + 1):
+                    for received in await queue.receive(10, 0):
+                        await queue.set_visibility([VisibilityChange(received.receipt, 0)])
+            await asyncio.sleep(40 * DAY_SECONDS)
+            where = dead_letters if buried else queue
+            assert await where.depth() == Depth(1, 0, 0)
+            [received] = await where.receive(10, 0)
+            assert received.body == "a"
+
+    run_virtual(main())
+
+
+def test_what_an_earlier_version_would_let_expire_is_kept(tmp_path: Path) -> None:
+    forgetful = [replace(spec, durable=False) for spec in SPECS]
+
+    async def main() -> None:
+        for specs in (forgetful, SPECS):
+            queues = EmbeddedQueues(tmp_path / "queues.db", specs, virtual_ambient())
+            await queues.open()
+            for name in ("intake", "intake-dead"):
+                if specs is forgetful:
+                    await queues.queue(name).send([message("a")])
+                else:
+                    await asyncio.sleep(15 * DAY_SECONDS)
+                    assert await queues.queue(name).depth() == Depth(1, 0, 0)
+            await queues.close()
 
     run_virtual(main())
 

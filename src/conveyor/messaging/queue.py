@@ -27,7 +27,8 @@ class QueueSpec:
     With 0 messages are never moved: so it is in the dead-letter queue itself.
     `durable` is for a queue whose messages are the only copy of what they say (`intake`): a send
     is answered once the disk has it. Elsewhere the order row is the truth, and a power cut may
-    take the last messages of the embedded queue with it. SQS is always durable.
+    take the last messages of the embedded queue with it; and there what is durable never expires.
+    SQS is always durable, and keeps nothing longer than `retention_seconds`.
     """
 
     name: str

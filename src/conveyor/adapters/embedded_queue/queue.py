@@ -28,6 +28,8 @@ from conveyor.messaging.queue_limits import refused
 
 RECEIVE_LIMIT = 256  # messages one receive gives; SQS gives 10
 MESSAGE_ID_BITS = 128
+NEVER_MS = 2**63 - 1
+"""What is the only copy of an order does not expire here; on SQS it must, after 14 days."""
 MS = 1000
 
 
@@ -144,12 +146,19 @@ class EmbeddedQueue:
                 row.sequence,
                 self.spec.name,
                 _encode((*_decode(row.attributes), cause)),
-                (now if self.spec.fifo else row.sent_at_ms) + self.spec.retention_seconds * MS,
+                self._expires(now if self.spec.fifo else row.sent_at_ms),
             )
             for row in rows
         ]
         self._store.move(moves, now)
         self._bell.ring()
+
+    def keep_all(self) -> None:
+        """Let nothing expire that an earlier version would have; for queues that are `durable`."""
+        self._store.expire_at(self.spec.name, NEVER_MS)
+
+    def _expires(self, since_ms: int) -> int:
+        return NEVER_MS if self.spec.durable else since_ms + self.spec.retention_seconds * MS
 
     def _row(self, message: Outgoing, now: int) -> NewMessage:
         return NewMessage(
@@ -159,7 +168,7 @@ class EmbeddedQueue:
             _encode(message.attributes),
             message.group if self.spec.fifo else "",
             now,
-            now + self.spec.retention_seconds * MS,
+            self._expires(now),
             now + message.delay_seconds * MS,
         )
 

@@ -62,8 +62,10 @@ class EmbeddedQueues:
     async def open(self) -> None:
         """Take the file and create the queues in it. Raises DataDirectoryInUseError."""
         self._store.open(self._ambient.now_ms())
-        for name in self._queues:
+        for name, queue in self._queues.items():
             self._store.create_queue(name)
+            if queue.spec.durable:
+                queue.keep_all()
 
     async def close(self) -> None:
         """End long polls and let go of the file; harmless when it is closed already."""

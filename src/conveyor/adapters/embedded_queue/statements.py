@@ -123,6 +123,7 @@ FROM message WHERE queue = :queue AND visible_at_ms > :now
 """
 
 PURGE = "DELETE FROM message WHERE queue = :queue"
+EXPIRE_AT = "UPDATE message SET expires_at_ms = :at WHERE queue = :queue"
 EXPIRE = "DELETE FROM message WHERE expires_at_ms <= :now"
 
 # FIFO deduplication: a row stands for an id that was taken in the last five minutes.

@@ -124,6 +124,11 @@ class MessageStore:
         with self.transaction() as tx:
             return tx.execute(sql.CREATE_QUEUE, {"queue": queue}).rowcount > 0
 
+    def expire_at(self, queue: str, at_ms: int) -> None:
+        """Let all that is in the queue now expire then."""
+        with self.transaction() as tx:
+            tx.execute(sql.EXPIRE_AT, {"queue": queue, "at": at_ms})
+
     def add(self, messages: Sequence[NewMessage], *, durable: bool) -> None:
         """Add to a standard queue."""
         with self.transaction(durable=durable) as tx:
