@@ -11,7 +11,7 @@ from benchmarks.rush import DATE, SEATS_A_FLIGHT, Rush
 
 from conveyor.messaging.tables import orders
 from conveyor.services.bookings.model import BOOKED, REFUSED
-from conveyor.services.bookings.store import bookings, resources
+from conveyor.services.bookings.tables import bookings, resources
 
 _REQUESTS = (
     sa.select(

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from conveyor.messaging.calling import MAX_CALL_SECONDS
 from conveyor.messaging.lease import MIN_VISIBILITY_SECONDS
 from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS
 
@@ -47,7 +48,10 @@ class Settings(BaseSettings):
     delivery_deadline_seconds: float = Field(7 * 86_400.0, gt=0)
     payment_latency_seconds: float = Field(0.0, ge=0)
     call_timeout_seconds: float = Field(
-        30.0, gt=0, description="How long a provider may take to answer."
+        30.0,
+        gt=0,
+        le=MAX_CALL_SECONDS,
+        description="How long a provider may take to answer; at most an hour.",
     )
     calls_at_once: int = Field(
         200, ge=1, description="Calls to one provider under way at once, in a process."

@@ -37,6 +37,7 @@ from conveyor.messaging.turns import NO_TURN
 from conveyor.services.bookings import granting, store
 from conveyor.services.bookings.model import Offer, Terms
 from conveyor.services.bookings.steps import booking_steps
+from conveyor.services.bookings.tables import bookings
 
 TERMS = Terms(hold_seconds=900.0, wait_seconds=3_600.0)
 FLIGHT = "flight/UA1545/2013-01-01"
@@ -83,7 +84,7 @@ class Travellers:
     def check(self) -> None:
         """The resource's counts are those of its bookings, and no seat is free while one waits."""
         found = self.books.run(lambda tx: store.find(tx, MERCHANT, FLIGHT))
-        rows = self.books.run(lambda tx: tx.execute(sa.select(store.bookings)).all())
+        rows = self.books.run(lambda tx: tx.execute(sa.select(bookings)).all())
         counts = Counter(row.state for row in rows)
         assert found is not None
         assert (found.held, found.booked, found.waiting) == (

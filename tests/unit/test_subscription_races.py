@@ -15,8 +15,8 @@ from tests.two_connections import beside
 
 from conveyor.flows import RENEWAL
 from conveyor.messaging.faults import Desk
-from conveyor.messaging.order import AWAITING, load
-from conveyor.messaging.outcome import Done
+from conveyor.messaging.order import AWAITING, Order, load
+from conveyor.messaging.outcome import Awaiting, Done, Outcome
 from conveyor.messaging.placing import NewOrder, place
 from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.registry import Registry
@@ -30,7 +30,7 @@ from conveyor.services.subscriptions import renewals, store
 from conveyor.services.subscriptions.beginning import Wish, begin
 from conveyor.services.subscriptions.changes import Changes, Impossible
 from conveyor.services.subscriptions.dunning import Dunning, claim_placed
-from conveyor.services.subscriptions.model import CANCELLED, PAST_DUE, Plan, Subscription
+from conveyor.services.subscriptions.model import CANCELLED, DAY_MS, PAST_DUE, Plan, Subscription
 from conveyor.services.subscriptions.renewals import EXTENDED
 from conveyor.services.subscriptions.steps import STEPS, retract
 
@@ -160,3 +160,24 @@ def test_of_two_who_make_one_plan_the_second_keeps_to_what_the_first_said(books:
     )
     assert isinstance(said, Impossible)
     assert books.run(lambda tx: store.plans_of(tx, MERCHANT))["new"] == monthly
+
+
+@pytest.mark.parametrize("ahead_days", [1, 365])
+def test_dunning_that_a_wrong_clock_began_lasts_no_longer(books: Books, ahead_days: int) -> None:
+    def work(tx: Tx) -> int:
+        claim(tx, ORDER, PLAN, 0)
+        order = load(tx, [ORDER])[ORDER]
+        assert isinstance(_decline(tx, order, NOW_MS + ahead_days * DAY_MS), Awaiting)
+        waited = 0
+        while isinstance(outcome := _decline(tx, order, NOW_MS + waited), Awaiting):
+            waited += round(outcome.seconds * 1000)
+        return waited
+
+    assert books.run(work) == PLAN.retry_days[-1] * DAY_MS
+    assert subscription(books).status == CANCELLED
+
+
+def _decline(tx: Tx, order: Order, now_ms: int) -> Outcome:
+    outcome = DUNNING.declined(tx, order, Declined("insufficient funds"), Now(now_ms))
+    tx.flush()
+    return outcome

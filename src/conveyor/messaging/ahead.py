@@ -11,6 +11,7 @@ import logging
 
 import sqlalchemy as sa
 
+from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.line import HOLD_BEHIND_PARKED_SECONDS
 from conveyor.messaging.tables import orders, outbox
@@ -18,8 +19,6 @@ from conveyor.messaging.transaction import Tx
 
 log = logging.getLogger(__name__)
 
-SLACK_MS = 60_000
-"""Clocks that are right do not differ by so much, nor is a moment's work so late."""
 PAGE_ROWS = 500
 
 _moved_ahead = orders.c.updated_at > sa.bindparam("ahead")
@@ -31,7 +30,7 @@ _AHEAD = (
         sa.or_(
             _moved_ahead,
             # Claimed by such a clock: a token is due when its order expects it, or just after.
-            outbox.c.due_at > orders.c.expected_at + SLACK_MS,
+            outbox.c.due_at > orders.c.expected_at + CLOCK_SLACK_MS,
             sa.and_(outbox.c.held, outbox.c.due_at > sa.bindparam("held_ahead")),
         ),
     )
@@ -72,10 +71,10 @@ async def recall_all(engine: Engine) -> int:
 
 
 def _recall(tx: Tx, now: int) -> int:
-    held_ahead = now + round(HOLD_BEHIND_PARKED_SECONDS * 1000) + SLACK_MS
-    rows = tx.execute(_AHEAD, {"ahead": now + SLACK_MS, "held_ahead": held_ahead}).all()
+    held_ahead = now + round(HOLD_BEHIND_PARKED_SECONDS * 1000) + CLOCK_SLACK_MS
+    rows = tx.execute(_AHEAD, {"ahead": now + CLOCK_SLACK_MS, "held_ahead": held_ahead}).all()
     for order_id, version, updated_at, due_at in rows:
-        moved_ahead = updated_at > now + SLACK_MS
+        moved_ahead = updated_at > now + CLOCK_SLACK_MS
         due = max(now, due_at - (updated_at - now)) if moved_ahead else now
         tx.later(_BE_DUE, {"b_order_id": order_id, "b_version": version, "b_due_at": due})
         moved = now if moved_ahead else updated_at

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+CLOCK_SLACK_MS = 60_000
+"""Clocks that are right do not differ by so much, nor is a moment's work so late."""
 ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ULID_RANDOM_BITS = 80
 ULID_LENGTH = 26

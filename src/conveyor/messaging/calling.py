@@ -18,6 +18,8 @@ Send = Callable[[Any, str], Awaitable[object]]
 
 CALL_SECONDS = 30.0
 """How long a provider may take to answer, unless the settings say otherwise."""
+MAX_CALL_SECONDS = 3600.0
+"""How long it may be at most: whoever takes a call up must know when it is over for sure."""
 SETTLE_SECONDS = 30.0
 """How long a request that was cut off here may still be on its way to taking effect there."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging.calling import Calling, Grant
+from conveyor.messaging.calling import MAX_CALL_SECONDS, Calling, Grant
 from conveyor.messaging.order import Order
 from conveyor.messaging.statements import one_of
 from conveyor.messaging.step import CallStep, Now
@@ -31,6 +31,8 @@ SPENT = "spent"
 OPEN = frozenset({INTENDED, UNKNOWN})
 IN_EFFECT = OPEN | {ANSWERED}
 """The states of a call that has, or may have, taken effect."""
+
+LONGEST_GRANT_MS = Grant(MAX_CALL_SECONDS).may_run_ms
 
 _KEY = (
     calls.c.order_id == sa.bindparam("b_order_id"),
@@ -150,9 +152,9 @@ def take_up(
 
     Whoever only asks leaves the attempt as it is.
     """
-    taken = attempt.taken
+    taken, others = attempt.taken, others_until(attempt, now)
     if not ask_only:
-        until = max(attempt.may_run_until, now.ms + grant.may_run_ms)
+        until = max(others, now.ms + grant.may_run_ms)
         taken += 1
         _take(tx, attempt, until, attempt.state, attempt.request)
     stored = attempt.request
@@ -166,9 +168,20 @@ def take_up(
         taken,
         known=True,
         ask_only=ask_only,
-        alone=attempt.may_run_until <= now.ms,
-        others_until=attempt.may_run_until,
+        alone=others <= now.ms,
+        others_until=others,
     )
+
+
+def others_until(attempt: Attempt, now: Now) -> int:
+    """Say until when whoever had an attempt may still call, however wrong their clock was.
+
+    Its first grant is known by its beginning; of no grant there is more left than of the longest.
+    """
+    longest = LONGEST_GRANT_MS
+    if not now.has_come(attempt.intended_at):
+        longest = min(longest, max(attempt.may_run_until - attempt.intended_at, 0))
+    return min(attempt.may_run_until, now.ms + longest)
 
 
 def end(

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from conveyor.messaging import ahead, outbox, timeline
 from conveyor.messaging import order as status
+from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.order import Order
 from conveyor.messaging.outbox import Owed, wait_for_stop
@@ -112,7 +113,7 @@ class Reconciler:
         """Nothing is started; see `run`."""
         self._engine = engine
         # A message rests in its queue no longer than this, so nothing is expected later.
-        self._ahead_ms = round(engine.retries.cap_seconds * 1000) + ahead.SLACK_MS
+        self._ahead_ms = round(engine.retries.cap_seconds * 1000) + CLOCK_SLACK_MS
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every `RECONCILE_SECONDS`, until told to stop."""

@@ -12,6 +12,7 @@ import orjson
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
+from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.order import AWAITING, Order
 from conveyor.messaging.outcome import Outcome, Park, TurnedAway
 from conveyor.messaging.transaction import Tx
@@ -24,9 +25,21 @@ Gather = Callable[[Tx, Sequence[Order]], None]
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What a step may know of its surroundings: the time at which its group runs."""
+    """What a step may know of its surroundings: the time at which its group runs.
+
+    A moment that is stored may be the work of a clock that was wrong. Two ways to look at one: when
+    something is to end that was set to last so long, and whether something can have been noted.
+    """
 
     ms: int
+
+    def at_most(self, at_ms: int, seconds: float) -> int:
+        """Give the moment, or the last that could have been set by now to come in `seconds`."""
+        return min(at_ms, self.ms + round(seconds * 1000))
+
+    def has_come(self, at_ms: int) -> bool:
+        """Whether a right clock can have noted that something happened then."""
+        return at_ms <= self.ms + CLOCK_SLACK_MS
 
 
 class AnyStep:

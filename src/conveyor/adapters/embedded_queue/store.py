@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conveyor.adapters.embedded_queue import statements as sql
+from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.errors import (
     DataDirectoryInUseError,
     QueuesNotOpenError,
@@ -17,9 +18,8 @@ from conveyor.messaging.errors import (
 )
 from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS, Depth
 
-SLACK_MS = 60_000
 """A message that was sent more than this ahead of now was sent by a clock that was wrong."""
-FURTHEST_MS = MAX_VISIBILITY_SECONDS * 1000 + SLACK_MS
+FURTHEST_MS = MAX_VISIBILITY_SECONDS * 1000 + CLOCK_SLACK_MS
 
 
 class NewMessage(NamedTuple):
@@ -84,7 +84,7 @@ class MessageStore:
                 connection.execute(pragma).fetchall()
             connection.executescript(sql.SCHEMA)
             connection.execute(sql.END_LEASES, {"now": now_ms})
-            far = {"ahead": now_ms + SLACK_MS, "furthest": now_ms + FURTHEST_MS}
+            far = {"ahead": now_ms + CLOCK_SLACK_MS, "furthest": now_ms + FURTHEST_MS}
             connection.execute(sql.BE_VISIBLE, {"now": now_ms, **far})
         except sqlite3.OperationalError as error:
             self.close()

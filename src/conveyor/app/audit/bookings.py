@@ -10,7 +10,7 @@ from conveyor.messaging.order import COMPLETED, TERMINAL
 from conveyor.messaging.tables import orders, turns
 from conveyor.messaging.transaction import Tx
 from conveyor.services.bookings.model import BOOKED, HELD, WAITING
-from conveyor.services.bookings.store import bookings, resources
+from conveyor.services.bookings.tables import bookings, resources
 
 _r, _b = resources.c, bookings.c
 _HAS = (HELD, BOOKED)

@@ -26,7 +26,7 @@ from conveyor.messaging.tables import timeline as entries
 from conveyor.messaging.timeline import placed_with
 from conveyor.messaging.transaction import Tx
 from conveyor.services.bookings.model import BOOKED, Wanted, legs_of, wanted
-from conveyor.services.bookings.store import bookings
+from conveyor.services.bookings.tables import bookings
 from conveyor.services.inventory.model import RELEASED, SOLD
 from conveyor.services.inventory.store import reservations
 from conveyor.services.orders.placement import fingerprint_of

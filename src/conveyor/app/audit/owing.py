@@ -14,6 +14,7 @@ from conveyor.app.audit.pages import Page
 from conveyor.app.audit.report import Finding
 from conveyor.app.audit.view import on_page
 from conveyor.messaging import calls as attempts
+from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.handling import owed_step
 from conveyor.messaging.order import AWAITING, PARKED, TERMINAL, Order
 from conveyor.messaging.registry import Registry
@@ -23,7 +24,6 @@ from conveyor.messaging.tables import calls, orders, outbox, parked
 from conveyor.messaging.tables import timeline as entries
 from conveyor.messaging.transaction import Tx
 
-SLACK_MS = 60_000
 """How far two clocks may be apart."""
 MOST_REST_MS = 86_400_000
 """Longer than whatever lets an order rest that awaits nobody: back-off, a turn, a retry."""
@@ -92,7 +92,7 @@ class Owing:
             order
             for order in live
             if order.status != PARKED
-            and max(order.expected_at, due.get(order.id, 0)) > now + SLACK_MS
+            and max(order.expected_at, due.get(order.id, 0)) > now + CLOCK_SLACK_MS
         ]
         awaited = _awaited(tx, [order.id for order in ahead])
         lost = [
@@ -121,5 +121,5 @@ def _awaited(tx: Tx, order_ids: Sequence[str]) -> dict[str, int]:
 
 def _limit(order: Order, awaited: Mapping[str, int], now: int) -> int:
     if order.status == AWAITING:
-        return awaited.get(order.id, 0) + SLACK_MS
+        return awaited.get(order.id, 0) + CLOCK_SLACK_MS
     return now + MOST_REST_MS

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from conveyor.app.audit.view import Column, View
 from conveyor.messaging import order as status
+from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.order import SETTLED, TERMINAL
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.tables import orders, outbox, parked
@@ -24,7 +25,6 @@ UNDONE = frozenset({status.CANCELLED, status.REFUSED})
 NOW = sa.bindparam("now", type_=sa.BigInteger)
 LOST_BEFORE = sa.bindparam("lost_before", type_=sa.BigInteger)
 """An order that should have moved before this is stuck; 0 where nothing runs that would move it."""
-CLOCK_SLACK_MS = 60_000
 """How far the clocks of two machines may be apart."""
 
 _o = orders.c

@@ -11,7 +11,7 @@ from conveyor.messaging.order import AWAITING, COMPLETED
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
-from conveyor.services.bookings.store import bookings, resources
+from conveyor.services.bookings.tables import bookings, resources
 from conveyor.services.inventory.store import reservations, stock
 from conveyor.services.restaurants.model import UNDER_WAY
 from conveyor.services.restaurants.store import restaurants, tickets

@@ -64,7 +64,7 @@ class Hold(LocalStep):
     def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """See whether a place came free; if not, and it has waited long enough, refuse."""
         booking = store.bookings_of(tx, order.id)[order.stage]
-        resource = _resource(tx, booking)
+        resource = store.resource_of(tx, booking)
         if booking.state == HELD:
             return self._held(tx, booking)
         if booking.state == EXPIRED and resource.has_room(booking.quantity):
@@ -72,6 +72,8 @@ class Hold(LocalStep):
             granting.hold(tx, resource, booking, self._terms.held_until(now.ms), now.ms)
             return self._held(tx, booking)
         if booking.state == WAITING and now.ms < booking.until:
+            booking.until = now.at_most(booking.until, self._terms.wait_seconds)
+            store.keep(tx, resource, booking)
             what = said(booking.resource, booking.quantity)
             return Awaiting(what, (booking.until - now.ms) / 1000)
         granting.give_up(tx, booking, REFUSED, self._terms, now.ms)
@@ -93,7 +95,7 @@ class Confirm(LocalStep):
     def take(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Book every leg; one whose hold has expired again, if there is room, else none at all."""
         mine = sorted(store.bookings_of(tx, order.id).items())
-        found = [(b, _resource(tx, b)) for _, b in mine if b.state in {HELD, EXPIRED}]
+        found = [(b, store.resource_of(tx, b)) for _, b in mine if b.state in {HELD, EXPIRED}]
         if len(found) != len(legs_of(order.body)):
             return Park("not every leg is held")
         late = [(booking, resource) for booking, resource in found if booking.state == EXPIRED]
@@ -142,12 +144,6 @@ def _added_up(late: Sequence[tuple[Booking, Resource]]) -> dict[str, tuple[Resou
         _, before = needed.get(resource.name, (resource, 0))
         needed[resource.name] = (resource, before + booking.quantity)
     return needed
-
-
-def _resource(tx: Tx, booking: Booking) -> Resource:
-    resource = store.resource(tx, booking.merchant, booking.resource)
-    assert resource is not None  # noqa: S101 - resources are never taken away
-    return resource
 
 
 def booking_steps(terms: Terms) -> Mapping[str, AnyStep]:

@@ -1,4 +1,4 @@
-"""The tables of bookings and their SQL.
+"""The SQL of bookings.
 
 Whoever changes a resource or one of its bookings holds the lock of the resource, until the
 transaction ends. Both are read once in a transaction, changed in memory, and written at its end.
@@ -13,72 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from conveyor.messaging.statements import one_of, pair_of
-from conveyor.messaging.tables import metadata
 from conveyor.messaging.transaction import PerDialect, Tx
-from conveyor.services.bookings.model import (
-    HELD,
-    MAX_OVERBOOKING_PERCENT,
-    STATES,
-    WAITING,
-    Booking,
-    Offer,
-    Resource,
-)
-
-resources = sa.Table(
-    "resources",
-    metadata,
-    sa.Column("merchant", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("capacity", sa.BigInteger, nullable=False),
-    sa.Column("overbooking", sa.BigInteger, nullable=False),  # per cent of the capacity
-    sa.Column("description", sa.Text, nullable=False),
-    sa.Column("held", sa.BigInteger, nullable=False),
-    sa.Column("booked", sa.BigInteger, nullable=False),
-    sa.Column("waiting", sa.BigInteger, nullable=False),
-    sa.Column("asked", sa.BigInteger, nullable=False),
-    sa.CheckConstraint(
-        "capacity >= 0 AND held >= 0 AND booked >= 0 AND waiting >= 0",
-        name="resources_not_negative",
-    ),
-    sa.CheckConstraint(
-        f"overbooking BETWEEN 0 AND {MAX_OVERBOOKING_PERCENT}", name="resources_overbooking"
-    ),
-    # The last line of defence against giving away too much, whatever the code above it does.
-    sa.CheckConstraint(
-        "(held + booked) * 100 <= capacity * (100 + overbooking)", name="resources_within_limit"
-    ),
-    sqlite_with_rowid=False,
-)
-
-bookings = sa.Table(
-    "bookings",
-    metadata,
-    sa.Column("order_id", sa.Text, primary_key=True),
-    sa.Column("leg", sa.Integer, primary_key=True, autoincrement=False),  # from 0, as held
-    sa.Column("merchant", sa.Text, nullable=False),
-    sa.Column("resource", sa.Text, nullable=False),
-    sa.Column("quantity", sa.BigInteger, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("number", sa.BigInteger, nullable=False),  # among the resource's requests
-    sa.Column("turn", sa.BigInteger, nullable=False),  # in its message group
-    sa.Column("until", sa.BigInteger, nullable=False),
-    sa.Column("changed_at", sa.BigInteger, nullable=False),
-    sa.Column("again", sa.Boolean, nullable=False),
-    sa.CheckConstraint(f"state IN {STATES}", name="bookings_state"),
-    sqlite_with_rowid=False,
-)
-_waiting = bookings.c.state == sa.literal_column(f"'{WAITING}'")
-_held = bookings.c.state == sa.literal_column(f"'{HELD}'")
-sa.Index(
-    "bookings_waiting",
-    bookings.c.merchant,
-    bookings.c.resource,
-    bookings.c.number,
-    sqlite_where=_waiting,
-    postgresql_where=_waiting,
-)
-sa.Index("bookings_held", bookings.c.until, sqlite_where=_held, postgresql_where=_held)
+from conveyor.services.bookings.model import HELD, WAITING, Booking, Offer, Resource
+from conveyor.services.bookings.tables import bookings, is_held, is_waiting, resources
 
 Key = tuple[str, str]
 """Merchant and name of a resource."""
@@ -100,19 +37,22 @@ _WAITING_FOR = (
     .where(
         bookings.c.merchant == sa.bindparam("of_merchant"),
         bookings.c.resource == sa.bindparam("of_resource"),
-        _waiting,
+        is_waiting,
     )
     .order_by(bookings.c.number)
 )
 _EXPIRED = (
     sa.select(bookings)
-    .where(_held, bookings.c.until <= sa.bindparam("before"))
+    .where(is_held, bookings.c.until <= sa.bindparam("before"))
     .order_by(bookings.c.until)
     .limit(_PAGE)
 )
+_HELD_BEYOND = (
+    sa.select(bookings).where(is_held, bookings.c.until > sa.bindparam("beyond")).limit(_PAGE)
+)
 _RENEW = (
     sa.update(bookings)
-    .where(bookings.c.order_id == sa.bindparam("b_order_id"), _held)
+    .where(bookings.c.order_id == sa.bindparam("b_order_id"), is_held)
     .values(until=sa.bindparam("b_until"))
 )
 _CHANGES = ("state", "until", "changed_at", "again")
@@ -183,6 +123,13 @@ def resource(tx: Tx, merchant: str, name: str) -> Resource | None:
     return found
 
 
+def resource_of(tx: Tx, booking: Booking) -> Resource:
+    """Give what a request is for, locked until the transaction ends."""
+    found = resource(tx, booking.merchant, booking.resource)
+    assert found is not None  # noqa: S101 - resources are never taken away
+    return found
+
+
 def bookings_of(tx: Tx, order_id: str) -> dict[int, Booking]:
     """Give what an order has asked for, by leg."""
     gather(tx, (), [order_id])
@@ -202,11 +149,22 @@ def waiting_for(tx: Tx, wanted: Resource) -> list[Booking]:
 
 def expired(tx: Tx, now_ms: int) -> list[Booking]:
     """Give a page of the holds that have expired, their resources locked."""
-    found = tx.execute(_EXPIRED, {"before": now_ms}).all()
+    held = _held_by(tx, _EXPIRED, {"before": now_ms})
+    return [booking for booking in held if booking.until <= now_ms]
+
+
+def held_beyond(tx: Tx, at_ms: int) -> list[Booking]:
+    """Give a page of the holds that would expire later than this, their resources locked."""
+    held = _held_by(tx, _HELD_BEYOND, {"beyond": at_ms})
+    return [booking for booking in held if booking.until > at_ms]
+
+
+def _held_by(tx: Tx, query: sa.Executable, which: dict[str, int]) -> list[Booking]:
+    found = tx.execute(query, which).all()
     gather(tx, {(row.merchant, row.resource) for row in found}, {row.order_id for row in found})
     # Until the lock was ours they may have been booked or released.
     current = (bookings_of(tx, row.order_id)[row.leg] for row in found)
-    return [b for b in current if b.state == HELD and b.until <= now_ms]
+    return [booking for booking in current if booking.state == HELD]
 
 
 def keep(tx: Tx, changed: Resource, booking: Booking | None = None) -> None:

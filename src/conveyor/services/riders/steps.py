@@ -125,7 +125,8 @@ class Assign(LocalStep):
             timeline.note(tx, order.id, order.version, now.ms, timeline.NOTED, detail=detail)
 
     def _asking(self, offer: Offer, now: Now) -> Outcome:
-        seconds = max(offer.answer_by - now.ms, 0) / 1000
+        answer_by = now.at_most(offer.answer_by, self._offer_seconds)
+        seconds = max(answer_by - now.ms, 0) / 1000
         detail = {"offer": offer.number, "metres": offer.metres}
         return Awaiting(f"an answer of rider {offer.rider}", seconds, detail)
 
@@ -161,9 +162,8 @@ class Deliver(Assign):
         offer = store.standing(tx, order.id)
         if offer is None or offer.state not in {ACCEPTED, PICKED_UP}:
             return super().overdue(tx, order, now)
-        rider = store.find(tx, offer.merchant, offer.rider)
-        heard_at = max(offer.changed_at, rider.heard_at if rider else 0)
-        left = heard_at + self._silence_ms - now.ms
+        heard_at = self._heard_at(tx, offer, now)
+        left = min(heard_at + self._silence_ms - now.ms, self._silence_ms)
         picked_up = offer.state == PICKED_UP
         if left > 0:
             return self._awaiting("the delivery" if picked_up else "the pick-up", offer, left)
@@ -174,6 +174,17 @@ class Deliver(Assign):
         store.change(tx, offer, LOST, now.ms)
         self._tell(tx, order, now, offer, LOST)
         return self.stand(tx, order, now)
+
+    def _heard_at(self, tx: Tx, offer: Offer, now: Now) -> int:
+        rider = store.find(tx, offer.merchant, offer.rider)
+        signs = [
+            at for at in (offer.changed_at, rider.heard_at if rider else 0) if now.has_come(at)
+        ]
+        if not signs:
+            # All are of a clock that was ahead, and nobody knows when that was: it counts from now.
+            store.hear(tx, offer.merchant, offer.rider, now.ms)
+            store.change(tx, offer, offer.state, now.ms)
+        return max(signs, default=now.ms)
 
     def _awaiting(self, what: str, offer: Offer, milliseconds: int) -> Outcome:
         return Awaiting(f"{what} by rider {offer.rider}", milliseconds / 1000)

@@ -69,6 +69,6 @@ def spend(tx: Tx, merchant: str, now_ms: int, wanted: int) -> Admitted:
         return Admitted(wanted, control.free_at)
     control = read(tx, merchant, lock=True)
     admitted = admit(control.free_at, now_ms, control.per_second or 1.0, wanted)
-    if admitted.count:
+    if admitted.free_at != control.free_at:
         tx.execute(_SPEND, {"b_merchant": merchant, "b_free_at": admitted.free_at})
     return admitted

@@ -69,11 +69,14 @@ class Dunning:
             return Again("the card was replaced meanwhile")
         hopeless = declined.final or subscription.status == SUSPENDED
         since = subscription.past_due_since or now.ms
+        since = since if now.has_come(since) else now.ms
         retry_at = None if hopeless else found.plan.retry_at(since, now.ms)
         if retry_at is None:
             _end(tx, found, declined.reason)
             return Refused(declined.reason)
-        renewals.change(tx, found, subscription.declined(now.ms, declined.reason), OPEN)
+        # The first decline may have been noted by a clock that was ahead; then it was this one.
+        known = replace(subscription, past_due_since=since)
+        renewals.change(tx, found, known.declined(now.ms, declined.reason), OPEN)
         detail = {"reason": declined.reason, "next_try": iso(retry_at)}
         return Awaiting(AWAITED, (retry_at - now.ms) / 1000, detail)
 
