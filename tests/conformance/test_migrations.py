@@ -80,7 +80,7 @@ def play(url: str, story: Callable[[Database], Awaitable[T]]) -> T:
     return asyncio.run(tell())
 
 
-_LINES = re.compile(r"[ ,\t]*\n[ ,\t]*|(?<=NULL), ")
+_LINES = re.compile(r"[ ,\t]*\n[ ,\t]*|, (?=[a-z_]+ [A-Z]+)")
 
 
 def catalog(tx: Tx) -> list[list[str]]:
