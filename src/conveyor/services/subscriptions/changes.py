@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from conveyor.messaging.answers import TAKEN, Given, take_answers
 from conveyor.messaging.engine import Engine
+from conveyor.messaging.faults import Desk
 from conveyor.messaging.interventions import cancel
 from conveyor.messaging.order import load
 from conveyor.messaging.outbox import Owed
@@ -81,7 +82,8 @@ class Changes:
         self, merchant: str, name: str, card: str
     ) -> Subscription | Impossible | None:
         """Charge another card from now on; a renewal that awaits one is tried with it at once."""
-        return await self._run(lambda tx: _replace_card(tx, self._engine, merchant, name, card))
+        desk = self._engine.desk(isolate=False)  # here: a transaction has no loop to ask for time
+        return await self._run(lambda tx: _replace_card(tx, desk, merchant, name, card))
 
     async def change_plan(
         self, merchant: str, name: str, plan: str
@@ -123,23 +125,23 @@ def _begin(tx: Tx, merchant: str, wishes: Sequence[Wish], now_ms: int) -> Begun 
     return Begun(added, len(new) - added)
 
 
-def _replace_card(tx: Tx, engine: Engine, merchant: str, name: str, card: str) -> Change:
+def _replace_card(tx: Tx, desk: Desk, merchant: str, name: str, card: str) -> Change:
     found = store.find(tx, merchant, [name]).get(name)
     if found is None or found.status == CANCELLED:
         return (found and Impossible("It is cancelled.")), None
     found, renewal = _locked(tx, found)
-    taken, owed = _try_at_once(tx, engine, renewal) if renewal else (False, None)
+    taken, owed = _try_at_once(tx, desk, renewal) if renewal else (False, None)
     changed = replace(found, card=card, new_card=renewal is not None and not taken)
     if found.status == SUSPENDED and found.due_at is None and renewal is None:
-        now_ms = engine.ambient.now_ms()
-        changed = changed.resumed(wall_clock(now_ms, found.zone).isoformat(), now_ms)
+        begins = wall_clock(desk.now.ms, found.zone).isoformat()
+        changed = changed.resumed(begins, desk.now.ms)
     store.save(tx, changed)
     return changed, owed
 
 
-def _try_at_once(tx: Tx, engine: Engine, renewal: Renewal) -> tuple[bool, Owed | None]:
+def _try_at_once(tx: Tx, desk: Desk, renewal: Renewal) -> tuple[bool, Owed | None]:
     answer = Given(renewal.order_id, CHARGE, {"reason": REPLACED})
-    result = take_answers(tx, engine.desk(isolate=False), [answer])[0]
+    result = take_answers(tx, desk, [answer])[0]
     return result.what == TAKEN, result.owed
 
 
