@@ -75,7 +75,7 @@ def check(world: World) -> None:
     _check_processes(world)
     _check_answered(world)
     check_causes(world)
-    rows = _orders(world)
+    rows = world.store.records("orders")
     for row in rows:
         _check_versions(world, row)
         if row["status"] in TERMINAL and row["id"] not in world.forgotten:
@@ -89,11 +89,6 @@ def check(world: World) -> None:
     _check_owed(world)
     if not world.story.faults:
         _check_calm(world)
-
-
-def _orders(world: World) -> list[dict[str, Any]]:
-    names = [column for (_, column, *_) in world.store.rows("PRAGMA table_info(orders)")]
-    return [dict(zip(names, row, strict=True)) for row in world.store.rows("SELECT * FROM orders")]
 
 
 def _check_processes(world: World) -> None:

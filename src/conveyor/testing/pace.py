@@ -27,7 +27,8 @@ class Pace:
         """`next_due` gives in how many seconds something is due by itself."""
         self._loop = loop
         self._next_due = next_due
-        self._events = 0
+        self.events = 0
+        """How often something happened."""
         self._of: WeakKeyDictionary[asyncio.Task[Any], tuple[int, float]] = WeakKeyDictionary()
         self._long: dict[asyncio.Future[bool], float] = {}
 
@@ -38,7 +39,7 @@ class Pace:
 
     def happened(self) -> None:
         """Something was done: let everybody look again."""
-        self._events += 1
+        self.events += 1
         if self._long:
             for sleeper, base in self._long.items():
                 self._loop.call_later(base, _wake, sleeper, context=OUTSIDE)
@@ -49,11 +50,11 @@ class Pace:
         task: Any = asyncio.current_task()
         seen, rested = self._of.get(task, (-1, 0.0))
         chosen = seconds
-        if seen == self._events:
+        if seen == self.events:
             due = self._next_due()
             most = LONGEST_SECONDS if due is None else min(max(due, seconds), LONGEST_SECONDS)
             chosen = max(min(2 * rested, most), seconds)
-        self._of[task] = (self._events, chosen)
+        self._of[task] = (self.events, chosen)
         await self._sleep(stop, seconds, chosen)
 
     async def rest_with_leases(self, stop: asyncio.Event, seconds: float) -> None:

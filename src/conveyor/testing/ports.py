@@ -30,6 +30,7 @@ from conveyor.testing.queues import RECEIVE_LIMIT, received
 
 if TYPE_CHECKING:
     from conveyor.testing.process import Process
+    from conveyor.testing.store import SqliteStore
 
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ class DatabasePort:
     """See `Database`."""
 
     process: Process
+    store: SqliteStore
     dialect: str = "sqlite"
 
     async def run(self, work: Callable[[Tx], T]) -> T:
@@ -78,9 +80,9 @@ class DatabasePort:
         trouble = world.trouble("database", self.process)
         if trouble == "away":
             raise DatabaseUnavailableError("the database", "it is away")
-        before = world.store.changes
-        result = world.store.run(work)
-        if world.store.changes != before:
+        before = self.store.changes
+        result = self.store.run(work)
+        if self.store.changes != before:
             world.committed()
         if writes:
             if trouble == "unknown":

@@ -14,7 +14,6 @@ from conveyor.messaging.ambient import Ambient
 from conveyor.testing.loop import OWNER
 from conveyor.testing.ports import (
     CarrierPort,
-    DatabasePort,
     ProcessClock,
     ProviderPort,
     QueuesPort,
@@ -59,7 +58,7 @@ class Process:
         self._life: asyncio.Task[None] | None = None
 
     def _build(self) -> App:
-        port = DatabasePort(self)
+        port = self.world.store.port(self)
         parts = Parts(
             self.ambient,
             port,
@@ -86,6 +85,7 @@ class Process:
     def suspend(self) -> None:
         """Let it stand still, as by SIGSTOP: nothing of it runs, and nothing of it is told."""
         self.stands = True
+        self.world.store.suspended(self)
 
     def resume(self) -> None:
         """Let it go on with what it held."""
@@ -99,6 +99,7 @@ class Process:
         self.stands = self.dead = True
         self._withheld.clear()
         self.world.queues.hang_up(self)
+        self.world.store.killed(self)
 
     def withhold(self, handle: asyncio.Handle) -> None:
         """See `Owner`."""

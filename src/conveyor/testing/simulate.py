@@ -3,11 +3,15 @@
     python -m conveyor.testing.simulate --flow all --runs 1000 --seed 1
     python -m conveyor.testing.simulate --flow shop --replay 17        # one story again
     python -m conveyor.testing.simulate --flow shop --replay 17:0,3,5  # only these of its events
+    python -m conveyor.testing.simulate --database postgresql://...    # on a real server
 
 Several processes run at once on virtual time, over one database and one set of queues, while the
 provider, the carrier, messages, clocks, machines and people do what they do. After each story every
 invariant is held against what is left. At a violation the story is shortened, told and named, and
 the exit status is 1; it is 2 when the command line makes no sense, and 130 after Ctrl-C.
+
+On a PostgreSQL two systems live, and their transactions overlap, a statement at a time: for what
+only locks show. It makes a database for itself on that server, and drops it at the end.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -59,9 +64,31 @@ class Totals:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit status."""
-    chosen = _parser().parse_args(arguments)
-    if chosen.replay:
-        return _replay(chosen)
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.database and chosen.jobs > 1:
+        parser.error("--database is for one job")
+    with _database(chosen.database):
+        return _replay(chosen) if chosen.replay else _simulate(chosen)
+
+
+@contextmanager
+def _database(url: str) -> Iterator[None]:
+    """Live on this server, if there is one; what was there before comes back at the end."""
+    if not url:
+        yield
+        return
+    from conveyor.testing.postgres import PostgresStore  # noqa: PLC0415 - it needs a driver
+
+    before, _WORLDS[:] = _WORLDS[:], [World(partial(PostgresStore, url))]
+    try:
+        yield
+    finally:
+        _WORLDS[0].close()
+        _WORLDS[:] = before
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
     began, totals = time.monotonic(), Totals()
     broken: Outcome | None = None
     try:
@@ -90,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=1, help="of the first story (default: 1)")
     parser.add_argument("--jobs", type=int, default=1, help="processes to share the runs")
+    parser.add_argument(
+        "--database", metavar="URL", default="", help="a PostgreSQL to live on (default: SQLite)"
+    )
     parser.add_argument("--replay", metavar="STORY", help="live one story again, and tell it")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     return parser
@@ -165,7 +195,7 @@ def _report(
     for line in totals.lines(took):
         print(line)
     if broken is not None:
-        _tell(chosen.flow, broken)
+        _tell(chosen, broken)
 
 
 def _as_json(
@@ -185,15 +215,16 @@ def _as_json(
     return told
 
 
-def _tell(flow: str, outcome: Outcome) -> None:
+def _tell(chosen: argparse.Namespace, outcome: Outcome) -> None:
     print("\nThe story:")
     for event in outcome.story.events:
         print(f"  {event}")
     print("What it breaks:" if outcome.violations else "It breaks nothing.")
     for violation in outcome.violations:
         print(f"  {violation.name}: {violation.what}")
-    name = outcome.story.name
-    print(f"Again: python -m conveyor.testing.simulate --flow {flow} --replay {name}")
+    where = " --database URL" if chosen.database else ""
+    arguments = f"--flow {chosen.flow}{where} --replay {outcome.story.name}"
+    print(f"Again: python -m conveyor.testing.simulate {arguments}")
 
 
 def _replay(chosen: argparse.Namespace) -> int:
@@ -208,7 +239,7 @@ def _replay(chosen: argparse.Namespace) -> int:
     outcome = world().play(story)
     for line in world().timelines():
         print(line)
-    _tell(chosen.flow, outcome)
+    _tell(chosen, outcome)
     return 1 if outcome.violations else 0
 
 

@@ -5,21 +5,82 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from conveyor.messaging.transaction import Tx
+from conveyor.messaging.transaction import Database, Tx
+from conveyor.testing.ports import DatabasePort
+from conveyor.testing.story import PROCESSES, Story
+
+if TYPE_CHECKING:
+    from conveyor.testing.process import Process
 
 T = TypeVar("T")
 
 
-class Store:
+class Store(Protocol):
+    """The database as the world sees it: it looks at it, empties it, and puts backups back."""
+
+    processes: int
+    """How many processes live over it."""
+
+    def begin(self, story: Story, changed: Callable[[], None]) -> None:
+        """Begin a story, with nothing there; `changed` is to hear of what the port does not see."""
+        ...
+
+    def port(self, process: Process) -> Database:
+        """Give a process its way to it."""
+        ...
+
+    def suspended(self, process: Process) -> None:
+        """A process stands still, and whatever it has under way."""
+        ...
+
+    def killed(self, process: Process) -> None:
+        """A process is dead: what it had under way is undone."""
+        ...
+
+    def abandon(self) -> None:
+        """All are dead."""
+        ...
+
+    def run(self, work: Callable[[Tx], T]) -> T:
+        """Run a transaction to its end: committed, or nothing of it if it raises."""
+        ...
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """Look at it from outside."""
+        ...
+
+    def records(self, table: str) -> list[dict[str, Any]]:
+        """Look at a whole table."""
+        ...
+
+    def note_tables(self) -> None:
+        """Say that all tables are there, and empty."""
+        ...
+
+    def backup(self) -> Any:  # noqa: ANN401 - its own
+        """Copy all of it, as it is now."""
+        ...
+
+    def restore(self, backup: Any) -> None:  # noqa: ANN401 - its own
+        """Put a backup in its place."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class SqliteStore:
     """An SQLite database in memory; each transaction is whole, as if it held every lock."""
 
     dialect = "sqlite"
+    processes = PROCESSES
 
-    def __init__(self) -> None:
+    def __init__(self, _loop: object = None) -> None:
         engine = sa.create_engine(
             "sqlite://", poolclass=sa.StaticPool, connect_args={"isolation_level": None}
         )
@@ -29,8 +90,25 @@ class Store:
         self.raw.execute("PRAGMA foreign_keys = ON")
         self._tables: list[str] = []
 
+    def begin(self, story: Story, changed: Callable[[], None]) -> None:  # noqa: ARG002 - the port's
+        """See `Store`."""
+        self.empty()
+
+    def port(self, process: Process) -> DatabasePort:
+        """See `Store`."""
+        return DatabasePort(process, self)
+
+    def suspended(self, process: Process) -> None:
+        """See `Store`: nothing is under way, ever."""
+
+    def killed(self, process: Process) -> None:
+        """See `Store`: nothing is under way, ever."""
+
+    def abandon(self) -> None:
+        """See `Store`: nothing is under way, ever."""
+
     def run(self, work: Callable[[Tx], T]) -> T:
-        """Run a transaction to its end: committed, or nothing of it if it raises."""
+        """See `Store`."""
         with self._transaction():
             tx = Tx(self.connection)
             result = work(tx)
@@ -54,11 +132,17 @@ class Store:
         return self.raw.total_changes
 
     def rows(self, query: str, *values: object) -> list[Any]:
-        """Look at it from outside."""
+        """See `Store`."""
         return self.raw.execute(query, values).fetchall()
 
+    def records(self, table: str) -> list[dict[str, Any]]:
+        """See `Store`."""
+        cursor = self.raw.execute(f"SELECT * FROM {table}")  # noqa: S608 - our own names
+        names = [name for name, *_ in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
     def note_tables(self) -> None:
-        """Say that all tables are there, and empty."""
+        """See `Store`."""
         named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'alembic%'"
         self._tables = [name for (name,) in self.rows(f"{named} AND name NOT LIKE 'sqlite_stat%'")]
 
@@ -70,12 +154,16 @@ class Store:
         self.raw.execute("PRAGMA foreign_keys = ON")
 
     def backup(self) -> sqlite3.Connection:
-        """Copy all of it, as it is now."""
+        """See `Store`."""
         copy = sqlite3.connect(":memory:")
         self.raw.backup(copy)
         return copy
 
     def restore(self, backup: sqlite3.Connection) -> None:
-        """Put a backup in its place."""
+        """See `Store`."""
         backup.backup(self.raw)
         backup.close()
+
+    def close(self) -> None:
+        """See `Store`."""
+        self.connection.close()
