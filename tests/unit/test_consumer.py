@@ -15,6 +15,7 @@ from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.engine import Limits
 from conveyor.messaging.errors import NotAppliedError
 from conveyor.messaging.handling import ORPHAN_SECONDS
+from conveyor.messaging.lease import CHECK_SECONDS
 from conveyor.messaging.message import Token, encode
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.queue import Outgoing, Received, VisibilityChange
@@ -302,6 +303,49 @@ def test_a_stop_does_not_wait_longer_than_the_grace(tmp_path: Path) -> None:
             await Consumer(core.engine, "ask").run(stop)
             assert 10_000 <= core.now_ms - begun <= 13_000
             assert (await core.queues.queue("ask").depth()).total == 1
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(("grace", "most"), [(0, 1), (5, 5), (25, 20), (60, 20)])
+def test_an_open_poll_is_waited_for_within_the_grace(
+    tmp_path: Path, grace: float, most: float
+) -> None:
+    """SQS cannot end a poll early, and what it gives to one that is broken off is hidden."""
+
+    async def main() -> None:
+        limits = Limits(pollers=1, grace_seconds=grace)
+        async with Core(tmp_path, limits=limits) as core:
+            core.queues.queue("ask").wake = lambda: None  # type: ignore[method-assign]
+            stop = asyncio.Event()
+            running = asyncio.create_task(Consumer(core.engine, "ask").run(stop))
+            await asyncio.sleep(0.1)
+            stop.set()
+            stopped = core.now_ms
+            await running
+            assert core.now_ms - stopped <= most * 1000
+
+    run_virtual(main())
+
+
+def test_handlers_and_polls_share_the_grace(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path, limits=Limits(pollers=1, grace_seconds=10)) as core:
+            await core.engine.relay.send(await core.place("a"))
+            core.queues.queue("ask").wake = lambda: None  # type: ignore[method-assign]
+            stop = asyncio.Event()
+
+            async def silent(_request: str) -> str:
+                await asyncio.sleep(3_600)
+                return "too late"
+
+            core.ask.answer = silent
+            running = asyncio.create_task(Consumer(core.engine, "ask").run(stop))
+            await asyncio.sleep(0.1)
+            stop.set()
+            stopped = core.now_ms
+            await running
+            assert core.now_ms - stopped <= 10_000 + CHECK_SECONDS * 1000
 
     run_virtual(main())
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,7 +29,6 @@ from conveyor.messaging.lease import Leases
 from conveyor.messaging.message import decode
 from conveyor.messaging.outbox import Owed, wait_for_stop
 from conveyor.messaging.queue import (
-    LONG_POLL_SECONDS,
     Received,
 )
 from conveyor.messaging.slots import Slots
@@ -96,9 +95,8 @@ class Consumer:
         self.queue.wake()
         self._busy.set()
         self.leases.drop(())
-        await asyncio.gather(*pollers)
         try:
-            await asyncio.wait_for(self._settle(), self.engine.limits.grace_seconds)
+            await asyncio.wait_for(self._end(pollers), self.engine.limits.stop_seconds)
         except TimeoutError:
             log.warning(
                 "%s: %d messages left to their visibility timeout", self.name, len(self.leases)
@@ -122,7 +120,7 @@ class Consumer:
             if stop.is_set():
                 return
             try:
-                wait = LONG_POLL_SECONDS if first else 0
+                wait = self.engine.limits.poll_seconds if first else 0
                 messages = await self.queue.receive(self.queue.receive_limit, wait)
             except Exception:
                 log.exception("%s: receive failed", self.name)
@@ -226,6 +224,10 @@ class Consumer:
             # They come back when their visibility timeout ends, and somebody takes them again.
             log.error("%s: %d messages are let go", self.name, len(messages), exc_info=error)
             self.leases.drop(message.receipt for message in messages)
+
+    async def _end(self, pollers: Iterable[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*pollers)
+        await self._settle()
 
     async def _settle(self) -> None:
         """Wait until every message in our hands has been deleted or given back."""

@@ -11,12 +11,16 @@ from conveyor.messaging.calling import CALL_SECONDS, Grant
 from conveyor.messaging.faults import Desk
 from conveyor.messaging.gate import Gate
 from conveyor.messaging.outbox import Relay
-from conveyor.messaging.queue import Queues
+from conveyor.messaging.queue import LONG_POLL_SECONDS, Queues
 from conveyor.messaging.registry import Registry
 from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.step import Now
 from conveyor.messaging.supervision import Supervisor
 from conveyor.messaging.transaction import Database
+
+LEAST_POLL_SECONDS = 1.0
+LAST_SECONDS = 2.0
+"""What a stop needs after the last poll has ended, to give back what that has brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,20 @@ class Limits:
     grace_seconds: float = 25.0
     call_seconds: float = CALL_SECONDS  # for a provider to answer in
     calls_at_once: int = 200  # to one provider
+
+    @property
+    def poll_seconds(self) -> float:
+        """How long a poll may wait for a message: so that a stop can wait for it.
+
+        SQS ends none early, and hands messages to one that was broken off for as long as it would
+        have lasted: nobody gets them then, until their visibility timeout ends.
+        """
+        return max(LEAST_POLL_SECONDS, min(LONG_POLL_SECONDS, self.grace_seconds - LAST_SECONDS))
+
+    @property
+    def stop_seconds(self) -> float:
+        """How long a stop waits for polls and handlers, before it leaves them to themselves."""
+        return max(self.grace_seconds, LEAST_POLL_SECONDS + LAST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import UNABLE, UnknownFlowError
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.outbox import wait_for_stop
-from conveyor.messaging.queue import LONG_POLL_SECONDS, Received
+from conveyor.messaging.queue import Received
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake import KEY_FIELD, Keyed, read_intake
 from conveyor.services.orders.model import OrderBody
@@ -80,21 +80,34 @@ class IntakeConsumer:
         keep = self._engine.supervisor.keep
         ended = asyncio.Event()
         keeper = asyncio.create_task(keep(f"leases of {INTAKE}", self._leases.keep, ended))
-        waker = asyncio.create_task(self._wake(stop))
+        poller = asyncio.create_task(keep(f"receive {INTAKE}", self._poll, stop))
+        await stop.wait()
+        self._stopping.set()
+        self._queue.wake()
+        try:
+            await asyncio.wait_for(poller, self._engine.limits.stop_seconds)
+        except TimeoutError:
+            log.warning("intake: %d messages left to their visibility timeout", len(self._leases))
+        ended.set()
+        await keeper
+
+    async def _poll(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await self._engine.gate.opened(stop)
             if stop.is_set():
                 break
             try:
-                messages = await self._queue.receive(self._queue.receive_limit, LONG_POLL_SECONDS)
+                wait = self._engine.limits.poll_seconds
+                messages = await self._queue.receive(self._queue.receive_limit, wait)
             except Exception:
                 log.exception("intake: receive failed")
                 await wait_for_stop(stop, PAUSE_SECONDS)
                 continue
+            if stop.is_set():
+                # A poll under way at shutdown still returns messages: give them back at once.
+                await self._disposal.give_back({message.receipt: 0 for message in messages})
+                break
             await self.handle(messages)
-        await waker
-        ended.set()
-        await keeper
 
     async def handle(self, messages: Sequence[Received]) -> None:
         """Place the orders of these messages; returns when each is deleted or given back."""
@@ -148,11 +161,6 @@ class IntakeConsumer:
                 return answer
             await wait_for_stop(self._stopping, PAUSE_SECONDS)
         return None
-
-    async def _wake(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._stopping.set()
-        self._queue.wake()
 
 
 def _cause(answer: KeyReused | _Bad) -> str:
