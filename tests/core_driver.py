@@ -79,8 +79,11 @@ class Desk(LocalStep):
         super().__init__(self.close)
         self.broken: set[str] = set()
         self.closed: list[str] = []
+        self.before: Callable[[Tx, str], None] = lambda _tx, _reference: None
+        """Is told of each order that comes, by its reference."""
 
-    def close(self, _tx: Tx, order: Order, _now: Now) -> Outcome:
+    def close(self, tx: Tx, order: Order, _now: Now) -> Outcome:
+        self.before(tx, order.reference)
         if order.reference in self.broken:
             raise BrokenAnswerError
         if order.reference == "wait":

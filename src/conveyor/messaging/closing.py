@@ -85,7 +85,7 @@ def close_group(tx: Tx, desk: Desk, group: Sequence[Called]) -> list[Verdict]:
     loaded = load(tx, [called.calling.order.id for called in group])
     gather_all(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
     attempts = _attempts(tx, desk, group)
-    known = faults_of(tx, [(c.calling.order.id, c.receive_count) for c in group])
+    known = faults_of(tx, [(loaded[c.calling.order.id], c.receive_count) for c in group])
     verdicts: list[Verdict] = []
     seen: set[str] = set()
     for called in group:

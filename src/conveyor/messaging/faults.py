@@ -47,9 +47,14 @@ class Desk:
 Faults = Mapping[tuple[str, int], int]
 
 
-def faults_of(tx: Tx, received: Sequence[tuple[str, int]]) -> Faults:
-    """Count the faults on record of orders whose message came before: of others there are none."""
-    return timeline.faults(tx, [order_id for order_id, count in received if count > 1])
+def faults_of(tx: Tx, received: Sequence[tuple[Order, int]]) -> Faults:
+    """Count the faults on record of these orders, each with how often its message was received.
+
+    There are none while an order expects what it was owed when it moved, and its message comes for
+    the first time; else there may be some, whose message was another one.
+    """
+    may_have = {o.id for o, count in received if count > 1 or o.expected_at != o.updated_at}
+    return timeline.faults(tx, sorted(may_have))
 
 
 def tries(known: Faults, order: Order, receive_count: int) -> tuple[int, int]:
@@ -76,14 +81,19 @@ class Case:
     traceless: int = 1
 
     def guard(self, work: Callable[[], Verdict]) -> Verdict:
-        """Run the order's work; in an isolated group, a raise becomes this order's fault."""
+        """Run the order's work; in an isolated group, a raise becomes this order's fault.
+
+        What the database is to blame for is nobody's: then the whole group is run again.
+        """
         if not self.desk.isolate:
             return work()
         try:
             with self.tx.savepoint():
                 return work()
-        except Exception as error:  # noqa: BLE001 - a bug in one order's step is its own fault
-            return self.fault(error)
+        except Exception as error:
+            if self.tx.unable(error):
+                raise
+            return self.fault(error)  # a bug in one order's step is its own fault
 
     def note(self, event: str, detail: dict[str, str] | None = None) -> None:
         """Write a line of the order's timeline."""

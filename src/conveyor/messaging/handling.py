@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from conveyor.messaging import calls, outbox, timeline
@@ -62,7 +61,8 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
     attempts = calls.latest(tx, calling_out) if calling_out else {}
     gather_all(tx, desk, [(loaded[i], step) for i, step in live.items()])
     line = Line(tx, [loaded[i] for i in live])
-    known = faults_of(tx, [(t.token.order_id, t.receive_count) for t in taken])
+    of = [(loaded.get(t.token.order_id), t.receive_count) for t in taken]
+    known = faults_of(tx, [(order, count) for order, count in of if order])
     verdicts: dict[int, Verdict] = {}
     seen: set[str] = set()
     for at in _in_turn(taken, loaded):
@@ -209,8 +209,12 @@ def gather_all(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
         return
     # For the sake of one order of locks. Each gathers again for itself, where it is seen whose
     # fault it is when that raises.
-    with suppress(Exception), tx.savepoint():
-        gather(tx, desk, group)
+    try:
+        with tx.savepoint():
+            gather(tx, desk, group)
+    except Exception as error:
+        if tx.unable(error):
+            raise
 
 
 def gather_alone(case: Case) -> None:

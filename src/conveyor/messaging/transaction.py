@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from conveyor.messaging.errors import VersionConflictError
+from conveyor.messaging.errors import UNABLE, VersionConflictError
 from conveyor.messaging.statements import PerDialect, Row, Statement, prepared
 
 __all__ = ["Database", "Params", "PerDialect", "Row", "Statement", "Tx"]
@@ -25,9 +25,12 @@ Params = Row | Sequence[Row]
 class Tx:
     """An open transaction."""
 
-    def __init__(self, connection: sa.Connection) -> None:
-        """Wrap a connection whose transaction has begun."""
+    def __init__(
+        self, connection: sa.Connection, is_unable: Callable[[Exception], bool] = lambda _: False
+    ) -> None:
+        """Wrap a connection whose transaction has begun; for `is_unable` see `unable`."""
         self.connection = connection
+        self._is_unable = is_unable
         self.dialect: str = connection.dialect.name
         self.gathered: dict[tuple[str, ...], Any] = {}
         """What a step has read for its whole group at once, by table and key."""
@@ -112,6 +115,15 @@ class Tx:
         for work in after:
             work()
 
+    def unable(self, error: BaseException) -> bool:
+        """Whether the database raised this for its own sake, not for that of what it was asked.
+
+        Then nothing of this transaction can be saved: it must be let go, to be run again.
+        """
+        return isinstance(error, UNABLE) or (
+            isinstance(error, Exception) and self._is_unable(error)
+        )
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo what is done inside if it raises, `later` included, and leave the rest alone."""
@@ -120,9 +132,10 @@ class Tx:
         try:
             yield
             self.flush()
-        except BaseException:
+        except BaseException as error:
             self._forget()
-            nested.rollback()
+            if not self.unable(error):  # else all is rolled back, or was by the database itself
+                nested.rollback()
             raise
         nested.commit()
 

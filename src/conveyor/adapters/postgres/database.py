@@ -17,7 +17,9 @@ from conveyor.adapters.postgres.connections import (
 )
 from conveyor.adapters.postgres.errors import (
     AbortedTransactionError,
+    cannot_write,
     is_lost,
+    is_read_only,
     is_unavailability,
     to_be_retried,
 )
@@ -92,16 +94,23 @@ class PostgresDatabase:
 
     def _write(self, work: Callable[[Tx], T]) -> T:
         with self._engine.connect() as connection:
-            tx = Tx(connection)
-            result = work(tx)
-            tx.flush()
-            _commit(connection)
+            tx = Tx(connection, cannot_write)
+            try:
+                result = work(tx)
+                tx.flush()
+                _commit(connection)
+            except sa.exc.DBAPIError as error:
+                if not is_read_only(error):
+                    raise
+                # Whoever connects anew may find the server that has taken its place.
+                connection.invalidate(error)
+                raise self._unavailable(error) from error
         return result
 
     def _read(self, work: Callable[[Tx], T]) -> T:
         with self._reading.connect() as connection:
             connection.exec_driver_sql(READERS_SETTINGS)
-            tx = Tx(connection)
+            tx = Tx(connection, is_unavailability)
             result = work(tx)
             tx.flush()  # a write that was put off fails here like any other
         return result

@@ -17,8 +17,10 @@ CANNOT_CONNECT_NOW = "57P03"
 RETRIED = frozenset(
     {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW}
 )
-# Connection exception, insufficient resources (a full disk), operator intervention, system error.
-UNAVAILABLE_CLASSES = ("08", "53", "57", "58", LOCK_NOT_AVAILABLE)
+READ_ONLY_TRANSACTION = "25006"
+# Connection exception, invalid authorization, no such database, transaction rollback, insufficient
+# resources (a full disk), operator intervention, system error.
+UNAVAILABLE_CLASSES = ("08", "28", "3D", "40", "53", "57", "58", LOCK_NOT_AVAILABLE)
 
 
 class PostgresExtraMissingError(ConveyorError):
@@ -52,9 +54,21 @@ def to_be_retried(error: sa.exc.DBAPIError) -> bool:
     return is_lost(error) or _sqlstate(error) in RETRIED
 
 
-def is_unavailability(error: sa.exc.DBAPIError) -> bool:
+def is_unavailability(error: BaseException) -> bool:
     """Whether the server, not the statement, is to blame."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
     return is_lost(error) or _sqlstate(error).startswith(UNAVAILABLE_CLASSES)
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the server takes no writes, as one that a failover has left behind."""
+    return isinstance(error, sa.exc.DBAPIError) and _sqlstate(error) == READ_ONLY_TRANSACTION
+
+
+def cannot_write(error: BaseException) -> bool:
+    """Whether the server is to blame for who is to write."""
+    return is_unavailability(error) or is_read_only(error)
 
 
 def _sqlstate(error: sa.exc.DBAPIError) -> str:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from conveyor.adapters.sqlite.connections import open_reader, open_writer
+from conveyor.adapters.sqlite.errors import cannot_write, is_unavailability
 from conveyor.adapters.sqlite.ownership import Ownership
 from conveyor.messaging.batching import Batcher
 from conveyor.messaging.errors import DatabaseUnavailableError
@@ -27,11 +28,6 @@ T = TypeVar("T")
 Work = Callable[[Tx], Any]
 
 MAX_GROUP = 256
-PRIMARY_CODE_MASK = 0xFF
-# https://sqlite.org/rescode.html: the disk is full or fails, or somebody holds the file locked.
-UNAVAILABLE_CODES = frozenset(
-    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY}
-)
 
 
 class SqliteDatabase:
@@ -113,10 +109,10 @@ class SqliteDatabase:
             return first + await self._commit_group(works[half:])
 
     async def _commit(self, works: list[Work]) -> list[Any]:
-        with self._disk_errors():
+        with self._disk_errors(cannot_write):
             transaction = self._writer.begin()
             try:
-                tx = Tx(self._writer)
+                tx = Tx(self._writer, cannot_write)
                 results = []
                 for work in works:
                     results.append(work(tx))
@@ -143,19 +139,18 @@ class SqliteDatabase:
 
     def _read(self, work: Callable[[Tx], T], connection: sa.Connection | None = None) -> T:
         connection = connection or self._reader
-        with self._disk_errors(), connection.begin():
-            tx = Tx(connection)
+        with self._disk_errors(is_unavailability), connection.begin():
+            tx = Tx(connection, is_unavailability)
             result = work(tx)
             tx.flush()  # a write that was put off fails here like any other
             return result
 
     @contextmanager
-    def _disk_errors(self) -> Iterator[None]:
+    def _disk_errors(self, is_unable: Callable[[BaseException], bool]) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
-            cause = error.orig if isinstance(error, sa.exc.OperationalError) else error
-            code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE_MASK
-            if code not in UNAVAILABLE_CODES:
+        except (sqlite3.DatabaseError, sa.exc.DBAPIError) as error:
+            if not is_unable(error):
                 raise
+            cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
             raise DatabaseUnavailableError(str(self._path), str(cause)) from error
