@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -10,11 +11,11 @@ from tests.goods_driver import MERCHANT, NOW_MS, Books, insert_orders
 from tests.goods_driver import order as shop_order
 
 from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Done
+from conveyor.messaging.outcome import Done, Refused
 from conveyor.messaging.step import Now
 from conveyor.services.bookings import granting, store
 from conveyor.services.bookings.model import HELD, Offer, Terms
-from conveyor.services.bookings.steps import Confirm, Hold
+from conveyor.services.bookings.steps import LATE, Confirm, Hold
 
 TERMS = Terms(hold_seconds=900.0, wait_seconds=3600.0)
 FLIGHTS = ("UA1", "UA2", "UA3")
@@ -24,16 +25,21 @@ APART_MS = 600_000
 class Journey:
     """One order for a seat on each flight."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, flights: Sequence[str] = FLIGHTS) -> None:
         self.books = books
-        offers = [Offer(f"flight/{name}/2026-01-01", 5, 0) for name in FLIGHTS]
-        books.run(lambda tx: granting.offer(tx, MERCHANT, offers, TERMS, NOW_MS))
-        legs = [{"flight": name, "date": "2026-01-01"} for name in FLIGHTS]
+        for name in flights:
+            self.offer(name, 5)
+        legs = [{"flight": name, "date": "2026-01-01"} for name in flights]
         body = orjson.dumps({"legs": legs}).decode()
         self.order: Order = shop_order(1)._replace(
             raw_body=body, position=0, sequence=1, flow="travel@1"
         )
         books.run(lambda tx: insert_orders(tx, [self.order]))
+
+    def offer(self, name: str, seats: int) -> None:
+        offers = [Offer(f"flight/{name}/2026-01-01", seats, 0)]
+        too_small = self.books.run(lambda tx: granting.offer(tx, MERCHANT, offers, TERMS, NOW_MS))
+        assert too_small == []
 
     def hold(self, leg: int, at_ms: int) -> None:
         one = self.order._replace(stage=leg)
@@ -77,3 +83,21 @@ def test_all_legs_expire_together_when_nobody_pays(journey: Journey) -> None:
         journey.hold(leg, NOW_MS + leg * APART_MS)
     late = NOW_MS + 2 * APART_MS + 900_000
     assert journey.expire(late) == len(FLIGHTS)
+
+
+@pytest.mark.parametrize("seats", [1, 2])
+def test_two_late_legs_of_one_flight_need_room_for_both(books: Books, seats: int) -> None:
+    journey = Journey(books, ["UA1", "UA1"])
+    for leg in range(2):
+        journey.hold(leg, NOW_MS)
+    assert journey.expire(NOW_MS + 900_000) == 2
+    journey.offer("UA1", seats)
+    late = Now(NOW_MS + 900_001)
+    outcome = journey.books.run(lambda tx: Confirm().take(tx, journey.order, late))
+    if seats == 2:
+        assert isinstance(outcome, Done)
+    else:
+        # A refusal, so that what was paid goes back; no fault, which would park the order.
+        assert isinstance(outcome, Refused)
+        assert outcome.reason.startswith(LATE)
+        assert outcome.detail == {"wanted": 2, "free": 1}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from tests.goods_driver import NOW_MS, Books
 
 from conveyor.messaging.transaction import Tx
@@ -73,6 +76,23 @@ def test_an_offer_changes_once_from_the_state_that_it_was_read_in(books: Books) 
         assert store.change(tx, made, ACCEPTED, NOW_MS)
         assert not store.change(tx, made, DECLINED, NOW_MS)
         assert carried(tx, "ours") == ["one"]
+
+    books.run(work)
+
+
+@pytest.mark.parametrize(("capacity", "possible"), [(1, False), (2, True), (3, True)])
+def test_a_rider_can_be_changed_to_carry_no_more_than_now(
+    books: Books, capacity: int, *, possible: bool
+) -> None:
+    def work(tx: Tx) -> None:
+        store.put(tx, rider("ours"))
+        for order_id in ("one", "two"):
+            assert store.make(tx, offer("ours", order_id), NOW_MS)
+        changed = replace(rider("ours"), capacity=capacity, latitude=1.0)
+        assert store.put(tx, changed) is possible
+        found = store.find(tx, "ours", "r-1")
+        assert found is not None
+        assert (found.load, found.latitude) == (2, 1.0 if possible else PLACE[0])
 
     books.run(work)
 
