@@ -1,0 +1,63 @@
+"""A renewal that was paid, extended its subscription, and is undone by an operator after all."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import sqlalchemy as sa
+from tests.meals import until
+from tests.renewals import MERCHANT, PLAN, charges, find, live_on, make_plan, subscribe
+from tests.virtual import World
+
+from conveyor.app import decisions
+from conveyor.app.composition import App
+from conveyor.messaging.interventions import ACCEPTED
+from conveyor.messaging.order import CANCELLED, PARKED
+from conveyor.messaging.step import LocalStep
+from conveyor.messaging.tables import orders
+from conveyor.services.orders.steps import STEPS
+from conveyor.services.subscriptions import model
+
+
+def broken(*_: object) -> NoReturn:
+    raise LookupError("the ledger is closed")
+
+
+async def parked_renewal(app: App) -> str:
+    query = sa.select(orders.c.id)
+    while not (  # noqa: ASYNC110 - virtual time
+        found := await app.parts.database.read(lambda tx: tx.execute(query).scalar())
+    ):
+        await asyncio.sleep(1)
+    await until(app, found, PARKED)
+    return str(found)
+
+
+def test_who_gets_the_money_back_has_no_access_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STEPS, "orders.complete", LocalStep(broken))
+    world = World(tmp_path)
+
+    async def life(app: App) -> None:
+        await make_plan(app)
+        await subscribe(app, [("s", "card_ok")])
+        begun = await find(app, "s")
+        order_id = await parked_renewal(app)
+        paid, now_ms = await find(app, "s"), app.engine.now().ms
+        assert paid.paid_until > now_ms
+        assert paid.has_access(PLAN, now_ms)
+        decided = await decisions.compensate(app.engine, order_id, MERCHANT, "a wrong price")
+        assert decided is not None
+        assert decided.what == ACCEPTED
+        await until(app, order_id, CANCELLED)
+        undone = await find(app, "s")
+        assert undone.status == model.CANCELLED
+        assert undone.paid_until == begun.paid_until
+        assert not undone.has_access(PLAN, app.engine.now().ms)
+
+    live_on(world, 0, life)
+    assert [what for _, what in charges(tmp_path)["s"]] == ["charge", "refund"]
