@@ -357,6 +357,17 @@ GOODS = (
         (f"UPDATE bookings SET state = 'held' {of('journey', 'b')}",),
     ),
     Plant(
+        "a cancelled journey that still waits for a seat",
+        "bookings_follow_orders",
+        "waits",
+        (
+            (
+                "UPDATE orders SET status = 'cancelled', ending = 'cancelled', settled_at = 1 "
+                f"{of('waits')}"
+            ),
+        ),
+    ),
+    Plant(
         "no such rider",
         "what_it_needs_is_there",
         "meal",
