@@ -116,6 +116,23 @@ def test_the_first_per_cent_are_always_the_same(tmp_path: Path) -> None:
     assert {name for name, (_, period) in states(world.directory).items() if period} == first
 
 
+@pytest.mark.parametrize(("asked", "allowed"), [(100.0, 10.0), (50.0, 10.0), (10.0, 50.0)])
+def test_no_more_start_than_the_operator_lets(tmp_path: Path, asked: float, allowed: float) -> None:
+    world = World(tmp_path / "world", BY_HAND)
+    first = {name for name, _ in names(300) if share_of(MERCHANT, name) < shares_in(10)}
+
+    async def life(app: App) -> None:
+        await make_plan(app)
+        await subscribe(app, names(300))
+        await app.parts.database.run(lambda tx: control.decide(tx, MERCHANT, allowed, None))
+        scan = Scan(app.engine)
+        assert (await scan.some(scan.run_of(MERCHANT, asked))).started == len(first)
+        await asyncio.sleep(60)
+
+    world.run(life)
+    assert {name for name, (_, period) in states(world.directory).items() if period} == first
+
+
 def test_two_scans_together_keep_to_the_pace(tmp_path: Path) -> None:
     world = World(tmp_path / "world", BY_HAND)
     per_second, count = 20.0, 400
