@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.api.serving import (
     wait_until,
 )
 
+from conveyor.messaging.queue import Outgoing
 from conveyor.services.shipping.webhooks import WebhookKey
 
 Start = Callable[..., Server]
@@ -125,3 +126,16 @@ def test_what_no_queue_takes_is_refused_at_once(server: Server, body: bytes) -> 
 
 def test_the_intake_is_for_the_merchant_whose_orders_it_takes(server: Server) -> None:
     problem_of(server.client_of("acme").post("/v1/intake", json=order_of()), 403)
+
+
+def test_the_intake_answers_for_nothing_that_its_queue_has_not_taken(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start()
+
+    async def refuse(messages: Sequence[Outgoing]) -> list[int]:
+        return list(range(len(messages)))
+
+    monkeypatch.setattr(server.app.engine.queues.queue("intake"), "send", refuse)
+    problem = problem_of(server.client().post("/v1/intake", json=order_of()), 503)
+    assert problem["code"] == "unknown_outcome"

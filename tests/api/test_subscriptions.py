@@ -93,6 +93,14 @@ def test_a_subscription_is_renewed_when_it_is_due(merchant: httpx.Client) -> Non
     assert status["subscriptions"] == {"active": 1}
 
 
+def test_a_pause_keeps_the_pace_that_was_decided(merchant: httpx.Client) -> None:
+    merchant.post("/v1/renewals/resume", json={"per_cent": 20, "per_second": 5})
+    paused = {"paused": True, "per_cent": 0.0, "per_second": 5.0}
+    assert merchant.post("/v1/renewals/pause").json() == paused
+    shown = merchant.get("/v1/renewals").json()
+    assert {name: shown[name] for name in paused} == paused
+
+
 def test_a_stolen_card_ends_it_and_a_declined_one_is_replaced(merchant: httpx.Client) -> None:
     begin(merchant, "stolen", "card_stolen")
     begin(merchant, "poor", "card_insufficient_funds")
