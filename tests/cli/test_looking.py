@@ -1,10 +1,14 @@
 """Commands that open the data directory themselves, because no server runs."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import bodies, say, write_lines
+from tests.cli.driver import bodies, say, say_apart, write_lines
+
+from conveyor.messaging.order import TERMINAL
 
 COMMANDS = (
     *("up", "serve", "work", "migrate", "queues", "keys", "demo", "replay", "audit"),
@@ -134,6 +138,18 @@ def test_watching_an_order_ends_with_it(data: Path, order: str) -> None:
     watched = say("orders", "watch", order, "--data", data, "--json")
 
     assert json.loads(watched.out)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_watching_ends_with_the_order_however_it_ends(data: Path, order: str, status: str) -> None:
+    with closing(sqlite3.connect(data / "conveyor.db")) as db, db:
+        db.execute("UPDATE orders SET status = ?, settled_at = updated_at", (status,))
+
+    # Apart: what goes on for ever could not be ended here.
+    watched = say_apart("orders", "watch", order, "--data", data)
+
+    assert watched.code == 0
+    assert status in watched.out
 
 
 @pytest.mark.parametrize("command", [("orders", "show"), ("orders", "cancel"), ("explain",)])
