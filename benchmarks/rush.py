@@ -20,7 +20,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.app.composition import App, open_app, running_app
+from conveyor.app.composition import App
+from conveyor.app.opening import open_app, running_app
 from conveyor.app.travel import booking_terms
 from conveyor.bodies.travel import TravelBody
 from conveyor.messaging.tables import orders

@@ -16,8 +16,10 @@ from tests.invariants import BrokenInvariantError
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.migrations import create_all
 from conveyor.adapters.sqlite.database import SqliteDatabase
-from conveyor.app.composition import App, Parts, create_tables
+from conveyor.app.composition import App
 from conveyor.app.installation import installation
+from conveyor.app.opening import create_tables
+from conveyor.app.parts import Parts
 from conveyor.app.timekeeper import machine_timekeeper
 from conveyor.messaging.ambient import Ambient
 from conveyor.settings import Settings

@@ -12,7 +12,8 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from conveyor.app.composition import App, open_app
+from conveyor.app.composition import App
+from conveyor.app.opening import open_app
 from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.server import Listening, listen, run_until, url_of
 from conveyor.services.access import store as keys

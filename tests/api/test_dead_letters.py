@@ -17,6 +17,8 @@ from tests.api.serving import (
     wait_until,
 )
 
+from conveyor.app.dead_letters import MAX_PEEKED
+from conveyor.entrypoints.cli.dead_letters import _show_list
 from conveyor.messaging.queue import Outgoing
 
 Start = Callable[..., Server]
@@ -144,6 +146,18 @@ def test_a_redriven_message_goes_to_its_queue_and_leaves_the_dead_letters(start:
     (again,) = _poison(client, 1)  # it is as bad as it was, but it did go round
     assert again["id"] != message["id"]
     assert again["body"] == message["body"]
+
+
+def test_what_is_not_shown_is_counted(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    server = start("orders")
+    client = server.client()
+    dead = server.app.parts.queues.queue("payments-dead")
+    server.run(dead.send([Outgoing(f"garbage {n}") for n in range(MAX_PEEKED + 5)]))
+    found = client.get("/v1/dead-letters").json()
+    assert len(found["messages"]) == MAX_PEEKED
+    assert found["not_shown"] == {"payments": 5}
+    _show_list(found)
+    assert "payments has 5 more" in capsys.readouterr().out
 
 
 def test_a_discarded_message_is_gone(start: Start) -> None:

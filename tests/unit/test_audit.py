@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from conveyor.app.audit import AuditReport, run_audit
-from conveyor.app.composition import App, open_app, running_app
+from conveyor.app.composition import App
+from conveyor.app.opening import open_app, running_app
 from conveyor.messaging.order import AWAITING, SETTLED
 from conveyor.services.inventory.store import import_stock
 from conveyor.services.orders.model import OrderBody

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conveyor.app.composition import open_app
+from conveyor.app.opening import open_app
 from conveyor.settings import Settings
 
 FILES = {"queue.db", "provider.db"}

@@ -1,98 +1,38 @@
-"""The composition root: settings to database, queues, providers and services."""
+"""The composition root: parts and settings become providers, services and loops."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
-from typing import Protocol
-
-import sqlalchemy as sa
 
 from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
-from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.app.addition import Wired
 from conveyor.app.additions import ADDITIONS
 from conveyor.app.backends import (
-    bring_up_to_date,
-    open_database,
-    open_ledger,
-    open_queues,
     webhook_secrets,
 )
-from conveyor.app.installation import Installation, installation
+from conveyor.app.engines import engine_of
+from conveyor.app.installation import Installation
+from conveyor.app.parts import Parts
 from conveyor.app.request_counts import RequestCounts
-from conveyor.app.timekeeper import Timekeeper, open_timekeeper
-from conveyor.messaging.ambient import Ambient, Clock
 from conveyor.messaging.answers import Answers
 from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.engine import Engine, Limits
-from conveyor.messaging.outbox import Relay
-from conveyor.messaging.queue import Queues
+from conveyor.messaging.engine import Engine
 from conveyor.messaging.reconciler import Reconciler
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.step import AnyStep
 from conveyor.messaging.supervision import Loop
-from conveyor.messaging.transaction import Database, Tx
 from conveyor.services.inventory.steps import STEPS as INVENTORY_STEPS
 from conveyor.services.orders.intake_consumer import IntakeConsumer, IntakePolicy
 from conveyor.services.orders.placement import Placement
 from conveyor.services.orders.steps import STEPS as ORDER_STEPS
-from conveyor.services.payments import ports as payment_ports
 from conveyor.services.payments.steps import payment_steps
-from conveyor.services.shipping import ports as shipping_ports
 from conveyor.services.shipping.confirmations import Confirmations
 from conveyor.services.shipping.steps import shipping_steps
 from conveyor.services.shipping.webhooks import WebhookKey
 from conveyor.settings import EMBEDDED, Settings
-
-POSTGRES_LANES = 2
-POSTGRES_LINGER_SECONDS = 0.01
-SQS_LINGER_SECONDS = 0.05
-
-
-class PaymentProvider(payment_ports.PaymentProvider, Protocol):
-    """A provider, and how it is connected to."""
-
-    async def open(self) -> None:
-        """Connect."""
-        ...
-
-
-class Carrier(shipping_ports.Carrier, Protocol):
-    """A carrier, and what of it runs in our processes."""
-
-    async def open(self) -> None:
-        """Connect."""
-        ...
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Tell of arrivals until `stop` is set."""
-        ...
-
-    async def shipped_twice(self) -> list[str]:
-        """For the audit: orders of which more than one parcel was not lost."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What is handed in: a test hands in its own of any of these."""
-
-    ambient: Ambient
-    database: Database
-    ledger: Database
-    queues: Queues
-    timekeeper: Timekeeper | None = None
-    """What keeps the clock right; None: the clock that was handed in needs nobody."""
-    provider: PaymentProvider | None = None
-    carrier: Carrier | None = None
-    """Outside actors; None: the simulated ones, on the ledger."""
 
 
 class App:
@@ -125,7 +65,7 @@ class App:
         """Since when this process sends lost tokens again, for the audit; None: it does not."""
 
     def _engine(self) -> Engine:
-        settings, parts = self.settings, self.parts
+        settings = self.settings
         payers = {
             flow: payer for addition in self.additions for flow, payer in addition.payers().items()
         }
@@ -137,27 +77,9 @@ class App:
         }
         for addition in self.additions:
             steps |= addition.steps()
-        steps |= self.installed.added_steps(parts.ambient)
-        return Engine(
-            database=parts.database,
-            queues=parts.queues,
-            registry=Registry(self.installed.flows, steps, self.installed.queues),
-            ambient=parts.ambient,
-            relay=Relay(parts.database, parts.queues, parts.ambient),
-            retries=RetryPolicy(
-                settings.max_receives, settings.backoff_base_seconds, settings.backoff_cap_seconds
-            ),
-            limits=Limits(
-                group_size=settings.group_size,
-                in_flight=settings.in_flight,
-                lanes=1 if parts.database.dialect == "sqlite" else POSTGRES_LANES,
-                linger_seconds=_linger_seconds(settings, parts.database.dialect),
-                pollers=1 if settings.queue_url.startswith(EMBEDDED) else Limits().pollers,
-                grace_seconds=settings.grace_seconds,
-                call_seconds=settings.call_timeout_seconds,
-                calls_at_once=settings.calls_at_once,
-            ),
-        )
+        steps |= self.installed.added_steps(self.parts.ambient)
+        registry = Registry(self.installed.flows, steps, self.installed.queues)
+        return engine_of(settings, self.parts, registry)
 
     @property
     def counts_requests(self) -> bool:
@@ -226,75 +148,3 @@ class App:
     async def _post_webhook(self, headers: Mapping[str, str], body: bytes) -> int:
         await self.confirmations.receive(headers, body)
         return 204
-
-
-async def create_tables(database: Database, installed: Installation) -> None:
-    """Create the extensions' tables where they are missing."""
-    for extension in installed.extensions:
-        if extension.tables is not None:
-            await database.run(partial(_create, extension.tables))
-
-
-def _create(tables: sa.MetaData, tx: Tx) -> None:
-    tables.create_all(tx.connection)
-
-
-def _linger_seconds(settings: Settings, dialect: str) -> float:
-    """A group's fixed cost is in its round trips: where there are some, fuller groups pay."""
-    if not settings.queue_url.startswith(EMBEDDED):
-        return SQS_LINGER_SECONDS
-    return 0.0 if dialect == "sqlite" else POSTGRES_LINGER_SECONDS
-
-
-def ambient_of(clock: Clock) -> Ambient:
-    """Give this clock, with the machine's own steady source and random numbers."""
-    rng = random.Random()  # noqa: S311 - jitter and ids, no secrets
-    return Ambient(clock, rng, since_boot_seconds)
-
-
-@asynccontextmanager
-async def running_app(
-    settings: Settings, services: Collection[str] | None = None
-) -> AsyncIterator[App]:
-    """Open a system, run these services of it (or all), and stop them cleanly at the end.
-
-    Should a service break, the body is cancelled and what broke it is raised.
-    """
-    app = await open_app(settings)
-    try:
-        await app.require_queues()
-        stop = asyncio.Event()
-        body = asyncio.current_task()
-        wanted = app.installed.services if services is None else services
-        running = asyncio.create_task(app.run(wanted, stop))
-        running.add_done_callback(lambda _: stop.is_set() or (body and body.cancel()))
-        try:
-            yield app
-        finally:
-            stop.set()
-            await running
-    finally:
-        await app.close()
-
-
-async def open_app(settings: Settings) -> App:
-    """Open a system without running anything of it; an embedded one is migrated first.
-
-    Raises `SettingError`, `SchemaNotCurrentError`, and what the backends raise.
-    """
-    async with AsyncExitStack() as opened:
-        database = open_database(settings)
-        opened.push_async_callback(database.close)
-        await bring_up_to_date(database)
-        ledger = open_ledger(settings)
-        opened.push_async_callback(ledger.close)
-        timekeeper = await open_timekeeper(database)
-        ambient = ambient_of(timekeeper.clock)
-        installed = installation(settings)
-        await create_tables(database, installed)
-        queues = open_queues(settings, installed.queues, ambient)
-        opened.push_async_callback(queues.close)
-        app = App(settings, Parts(ambient, database, ledger, queues, timekeeper), installed)
-        await app.open()
-        opened.pop_all()
-        return app

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from socket import socket
 
-from conveyor.app.composition import App, open_app
+from conveyor.app.composition import App
+from conveyor.app.opening import open_app
 from conveyor.entrypoints import server_file
 from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.logs import write_logs

@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from conveyor.app.composition import App, Parts
+from conveyor.app.composition import App
+from conveyor.app.parts import Parts
 from conveyor.app.timekeeper import machine_timekeeper
 from conveyor.messaging.ambient import Ambient
 from conveyor.testing.loop import OWNER

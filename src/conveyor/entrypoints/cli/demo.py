@@ -82,7 +82,7 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
 
 async def _demo(directory: Path) -> Result:
     from conveyor.app import demo
-    from conveyor.app.composition import running_app
+    from conveyor.app.opening import running_app
     from conveyor.app.replay import Replay, measure
     from conveyor.app.replay_local import LocalTarget
 

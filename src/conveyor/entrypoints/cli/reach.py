@@ -82,7 +82,7 @@ class Reach:
     async def _opened_here(self) -> AsyncIterator[Client]:
         from httpx import ASGITransport
 
-        from conveyor.app.composition import open_app
+        from conveyor.app.opening import open_app
         from conveyor.entrypoints.client import Client
         from conveyor.entrypoints.http import create_http
         from conveyor.services.access.model import new_local_key

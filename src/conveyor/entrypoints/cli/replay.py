@@ -111,7 +111,7 @@ async def _target(reach: Reach) -> AsyncIterator[ReplayTarget]:
         if client is not None:
             yield RemoteTarget(client)
             return
-    from conveyor.app.composition import running_app
+    from conveyor.app.opening import running_app
     from conveyor.app.replay_local import LocalTarget
     from conveyor.entrypoints.logs import write_logs
 

@@ -44,8 +44,8 @@ def provision(data: Path, *, as_json: bool) -> None:
 async def _migrate(data: Path) -> list[str]:
     from conveyor.adapters.migrations import migrate as bring_up_to_date
     from conveyor.app.backends import open_database
-    from conveyor.app.composition import create_tables
     from conveyor.app.installation import installation
+    from conveyor.app.opening import create_tables
     from conveyor.settings import Settings
 
     settings = Settings(data=data)
@@ -61,8 +61,8 @@ async def _migrate(data: Path) -> list[str]:
 async def _provision(data: Path) -> list[str]:
     from conveyor.adapters.steady_clock import MachineClock
     from conveyor.app.backends import open_queues
-    from conveyor.app.composition import ambient_of
     from conveyor.app.installation import installation
+    from conveyor.app.opening import ambient_of
     from conveyor.settings import Settings
 
     settings = Settings(data=data)

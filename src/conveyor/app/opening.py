@@ -1,0 +1,86 @@
+"""Opens a system as its settings say, and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import sqlalchemy as sa
+
+from conveyor.adapters.steady_clock import since_boot_seconds
+from conveyor.app.backends import bring_up_to_date, open_database, open_ledger, open_queues
+from conveyor.app.composition import App
+from conveyor.app.installation import Installation, installation
+from conveyor.app.parts import Parts
+from conveyor.app.timekeeper import open_timekeeper
+from conveyor.messaging.ambient import Ambient, Clock
+from conveyor.messaging.transaction import Database, Tx
+from conveyor.settings import Settings
+
+
+@asynccontextmanager
+async def running_app(
+    settings: Settings, services: Collection[str] | None = None
+) -> AsyncIterator[App]:
+    """Open a system, run these services of it (or all), and stop them cleanly at the end.
+
+    Should a service break, the body is cancelled and what broke it is raised.
+    """
+    app = await open_app(settings)
+    try:
+        await app.require_queues()
+        stop = asyncio.Event()
+        body = asyncio.current_task()
+        wanted = app.installed.services if services is None else services
+        running = asyncio.create_task(app.run(wanted, stop))
+        running.add_done_callback(lambda _: stop.is_set() or (body and body.cancel()))
+        try:
+            yield app
+        finally:
+            stop.set()
+            await running
+    finally:
+        await app.close()
+
+
+async def open_app(settings: Settings) -> App:
+    """Open a system without running anything of it; an embedded one is migrated first.
+
+    Raises `SettingError`, `SchemaNotCurrentError`, and what the backends raise.
+    """
+    async with AsyncExitStack() as opened:
+        database = open_database(settings)
+        opened.push_async_callback(database.close)
+        await bring_up_to_date(database)
+        ledger = open_ledger(settings)
+        opened.push_async_callback(ledger.close)
+        timekeeper = await open_timekeeper(database)
+        ambient = ambient_of(timekeeper.clock)
+        installed = installation(settings)
+        await create_tables(database, installed)
+        queues = open_queues(settings, installed.queues, ambient)
+        opened.push_async_callback(queues.close)
+        app = App(settings, Parts(ambient, database, ledger, queues, timekeeper), installed)
+        await app.open()
+        opened.pop_all()
+        return app
+
+
+async def create_tables(database: Database, installed: Installation) -> None:
+    """Create the extensions' tables where they are missing."""
+    for extension in installed.extensions:
+        if extension.tables is not None:
+            await database.run(partial(_create, extension.tables))
+
+
+def _create(tables: sa.MetaData, tx: Tx) -> None:
+    tables.create_all(tx.connection)
+
+
+def ambient_of(clock: Clock) -> Ambient:
+    """Give this clock, with the machine's own steady source and random numbers."""
+    rng = random.Random()  # noqa: S311 - jitter and ids, no secrets
+    return Ambient(clock, rng, since_boot_seconds)
