@@ -62,6 +62,19 @@ def say_apart(*arguments: object, **environment: str) -> Said:
     return Said(done.returncode, done.stdout, done.stderr)
 
 
+def piped(text: bytes, *arguments: object) -> Said:
+    """Run a command as a process of its own whose standard input is a pipe."""
+    done = subprocess.run(
+        [*COMMAND, *(str(a) for a in arguments)],
+        input=text,
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+        env=_environment({}),
+    )
+    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
 class Process:
     """A command that runs until it is told to stop."""
 

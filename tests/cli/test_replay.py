@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import Process, bodies, running, say, until, write_lines
+from tests.cli.driver import Process, bodies, piped, running, say, until, write_lines
 
 # The names that others read; see the issue of the command line.
 PINNED = {
@@ -70,6 +70,30 @@ def test_another_file_is_other_orders_however_alike(data: Path, tmp_path: Path) 
 
     assert result["placed"] == 3
     assert result["by_status"] == {"completed": 3}
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_what_can_be_read_only_once_is_placed(data: Path, tmp_path: Path, name: str) -> None:
+    file = write_lines(tmp_path / "orders.jsonl", bodies(3))
+
+    first = piped(file.read_bytes(), "replay", name, "--data", data, "--json")
+    from_file = say("replay", file, "--data", data, "--json").json()
+
+    assert first.json()["by_status"] == {"completed": 3}
+    assert (from_file["placed"], from_file["already_placed"]) == (0, 3)
+
+
+def test_a_device_without_lines_is_told_from_a_file_of_orders(data: Path) -> None:
+    said = say("replay", "/dev/zero", "--data", data)
+
+    assert said.code == 1
+    assert "line 1 is longer than" in said.err
+
+
+def test_that_there_is_no_order_is_said(data: Path) -> None:
+    said = say("replay", "/dev/null", "--data", data)
+
+    assert "There is no order in /dev/null." in said.err
 
 
 def test_a_parked_order_counts_as_settled(data: Path, tmp_path: Path) -> None:

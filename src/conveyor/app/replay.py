@@ -7,13 +7,12 @@ was broken off, by whatever, goes on where it was when it is run again.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Protocol
 
+from conveyor.app.order_file import OrderFile
 from conveyor.services.orders.placement import KeyInFlight, KeyReused, Overloaded, Placed
 
 IN_FLIGHT = 2_000
@@ -24,7 +23,6 @@ CHUNKS_IN_FLIGHT = 10
 LOOK_SECONDS = 0.25
 """How often open orders are counted while too many are."""
 BUSY_SECONDS = 0.5
-DIGEST_DIGITS = 32
 MAX_BAD_LINES = 10
 """Bad lines that are shown; all are counted."""
 
@@ -71,37 +69,6 @@ class ReplayTarget(Protocol):
     async def report(self, prefix: str) -> ReplayReport:
         """Look at all of the file's orders, once none of them is open."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class OrderFile:
-    """A file of orders, one JSON object a line; empty lines are passed over."""
-
-    path: Path
-    digest: str
-    orders: int
-
-    @property
-    def prefix(self) -> str:
-        """How the idempotency keys of all its lines begin."""
-        return f"{self.digest}:"
-
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Give number (from 1) and text of each line, never the whole file at once."""
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if text := line.strip():
-                    yield number, text
-
-
-def measure(path: Path) -> OrderFile:
-    """Read a file once, for its digest and its number of orders. Raises `OSError`."""
-    digest, orders = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        for line in file:
-            digest.update(line)
-            orders += bool(line.strip())
-    return OrderFile(path, digest.hexdigest()[:DIGEST_DIGITS], orders)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from conveyor.entrypoints.cli.output import emit, money, note, program, say, tab
 
 if TYPE_CHECKING:
     from conveyor.app.composition import App
+    from conveyor.app.order_file import OrderFile
     from conveyor.entrypoints.cli.board import Show
 
 LOOK_SECONDS = 0.2
@@ -58,7 +59,8 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
 
     With --json, one object: by flow `placed` and `by_status`, and `audit`: whether it is clean.
     """
-    from conveyor.app.demo import is_fresh
+    from conveyor.app.demo import is_fresh, write_orders
+    from conveyor.app.order_file import read_orders
 
     directory = data or Path(tempfile.mkdtemp(prefix="conveyor-demo-"))
     if not is_fresh(directory):
@@ -67,7 +69,8 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
             "Give another --data directory, or none.",
         )
     try:
-        result = run(_demo(directory))
+        with write_orders(directory).open("rb") as source, read_orders(source) as orders:
+            result = run(_demo(directory, orders))
     except KeyboardInterrupt:
         note(f"Interrupted; nothing is lost. To go on: {_resume(directory)}")
         raise
@@ -80,21 +83,20 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
         run_and_announce(directory, host, port, as_json=as_json)
 
 
-async def _demo(directory: Path) -> Result:
+async def _demo(directory: Path, orders: OrderFile) -> Result:
     from conveyor.app import demo
     from conveyor.app.opening import running_app
-    from conveyor.app.replay import Replay, measure
+    from conveyor.app.replay import Replay
     from conveyor.app.replay_local import LocalTarget
 
     settings = demo.demo_settings(directory)
     merchant = settings.intake_merchant
-    file = await asyncio.to_thread(lambda: measure(demo.write_orders(directory)))
     async with running_app(settings) as app:
         begun = time.monotonic()
         await demo.set_up(app, merchant)
         with showing_board(demo.FLOWS) as show:
             watch = asyncio.create_task(_watch(app, show))
-            await Replay(LocalTarget(app, merchant), file, in_flight=demo.IN_FLIGHT).run()
+            await Replay(LocalTarget(app, merchant), orders, in_flight=demo.IN_FLIGHT).run()
             await demo.conclude(app, merchant)
             watch.cancel()
             await _look(app, show)

@@ -24,6 +24,13 @@ TRY_AGAIN = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
+UNACCEPTABLE = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
 T = TypeVar("T")
 
 REPLAYED = "idempotent-replayed"
@@ -54,7 +61,7 @@ class RemoteTarget:
                 return KeyInFlight(key)
             if error.status in TRY_AGAIN:
                 return Overloaded(0)
-            if error.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
+            if error.status in UNACCEPTABLE:
                 return Unacceptable(str(error))
             raise
 

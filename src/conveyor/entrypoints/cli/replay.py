@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from conveyor.entrypoints.cli.options import json_option, reaching, run
 from conveyor.entrypoints.cli.output import emit, money, note, program, table
 
 if TYPE_CHECKING:
+    from conveyor.app.order_file import OrderFile
     from conveyor.app.replay import Progress, ReplayReport, ReplayTarget
     from conveyor.entrypoints.cli.reach import Reach
 
@@ -26,7 +26,9 @@ UNKNOWN_SKU = "unknown SKU: "
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),
@@ -40,15 +42,21 @@ UNKNOWN_SKU = "unknown SKU: "
 def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None:
     """Place every order of a file, and wait for them.
 
-    FILE has one order a line, as JSON. It ends when all are settled: completed, cancelled,
-    refused or parked. An order's idempotency key is the file's digest and the line's number: run
-    it again, after whatever broke it off, and it goes on where it was. When no server runs, the
-    whole system runs in this process meanwhile.
+    FILE has one order a line, as JSON; - reads standard input, all of it before the first order is
+    placed. It ends when all are settled: completed, cancelled, refused or parked. An order's
+    idempotency key is the digest of all lines and the line's number: run it again with the same
+    lines, after whatever broke it off, and it goes on where it was. When no server runs, the whole
+    system runs in this process meanwhile.
 
     A line that is no order is reported and the others are placed all the same; exit code 1.
     """
+    from conveyor.app.order_file import read_orders
+
     try:
-        result = run(_replay(file, concurrency, reach))
+        with click.open_file(file, "rb") as source, read_orders(source) as orders:
+            result = run(_replay(orders, concurrency, reach))
+            if not orders.orders:
+                note(f"There is no order in {click.format_filename(file)}.")
     except KeyboardInterrupt:
         note(f"Interrupted; nothing is lost. To go on: {program()} replay {file}")
         raise
@@ -87,11 +95,10 @@ class _Result:
         return result
 
 
-async def _replay(path: Path, concurrency: int, reach: Reach) -> _Result:
-    from conveyor.app.replay import Replay, measure
+async def _replay(file: OrderFile, concurrency: int, reach: Reach) -> _Result:
+    from conveyor.app.replay import Replay
     from conveyor.entrypoints.cli.progress import showing_progress
 
-    file = await asyncio.to_thread(measure, path)
     async with _target(reach) as target:
         requests = await target.requests()
         begun = time.monotonic()
