@@ -154,6 +154,8 @@ def test_watching_ends_with_the_order_however_it_ends(data: Path, order: str, st
 
 @pytest.mark.parametrize("command", [("orders", "show"), ("orders", "cancel"), ("explain",)])
 def test_an_order_that_does_not_exist_is_said_so(data: Path, command: tuple[str, ...]) -> None:
+    say("stock", "set", "CD", 1, "--data", data)
+
     said = say(*command, "01JZZZZZZZZZZZZZZZZZZZZZZZ", "--data", data)
 
     assert said.code == 1
@@ -188,7 +190,82 @@ def test_orders_go_on_the_intake_queue(data: Path, tmp_path: Path) -> None:
     assert say("intake", "send", file, "--data", data, "--json").json() == {"sent": 2}
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("orders", "list"),
+        ("orders", "watch"),
+        ("orders", "cancel", "01JZZZZZZZZZZZZZZZZZZZZZZZ"),
+        ("explain", "01JZZZZZZZZZZZZZZZZZZZZZZZ"),
+        ("stock", "list"),
+        ("keys", "list"),
+        ("dead-letters", "list"),
+        ("bookings", "list"),
+        ("riders", "list"),
+        ("plans", "list"),
+        ("renewals", "status"),
+        ("audit",),
+    ],
+    ids=" ".join,
+)
+def test_what_only_looks_makes_no_directory(tmp_path: Path, command: tuple[str, ...]) -> None:
+    said = say(*command, "--data", tmp_path / "typo")
+
+    assert said.code == 2
+    assert f"no database at {tmp_path}/typo/conveyor.db" in said.err
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_setting_that_is_misspelt_is_named(data: Path) -> None:
+    said = say("stock", "set", "CD", 1, "--data", data, CONVEYOR_DATABSE_URL="postgresql://x")
+
+    assert said.code == 0
+    assert said.err == (
+        "Warning: CONVEYOR_DATABSE_URL is no setting of Conveyor: "
+        "did you mean CONVEYOR_DATABASE_URL?\n"
+    )
+
+
+def test_settings_and_options_that_there_are_give_no_warning(data: Path) -> None:
+    known = {"CONVEYOR_API_KEY": "", "CONVEYOR_SERVER": "", "CONVEYOR_HOST": "127.0.0.1"}
+
+    said = say("stock", "set", "CD", 1, "--data", data, CONVEYOR_MAX_RECEIVES="3", **known)
+
+    assert said.err == ""
+
+
+def test_a_key_says_for_whom_commands_act_that_open_the_directory(
+    data: Path, tmp_path: Path
+) -> None:
+    made = ("keys", "create", "--merchant", "b", "--scopes", "place,read,operate")
+    key = {"CONVEYOR_API_KEY": say(*made, "--data", data).out.strip()}
+    file = write_lines(tmp_path / "orders.jsonl", bodies(1))
+
+    say("stock", "set", "CD", 7, "--data", data, **key)
+    replayed = say("replay", file, "--data", data, "--json", **key).json()
+
+    assert say("stock", "list", "--data", data, "--json").json() == []
+    assert say("stock", "list", "--data", data, "--json", **key).json()[0]["sold"] == 1
+    assert replayed["by_status"] == {"completed": 1}
+
+
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_a_key_that_opens_nothing_opens_no_directory_either(
+    data: Path, tmp_path: Path, order: str, command: str
+) -> None:
+    file = write_lines(tmp_path / "orders.jsonl", bodies(1))
+    arguments = ("replay", file) if command == "replay" else ("stock", "list")
+
+    said = say(*arguments, "--data", data, CONVEYOR_API_KEY=f"cvy_{'a' * 16}_{'b' * 32}")
+
+    assert said.code != 0
+    assert "CONVEYOR_API_KEY" in said.err
+    assert order not in said.out
+
+
 def test_nothing_waits_for_an_operator_at_first(data: Path) -> None:
+    say("stock", "set", "CD", 1, "--data", data)
+
     assert say("dead-letters", "list", "--data", data).out == "Nothing waits for an operator.\n"
 
 
@@ -235,7 +312,7 @@ def test_embedded_queues_are_there_by_themselves(data: Path) -> None:
 def test_a_setting_that_cannot_be_used_is_named(
     data: Path, environment: dict[str, str], named: str
 ) -> None:
-    said = say("audit", "--data", data, **environment)
+    said = say("stock", "set", "CD", 1, "--data", data, **environment)
 
     assert said.code == 2
     assert named in said.err

@@ -68,6 +68,7 @@ def test_without_a_server_what_is_started_goes_on_with_the_next_one(data: Path) 
 
 
 def test_a_file_that_is_wrong_says_where(data: Path) -> None:
+    say("plans", "set", "monthly", 999, "USD", "--data", data)
     header = say("subscriptions", "import", "-", "--data", data, stdin="id,name\ns,n\n")
     assert header.code == 1
     assert "line 1" in header.err

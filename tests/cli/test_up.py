@@ -58,6 +58,7 @@ def test_for_people_it_says_where_and_with_which_key(data: Path) -> None:
 
     assert "Your API key, shown this once: cvy_" in said.err
     assert "Conveyor is ready at http://127.0.0.1:" in said.err
+    assert f"Its data are in {data}." in said.err
     assert said.out == ""
     assert said.code == 0
 

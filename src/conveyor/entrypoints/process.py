@@ -39,11 +39,15 @@ class OneProcessError(ConveyorError):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a process says once it is ready; `url` is '' without an API."""
+    """What a process says once it is ready.
+
+    `url` is '' without an API, `data` where the database is no file.
+    """
 
     services: tuple[str, ...]
     url: str = ""
     first_key: str = ""
+    data: str = ""
 
 
 Announce = Callable[[Ready], None]
@@ -58,7 +62,8 @@ async def run_up(settings: Settings, host: str, port: int, announce: Announce) -
         async with _opened(settings) as app:
             first_key = await _first_key(app)
             local = new_local_key(secrets.token_bytes, settings.intake_merchant)
-            ready = Ready(app.installed.services, url_of(listener), first_key)
+            data = str(settings.directory.absolute()) if settings.database_path else ""
+            ready = Ready(app.installed.services, url_of(listener), first_key, data)
             try:
                 listening = _listening(app, listener, local)
                 await _run(

@@ -12,6 +12,7 @@ from conveyor.entrypoints.cli.audit import audit
 from conveyor.entrypoints.cli.bookings import bookings
 from conveyor.entrypoints.cli.dead_letters import dead_letters
 from conveyor.entrypoints.cli.demo import demo
+from conveyor.entrypoints.cli.environment import warn_of_unknown_settings
 from conveyor.entrypoints.cli.errors import trouble_of
 from conveyor.entrypoints.cli.explain import explain
 from conveyor.entrypoints.cli.food import restaurants, riders
@@ -45,7 +46,8 @@ Begin here:
   conveyor audit                   check that nothing was lost or doubled
 
 Commands talk to the server at --server URL, or to the one that owns --data DIR, with the
-key in CONVEYOR_API_KEY. When none runs they open the data directory themselves.
+key in CONVEYOR_API_KEY. When none runs they open the data directory themselves, and act
+for the key's merchant; without a key for --merchant. What only looks makes no directory.
 
 \b
 Settings (environment):
@@ -83,6 +85,7 @@ class _Cli(click.Group):
 def main() -> None:
     """See `HELP`."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+    warn_of_unknown_settings(main)
 
 
 _RUNNING: list[click.Command] = [up, serve, work, migrate, queues, keys, demo]

@@ -67,7 +67,7 @@ def list_(kind: str | None, limit: int, reach: Reach, *, as_json: bool) -> None:
 
 async def _import(reach: Reach, rows: list[dict[str, Any]]) -> int:
     count = 0
-    async with reach.client() as client:
+    async with reach.client(begins=True) as client:
         for start in range(0, len(rows), ROWS_A_REQUEST):
             page = rows[start : start + ROWS_A_REQUEST]
             count += (await client.post("/v1/resources/import", {"resources": page}))["resources"]

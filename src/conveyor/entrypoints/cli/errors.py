@@ -54,7 +54,7 @@ def trouble_of(error: Exception) -> TroubleError | None:
     if hint is not None:
         return MisuseError(_sentence(error), hint)
     unauthenticated = getattr(error, "status", 0) == HTTPStatus.UNAUTHORIZED
-    return TroubleError(_sentence(error), _ABOUT_KEYS if unauthenticated else "")
+    return TroubleError(_sentence(error), ABOUT_KEYS if unauthenticated else "")
 
 
 def _said_of_surroundings(error: Exception) -> str:
@@ -70,7 +70,10 @@ def _said_of_surroundings(error: Exception) -> str:
     return ""
 
 
-_ABOUT_KEYS = "Commands take the key from CONVEYOR_API_KEY; `conveyor keys create` makes one."
+ABOUT_KEYS = (
+    "Commands take the key from CONVEYOR_API_KEY; `conveyor keys create` makes one. On the machine "
+    "that has the data directory, commands with --data need none."
+)
 
 
 def _configuration() -> Mapping[type[ConveyorError], str]:

@@ -88,7 +88,7 @@ def _rows(file: TextIO) -> Iterable[dict[str, Any]]:
 
 async def _put_all(reach: Reach, path: str, rows: Iterable[dict[str, Any]]) -> int:
     count = 0
-    async with reach.client() as client:
+    async with reach.client(begins=True) as client:
         for row in rows:
             name = quote(row.pop("id"), safe="")
             await client.put(f"{path}/{name}", row)

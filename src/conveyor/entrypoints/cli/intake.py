@@ -35,7 +35,7 @@ def send(file: BinaryIO, reach: Reach, *, as_json: bool) -> None:
 
 
 async def _send(reach: Reach, bodies: list[bytes]) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client(moves=True) as client:
+    async with reach.client(begins=True, moves=True) as client:
         for body in bodies:
             await client.send("POST", "/v1/intake", body)
     return len(bodies)

@@ -80,7 +80,7 @@ def revoke(key_id: str, reach: Reach, *, as_json: bool) -> None:
 
 
 async def _create(reach: Reach, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+    async with reach.client(begins=True) as client:
         return await client.post("/v1/keys", {**facts, "merchant": reach.merchant or None})
 
 

@@ -37,7 +37,7 @@ COLUMNS = ("order", "reference", "status", "step", "total", "reason")
 @json_option
 def place(file: BinaryIO, key: str, reach: Reach, *, as_json: bool) -> None:
     """Place the order in FILE (JSON); - reads standard input."""
-    placed = run(_call(reach, "POST", "/v1/orders", file.read(), key=key, moves=True))
+    placed = run(_call(reach, "POST", "/v1/orders", file.read(), key=key, begins=True, moves=True))
     emit(placed, as_json=as_json, show=lambda order: say(order["id"]))
 
 
@@ -99,9 +99,10 @@ async def _call(
     body: Any = None,  # noqa: ANN401 - JSON
     *,
     key: str = "",
+    begins: bool = False,
     moves: bool = False,
 ) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client(moves=moves) as client:
+    async with reach.client(begins=begins, moves=moves) as client:
         return (await client.send(method, path, body, key=key))[0]
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conveyor.entrypoints import server_file
+from conveyor.entrypoints.cli.errors import ABOUT_KEYS, MisuseError
 from conveyor.entrypoints.cli.output import note, program
 
 if TYPE_CHECKING:
+    from conveyor.app.composition import App
     from conveyor.entrypoints.client import Client
     from conveyor.settings import Settings
 
@@ -35,11 +37,31 @@ class Reach:
         """Give the merchant that a command without an API key acts for."""
         return self.merchant or DEFAULT_MERCHANT
 
+    @property
+    def key(self) -> str:
+        """Give the API key that commands act with; '' for none."""
+        return os.environ.get(KEY_VARIABLE, "")
+
     def settings(self) -> Settings:
         """Give the settings that open the system itself."""
         from conveyor.settings import Settings
 
         return Settings(data=self.data)
+
+    async def whose_in(self, app: App, scope: str) -> str:
+        """Give the merchant that a command acts for in a system opened here.
+
+        Raises `MisuseError` for a key that does not open it, or lacks the scope.
+        """
+        from conveyor.services.access.access import Access
+
+        if not self.key:
+            return self.whose
+        grant = await Access(app.parts.database, app.parts.ambient).grant_of(self.key)
+        if grant is None or not grant.allows([scope]):
+            lacks = f"lacks the scope {scope}" if grant else "is unknown here, or revoked"
+            raise MisuseError(f"the API key {lacks}.", ABOUT_KEYS)
+        return grant.merchant
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Client | None]:
@@ -49,7 +71,7 @@ class Reach:
         """
         from conveyor.entrypoints.client import Client
 
-        key = os.environ.get(KEY_VARIABLE, "")
+        key = self.key
         owner = server_file.find(self.data)
         if self.server:
             ours = owner is not None and owner.url == self.server
@@ -63,23 +85,27 @@ class Reach:
                 yield client if await client.answers() else None
 
     @asynccontextmanager
-    async def client(self, *, moves: bool = False) -> AsyncIterator[Client]:
+    async def client(self, *, begins: bool = False, moves: bool = False) -> AsyncIterator[Client]:
         """Give a client of the running server, or else of an API opened here, without a network.
 
-        Commands are written once, against the API. `moves`: the command sets orders in motion,
-        for which services must run.
+        Commands are written once, against the API. `begins`: the command may be the first of a new
+        directory, which every other leaves as it is. `moves`: it sets orders in motion, for which
+        services must run.
         """
         async with self.running() as client:
             if client is not None:
                 yield client
                 return
-        async with self._opened_here() as client:
+        settings = self.settings()
+        if not begins:
+            _require_database(settings)
+        async with self._opened_here(settings) as client:
             yield client
         if moves:
             note(f"No server runs: orders go on with the next `{program()} up`.")
 
     @asynccontextmanager
-    async def _opened_here(self) -> AsyncIterator[Client]:
+    async def _opened_here(self, settings: Settings) -> AsyncIterator[Client]:
         from httpx import ASGITransport
 
         from conveyor.app.opening import open_app
@@ -87,12 +113,25 @@ class Reach:
         from conveyor.entrypoints.http import create_http
         from conveyor.services.access.model import new_local_key
 
-        app = await open_app(self.settings())
+        app = await open_app(settings)
         try:
             local = new_local_key(secrets.token_bytes, self.whose)
             transport = ASGITransport(create_http(app, local=local))
-            async with Client(LOCAL_URL, local.text, transport=transport) as client:
+            # With a key of its own a command does here what it does where a server runs.
+            key = self.key or local.text
+            async with Client(LOCAL_URL, key, transport=transport) as client:
                 yield client
             await app.placement.settle()
         finally:
             await app.close()
+
+
+def _require_database(settings: Settings) -> None:
+    path = settings.database_path
+    if path is not None and not path.exists():
+        raise MisuseError(f"there is no database at {path}.", _NO_DATABASE)
+
+
+_NO_DATABASE = (
+    "Name another directory with --data or CONVEYOR_DATA; `conveyor up` begins a new one."
+)

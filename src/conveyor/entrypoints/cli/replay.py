@@ -14,6 +14,7 @@ import click
 from conveyor.entrypoints.cli.errors import TroubleError
 from conveyor.entrypoints.cli.options import json_option, reaching, run
 from conveyor.entrypoints.cli.output import emit, money, note, program, table
+from conveyor.services.access.model import PLACE
 
 if TYPE_CHECKING:
     from conveyor.app.order_file import OrderFile
@@ -125,7 +126,7 @@ async def _target(reach: Reach) -> AsyncIterator[ReplayTarget]:
     settings = reach.settings()
     write_logs(settings)
     async with running_app(settings) as app:
-        yield LocalTarget(app, reach.whose)
+        yield LocalTarget(app, await reach.whose_in(app, PLACE))
 
 
 def _show(result: _Result) -> None:

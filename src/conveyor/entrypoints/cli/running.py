@@ -103,3 +103,5 @@ def _announce(ready: Ready, *, as_json: bool) -> None:
         note(f"Your API key, shown this once: {ready.first_key}")
     what = ", ".join(ready.services) or "the API alone"
     note(f"Conveyor is ready{where}: {what}. Ctrl-C stops it.")
+    if ready.data:
+        note(f"Its data are in {ready.data}.")

@@ -58,13 +58,13 @@ def list_(limit: int, reach: Reach, *, as_json: bool) -> None:
 
 
 async def _set(reach: Reach, sku: str, quantity: int) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+    async with reach.client(begins=True) as client:
         return await client.put(f"/v1/stock/{quote(sku, safe='')}", {"available": quantity})
 
 
 async def _import(reach: Reach, rows: list[dict[str, Any]]) -> int:
     skus = 0
-    async with reach.client() as client:
+    async with reach.client(begins=True) as client:
         for start in range(0, len(rows), ROWS_A_REQUEST):
             page = rows[start : start + ROWS_A_REQUEST]
             skus += (await client.post("/v1/stock/import", {"stock": page}))["skus"]

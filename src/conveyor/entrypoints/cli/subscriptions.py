@@ -47,7 +47,7 @@ def set_plan(plan: str, reach: Reach, *, as_json: bool, **facts: Any) -> None:  
     body = {name: value for name, value in facts.items() if value is not None}
     if "retry_days" in body:
         body["retry_days"] = _days(body["retry_days"])
-    view = run(_put(reach, f"/v1/plans/{plan}", body))
+    view = run(_put(reach, f"/v1/plans/{plan}", body, begins=True))
     emit(view, as_json=as_json, show=lambda view: _show_plans([view]))
 
 
@@ -158,8 +158,8 @@ async def _get(reach: Reach, path: str) -> Any:  # noqa: ANN401 - JSON
         return await client.get(path)
 
 
-async def _put(reach: Reach, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client(moves=True) as client:
+async def _put(reach: Reach, path: str, body: Mapping[str, Any], *, begins: bool = False) -> Any:  # noqa: ANN401 - JSON
+    async with reach.client(begins=begins, moves=True) as client:
         return await client.put(path, body)
 
 
