@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from conveyor.testing.invariants import EACH, MOVES, SLIPS
+from conveyor.testing.invariants.orders import EACH, MOVES, SLIPS
 
 # A step with the first has begun, and is undone if it is not done; one at which an order was
 # stopped or turned back, or that was to be taken again, may have.

@@ -11,8 +11,9 @@ import pytest
 from tests.servers import Postgres
 
 from conveyor.testing import simulate
+from conveyor.testing.drawing import draw
 from conveyor.testing.postgres import PostgresStore
-from conveyor.testing.story import FLOWS, draw
+from conveyor.testing.story import FLOWS
 from conveyor.testing.world import World
 
 RUNS = 12

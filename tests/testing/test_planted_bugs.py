@@ -6,7 +6,8 @@ from functools import cache
 
 import pytest
 
-from conveyor.testing.planted import BUGS, Planted, runs_until_found
+from conveyor.testing.planted import BUGS, runs_until_found
+from conveyor.testing.planted.planting import Planted
 from conveyor.testing.world import World
 
 MOST_RUNS = 100

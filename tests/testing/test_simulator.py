@@ -13,8 +13,9 @@ import pytest
 from conveyor.messaging.outbox import Owed, Relay
 from conveyor.messaging.reconciler import Reconciler
 from conveyor.testing import simulate
+from conveyor.testing.drawing import draw
 from conveyor.testing.shrinking import shorten
-from conveyor.testing.story import FLOWS, Story, draw
+from conveyor.testing.story import FLOWS, Story
 from conveyor.testing.world import World
 
 
@@ -37,7 +38,7 @@ def test_a_seed_is_the_same_life_again(flow: str) -> None:
 def test_a_seed_is_the_same_life_in_another_process() -> None:
     code = (
         "from conveyor.testing.world import World\n"
-        "from conveyor.testing.story import draw\n"
+        "from conveyor.testing.drawing import draw\n"
         "w = World(); o = w.play(draw(11, 'all')); print(o.steps, o.seconds, w.timelines())"
     )
     lives = {

@@ -11,13 +11,16 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from conveyor.messaging import lease, outbox
-from conveyor.testing.loop import OUTSIDE, OWNER, ProcessLoop
+from conveyor.testing.loop import OUTSIDE, ProcessLoop
 
 LONGEST_SECONDS = 900.0
+_KEPT: ContextVar[lease.Leases | None] = ContextVar("_KEPT", default=None)
+"""The leases that the running loop keeps."""
 
 
 class Pace:
@@ -58,9 +61,9 @@ class Pace:
         await self._sleep(stop, seconds, chosen)
 
     async def rest_with_leases(self, stop: asyncio.Event, seconds: float) -> None:
-        """Do as `rest` does, but at an even pace where messages are in hand."""
-        owner: Any = OWNER.get()
-        if owner is not None and owner.holds:
+        """Do as `rest` does, but at an even pace where messages of its queue are in hand."""
+        leases = _KEPT.get()
+        if leases is not None and len(leases):
             await self._sleep(stop, seconds, seconds)
         else:
             await self.rest(stop, seconds)
@@ -100,9 +103,17 @@ def paced(pace: Pace) -> Iterator[None]:
     for module in users:
         named: Any = module
         named.wait_for_stop = pace.rest_with_leases if module is lease else pace.rest
+    keep = lease.Leases.keep
+
+    async def keep_known(self: lease.Leases, stop: asyncio.Event) -> None:
+        _KEPT.set(self)
+        await keep(self, stop)
+
+    lease.Leases.keep = keep_known  # type: ignore[method-assign]  # for a time
     try:
         yield
     finally:
+        lease.Leases.keep = keep  # type: ignore[method-assign]
         for module in users:
             restored: Any = module
             restored.wait_for_stop = original

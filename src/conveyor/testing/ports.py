@@ -77,7 +77,7 @@ class DatabasePort:
         world = self.process.world
         if writes:
             await asyncio.sleep(world.wire_seconds())
-        trouble = world.trouble("database", self.process)
+        trouble = world.troubles.of_database(self.process.number)
         if trouble == "away":
             raise DatabaseUnavailableError("the database", "it is away")
         before = self.store.changes
@@ -114,13 +114,10 @@ class QueuePort:
             self._process.world.committed()
         now = self._process.ambient.now_ms()
         until = self._process.world.loop.elapsed
-        for message in found:
-            self._process.hold(self._name, message)
         return [received(m, m.visible_at - until, now) for m in found]
 
     async def delete(self, receipts: Sequence[str]) -> list[str]:
         """See `Queue`."""
-        self._process.let_go(self._name, receipts)
         return await self._do("delete", lambda: self._service.delete(self._name, receipts))
 
     async def set_visibility(self, changes: Sequence[VisibilityChange]) -> list[str]:
@@ -148,7 +145,7 @@ class QueuePort:
     async def _do(self, request: str, work: Callable[[], T]) -> T:
         world = self._process.world
         await asyncio.sleep(0.0)
-        trouble = world.trouble(f"queue.{request}", self._process, self._name)
+        trouble = world.troubles.of_queue(request, self._name)
         if trouble == "away":
             raise QueueUnavailableError(self._name, "it is away")
         result = work()

@@ -114,7 +114,7 @@ class PostgresPort:
         """Nothing is held."""
 
     def _trouble(self) -> str:
-        trouble = self._process.world.trouble("database", self._process)
+        trouble = self._process.world.troubles.of_database(self._process.number)
         if trouble == "away":
             raise DatabaseUnavailableError("the database", "it is away")
         return trouble

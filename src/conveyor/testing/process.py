@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from conveyor.app.composition import App
 from conveyor.app.parts import Parts
 from conveyor.app.timekeeper import machine_timekeeper
 from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.errors import ConveyorError
 from conveyor.testing.loop import OWNER
 from conveyor.testing.ports import (
     CarrierPort,
@@ -19,7 +20,6 @@ from conveyor.testing.ports import (
     ProviderPort,
     QueuesPort,
 )
-from conveyor.testing.queues import Message
 
 if TYPE_CHECKING:
     from conveyor.testing.world import World
@@ -28,6 +28,10 @@ T = TypeVar("T")
 
 REQUEST_SECONDS = 30.0
 """How long whoever asks a process for something waits for the answer."""
+
+
+TRIES = 8
+PATIENCE_SECONDS = 5.0
 
 
 class UnheardError(Exception):
@@ -43,8 +47,6 @@ class Process:
         self.clock_ms = clock_ms
         self.stands = False
         self.dead = False
-        self.holds: set[tuple[str, str]] = set()
-        """The receipts in its hands, by queue."""
         self.ended: str = ""
         """Why its loops ended by themselves; '' while they run."""
         self._withheld: list[asyncio.Handle] = []
@@ -107,14 +109,6 @@ class Process:
         if not self.dead:
             self._withheld.append(handle)
 
-    def hold(self, queue: str, message: Message) -> None:
-        """A message was received."""
-        self.holds.add((queue, f"{message.sequence}.{message.receive_count}"))
-
-    def let_go(self, queue: str, receipts: Sequence[str]) -> None:
-        """Messages are being deleted."""
-        self.holds.difference_update((queue, receipt) for receipt in receipts)
-
     async def ask(self, what: Callable[[App], Coroutine[Any, Any, T]]) -> T:
         """Ask it from outside, as by HTTP. Raises what it raises, and `UnheardError`."""
         if self.dead:
@@ -125,6 +119,18 @@ class Process:
             task.add_done_callback(_hear)
             raise UnheardError("it gave no answer in time")
         return task.result()
+
+
+async def insist(
+    world: World, process: int, what: Callable[[App], Coroutine[Any, Any, T]]
+) -> T | None:
+    """Ask a process, and again, one after the other, until one answers; None: none did."""
+    for go in range(TRIES):
+        try:
+            return await world.processes[(process + go) % len(world.processes)].ask(what)
+        except (ConveyorError, UnheardError):
+            await asyncio.sleep(PATIENCE_SECONDS * (go + 1))
+    return None
 
 
 def _hear(task: asyncio.Task[Any]) -> None:

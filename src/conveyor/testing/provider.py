@@ -34,18 +34,11 @@ KEY_LIFETIME_SECONDS = 24 * 3600.0
 FORWARD = frozenset({"authorize", "capture", "charge", "dispatch"})
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What becomes of a request: see `HOW`; `seconds` is how long it takes, or is silent."""
-
-    how: str = "ok"
-    seconds: float = 0.0
-
-
 HOW = {
     "ok": "is answered",
     "slow": "is answered late",
     "declined": "is declined",
+    "declined_silently": "is declined, and not answered",
     "unavailable": "fails for certain",
     "saved_error": "fails for certain, and its key keeps the error",
     "unanswered": "is applied and not answered",
@@ -53,6 +46,22 @@ HOW = {
     "late": "is not answered, and applied afterwards",
     "hangs": "is applied and hangs",
 }
+SILENT = frozenset({"unanswered", "lost", "late", "hangs", "declined_silently"})
+LATEST_SECONDS = 55.0
+"""By when what was sent has taken effect, if ever: sooner than a grant to call is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a request: see `HOW`; `seconds` is how long it takes, or is silent."""
+
+    how: str = "ok"
+    seconds: float = 0.0
+
+    @property
+    def is_no(self) -> bool:
+        """Whether it is declined."""
+        return self.how.startswith("declined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +116,11 @@ class Outside:
         fate = self.fate_of(operation, order_id)
         seconds = fate.seconds or latency
         self.sent.append(Sent(order_id, operation, key, self.loop.elapsed))
-        arrives, silent = seconds / 2, fate.how in {"unanswered", "lost", "late", "hangs"}
+        arrives, silent = min(seconds / 2, LATEST_SECONDS), fate.how in SILENT
         if silent or fate.how == "slow":
             arrives = latency / 2
         if fate.how == "late":
-            arrives = 2 * seconds + latency
+            arrives = min(2 * seconds + latency, LATEST_SECONDS)
         answer: asyncio.Future[A] = self.loop.create_future()
         self.under_way += 1
         arrive = partial(self._arrive, apply, fate, answer, max(seconds - arrives, 0.0))
@@ -130,7 +139,7 @@ class Outside:
         except Exception as error:  # noqa: BLE001 - it is the answer
             result = error
         self.under_way -= 1
-        if fate.how not in {"unanswered", "lost", "late", "hangs"}:
+        if fate.how not in SILENT:
             self._settle_later(answer, rest, result)
 
     def _settle_later(self, answer: asyncio.Future[A], seconds: float, result: Any) -> None:  # noqa: ANN401 - an answer or an error
@@ -188,7 +197,7 @@ class Outside:
         if not reason and operation in {Operation.AUTHORIZE, Operation.CHARGE}:
             unknown = "" if request.method in METHODS else "unknown payment method"
             reason = unknown or DECLINED_AT_ONCE.get(request.method, "")
-        if not reason and fate.how == "declined":
+        if not reason and fate.is_no:
             reason = "declined today"
         at = START_MS + round(self.loop.elapsed * 1000)
         return Entry(
@@ -214,7 +223,7 @@ class Outside:
         if fate.how in {"unavailable", "saved_error"}:
             raise NotAppliedError("the carrier takes nothing now")
         country, city = parcel.address.get("country"), parcel.address.get("city")
-        if country == "XX" or fate.how == "declined":
+        if country == "XX" or fate.is_no:
             return Rejected("not served")
         if key not in self.parcels:
             lost = city == "Nowhere" or (city == "Limbo" and not parcel.replaces)

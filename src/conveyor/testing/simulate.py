@@ -28,8 +28,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
+from conveyor.testing.drawing import draw
 from conveyor.testing.shrinking import shorten
-from conveyor.testing.story import CUSTOMERS, FLOWS, Story, draw
+from conveyor.testing.story import CUSTOMERS, FLOWS, Story
 from conveyor.testing.world import Outcome, World
 
 PROGRESS_SECONDS = 10.0

@@ -1,0 +1,93 @@
+"""What is different in the interpreter while a story is played: pace, logs, bugs, and the rest."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from conveyor.app.food import Food
+from conveyor.messaging import closing, handling
+from conveyor.messaging.faults import Case, Desk
+from conveyor.messaging.order import Order
+from conveyor.messaging.transaction import Tx
+from conveyor.testing.pace import Pace, paced
+from conveyor.testing.troubles import Troubles
+
+
+@contextmanager
+def backstage(pace: Pace, troubles: Troubles) -> Iterator[None]:
+    """Have all of it in place, for one story."""
+    with ExitStack() as stack:
+        stack.enter_context(quiet_logs())
+        stack.enter_context(_no_collecting())
+        stack.enter_context(_put(Food, "loops", lambda *_: ()))  # the outside plays them
+        stack.enter_context(_with_bugs(troubles))
+        stack.enter_context(paced(pace))
+        yield
+
+
+@contextmanager
+def _with_bugs(troubles: Troubles) -> Iterator[None]:
+    """Let the steps of single orders raise while a story says so."""
+    gather, take, settled = handling.gather, handling._take, closing._settled
+
+    def gathered(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
+        for order, _ in group:
+            troubles.hit("gather", order)
+        gather(tx, desk, group)
+
+    def taken(case: Case, *rest: Any) -> Any:  # noqa: ANN401 - as the function it stands before
+        troubles.hit("step", case.order)
+        return take(case, *rest)
+
+    def recorded(case: Case, *rest: Any) -> Any:  # noqa: ANN401
+        troubles.hit("record", case.order)
+        return settled(case, *rest)
+
+    with (
+        _put(handling, "gather", gathered),
+        _put(handling, "_take", taken),
+        _put(closing, "_settled", recorded),
+    ):
+        yield
+
+
+@contextmanager
+def _put(owner: object, name: str, value: object) -> Iterator[None]:
+    before = vars(owner)[name]
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Keep what goes wrong on purpose out of the logs, and what dead processes leave undone."""
+    before, hook = logging.root.manager.disable, sys.unraisablehook
+    logging.disable(logging.CRITICAL)
+    sys.unraisablehook = lambda _what: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+    finally:
+        logging.disable(before)
+        sys.unraisablehook = hook

@@ -1,0 +1,90 @@
+"""What befalls a system: outages, processes that stand or die, wrong clocks, backups put back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from conveyor.messaging.queue import Outgoing
+from conveyor.messaging.step import Now
+from conveyor.services.subscriptions.model import DAY_MS
+from conveyor.testing.invariants.machine import check_bug
+from conveyor.testing.loop import START_MS
+from conveyor.testing.story import EVERY_PROCESS
+from conveyor.testing.town import GARBAGE, settle_strangers
+
+if TYPE_CHECKING:
+    from conveyor.testing.story import Event
+    from conveyor.testing.world import World
+
+
+async def trouble(world: World, event: Event) -> None:
+    """The provider, messages, the database or the queues are not as they should be."""
+    world.troubles.begin(event)
+    await asyncio.sleep(event.facts["seconds"])
+    world.troubles.end(event)
+    world.pace.happened()
+
+
+async def bug(world: World, event: Event) -> None:
+    """The step of one order raises, whenever it is taken."""
+    await trouble(world, event)
+    check_bug(world)
+
+
+async def suspend(world: World, event: Event) -> None:
+    """A process stands still for a time."""
+    process = world.processes[event.facts["process"] % len(world.processes)]
+    process.suspend()
+    await asyncio.sleep(event.facts["seconds"])
+    process.resume()
+
+
+async def crash(world: World, event: Event) -> None:
+    """A process dies, and comes back."""
+    number = event.facts["process"] % len(world.processes)
+    world.processes[number].kill()
+    await asyncio.sleep(event.facts["seconds"])
+    if world.processes[number].dead:
+        world.start(number)
+
+
+async def clock(world: World, event: Event) -> None:
+    """A process's clock is wrong for a time, or everybody's."""
+    whose = event.facts["process"]
+    everybody = list(range(len(world.processes)))
+    wrong = everybody if whose == EVERY_PROCESS else [whose % len(everybody)]
+    world.set_clocks(wrong, event.facts["step"])
+    await asyncio.sleep(event.facts["seconds"])
+    world.set_clocks(wrong, -event.facts["step"])
+
+
+async def restore(world: World, event: Event) -> None:
+    """The database is backed up, and some time later the backup put in its place."""
+    backup = world.store.backup()
+    await asyncio.sleep(event.facts["seconds"])
+    for process in world.processes:
+        process.kill()
+    world.store.restore(backup)
+    world.restored = True
+    world.forgotten |= set(world.turned_back)
+    world.turned_back.clear()
+    for number in range(len(world.processes)):
+        world.start(number)
+
+
+async def garbage(world: World, event: Event) -> None:
+    """Somebody sends what nobody can read."""
+    name, count = event.facts["queue"], event.facts["count"]
+    box = world.queues.boxes[name]
+    for _ in range(count):
+        sent = Outgoing(GARBAGE, group="somebody's")
+        world.queues.put(box, world.queues.message(box, sent, world.loop.elapsed))
+    world.garbage[name] += count
+
+
+async def strangers(world: World, event: Event) -> None:
+    """Orders of a flow that is not installed here have stood there for days."""
+    name, count = f"stranger {event.at}", event.facts["count"]
+    registry, long_ago = world.processes[0].app.engine.registry, Now(START_MS - DAY_MS)
+    world.store.run(lambda tx: settle_strangers(tx, registry, name, count, long_ago))

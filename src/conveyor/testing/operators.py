@@ -1,0 +1,93 @@
+"""What operators do: they decide about parked orders, redrive poison, run renewals, count stock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from conveyor.app import decisions
+from conveyor.app.composition import App
+from conveyor.app.dead_letters import list_poison, parked_orders, redrive_poison
+from conveyor.app.renewal_scan import Scan, Scanned
+from conveyor.messaging.interventions import ACCEPTED
+from conveyor.services.inventory.store import set_stock
+from conveyor.testing.process import insist
+from conveyor.testing.town import MERCHANT, SKU
+
+if TYPE_CHECKING:
+    from conveyor.testing.story import Event
+    from conveyor.testing.world import World
+
+
+async def scan(world: World, event: Event) -> None:
+    """An operator has what is due renewed now."""
+
+    async def renew(app: App) -> Scanned:
+        scanning = Scan(app.engine)
+        run = replace(scanning.run_of(MERCHANT), catch_up=catch_up)
+        world.caught_up += catch_up
+        return await scanning.some(run)
+
+    catch_up: bool = event.facts["catch_up"]
+    await insist(world, event.facts["process"], renew)
+
+
+async def operator(world: World, event: Event) -> None:
+    """An operator decides about whatever is parked."""
+    what = event.facts["what"]
+    for order_id in parked(world):
+        if what != "compensate" or not _is_known_to_come(world, order_id):
+            await decide(world, event.facts["process"], what, order_id)
+
+
+def _is_known_to_come(world: World, order_id: str) -> bool:
+    """Whether its parcel has a tracking number, and the carrier says that it is not lost."""
+    known = world.store.rows("SELECT carrier_key FROM shipments WHERE order_id = ?", order_id)
+    parcels = [world.outside.parcels.get(key) for (key,) in known]
+    return any(parcel and parcel.arrives_at is not None for parcel in parcels)
+
+
+def parked(world: World) -> list[str]:
+    """Give the parked orders."""
+    return [o.order.id for o in world.store.run(lambda tx: parked_orders(tx, None, limit=50))]
+
+
+async def decide(world: World, process: int, what: str, order_id: str) -> None:
+    """Let an operator decide about one order."""
+
+    async def ask(app: App) -> Any:  # noqa: ANN401 - whatever the decision answers
+        if what == "redrive":
+            return await decisions.redrive(app.engine, order_id, MERCHANT)
+        chosen = {
+            "compensate": decisions.compensate,
+            "discard": decisions.discard,
+            "cancel": decisions.cancel,
+        }[what]
+        return await chosen(app.engine, order_id, MERCHANT, "an operator says so")
+
+    answer: Any = await insist(world, process, ask)
+    accepted = getattr(answer, "what", "") == ACCEPTED or isinstance(answer, decisions.Cancelled)
+    if what in {"compensate", "cancel"} and accepted:
+        world.turned_back.setdefault(order_id, world.loop.elapsed)
+
+
+async def poison(world: World, event: Event) -> None:
+    """An operator redrives every dead letter."""
+    process = event.facts["process"]
+    found = await insist(world, process, lambda app: list_poison(app.engine)) or []
+    for letter in found:
+        await insist(
+            world,
+            process,
+            lambda app, of=letter.message_id: redrive_poison(app.engine, of),  # type: ignore[misc]
+        )
+
+
+async def stock(world: World, event: Event) -> None:
+    """Somebody counts the stock anew."""
+    count = event.facts["count"]
+
+    async def ask(app: App) -> object:
+        return await app.engine.database.run(lambda tx: set_stock(tx, MERCHANT, SKU, count))
+
+    await insist(world, event.facts["process"], ask)

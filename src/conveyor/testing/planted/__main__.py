@@ -1,0 +1,73 @@
+"""The table of planted bugs: how many stories each took until it was found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from conveyor.testing import planted
+from conveyor.testing.planted import BUGS, runs_until_found
+from conveyor.testing.world import World
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A line of the table; `runs` is 0 where nothing showed."""
+
+    name: str
+    flow: str
+    what: str
+    runs: int
+    shown: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plant the bugs, one at a time, and tell how many stories each took."""
+    chosen = _parser().parse_args(arguments)
+    wanted = [bug for bug in BUGS if not chosen.names or bug.name in chosen.names]
+    world, table = World(), list[Found]()
+    try:
+        for bug in wanted:
+            runs, shown = runs_until_found(world, bug, chosen.most)
+            table.append(Found(bug.name, bug.flow, bug.what, runs, shown))
+            if not chosen.json:
+                _tell(table[-1], chosen.most)
+    except KeyboardInterrupt:
+        _sum_up(table, len(wanted), as_json=chosen.json)
+        return INTERRUPTED
+    _sum_up(table, len(wanted), as_json=chosen.json)
+    return 0 if table and all(line.runs for line in table) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m conveyor.testing.planted",
+        description=planted.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
+    parser.add_argument("--most", type=int, default=2_000, help="stories each (default: 2000)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    return parser
+
+
+def _tell(line: Found, most: int) -> None:
+    told = f"{line.runs:6,} runs: {line.shown}" if line.runs else f"not found in {most:,} runs"
+    print(f"{line.name:28} {line.flow:8} {told}", flush=True)
+
+
+def _sum_up(table: Sequence[Found], wanted: int, *, as_json: bool) -> None:
+    found = sum(line.runs > 0 for line in table)
+    if as_json:
+        print(json.dumps({"found": found, "of": wanted, "bugs": [asdict(line) for line in table]}))
+    else:
+        print(f"{found} of {wanted} found")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
