@@ -12,6 +12,13 @@ from conveyor.services.orders.placement import Placed
 from conveyor.services.orders.store import find
 
 MERCHANT = "default"
+ORDER = {
+    "customer": {"id": "1"},
+    "currency": "USD",
+    "items": [{"sku": "CD", "quantity": 1}],
+    "total": 1177,
+    "payment": {"method": "card_ok"},
+}
 
 
 async def place(app: App, body: dict[str, Any]) -> str:

@@ -8,20 +8,13 @@ from pathlib import Path
 
 import pytest
 from tests import virtual
-from tests.examples.stories import place, status_of
+from tests.examples.stories import ORDER, place, status_of
 from tests.renewals import assert_clean
 from tests.virtual import World
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
 from conveyor.app.composition import App
 
-ORDER = {
-    "customer": {"id": "1"},
-    "currency": "USD",
-    "items": [{"sku": "CD", "quantity": 1}],
-    "total": 1177,
-    "payment": {"method": "card_ok"},
-}
 ORDERS = 20
 HOUR = 3600
 YEAR = 365 * 86_400

@@ -10,20 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.examples.stories import place, status_of
+from tests.examples.stories import ORDER, place, status_of
 from tests.virtual import World
 
 from conveyor.app.composition import App
 from conveyor.app.dead_letters import list_poison
 from conveyor.messaging.handling import ORPHAN_SECONDS
-
-ORDER = {
-    "customer": {"id": "1"},
-    "currency": "USD",
-    "items": [{"sku": "CD", "quantity": 1}],
-    "total": 1177,
-    "payment": {"method": "card_ok"},
-}
 
 
 def test_tokens_of_orders_that_a_backup_lacks_are_dropped(

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.examples.stories import place, status_of
+from tests.examples.stories import ORDER, place, status_of
 from tests.meals import assert_clean
 from tests.virtual import World
 
@@ -15,13 +15,6 @@ from conveyor.messaging.consumer import Consumer
 
 MANY = 50
 HALF_AN_HOUR = 1800.0
-ORDER = {
-    "customer": {"id": "1"},
-    "currency": "USD",
-    "items": [{"sku": "CD", "quantity": 1}],
-    "total": 1177,
-    "payment": {"method": "card_ok"},
-}
 
 
 def test_orders_wait_for_a_stopped_service_and_go_on(

@@ -8,6 +8,7 @@ while, or has been put back; what was to happen so long after it happens so long
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -59,7 +60,7 @@ async def recall_all(engine: Engine) -> int:
     recalled = 0
     while True:
         now = engine.ambient.now_ms()
-        page = await engine.database.run(lambda tx, now=now: _recall(tx, now))  # type: ignore[misc]
+        page = await engine.database.run(partial(_recall, now=now))
         recalled += page
         if page < PAGE_ROWS:
             break

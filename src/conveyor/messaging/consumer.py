@@ -28,9 +28,7 @@ from conveyor.messaging.handling import Taken, open_group
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.message import decode
 from conveyor.messaging.outbox import Owed, wait_for_stop
-from conveyor.messaging.queue import (
-    Received,
-)
+from conveyor.messaging.queue import Received
 from conveyor.messaging.slots import Slots
 from conveyor.messaging.verdict import (
     Faulted,

@@ -45,7 +45,7 @@ def _with_bugs(troubles: Troubles) -> Iterator[None]:
         troubles.hit("step", case.order)
         return take(case, *rest)
 
-    def recorded(case: Case, *rest: Any) -> Any:  # noqa: ANN401
+    def recorded(case: Case, *rest: Any) -> Any:  # noqa: ANN401 - as that too
         troubles.hit("record", case.order)
         return settled(case, *rest)
 

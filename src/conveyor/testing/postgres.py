@@ -65,7 +65,7 @@ class SteppedDatabase(PostgresDatabase):
 
         return await super().run(whole)
 
-    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:  # noqa: ANN401
+    async def _in_thread(self, function: Callable[..., T], *args: object) -> T:
         if function == self._write:
             return await self._interleaving.run(function, *args)
         return function(*args)
@@ -73,7 +73,7 @@ class SteppedDatabase(PostgresDatabase):
     def _before(self, connection: sa.Connection, *_: object) -> None:
         self._interleaving.before_statement(connection.connection.driver_connection)
 
-    def _after(self, _connection: sa.Connection, cursor: Any, *_: object) -> None:  # noqa: ANN401
+    def _after(self, _connection: sa.Connection, cursor: Any, *_: object) -> None:  # noqa: ANN401 - its
         self._interleaving.after_statement(cursor.statusmessage or "", cursor.rowcount)
 
     def _failed(self, context: sa.engine.ExceptionContext) -> None:
@@ -189,7 +189,7 @@ class PostgresStore:
 
     def empty(self) -> None:
         """See `Store`. Faster than TRUNCATE where there is little."""
-        self._looking.execute("; ".join(f"DELETE FROM {name}" for name in self._tables))  # noqa: S608
+        self._looking.execute("; ".join(f"DELETE FROM {name}" for name in self._tables))  # noqa: S608 - ours
 
     def backup(self) -> Backup:
         """See `Store`."""

@@ -18,8 +18,8 @@ from conveyor.messaging.errors import (
 )
 from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS, Depth
 
-"""A message that was sent more than this ahead of now was sent by a clock that was wrong."""
 FURTHEST_MS = MAX_VISIBILITY_SECONDS * 1000 + CLOCK_SLACK_MS
+"""What is to be seen later than this was sent, or given back, by a clock that was wrong."""
 
 
 class NewMessage(NamedTuple):

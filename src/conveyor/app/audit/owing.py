@@ -24,7 +24,6 @@ from conveyor.messaging.tables import calls, orders, outbox, parked
 from conveyor.messaging.tables import timeline as entries
 from conveyor.messaging.transaction import Tx
 
-"""How far two clocks may be apart."""
 MOST_REST_MS = 86_400_000
 """Longer than whatever lets an order rest that awaits nobody: back-off, a turn, a retry."""
 MOST_CALL_MS = 86_400_000

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -64,14 +66,17 @@ class Parcels:
         """Look for the orders of the carrier's parcels; those that are lost count for nothing."""
         after = ""
         while True:
-            bounds = {"after": after}
-            rows = await carrier.examine(lambda tx, b=bounds: tx.execute(_TAKEN, b).all())  # type: ignore[misc]
+            rows = await carrier.examine(partial(_taken, after=after))
             ids = sorted({row.order_id for row in rows if row.arrives_at is not None})
-            wrong = await database.examine(lambda tx, ids=ids: _undone(tx, ids))  # type: ignore[misc]
+            wrong = await database.examine(partial(_undone, order_ids=ids))
             self._undone.add(len(ids), len(wrong), wrong)
             if len(rows) < PAGE_ORDERS:
                 return
             after = rows[-1].key
+
+
+def _taken(tx: Tx, after: str) -> Sequence[sa.Row[Any]]:
+    return tx.execute(_TAKEN, {"after": after}).all()
 
 
 def _undone(tx: Tx, order_ids: Sequence[str]) -> list[str]:

@@ -25,7 +25,6 @@ UNDONE = frozenset({status.CANCELLED, status.REFUSED})
 NOW = sa.bindparam("now", type_=sa.BigInteger)
 LOST_BEFORE = sa.bindparam("lost_before", type_=sa.BigInteger)
 """An order that should have moved before this is stuck; 0 where nothing runs that would move it."""
-"""How far the clocks of two machines may be apart."""
 
 _o = orders.c
 _terminal = _o.status.in_(sorted(TERMINAL))

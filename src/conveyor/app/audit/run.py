@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from conveyor.app.audit import whole
 from conveyor.app.audit.bookings import check_bookings
@@ -87,7 +88,7 @@ async def run_audit(app: App) -> AuditReport:
     page = Page(upto=FIRST_ID)
     while not page.last:
         after = page.upto
-        page = await database.examine(lambda tx, after=after: part.take_page(tx, after))  # type: ignore[misc]
+        page = await database.examine(partial(part.take_page, after=after))
         await books.add_page(database, ledger, page)
         await parcels.add_page(database, ledger, page, now)
     await parcels.look_back(database, ledger)

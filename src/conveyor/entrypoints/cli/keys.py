@@ -9,11 +9,10 @@ import click
 
 from conveyor.entrypoints.cli.options import json_option, reaching, run
 from conveyor.entrypoints.cli.output import emit, note, say, table
+from conveyor.services.access.model import SCOPES
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
-
-SCOPES = ("place", "read", "operate", "restaurant", "rider", "answer", "keys", "audit")
 
 
 @click.group()
