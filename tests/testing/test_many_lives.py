@@ -14,7 +14,7 @@ LIVES = 75
 
 @pytest.mark.parametrize("flow", [*FLOWS, "all"])
 def test_nothing_breaks(flow: str) -> None:
-    # A process of its own: to live, the simulator changes what a server beside it needs.
+    # As its users do; and to live it stops the garbage collector, and silences logs.
     command = [sys.executable, "-m", "conveyor.testing.simulate", "--flow", flow]
     lived = subprocess.run(
         [*command, "--runs", str(LIVES), "--seed", "0"], capture_output=True, text=True, check=False

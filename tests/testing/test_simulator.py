@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
+from tests.api.serving import Server, place, stock_up, wait_for
 
 from conveyor.messaging.outbox import Owed, Relay
 from conveyor.messaging.reconciler import Reconciler
@@ -103,3 +105,13 @@ def test_runs_and_faults_are_counted(capsys: pytest.CaptureFixture[str]) -> None
     told = json.loads(capsys.readouterr().out)
     assert (status, told["runs"]) == (0, 5)
     assert told["steps"] > 1_000
+
+
+def test_a_system_that_lives_in_the_same_process_goes_on(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        for seed in range(20):
+            world().play(draw(seed, "all"))
+        client = server.client()
+        stock_up(client)
+        wait_for(client, place(client), "completed")
+        assert client.get("/readyz").json() == {"status": "ok"}

@@ -23,6 +23,9 @@ _KEPT: ContextVar[lease.Leases | None] = ContextVar("_KEPT", default=None)
 """The leases that the running loop keeps."""
 
 
+_WAIT_FOR_STOP = outbox.wait_for_stop
+
+
 class Pace:
     """How long each loop rests."""
 
@@ -49,7 +52,10 @@ class Pace:
             self._long.clear()
 
     async def rest(self, stop: asyncio.Event, seconds: float) -> None:
-        """Stand in for `wait_for_stop`."""
+        """Stand in for `wait_for_stop`; of a system that lives beside this one nothing changes."""
+        if asyncio.get_running_loop() is not self._loop:
+            await _WAIT_FOR_STOP(stop, seconds)
+            return
         task: Any = asyncio.current_task()
         seen, rested = self._of.get(task, (-1, 0.0))
         chosen = seconds
@@ -63,7 +69,7 @@ class Pace:
     async def rest_with_leases(self, stop: asyncio.Event, seconds: float) -> None:
         """Do as `rest` does, but at an even pace where messages of its queue are in hand."""
         leases = _KEPT.get()
-        if leases is not None and len(leases):
+        if leases is not None and len(leases) and asyncio.get_running_loop() is self._loop:
             await self._sleep(stop, seconds, seconds)
         else:
             await self.rest(stop, seconds)
@@ -94,7 +100,7 @@ def _wake(sleeper: asyncio.Future[bool]) -> None:
 @contextmanager
 def paced(pace: Pace) -> Iterator[None]:
     """Let every loop of ours rest by this pace."""
-    original = outbox.wait_for_stop
+    original = _WAIT_FOR_STOP
     users = [
         module
         for name, module in list(sys.modules.items())
