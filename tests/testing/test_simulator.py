@@ -17,7 +17,7 @@ from conveyor.messaging.reconciler import Reconciler
 from conveyor.testing import simulate
 from conveyor.testing.drawing import draw
 from conveyor.testing.shrinking import shorten
-from conveyor.testing.story import FLOWS, Story
+from conveyor.testing.story import FLOWS, Event, Story
 from conveyor.testing.world import World
 
 
@@ -69,6 +69,11 @@ def test_what_is_undisturbed_breaks_nothing(capsys: pytest.CaptureFixture[str]) 
     calm = [seed for seed in range(200) if not draw(seed, "all").faults][:8]
     assert [v for seed in calm for v in world().play(draw(seed, "all")).violations] == []
     assert capsys.readouterr().out == ""
+
+
+def test_two_lots_of_strangers_may_stand_there_from_the_same_moment() -> None:
+    lot = Event(0.2, "strangers", {"count": 3})
+    assert world().play(Story(1, "shop", (lot, lot), (0, 1))).violations == []
 
 
 @pytest.fixture

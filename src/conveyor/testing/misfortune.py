@@ -85,6 +85,6 @@ async def garbage(world: World, event: Event) -> None:
 
 async def strangers(world: World, event: Event) -> None:
     """Orders of a flow that is not installed here have stood there for days."""
-    name, count = f"stranger {event.at}", event.facts["count"]
+    name, count = f"stranger {next(world.stranger_ids)}", event.facts["count"]
     registry, long_ago = world.processes[0].app.engine.registry, Now(START_MS - DAY_MS)
     world.store.run(lambda tx: settle_strangers(tx, registry, name, count, long_ago))

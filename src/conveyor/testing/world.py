@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -137,6 +138,8 @@ class World:
         self.forgotten: set[str] = set()
         """Orders whose undoing, begun after the backup that was put back, the database forgot."""
         self.garbage: Counter[str] = Counter()
+        self.stranger_ids = itertools.count()
+        """Two lots of orders that nobody knows may come at the same moment."""
         """How much of it was sent to each queue."""
         self.restored = False
         self.caught_up = 0
