@@ -92,21 +92,21 @@ def test_cancelling_says_what_it_costs(town: Town) -> None:
     free = town.order()
     answer = town.owner.post(f"/v1/orders/{free}/cancel")
     undoes = ["restaurants.withdraw", "payments.void"]
-    assert answer.json() == {"outcome": "void", "steps": undoes}
+    assert answer.json() == {"outcome": "void", "status": "compensating", "steps": undoes}
     town.ends(free, "cancelled")
     late = town.order()
     town.accept(late)
     answer = town.owner.post(f"/v1/orders/{late}/cancel", json={"reason": "not hungry"})
     assert answer.status_code == 202
-    assert answer.json() == {
-        "outcome": "part_refund",
-        "kept": 1_250,
-        "returned": 1_250,
-        "steps": ["riders.release", "restaurants.withdraw", "payments.void"],
-    }
+    said = {"outcome": "part_refund", "kept": 1_250, "returned": 1_250, "currency": "EUR"}
+    undoes = ["riders.release", "restaurants.withdraw", "payments.void"]
+    assert answer.json() == said | {"status": "compensating", "steps": undoes}
     town.ends(late, "cancelled")
     again = town.owner.post(f"/v1/orders/{late}/cancel").json()
-    assert again == {"outcome": "part_refund", "kept": 1_250, "returned": 1_250, "steps": []}
+    assert again == said | {"status": "cancelled", "steps": []}
+    served = {"CONVEYOR_SERVER": town.server.url, "CONVEYOR_API_KEY": town.server.local_key}
+    told = CliRunner().invoke(main, ["orders", "cancel", late], env=served).output
+    assert told == "It is cancelled: that late it costs EUR 12.50; EUR 12.50 goes back.\n"
     assert problem_of(town.say("r1", late, "accept"), 409)["code"] == "not_awaited"
     on_its_way = town.order()
     town.accept(on_its_way)

@@ -126,7 +126,7 @@ def test_cancelling_before_anything_was_paid_has_nothing_to_return(start: Start)
     order_id = place(client)
     answer = client.post(f"/v1/orders/{order_id}/cancel", json={"reason": "ordered twice"})
     assert answer.status_code == 202
-    assert answer.json() == {"outcome": "nothing_to_return", "steps": []}
+    assert answer.json() == {"outcome": "nothing_to_return", "status": "cancelled", "steps": []}
     order = client.get(f"/v1/orders/{order_id}").json()
     assert (order["status"], order["reason"]) == ("cancelled", "ordered twice")
 
@@ -136,13 +136,14 @@ def test_cancelling_what_is_authorized_voids_it(start: Start) -> None:
     order_id = place(client)
     _wait_for_step(client, order_id, "inventory.reserve")
     answer = client.post(f"/v1/orders/{order_id}/cancel")
-    assert answer.json() == {"outcome": "void", "steps": ["payments.void"]}
+    steps = ["payments.void"]
+    assert answer.json() == {"outcome": "void", "status": "compensating", "steps": steps}
     wait_for(client, order_id, "cancelled")
     payment = client.get(f"/v1/orders/{order_id}/explain").json()["payment"]
     assert (payment["voided"], payment["captured"]) == (True, 0)
     again = client.post(f"/v1/orders/{order_id}/cancel")
     assert again.status_code == 202
-    assert again.json() == {"outcome": "void", "steps": []}
+    assert again.json() == {"outcome": "void", "status": "cancelled", "steps": []}
 
 
 def test_cancelling_what_is_captured_refunds_it(start: Start) -> None:
@@ -151,11 +152,23 @@ def test_cancelling_what_is_captured_refunds_it(start: Start) -> None:
     _wait_for_step(client, order_id, "shipping.ship")
     steps = ["payments.refund", "inventory.release", "payments.void"]
     answer = client.post(f"/v1/orders/{order_id}/cancel")
-    assert answer.json() == {"outcome": "refund", "steps": steps}
+    assert answer.json() == {"outcome": "refund", "status": "compensating", "steps": steps}
     wait_for(client, order_id, "cancelled")
     payment = client.get(f"/v1/orders/{order_id}/explain").json()["payment"]
     assert payment["captured"] == payment["refunded"] == 2354
     assert client.get("/v1/stock").json()["stock"][0]["reserved"] == 0
+
+
+def test_why_it_is_cancelled_is_kept_while_a_call_is_open(start: Start) -> None:
+    client = start("orders", "payments", payment_latency_seconds=1.5).client()
+    order_id = place(client)
+    path = f"/v1/orders/{order_id}"
+    wait_until(lambda: client.get(f"{path}/explain").json()["calls"], bool)
+    answer = client.post(f"{path}/cancel", json={"reason": "ordered twice"})
+    assert answer.json()["status"] == "processing"
+    order = client.get(path).json()
+    assert (order["cancelling"], order["reason"]) == (True, "ordered twice")
+    assert wait_for(client, order_id, "cancelled")["reason"] == "ordered twice"
 
 
 def test_cancelling_what_is_with_the_carrier_is_too_late(start: Start) -> None:

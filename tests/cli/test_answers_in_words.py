@@ -12,10 +12,15 @@ OUTCOMES = get_args(CancelAnswer.model_fields["outcome"].annotation)
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_a_cancellation_says_what_becomes_of_the_money(outcome: str) -> None:
-    answer: dict[str, Any] = {"outcome": outcome, "steps": ["payments.void"]}
+    answer: dict[str, Any] = {
+        "outcome": outcome,
+        "status": "compensating",
+        "steps": ["payments.void"],
+    }
     if outcome == "part_refund":
-        answer |= {"kept": 1_250, "returned": 1_251}
+        answer |= {"kept": 1_250, "returned": 1_251, "currency": "EUR"}
     said = _cancelled(answer)
-    assert said.startswith("It is being cancelled")
+    assert said.startswith("It is being cancelled: ")
     assert said.endswith("Still to run: payments.void.")
-    assert ("1,250 is kept and 1,251 returned" in said) is (outcome == "part_refund")
+    assert ("it costs EUR 12.50; EUR 12.51 goes back" in said) is (outcome == "part_refund")
+    assert _cancelled(answer | {"status": "cancelled"}).startswith("It is cancelled: ")

@@ -119,8 +119,11 @@ def test_lists_go_on_from_page_to_page(data: Path) -> None:
 def test_an_order_is_cancelled_once_and_says_what_happens(data: Path, order: str) -> None:
     answer = say("orders", "cancel", order, "--data", data, "--json").json()
 
-    assert answer == {"outcome": "nothing_to_return", "steps": []}
+    again = say("orders", "cancel", order, "--data", data).out
+
+    assert answer == {"outcome": "nothing_to_return", "status": "cancelled", "steps": []}
     assert say("orders", "show", order, "--data", data, "--json").json()["status"] == "cancelled"
+    assert again.strip() == "It is cancelled: no money has moved."
 
 
 def test_the_story_of_an_order_is_told(data: Path, order: str) -> None:

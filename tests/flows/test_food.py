@@ -35,7 +35,7 @@ from conveyor.app.decisions import Cancelled, NotCancelled
 from conveyor.app.explain import explain, sentences
 from conveyor.messaging.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER
 from conveyor.messaging.message import Token, encode
-from conveyor.messaging.order import AWAITING, CANCELLED, COMPLETED, PARKED, REFUSED
+from conveyor.messaging.order import AWAITING, CANCELLED, COMPENSATING, COMPLETED, PARKED, REFUSED
 from conveyor.messaging.queue import Outgoing
 from conveyor.services.restaurants import store as restaurants
 from conveyor.services.restaurants.steps import KITCHEN_FULL
@@ -266,7 +266,8 @@ def test_cancelling_is_free_until_the_restaurant_accepts(world: World) -> None:
         meal = await order_meal(app)
         await until(app, meal, AWAITING, step=CONFIRM)
         answer = await call_off(app, meal)
-        assert answer == Cancelled("void", ("restaurants.withdraw", "payments.void"), 0, TOTAL)
+        undoes = ("restaurants.withdraw", "payments.void")
+        assert answer == Cancelled("void", undoes, 0, TOTAL, "EUR", COMPENSATING)
         assert (await settled(app, meal)).status == CANCELLED
         assert await ticket_state(app, meal) == "withdrawn"
         assert await counter(app).accept(MERCHANT, LUIGI, meal, 10) == NOT_AWAITED
@@ -292,7 +293,7 @@ def test_cancelling_after_that_keeps_the_fee_and_says_so(world: World, behaviour
         assert answer.steps[-2:] == ("restaurants.withdraw", "payments.void")
         assert (await settled(app, meal)).status == CANCELLED
         again = await call_off(app, meal)
-        assert again == Cancelled("part_refund", (), FEE, TOTAL - FEE)
+        assert again == Cancelled("part_refund", (), FEE, TOTAL - FEE, "EUR", CANCELLED)
         assert await offers(app, meal) == [("r", "withdrawn")]
         assert await load_of(app, "r") == 0
         assert await ticket_state(app, meal) == "withdrawn"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conveyor.messaging import calls, interventions
 from conveyor.messaging.engine import Engine
@@ -31,13 +31,16 @@ _REFUND_STEP = "payments.refund"
 class Cancelled:
     """The order is being undone, or has been; `steps` are the compensations still to run.
 
-    `fee` is what cancelling costs, `returned` the rest: let go of, or paid back.
+    `fee` is what cancelling costs, `returned` the rest: let go of, or paid back. `status` is the
+    order's own, as it was left.
     """
 
     outcome: str
     steps: tuple[str, ...]
     fee: int
     returned: int
+    currency: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,11 @@ async def cancel(
         decided = interventions.cancel(tx, engine.registry, order_id, now, reason, by=by)
         if decided.fee:
             payments.note_fee(tx, order_id, decided.fee)
-        return _say(tx, engine.registry, order, decided), decided
+        answer = _say(tx, engine.registry, order, decided)
+        if isinstance(answer, Cancelled):
+            tx.flush()
+            answer = replace(answer, status=load(tx, [order_id])[order_id].status)
+        return answer, decided
 
     answer, decided = await engine.database.run(work)
     await _relay(engine, decided)
@@ -159,7 +166,7 @@ def _say(
 def _cancelled(tx: Tx, order: Order, steps: tuple[str, ...], fee: int) -> Cancelled:
     outcome = PART_REFUND if fee else _outcome(tx, order, steps)
     returned = 0 if outcome == NOTHING_TO_RETURN else order.total - fee
-    return Cancelled(outcome, steps, fee, returned)
+    return Cancelled(outcome, steps, fee, returned, order.currency, order.status)
 
 
 def _is_called(tx: Tx, order: Order) -> bool:

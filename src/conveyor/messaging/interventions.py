@@ -33,7 +33,7 @@ STILL_OWES = "still_owes"
 _ASK_TO_CANCEL = (
     sa.update(orders)
     .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
-    .values(cancelling=True)
+    .values(cancelling=True, reason=sa.bindparam("b_reason"))
 )
 
 
@@ -71,7 +71,7 @@ def cancel(
         return Intervention(TOO_LATE)
     _note(tx, order, now, timeline.CANCEL_ASKED, reason=reason, by=by)
     if order.status != status.PARKED and _call_is_open(tx, registry, order):
-        row = {"b_id": order.id, "b_version": order.version}
+        row = {"b_id": order.id, "b_version": order.version, "b_reason": reason}
         tx.later(_ASK_TO_CANCEL, row, must_match=True)
         return Intervention(ACCEPTED, undone_by(flow, _after(order)))
     # One that is parked did not come to the customer through the customer's fault.

@@ -111,7 +111,7 @@ def _unmarked(story: _Story, order: Order, goes_to: Place) -> Order:
     if not order.cancelling or goes_to.ending:
         return order
     story.tell(timeline.NOTED, {"what": f"{story.step} took effect: it is too late to undo it"})
-    return order._replace(cancelling=False)
+    return order._replace(cancelling=False, reason="")  # why it was to be cancelled
 
 
 def move(

@@ -167,12 +167,19 @@ def _show_order(order: Mapping[str, Any]) -> None:
 
 
 def _cancelled(answer: Mapping[str, Any]) -> str:
-    what = {
-        "void": "It is being cancelled: what was authorized is let go.",
-        "refund": "It is being cancelled: what was captured is refunded.",
-        "part_refund": "It is being cancelled late: of its total, in minor units, {kept:,} is kept "
-        "and {returned:,} returned.",
-        "nothing_to_return": "It is being cancelled; no money has moved.",
-    }
+    outcome = answer["outcome"]
+    stands = "It is cancelled" if answer["status"] == "cancelled" else "It is being cancelled"
+    if outcome == "part_refund":
+        kept, rest = (money(answer[sum_], answer["currency"]) for sum_ in ("kept", "returned"))
+        becomes = f"that late it costs {kept}; {rest} goes back"
+    else:
+        becomes = _MONEY[outcome]
     steps = f" Still to run: {', '.join(answer['steps'])}." if answer["steps"] else ""
-    return what[answer["outcome"]].format(**answer) + steps
+    return f"{stands}: {becomes}.{steps}"
+
+
+_MONEY = {
+    "void": "what was authorized is let go",
+    "refund": "what was captured is paid back",
+    "nothing_to_return": "no money has moved",
+}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from conveyor.entrypoints.http.schemas import OrderDetail, OrderView, when
+from conveyor.app.decisions import Cancelled
+from conveyor.entrypoints.http.schemas import CancelAnswer, OrderDetail, OrderView, when
 from conveyor.messaging.message import iso
 from conveyor.messaging.order import TERMINAL, Order
 from conveyor.messaging.registry import Registry
@@ -30,6 +31,15 @@ def order_detail(order: Order, registry: Registry) -> OrderDetail:
         payment=Payment.model_validate(body["payment"]),
         shipping=Shipping.model_validate(body.get("shipping", {})),
         metadata=body.get("metadata", {}),
+    )
+
+
+def cancel_answer(cancelled: Cancelled) -> CancelAnswer:
+    """Say what a cancellation comes to; sums only where a part is kept."""
+    fee, returned, currency = cancelled.fee, cancelled.returned, cancelled.currency
+    sums = {"kept": fee, "returned": returned, "currency": currency} if fee else {}
+    return CancelAnswer(
+        outcome=cancelled.outcome, status=cancelled.status, steps=list(cancelled.steps), **sums
     )
 
 

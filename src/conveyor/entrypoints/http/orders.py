@@ -14,7 +14,7 @@ from conveyor.app.explain import explain
 from conveyor.entrypoints.http.bodies import body_is, parse, read_body
 from conveyor.entrypoints.http.context import Canceller, Reader, TheApi
 from conveyor.entrypoints.http.described import problems
-from conveyor.entrypoints.http.order_views import order_detail, order_view
+from conveyor.entrypoints.http.order_views import cancel_answer, order_detail, order_view
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import (
     AN_ORDER,
@@ -123,9 +123,8 @@ async def cancel_order(
             raise not_found("order")
         case NotCancelled(why):
             raise ProblemError(409, "too_late", f"It is too late to cancel. {why}")
-        case Cancelled(outcome, steps, fee, returned):
-            parts = {"kept": fee, "returned": returned} if fee else {}
-            return CancelAnswer(outcome=outcome, steps=list(steps), **parts)
+        case Cancelled() as cancelled:
+            return cancel_answer(cancelled)
 
 
 def order_or_404(text: str) -> str:

@@ -113,8 +113,13 @@ class CancelAnswer(BaseModel):
     """
 
     outcome: Literal["void", "refund", "part_refund", "nothing_to_return"]
+    status: Status = Field(
+        description="Where the order is now: `cancelled` as soon as nothing is left to undo.",
+        examples=["compensating"],
+    )
     kept: Amount | None = Field(None, description="The fee, with `part_refund`, in minor units.")
     returned: Amount | None = Field(None, description="The rest, which is let go of or paid back.")
+    currency: str | None = Field(None, description="That of both sums.")
     steps: list[str] = Field(examples=[["inventory.release", "payments.void"]])
 
 
