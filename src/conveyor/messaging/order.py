@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -65,9 +65,19 @@ class Order(NamedTuple):
 # By id, so that two groups that share orders lock them in one order and cannot deadlock.
 _LOAD = sa.select(orders).where(one_of(orders.c.id, "ids")).order_by(orders.c.id)
 _LOCK = _LOAD.with_for_update()
+_LOCK_UNHELD = _LOAD.with_for_update(skip_locked=True)
 
 
 def load(tx: Tx, ids: Sequence[str], *, lock: bool = True) -> dict[str, Order]:
     """Load orders by id, locked until the transaction ends; ids that do not exist are left out."""
-    rows = tx.execute(_LOCK if lock else _LOAD, {"ids": list(ids)}).all()
+    return _loaded(tx, _LOCK if lock else _LOAD, ids)
+
+
+def load_unheld(tx: Tx, ids: Iterable[str]) -> dict[str, Order]:
+    """Load and lock those of these orders that nobody else holds: to wait could be a deadlock."""
+    return _loaded(tx, _LOCK_UNHELD, ids)
+
+
+def _loaded(tx: Tx, query: sa.Executable, ids: Iterable[str]) -> dict[str, Order]:
+    rows = tx.execute(query, {"ids": list(ids)}).all()
     return {row[0]: Order._make(row) for row in rows}

@@ -60,7 +60,11 @@ def note(
     attempt: int = 0,
     detail: Detail | None = None,
 ) -> None:
-    """Write an entry in this transaction."""
+    """Write an entry in this transaction, which holds the order's lock.
+
+    Entries have their numbers before they are committed: of two writers side by side the later
+    number could be seen first, and who follows the order would miss the other.
+    """
     tx.later(
         _INSERT,
         {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from conveyor.messaging.order import load_unheld
 from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import orders, outbox
 from conveyor.messaging.transaction import Tx
@@ -15,8 +16,6 @@ _DUE = (
     .where(one_of(outbox.c.order_id, "ids"), outbox.c.due_at > sa.bindparam("now"))
     .values(due_at=sa.bindparam("now"))
 )
-# Whoever holds one of these orders moves it on; to wait for that could be a deadlock.
-_UNHELD = sa.select(orders.c.id).where(one_of(orders.c.id, "ids")).with_for_update(skip_locked=True)
 _EXPECT = (
     sa.update(orders).where(one_of(orders.c.id, "ids")).values(expected_at=sa.bindparam("now"))
 )
@@ -32,5 +31,5 @@ def hasten(tx: Tx, order_ids: Sequence[str], now_ms: int) -> None:
 
 def _hasten(tx: Tx, order_ids: list[str], now_ms: int) -> None:
     tx.execute(_DUE, {"ids": order_ids, "now": now_ms})
-    unheld = list(tx.execute(_UNHELD, {"ids": order_ids}).scalars())
-    tx.execute(_EXPECT, {"ids": unheld, "now": now_ms})
+    # Whoever holds one of these orders moves it on.
+    tx.execute(_EXPECT, {"ids": list(load_unheld(tx, order_ids)), "now": now_ms})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from conveyor.messaging import timeline
 from conveyor.messaging.ambient import CLOCK_SLACK_MS
-from conveyor.messaging.order import Order, load
+from conveyor.messaging.order import Order
 from conveyor.messaging.timers import hasten
 from conveyor.messaging.transaction import Tx
 from conveyor.services.bookings import store
@@ -92,22 +92,20 @@ def promote(tx: Tx, resource: Resource, terms: Terms, now_ms: int) -> None:
             return
         resource.waiting -= 1
         hold(tx, resource, booking, terms.held_until(now_ms), now_ms)
-        _note(tx, booking, f"a place came free: {said(booking.resource, booking.quantity)}", now_ms)
         hasten(tx, [booking.order_id], now_ms)
 
 
 def expire(tx: Tx, terms: Terms, now_ms: int) -> int:
     """End a page of the holds that nobody paid for in time; gives how many."""
+    late = store.expired(tx, now_ms)
+    for order, booking in late:
+        note(tx, order, f"the hold of {said(booking.resource, booking.quantity)} expired", now_ms)
+        give_up(tx, booking, EXPIRED, terms, now_ms)
     latest = terms.held_until(now_ms)
     for booking in store.held_beyond(tx, latest + CLOCK_SLACK_MS):
         # No hold lasts so long: a clock that was ahead has made it.
         booking.until = latest
         store.keep(tx, store.resource_of(tx, booking), booking)
-    late = store.expired(tx, now_ms)
-    for booking in late:
-        what = f"the hold of {said(booking.resource, booking.quantity)} expired"
-        _note(tx, booking, what, now_ms)
-        give_up(tx, booking, EXPIRED, terms, now_ms)
     return len(late)
 
 
@@ -142,6 +140,6 @@ def _become(tx: Tx, resource: Resource, booking: Booking, state: str, now_ms: in
     store.keep(tx, resource, booking)
 
 
-def _note(tx: Tx, booking: Booking, what: str, now_ms: int) -> None:
-    order = load(tx, [booking.order_id], lock=False)[booking.order_id]
+def note(tx: Tx, order: Order, what: str, now_ms: int) -> None:
+    """Say something in the story of an order whose lock is held."""
     timeline.note(tx, order.id, order.version, now_ms, timeline.NOTED, detail={"what": what})

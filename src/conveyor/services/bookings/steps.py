@@ -66,6 +66,9 @@ class Hold(LocalStep):
         booking = store.bookings_of(tx, order.id)[order.stage]
         resource = store.resource_of(tx, booking)
         if booking.state == HELD:
+            # Whoever gave it the place did not hold the order: to wait for it could be a deadlock.
+            what = f"a place came free: {said(booking.resource, booking.quantity)}"
+            granting.note(tx, order, what, now.ms)
             return self._held(tx, booking)
         if booking.state == EXPIRED and resource.has_room(booking.quantity):
             booking.again = True

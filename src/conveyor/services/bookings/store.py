@@ -6,12 +6,13 @@ transaction ends. Both are read once in a transaction, changed in memory, and wr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
+from conveyor.messaging.order import Order, load_unheld
 from conveyor.messaging.statements import one_of, pair_of
 from conveyor.messaging.transaction import PerDialect, Tx
 from conveyor.services.bookings.model import HELD, WAITING, Booking, Offer, Resource
@@ -147,20 +148,25 @@ def waiting_for(tx: Tx, wanted: Resource) -> list[Booking]:
     return sorted(waiting, key=lambda booking: booking.number)
 
 
-def expired(tx: Tx, now_ms: int) -> list[Booking]:
-    """Give a page of the holds that have expired, their resources locked."""
-    held = _held_by(tx, _EXPIRED, {"before": now_ms})
-    return [booking for booking in held if booking.until <= now_ms]
+def expired(tx: Tx, now_ms: int) -> list[tuple[Order, Booking]]:
+    """Give a page of the holds that have expired, each with its order; orders and resources locked.
+
+    An order that somebody holds is left for the next time.
+    """
+    found = tx.execute(_EXPIRED, {"before": now_ms}).all()
+    # Orders before resources, as whoever takes a step.
+    mine = load_unheld(tx, {row.order_id for row in found})
+    held = _held_by(tx, [row for row in found if row.order_id in mine])
+    return [(mine[booking.order_id], booking) for booking in held if booking.until <= now_ms]
 
 
 def held_beyond(tx: Tx, at_ms: int) -> list[Booking]:
     """Give a page of the holds that would expire later than this, their resources locked."""
-    held = _held_by(tx, _HELD_BEYOND, {"beyond": at_ms})
+    held = _held_by(tx, tx.execute(_HELD_BEYOND, {"beyond": at_ms}).all())
     return [booking for booking in held if booking.until > at_ms]
 
 
-def _held_by(tx: Tx, query: sa.Executable, which: dict[str, int]) -> list[Booking]:
-    found = tx.execute(query, which).all()
+def _held_by(tx: Tx, found: Sequence[sa.Row[Any]]) -> list[Booking]:
     gather(tx, {(row.merchant, row.resource) for row in found}, {row.order_id for row in found})
     # Until the lock was ours they may have been booked or released.
     current = (bookings_of(tx, row.order_id)[row.leg] for row in found)
