@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,15 @@ async def _redrive(world: World, facts: dict[str, Any]) -> None:
     letter = world.queues.message(letters, dead, world.loop.elapsed)
     world.queues.put(letters, letter)
     world.taken_in.add(f"n{facts['n']}")
-    await insist(world, facts["process"], lambda app: redrive_poison(app.engine, letter.message_id))
+
+    async def ask(app: App) -> Any:  # noqa: ANN401 - the letter, if it was seen
+        return await redrive_poison(app.engine, letter.message_id)
+
+    # Who looked at it and could not put it back hides it from all for its visibility timeout.
+    while not await insist(world, facts["process"], ask):
+        if letter not in letters.messages.values():
+            break
+        await asyncio.sleep(letters.spec.visibility_seconds)
 
 
 async def again(world: World, event: Event) -> None:

@@ -65,12 +65,18 @@ async def restore(world: World, event: Event) -> None:
     await asyncio.sleep(event.facts["seconds"])
     for process in world.processes:
         process.kill()
+    had_turned = _turned(world)
     world.store.restore(backup)
     world.restored = True
-    world.forgotten |= set(world.turned_back)
+    # What was given back to them is given back; going on from the backup, they may be completed.
+    world.forgotten |= (had_turned - _turned(world)) | set(world.turned_back)
     world.turned_back.clear()
     for number in range(len(world.processes)):
         world.start(number)
+
+
+def _turned(world: World) -> set[str]:
+    return {row[0] for row in world.store.rows("SELECT id FROM orders WHERE ending <> ''")}
 
 
 async def garbage(world: World, event: Event) -> None:
