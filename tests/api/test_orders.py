@@ -121,6 +121,20 @@ def test_the_timeline_tells_every_step_in_order(client: httpx.Client) -> None:
     assert "a@example.com" not in str(timeline)
 
 
+def test_a_story_tells_each_thing_at_its_time(start: Start) -> None:
+    client = start("orders", "payments", max_receives=8, backoff_base_seconds=0.1).client()
+    order_id = place(client, paid_by("card_unanswered"))
+    _wait_for_step(client, order_id, "inventory.reserve")
+    story = client.get(f"/v1/orders/{order_id}/explain").json()
+    events = [event for event in story["events"] if event["step"] == "payments.authorize"]
+    assert [e["event"] for e in events] == ["called", "unknown", "call_ended", "done"]
+    assert [e["at"] for e in events] == sorted(e["at"] for e in events)
+    called, unknown, ended, _ = (event["says"] for event in events)
+    assert called.endswith(f"(idempotency key {order_id}/payments.authorize/1)")
+    assert "the outcome is unknown, try 1" in unknown
+    assert ended == "payments.authorize: call 1 was answered"
+
+
 def test_cancelling_before_anything_was_paid_has_nothing_to_return(start: Start) -> None:
     client = start().client()
     order_id = place(client)

@@ -75,7 +75,8 @@ def test_an_explanation_tells_the_story_to_programs_and_people(client: httpx.Cli
     wait_for(client, order_id, "completed")
     story = client.get(f"/v1/orders/{order_id}/explain").json()
     assert {stop["state"] for stop in story["slip"]} == {"done"}
-    assert [event["event"] for event in story["events"]][:3] == ["placed", "called", "done"]
+    first = [event["event"] for event in story["events"]][:4]
+    assert first == ["placed", "called", "call_ended", "done"]
     assert {call["state"] for call in story["calls"]} == {"answered"}
     assert story["payment"]["captured"] == 2354
     assert story["reservation"] == [{"sku": "CD", "quantity": 2, "state": "sold"}]

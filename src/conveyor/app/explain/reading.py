@@ -22,7 +22,7 @@ from conveyor.app.explain.story import (
     Stop,
     Story,
 )
-from conveyor.app.explain.words import say_call, say_entry
+from conveyor.app.explain.words import say_call, say_end, say_entry
 from conveyor.messaging import parking, timeline
 from conveyor.messaging.calls import Attempt
 from conveyor.messaging.calls import of_order as attempts_of
@@ -39,6 +39,7 @@ from conveyor.services.payments.store import of_order as payment_of
 from conveyor.services.shipping.store import shipment_of
 
 CALLED = "called"
+CALL_ENDED = "call_ended"
 
 _LINES = (
     sa.select(reservations.c.sku, reservations.c.quantity, reservations.c.state)
@@ -83,14 +84,14 @@ def read_story(
 
 
 def _events(entries: Sequence[Entry], calls: Sequence[Attempt]) -> Iterator[Event]:
-    """Put each call before what came of it."""
-    waiting = list(calls)
+    """Put each call's beginning and end before what came of it."""
+    waiting = sorted(_moments(calls), key=lambda moment: moment.at)
     for entry in entries:
         while waiting and (
-            waiting[0].intended_at < entry.at
-            or (waiting[0].intended_at == entry.at and waiting[0].step == entry.step)
+            waiting[0].at < entry.at
+            or (waiting[0].at == entry.at and waiting[0].step == entry.step)
         ):
-            yield _called(waiting.pop(0))
+            yield waiting.pop(0)
         detail: Mapping[str, Any] = orjson.loads(entry.detail) if entry.detail else {}
         yield Event(
             entry.at,
@@ -101,13 +102,17 @@ def _events(entries: Sequence[Entry], calls: Sequence[Attempt]) -> Iterator[Even
             detail,
             say_entry(entry, detail),
         )
-    for call in waiting:
-        yield _called(call)
+    yield from waiting
 
 
-def _called(call: Attempt) -> Event:
-    detail = {"state": call.state, "ended_at": call.ended_at}
-    return Event(call.intended_at, CALLED, call.step, call.attempt, 0, detail, say_call(call))
+def _moments(calls: Sequence[Attempt]) -> Iterator[Event]:
+    for call in calls:
+        begun, ended = call.intended_at, call.ended_at
+        yield Event(begun, CALLED, call.step, call.attempt, 0, {}, say_call(call))
+        if ended is not None and not call.is_open:
+            detail = {"state": call.state}
+            at = max(begun, ended)  # a clock may have been put back
+            yield Event(at, CALL_ENDED, call.step, call.attempt, 0, detail, say_end(call))
 
 
 def _slip(flow: Flow, order: Order, events: Sequence[Event]) -> tuple[Stop, ...]:

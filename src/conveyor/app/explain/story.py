@@ -32,7 +32,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened: an entry of the timeline, or a call to a provider; `says` it."""
+    """Something that happened: an entry of the timeline, or a call's begin or end; `says` it."""
 
     at: int
     event: str

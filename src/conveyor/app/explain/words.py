@@ -17,13 +17,11 @@ Phrase = Callable[[Entry, Detail], str]
 
 MINUTE_MS = 60_000
 
-_STATES = {
-    calls.INTENDED: "no answer is recorded yet",
-    calls.ANSWERED: "it answered",
-    calls.DECLINED: "it answered no",
-    calls.NOT_APPLIED: "it did nothing",
-    calls.SPENT: "it did nothing, and plays that back to this key",
-    calls.UNKNOWN: "it did not answer, so it is asked before anything else is done",
+_ENDS = {
+    calls.ANSWERED: "was answered",
+    calls.DECLINED: "was answered with a no",
+    calls.NOT_APPLIED: "did nothing",
+    calls.SPENT: "did nothing, and that is played back to its key",
 }
 
 
@@ -52,10 +50,14 @@ def say_entry(entry: Entry, detail: Detail) -> str:
 
 
 def say_call(call: Attempt) -> str:
-    """Say a call to a provider, and how it ended."""
+    """Say that a provider is called; how that ended is told when it did."""
     key = f"{call.order_id}/{call.step}/{call.attempt}"
-    state = _STATES.get(call.state, call.state)
-    return f"{call.step}: call {call.attempt} to the provider (idempotency key {key}): {state}"
+    return f"{call.step}: call {call.attempt} to the provider (idempotency key {key})"
+
+
+def say_end(call: Attempt) -> str:
+    """Say what is known of a call that has ended."""
+    return f"{call.step}: call {call.attempt} {_ENDS.get(call.state, call.state)}"
 
 
 def _done(entry: Entry, detail: Detail) -> str:
@@ -89,7 +91,11 @@ def _fault(entry: Entry, detail: Detail) -> str:
 
 
 def _unknown(entry: Entry, detail: Detail) -> str:
-    return f"{entry.step}: the outcome is unknown, try {entry.attempt}: {detail.get('cause', '')}"
+    cause = detail.get("cause", "")
+    return (
+        f"{entry.step}: the outcome is unknown, try {entry.attempt}: {cause}; "
+        "the provider is asked before anything else is done"
+    )
 
 
 def _parked(entry: Entry, detail: Detail) -> str:
