@@ -95,11 +95,19 @@ def check_asking(world: World) -> None:
             world.say("asks_without_end", f"{times} requests for order {order_id}")
 
 
+_STOOD = """
+    SELECT id, version FROM orders WHERE status <> 'parked' AND NOT EXISTS (
+        SELECT 1 FROM orders AS before WHERE before.status = 'parked'
+        AND before.group_key = orders.group_key AND before.sequence < orders.sequence
+        AND orders.group_key <> '')
+"""
+
+
 def check_bug(world: World) -> None:
-    """Whose step has had a bug for so long is parked."""
+    """Whose step has had a bug for so long is parked, but for who waits for a parked one."""
     if world.story.kinds != {"bug"}:
         return
-    stood = world.store.rows("SELECT id, version FROM orders WHERE status <> 'parked'")
+    stood = world.store.rows(_STOOD)
     for order_id, version in stood:
         first, last, then = world.troubles.raised.get(order_id, NEVER)
         if then == version and last - first > BUG_SECONDS:
