@@ -108,15 +108,21 @@ def test_a_type_that_is_none_of_our_business_is_answered_with_success(server: Se
 def test_the_intake_takes_both_forms_of_an_order(start: Start) -> None:
     client = start(*ALL).client_of("default")
     plain = {"orderId": "ORD123", "userId": "U456", "items": ["CD", "CD"], "total": 100}
-    for body in (plain, order_of(reference="by queue")):
+    counted = {"orderId": 124, "userId": 123, "items": ["CD"], "total": 10.5}
+    said: list[tuple[dict[str, Any], dict[str, str]]] = [
+        (plain, {"amount": "USD 100.00"}),
+        (counted, {"amount": "USD 10.50"}),
+        (order_of(reference="by queue"), {}),
+    ]
+    for body, amount in said:
         answer = client.post("/v1/intake", json=body)
-        assert (answer.status_code, answer.json()) == (202, {"queue": "intake"})
+        assert (answer.status_code, answer.json()) == (202, {"queue": "intake"} | amount)
 
     def totals() -> dict[str, int]:
         found = client.get("/v1/orders", params={"status": "completed"}).json()["orders"]
         return {order["reference"]: order["total"] for order in found}
 
-    wait_until(totals, lambda seen: seen == {"ORD123": 10_000, "by queue": 2354})
+    wait_until(totals, lambda seen: seen == {"ORD123": 10_000, "124": 1_050, "by queue": 2354})
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b'{"a": "\x00"}', b"\xed\xa0\x80"])

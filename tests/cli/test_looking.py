@@ -193,6 +193,19 @@ def test_orders_go_on_the_intake_queue(data: Path, tmp_path: Path) -> None:
     assert say("intake", "send", file, "--data", data, "--json").json() == {"sent": 2}
 
 
+def test_the_hundredfold_difference_of_the_two_forms_is_said(data: Path) -> None:
+    body = bodies(1)[0]
+    for item in body["items"]:
+        item.pop("unit_price", None)
+    own = say("place", "-", "--data", data, stdin=json.dumps(body | {"total": 100}))
+    plain = say("intake", "send", "-", "--data", data, stdin=json.dumps(PLAIN | {"userId": 123}))
+
+    assert "USD 1.00" in own.err
+    assert "flow shop@1, USD 1.00." in say("explain", own.out.strip(), "--data", data).out
+    assert "USD 100.00" in plain.err
+    assert "100 is USD 100.00" in " ".join(say("intake", "send", "--help").out.split())
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from conveyor.services.orders.intake import to_minor_units
+from conveyor.services.orders.money import to_minor_units
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conveyor.app.explain.story import AHEAD, DONE, NOT_TAKEN, NOW, UNDOING, UNDONE, Story
-from conveyor.app.explain.words import duration, money
+from conveyor.app.explain.words import duration
 from conveyor.messaging import order as status
 from conveyor.messaging.message import iso
 from conveyor.services.bookings.model import said as said_of
+from conveyor.services.orders.money import in_words as money
 
 _STATES = {
     DONE: "is done",

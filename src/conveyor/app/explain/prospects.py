@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from conveyor.app.explain.story import Choice, Wait
-from conveyor.app.explain.words import money
 from conveyor.messaging import calls
 from conveyor.messaging import order as status
 from conveyor.messaging.calls import Attempt
@@ -19,6 +18,7 @@ from conveyor.messaging.routing_slip import Place, owed, service_of, undone_by
 from conveyor.messaging.settling import place_of
 from conveyor.messaging.tables import outbox
 from conveyor.messaging.transaction import Tx
+from conveyor.services.orders.money import in_words as money
 
 _OWED = sa.select(outbox.c.due_at).where(outbox.c.order_id == sa.bindparam("of_order"))
 

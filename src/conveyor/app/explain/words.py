@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from conveyor.messaging import calls, timeline
 from conveyor.messaging.calls import Attempt
 from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
 from conveyor.messaging.timeline import Entry
-from conveyor.services.orders.intake import MINOR_DIGITS
+from conveyor.services.orders.money import in_words as money
 
 Detail = Mapping[str, Any]
 Phrase = Callable[[Entry, Detail], str]
@@ -23,11 +22,6 @@ _ENDS = {
     calls.NOT_APPLIED: "did nothing",
     calls.SPENT: "did nothing, and that is played back to its key",
 }
-
-
-def money(amount: int, currency: str) -> str:
-    """`USD 23.54`, from minor units."""
-    return f"{currency} {Decimal(amount).scaleb(-MINOR_DIGITS.get(currency, 2)):f}"
 
 
 def duration(milliseconds: int) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from conveyor.entrypoints.cli.options import json_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, say
+from conveyor.entrypoints.cli.output import emit, note, say
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
@@ -25,17 +25,24 @@ def intake() -> None:
 def send(file: BinaryIO, reach: Reach, *, as_json: bool) -> None:
     """Put each line of FILE on the intake queue as it is; - reads standard input.
 
-    A line is an order, or the plain form {"orderId": "ORD123", "userId": "U456", "items":
-    ["Item1"], "total": 100}. What is no order ends in the queue's dead-letter queue, with the
-    reason: see `conveyor dead-letters list`.
+    A line is an order as `conveyor place` takes it, or the plain form {"orderId": "ORD123",
+    "userId": "U456", "items": ["Item1"], "total": 100}. The plain form's total is in major units of
+    CONVEYOR_DEFAULT_CURRENCY: 100 is USD 100.00, and 10.5 is USD 10.50. Everywhere else 100 is USD
+    1.00.
+
+    What is no order ends in the queue's dead-letter queue, with the reason: see `conveyor
+    dead-letters list`.
     """
     bodies = [line for line in file.read().splitlines() if line.strip()]
-    sent = run(_send(reach, bodies))
+    amounts = run(_send(reach, bodies))
+    sent, plain = len(bodies), [amount for amount in amounts if amount]
+    if plain:
+        first = f"the first of them comes to {plain[0]}"
+        note(f"Plain forms, whose totals are in major units: {len(plain):,}; {first}.")
     emit({"sent": sent}, as_json=as_json, show=lambda _: say(f"{sent:,} messages sent."))
 
 
-async def _send(reach: Reach, bodies: list[bytes]) -> Any:  # noqa: ANN401 - JSON
+async def _send(reach: Reach, bodies: list[bytes]) -> list[str | None]:
     async with reach.client(begins=True, moves=True) as client:
-        for body in bodies:
-            await client.send("POST", "/v1/intake", body)
-    return len(bodies)
+        answers = [(await client.send("POST", "/v1/intake", body))[0] for body in bodies]
+    return [answer.get("amount") for answer in answers]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
-from conveyor.entrypoints.cli.output import emit, money, say, table
+from conveyor.entrypoints.cli.output import emit, money, note, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ COLUMNS = ("order", "reference", "status", "step", "total", "reason")
 def place(file: BinaryIO, key: str, reach: Reach, *, as_json: bool) -> None:
     """Place the order in FILE (JSON); - reads standard input."""
     placed = run(_call(reach, "POST", "/v1/orders", file.read(), key=key, begins=True, moves=True))
+    if not as_json:
+        note(f"An order of {placed['amount']}:")  # beside the id, which scripts take
     emit(placed, as_json=as_json, show=lambda order: say(order["id"]))
 
 

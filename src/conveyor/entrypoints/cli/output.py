@@ -57,11 +57,9 @@ WIDE_COLUMNS = 200
 
 def money(amount: int, currency: str) -> str:
     """Write an amount of minor units for people: 117700 USD is `USD 1,177.00`."""
-    from conveyor.services.orders.intake import MINOR_DIGITS
+    from conveyor.services.orders.money import in_words
 
-    digits = MINOR_DIGITS.get(currency, 2)
-    whole = amount / 10**digits
-    return f"{currency} {whole:,.{digits}f}"
+    return in_words(amount, currency)
 
 
 def program() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, Request
 
 from conveyor.entrypoints.http.bodies import read_body
@@ -15,11 +16,13 @@ from conveyor.entrypoints.http.schemas import A_TIME, AN_ORDER, Confirmed, Queue
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.queue import Outgoing
 from conveyor.messaging.queue_limits import refusal
+from conveyor.services.orders.intake import plain_total
 from conveyor.services.orders.intake_consumer import (
     INTAKE,
     KEY_ATTRIBUTE,
     MESSAGE_KEY_PREFIX,
 )
+from conveyor.services.orders.money import in_words
 from conveyor.services.shipping.messages import ConfirmationError
 from conveyor.services.shipping.webhooks import (
     ID_HEADER,
@@ -74,10 +77,14 @@ async def confirm_delivery(request: Request, api: TheApi) -> Confirmed:
     tags=["orders"],
     status_code=202,
     responses=problems(413),
+    response_model_exclude_none=True,
     openapi_extra=_any_json(_PLAIN) | {"parameters": [KEY_PARAMETER]},
 )
 async def send_to_intake(request: Request, api: TheApi, grant: Placer) -> Queued:
     """Put a message on the intake queue, as it is, for producers that cannot reach the queue.
+
+    It is an order as `POST /v1/orders` takes it, or the plain form. **The plain form's `total` is
+    in major units** of the default currency: 100 is USD 100.00 there, and USD 1.00 in our own body.
 
     It is durable when this answers. What is sent again with the same key is one order; the plain
     form's `orderId` and the body's `idempotencyKey` count before the header. A bad order goes to
@@ -90,8 +97,9 @@ async def send_to_intake(request: Request, api: TheApi, grant: Placer) -> Queued
     queue = api.app.engine.queues.queue(INTAKE)
     new_id = api.app.engine.ambient.new_id()
     key = idempotency_key(request) or MESSAGE_KEY_PREFIX + new_id
+    text = _text(await read_body(request))
     message = Outgoing(
-        _text(await read_body(request)),
+        text,
         group=INTAKE,
         deduplication_id=new_id,
         attributes=((KEY_ATTRIBUTE, key),),
@@ -100,7 +108,15 @@ async def send_to_intake(request: Request, api: TheApi, grant: Placer) -> Queued
         raise invalid("body", reason)
     if await queue.send([message]):
         raise QueueUnavailableError(INTAKE, "it did not take the message")
-    return Queued(queue=INTAKE)
+    return Queued(queue=INTAKE, amount=_amount(text, api.app.settings.default_currency))
+
+
+def _amount(text: str, currency: str) -> str | None:
+    try:
+        total = plain_total(orjson.loads(text), currency)
+    except orjson.JSONDecodeError:
+        return None
+    return None if total is None else in_words(total, currency)
 
 
 def _text(body: bytes) -> str:

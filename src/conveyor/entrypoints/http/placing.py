@@ -23,6 +23,7 @@ from conveyor.messaging.message import iso
 from conveyor.services.access.model import PLACE
 from conveyor.services.orders import placement
 from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.money import in_words
 
 PATH = "/v1/orders"
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -77,7 +78,12 @@ async def place_order(request: Request) -> Response:
     if not isinstance(answer, placement.Placed):
         raise _refusal(answer)
     location = f"{PATH}/{answer.order_id}"
-    content = {"id": answer.order_id, "placed_at": iso(answer.placed_at), "location": location}
+    content = {
+        "id": answer.order_id,
+        "placed_at": iso(answer.placed_at),
+        "location": location,
+        "amount": in_words(body.amount, body.currency),
+    }
     headers = {"location": location}
     if answer.again:
         headers |= REPLAYED

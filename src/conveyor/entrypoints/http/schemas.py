@@ -40,6 +40,7 @@ class Placed(BaseModel):
     id: OrderId
     placed_at: Time
     location: str = Field(description="Where to look at it.", examples=[f"/v1/orders/{AN_ORDER}"])
+    amount: str = Field(description="Its total in words.", examples=["USD 23.54"])
 
 
 class OrderView(BaseModel):
@@ -140,6 +141,11 @@ class Queued(BaseModel):
     """The message is in the queue; what becomes of it shows in its order, or the dead letters."""
 
     queue: str
+    amount: str | None = Field(
+        None,
+        description="The total of the plain form in words: it is in major units.",
+        examples=["USD 100.00"],
+    )
 
 
 def when(at_ms: int | None) -> str | None:

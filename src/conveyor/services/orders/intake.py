@@ -1,17 +1,24 @@
 """Orders that come in through a queue: our own body, or the plain form of the founding text.
 
 The plain form is `{"orderId": "ORD123", "userId": "U456", "items": ["Item1"], "total": 100}`: its
-total is in major units of the default currency, there is one of each item, and `orderId` is the
-idempotency key. In our own body the key may stand as `idempotencyKey`.
+total is in major units of the default currency, where our own body has minor ones; there is one of
+each item, and `orderId` is the idempotency key. In our own body the key may stand as
+`idempotencyKey`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from decimal import Decimal, Inexact, localcontext
+from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.model import (
@@ -24,16 +31,9 @@ from conveyor.services.orders.model import (
     Payment,
     Word,
 )
-
-# ISO 4217: currencies whose minor unit is not a hundredth.
-MINOR_DIGITS = {
-    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF"), 0),
-    **dict.fromkeys(("UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
+from conveyor.services.orders.money import to_minor_units
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=PRINTABLE)]
-
 
 KEY_FIELD = "idempotencyKey"
 
@@ -44,22 +44,43 @@ class Keyed(BaseModel):
     idempotency_key: Key = Field(alias=KEY_FIELD)
 
 
+def _as_text(value: object) -> object:
+    """Take `123` for `"123"`: an id is a name, also where its sender counts."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+_TEXT = BeforeValidator(_as_text)
+
+
 class PlainOrder(BaseModel):
     """The founding text's form of an order."""
 
     model_config = ConfigDict(extra="forbid")
 
-    order_id: Key = Field(alias="orderId")
-    user_id: Word = Field(alias="userId")
-    items: list[Word] = Field(min_length=1, max_length=MAX_ITEMS)
+    order_id: Annotated[Key, _TEXT] = Field(alias="orderId")
+    user_id: Annotated[Word, _TEXT] = Field(alias="userId")
+    items: list[Annotated[Word, _TEXT]] = Field(min_length=1, max_length=MAX_ITEMS)
     total: Decimal = Field(ge=0, le=MAX_TOTAL, allow_inf_nan=False)
+
+
+def plain_total(value: object, default_currency: str) -> int | None:
+    """Give the total, in minor units, of what is an order in the plain form."""
+    try:
+        plain = PlainOrder.model_validate(value) if _is_plain(value) else None
+        return to_minor_units(plain.total, default_currency) if plain else None
+    except ValueError:  # pydantic's too
+        return None
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, dict) and "orderId" in value
 
 
 def read_intake(
     value: object, bodies: Bodies, default_currency: str, default_method: str
 ) -> tuple[str, OrderBody]:
     """Give the idempotency key ('' for none) and the order. Raises pydantic's `ValidationError`."""
-    if not (isinstance(value, dict) and "orderId" in value):
+    if not _is_plain(value):
         key = ""
         if isinstance(value, dict) and KEY_FIELD in value:
             keyed = Keyed.model_validate({KEY_FIELD: value[KEY_FIELD]})
@@ -77,16 +98,3 @@ def read_intake(
         payment=Payment(method=default_method),
     )
     return plain.order_id, body
-
-
-def to_minor_units(amount: Decimal, currency: str) -> int:
-    """100 USD is 10000. Raises ValueError when the currency has no such small unit."""
-    with localcontext() as context:
-        context.traps[Inexact] = True  # else what is far too small would be rounded to nothing
-        try:
-            minor = amount.scaleb(MINOR_DIGITS.get(currency, 2))
-        except Inexact:
-            minor = Decimal("NaN")
-    if minor.is_nan() or minor != minor.to_integral_value():
-        raise ValueError(f"total: {amount} {currency} has too many decimal places")
-    return int(minor)
