@@ -123,6 +123,27 @@ def test_a_period_is_charged_once_though_a_copy_failed(
     assert applied(tmp_path, "charge") == 1
 
 
+def test_another_card_has_another_key_though_the_first_was_certainly_not_charged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles = Troubles("charge", *[refuse(1.0)] * 4)
+    troubles.of_payments(monkeypatch)
+
+    async def life(app: App) -> None:
+        await make_plan(app)
+        await subscribe(app, [("s1", "card_slow")])
+        await called(troubles)
+        await Changes(app.engine).replace_card(MERCHANT, "s1", "card_ok")
+        await asyncio.sleep(QUARTER)
+        await assert_clean(app)
+
+    World(tmp_path, {"renewal_scan_seconds": 1}).run(life)
+    asked = set(zip(troubles.keys, (request.method for request in troubles.requests), strict=True))
+    assert {method for _, method in asked} == {"card_slow", "card_ok"}
+    assert len({key for key, _ in asked}) == len(asked)
+    assert applied(tmp_path, "charge") == 1
+
+
 def test_what_may_still_be_dispatched_is_not_refunded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

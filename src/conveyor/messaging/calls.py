@@ -25,7 +25,7 @@ ANSWERED = "answered"
 DECLINED = "declined"
 """Answered with a no: nothing was done, and this key will bring no other answer."""
 NOT_APPLIED = "not_applied"
-"""It failed and certainly did nothing: the next try has the same key."""
+"""It failed and certainly did nothing: the next try, if it asks the same, has the same key."""
 SPENT = "spent"
 """It certainly did nothing, and the key is used up: the next try has another."""
 OPEN = frozenset({INTENDED, UNKNOWN})
@@ -57,9 +57,12 @@ _END = (
     .where(*_KEY, _IS_OPEN)  # the fence: what is closed stays as it is
     .values(_set("state", "ended_at", "may_run_until"))
 )
+_MAY_BE_REPEATED = sa.or_(_IS_OPEN, calls.c.state == NOT_APPLIED)
 # What was asked is only read again while it may be asked again.
 _COLUMNS = [
-    sa.case((_IS_OPEN, column), else_="").label(column.name) if column.name == "request" else column
+    sa.case((_MAY_BE_REPEATED, column), else_="").label(column.name)
+    if column.name == "request"
+    else column
     for column in calls.c
 ]
 _OF_ORDERS = (
@@ -118,11 +121,12 @@ def of_order(tx: Tx, order_id: str) -> list[Attempt]:
 def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant) -> Calling:
     """Write the intent of a call: with the same key while nothing came of it, else with a new one.
 
-    `last` is closed: an open attempt is taken up with `take_up`.
+    `last` is closed: an open attempt is taken up with `take_up`. A provider may have kept a request
+    that did nothing, with its key: another one needs another.
     """
     order, name, step = request.order, request.step_name, request.step
     until, written = now.ms + grant.may_run_ms, step.write_request(request.payload)
-    if last is not None and last.state == NOT_APPLIED:
+    if last is not None and last.state == NOT_APPLIED and last.request in {"", written}:
         _take(tx, last, until, INTENDED, written)
         return Calling(
             order, name, step, request.payload, last.attempt, grant, taken=last.taken + 1

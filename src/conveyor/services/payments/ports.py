@@ -57,7 +57,7 @@ class PaymentProvider(Protocol):
     request with it, and the operation is applied once. What an adapter must tell apart:
 
     - `NotAppliedError`: this request certainly did nothing, and the key is as good as before. It
-      comes again with the same key.
+      comes again with the same key, if it asks the same.
     - `KeySpentError`: certainly nothing was done, and this key will never bring anything but the
       error that the provider has saved under it (Stripe says so with `Idempotent-Replayed`). The
       next try has another key.
