@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
+from fastapi import FastAPI
 
 from conveyor.app.composition import App
 from conveyor.app.opening import open_app
@@ -45,6 +47,7 @@ class Server:
         self._clients: list[httpx.Client] = []
         self._broke: BaseException | None = None
         self.app: App
+        self.http: FastAPI
         self.url = url_of(self._socket)
         self.local_key = self._local.text
 
@@ -72,6 +75,7 @@ class Server:
         key = self.local_key if key is None else key
         headers = {"authorization": f"Bearer {key}"} if key else {}
         client = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_SECONDS)
+        client.event_hooks = {"response": [self._is_described]}
         self._clients.append(client)
         return client
 
@@ -87,14 +91,28 @@ class Server:
         )
         return self.client(text)
 
+    def _is_described(self, answer: httpx.Response) -> None:
+        """Hold every answer of every test to what OpenAPI says of its operation."""
+        method, path = answer.request.method, answer.request.url.path
+        matching = [r for r in self.http.state.routes if r.path_regex.match(path)]
+        route = next((r for r in matching if method in r.methods), None)
+        if route is None or not route.include_in_schema or answer.status_code == 500:
+            return
+        described = self.http.openapi()["paths"][route.path_format][method.lower()]["responses"]
+        assert str(answer.status_code) in described, (method, path, answer.status_code)
+        if answer.status_code >= 400:
+            content = described[str(answer.status_code)]["content"]["application/problem+json"]
+            code = json.loads(answer.read())["code"]
+            assert code in content["examples"], (method, path, code)
+
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         try:
             self.app = await open_app(self._settings)
             try:
-                http = create_http(self.app, local=self._local)
-                listening = Listening(http, self._socket)
+                self.http = create_http(self.app, local=self._local)
+                listening = Listening(self.http, self._socket)
                 wanted = self.app.installed.services if self._services is None else self._services
                 await run_until(self._stop, self.app, wanted, listening, self._ready.set)
             finally:

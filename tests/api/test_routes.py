@@ -5,16 +5,20 @@ Each operation declares there which scopes open it, so a route that is added is 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
-import httpx
 import pytest
+from starlette.routing import Mount, Route
 from tests.api.food import Town
+from tests.api.operations import NOTHING, Operation, operations_of
 from tests.api.serving import MERCHANT, Server, order_of, paid_by, place, stock_up, wait_for
 
+from conveyor.entrypoints.http import create_http
+from conveyor.services.access import store as keys
 from conveyor.services.access.model import (
     ANSWER,
     AUDIT,
@@ -53,45 +57,11 @@ UNLIKE = {
     "GET /v1/riders/{name}/offers": {RIDER},
 }
 OF_SUBJECTS = {"/v1/restaurants/{name}/tickets": RESTAURANT, "/v1/riders/{name}/offers/": RIDER}
-NOTHING = {
-    "order_id": "01KDVXQG0053EJ2M8Q4N7T6WAB",
-    "letter_id": "01KDVXQG0053EJ2M8Q4N7T6WAB",
-    "key_id": "a" * 16,
-    "name": "nobody",
-    "kind": "flight",
-    "date": "2026-01-01",
-    "step": "refunds.decide",
-    "sku": "NOTHING",
-    "plan": "nothing",
-}
+# Routes that are none of the API's: its document, its page and the page's files.
+PAGES = {"/openapi.json", "/docs", "/docs/assets"}
 # What an answer of the same merchant may say otherwise a moment later, and the stream that waits.
 RESTLESS = {"GET /v1/summary", "GET /v1/audit", "GET /v1/orders/{order_id}/events"}
 _number = count()
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One of the document's operations."""
-
-    method: str
-    path: str
-    described: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return f"{self.method} {self.path}"
-
-    @property
-    def scopes(self) -> set[str]:
-        """The scopes of which one is needed; none: it is open to everybody."""
-        return {scope for need in self.described.get("security", ()) for scope in need["apiKey"]}
-
-    def call(self, client: httpx.Client, names: dict[str, str]) -> httpx.Response:
-        """Call it with the body of its example."""
-        content = self.described.get("requestBody", {}).get("content", {})
-        body = content.get("application/json", {}).get("example")
-        path = self.path.format(**names)
-        return client.request(self.method, path, **({"json": body} if body is not None else {}))
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +73,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def operations(server: Server) -> list[Operation]:
-    document = server.client().get("/openapi.json").json()
-    return [
-        Operation(method.upper(), path, described)
-        for path, methods in document["paths"].items()
-        for method, described in methods.items()
-    ]
+    return operations_of(server)
 
 
 def expected_scopes(operation: Operation) -> set[str]:
@@ -126,21 +91,75 @@ def test_each_operation_declares_who_may(operations: list[Operation]) -> None:
     assert declared == {operation.name: expected_scopes(operation) for operation in operations}
 
 
+def test_no_route_is_beside_the_document(server: Server, operations: list[Operation]) -> None:
+    """All that answers is an operation, but for the document, its page and the page's files."""
+    routes = [one for one in server.http.state.routes if one.include_in_schema]
+    names = {f"{method} {one.path_format}" for one in routes for method in one.methods}
+    assert names == {operation.name for operation in operations}
+    hidden = {one.path for one in server.http.state.routes} - {one.path for one in routes}
+    others = {one.path for one in server.http.routes if isinstance(one, Route | Mount)}
+    assert hidden | (others - {one.path for one in routes}) == PAGES
+
+
+def test_a_new_route_that_does_not_say_who_may_is_found(server: Server) -> None:
+    http = create_http(server.app)
+
+    @http.get("/v1/new")
+    async def show_new() -> None:
+        """Show to everybody."""
+
+    operation = Operation("GET", "/v1/new", http.openapi()["paths"]["/v1/new"]["get"])
+    assert operation.scopes != expected_scopes(operation)
+
+
 def test_no_operation_opens_without_one_of_its_scopes(
     server: Server, operations: list[Operation]
 ) -> None:
     clients = {scope: server.client_of(MERCHANT, [scope]) for scope in SCOPES}
-    nobody = server.client("")
     for operation in operations:
         closed = operation.scopes
-        if closed:
-            assert operation.call(nobody, NOTHING).status_code == 401, operation.name
         for scope, client in clients.items():
             answer = operation.call(client, NOTHING)
             forbidden = bool(closed) and scope not in closed
             lacks = answer.status_code == 403 and "lacks the scope" in answer.text
             assert lacks == forbidden, (operation.name, scope, answer.text)
             assert answer.status_code < 500, (operation.name, scope, answer.text)
+
+
+@pytest.mark.parametrize("credential", ["none", "unknown", "malformed", "revoked", "expired"])
+def test_no_operation_opens_to_what_is_no_key_or_no_longer(
+    server: Server, operations: list[Operation], credential: str
+) -> None:
+    client = server.client(_text_of(server, credential))
+    for operation in operations:
+        answer = operation.call(client, NOTHING)
+        closed = answer.status_code == 401 and answer.json()["code"] == "unauthenticated"
+        assert closed == bool(operation.scopes), (operation.name, answer.text)
+
+
+def _text_of(server: Server, credential: str) -> str:
+    """Give the text of a key that opens nothing, though it has every scope."""
+    match credential:
+        case "revoked":
+            made = server.client().post("/v1/keys", json={"scopes": sorted(SCOPES)}).json()
+            assert server.client().delete(f"/v1/keys/{made['id']}").status_code == 204
+            return str(made["key"])
+        case "expired":
+            now, database = server.app.engine.now(), server.app.engine.database
+            make = partial(
+                keys.create,
+                token=secrets.token_bytes,
+                merchant=MERCHANT,
+                scopes=SCOPES,
+                label="",
+                now=now,
+                expires_at=now.ms - 1,
+            )
+            return server.run(database.run(make))[1]
+        case "unknown":
+            return server.local_key[:-1] + ("0" if server.local_key[-1] != "0" else "1")
+        case _:
+            return {"none": "", "malformed": "cvy_"}[credential]
 
 
 def test_no_key_speaks_for_another_restaurant_or_rider(

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from conveyor.entrypoints.http.bodies import parse, read_body, read_json
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Answerer, TheApi
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import AnswerTaken
@@ -18,7 +19,7 @@ from conveyor.messaging.message import MAX_STEP_LENGTH
 from conveyor.messaging.order import Order
 from conveyor.services.orders import store
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=problems())
+router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
 
 StepName = Annotated[str, Path(max_length=MAX_STEP_LENGTH, examples=["refunds.decide"])]
 _BODY = {
@@ -38,7 +39,7 @@ _BODY = {
 @router.post(
     "/{order_id}/answers/{step}",
     status_code=202,
-    responses=problems(400, 404, 409, 413),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_AWAITED),
     openapi_extra=_BODY,
 )
 async def answer_step(
@@ -60,7 +61,7 @@ async def answer_step(
     if what == UNKNOWN_ORDER:
         raise not_found("order")
     if what != TAKEN:
-        raise ProblemError(409, what, _not_awaited(order, step))
+        raise ProblemError(Code.NOT_AWAITED, _not_awaited(order, step))
     return AnswerTaken(order=order.id, step=step)
 
 

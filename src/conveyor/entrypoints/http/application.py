@@ -29,7 +29,8 @@ from conveyor.entrypoints.http import (
 )
 from conveyor.entrypoints.http.actions import ActionLog
 from conveyor.entrypoints.http.context import Api, known_query
-from conveyor.entrypoints.http.documentation import add_docs, describe
+from conveyor.entrypoints.http.described import all_codes
+from conveyor.entrypoints.http.documentation import add_docs, describe, operation_id
 from conveyor.entrypoints.http.headers import AnswerHeaders
 from conveyor.entrypoints.http.placing import add_placing
 from conveyor.entrypoints.http.problems import HANDLERS
@@ -39,7 +40,11 @@ from conveyor.services.access.model import LocalKey, Token
 
 DESCRIPTION = """\
 Takes an order, answers at once, and carries it from service to service until it is completed,
-or undone and the money given back. Money is integer minor units. Errors are problem+json.
+or undone and the money given back. Money is integer minor units.
+
+Errors are problem+json, each with one of these codes. An operation tells which it may answer;
+`internal` and `method_not_allowed` any may.
+
 """
 ROUTERS = (
     orders,
@@ -69,7 +74,8 @@ def create_http(
     http = FastAPI(
         title="Conveyor",
         version=version("conveyor"),
-        description=DESCRIPTION,
+        description=DESCRIPTION + all_codes(),
+        generate_unique_id_function=operation_id,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

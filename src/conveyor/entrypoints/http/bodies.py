@@ -9,6 +9,7 @@ import orjson
 from fastapi import Request
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError, invalid, unreadable
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.model import OrderBody, check_storable
@@ -27,8 +28,7 @@ async def read_body(request: Request) -> bytes:
         size += len(chunk)
         if size > MAX_BODY_BYTES:
             raise ProblemError(
-                413,
-                "too_large",
+                Code.TOO_LARGE,
                 f"The body is larger than {MAX_BODY_BYTES} bytes.",
                 headers={"connection": "close"},  # and let the rest be
             )
@@ -49,7 +49,7 @@ def read_json(field: str, raw: bytes) -> JsonValue:
     try:
         value: JsonValue = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise ProblemError(400, "malformed_json", f"The body is not JSON: {error}") from None
+        raise ProblemError(Code.MALFORMED_JSON, f"The body is not JSON: {error}") from None
     try:
         check_storable(field, value)
     except ValueError as error:

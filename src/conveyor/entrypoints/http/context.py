@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 from conveyor.app.audits import Audits
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError, invalid
 from conveyor.entrypoints.http.readiness import Readiness
 from conveyor.services.access.access import Access
@@ -68,16 +69,16 @@ async def authorize(request: Request, *scopes: str) -> Grant:
     text = key_text(request)
     if not text:
         detail = "Send an API key: `Authorization: Bearer cvy_...`."
-        raise ProblemError(401, "unauthenticated", detail, headers=_CHALLENGE)
+        raise ProblemError(Code.UNAUTHENTICATED, detail, headers=_CHALLENGE)
     api: Api = request.app.state.api
     grant = await api.access.grant_of(text)
     request.state.grant = grant
     if grant is None:
         detail = "This API key is unknown, revoked or expired."
-        raise ProblemError(401, "unauthenticated", detail, headers=_CHALLENGE)
+        raise ProblemError(Code.UNAUTHENTICATED, detail, headers=_CHALLENGE)
     if not grant.allows(scopes):
         detail = f"This API key lacks the scope {' or '.join(scopes)}."
-        raise ProblemError(403, "forbidden", detail)
+        raise ProblemError(Code.FORBIDDEN, detail)
     return grant
 
 
@@ -125,4 +126,4 @@ def _query_of(dependant: Dependant) -> Iterator[str]:
 def require_subject(grant: Grant, subject: str) -> None:
     """Raise `ProblemError` when the key speaks for another restaurant or rider."""
     if not grant.speaks_for(subject):
-        raise ProblemError(403, "forbidden", f"This API key does not speak for {subject}.")
+        raise ProblemError(Code.FORBIDDEN, f"This API key does not speak for {subject}.")

@@ -20,6 +20,7 @@ from conveyor.app.dead_letters import (
     redrive_poison,
 )
 from conveyor.entrypoints.http.bodies import body_is, body_of
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Api, Operator, TheApi
 from conveyor.entrypoints.http.dead_letter_schemas import (
     DeadLetters,
@@ -30,7 +31,7 @@ from conveyor.entrypoints.http.dead_letter_schemas import (
     PoisonView,
     ReasonBody,
 )
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import AN_ORDER, ORDER_ID_PATTERN, OrderId
@@ -45,7 +46,7 @@ MAX_PAGE = 200
 PAGE = 50
 MESSAGE_ID_PATTERN = r"^[0-9A-Za-z-]{1,100}$"
 
-router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], responses=problems())
+router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], responses=looking())
 _TOO_LATE = (
     "It is too late to undo it: what was delivered cannot be taken back. Redrive it to try again, "
     "or discard it with a reason: then its money is let go, and what it was to pay written off."
@@ -81,7 +82,7 @@ async def list_dead_letters(
     )
 
 
-@router.get("/{letter_id}", responses=problems(404))
+@router.get("/{letter_id}", responses=looking(Code.NOT_FOUND))
 async def show_dead_letter(
     letter_id: AnyId, api: TheApi, grant: Operator
 ) -> ParkedDetail | PoisonView:
@@ -102,10 +103,10 @@ async def show_dead_letter(
 @router.post(
     "/{letter_id}/redrive",
     status_code=202,
-    responses=problems(404, 409),
+    responses=changing(Code.NOT_FOUND, Code.NOT_PARKED),
     response_model_exclude_none=True,
 )
-async def redrive(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
+async def redrive_dead_letter(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
     """Let a parked order take its step again, or send a message to its queue again."""
     if _ORDER_ID.fullmatch(letter_id):
         decided = await decisions.redrive(api.app.engine, letter_id, grant.sees, by=grant.holder)
@@ -119,11 +120,11 @@ async def redrive(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
 @router.post(
     "/{letter_id}/compensate",
     status_code=202,
-    responses=problems(400, 404, 409, 413),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_PARKED, Code.TOO_LATE),
     response_model_exclude_none=True,
     openapi_extra=_REASON,
 )
-async def compensate(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
+async def compensate_order(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
     """Undo what was done of a parked order, and give its money back."""
     order_id = order_or_404(letter_id)
     decided = await decisions.compensate(
@@ -135,11 +136,13 @@ async def compensate(letter_id: AnyId, api: TheApi, grant: Operator, body: Reaso
 @router.post(
     "/{letter_id}/discard",
     status_code=202,
-    responses=problems(400, 404, 409, 413),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_PARKED, Code.STILL_OWES),
     response_model_exclude_none=True,
     openapi_extra=_REASON,
 )
-async def discard(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
+async def discard_dead_letter(
+    letter_id: AnyId, api: TheApi, grant: Operator, body: Reason
+) -> Decided:
     """Give up a parked order of which nothing is left to undo, or a message, for good.
 
     What was delivered and not paid for is written off: the hold on the money is let go.
@@ -175,11 +178,11 @@ def _decided(
     if decided.what == STILL_OWES:
         left = ", ".join(decided.undoes) or "a call whose outcome is not known yet"
         detail = f"There is something left to undo: {left}. Redrive or compensate it instead."
-        raise ProblemError(409, STILL_OWES, detail)
+        raise ProblemError(Code.STILL_OWES, detail)
     if decided.what == TOO_LATE:
-        raise ProblemError(409, TOO_LATE, _TOO_LATE)
+        raise ProblemError(Code.TOO_LATE, _TOO_LATE)
     if decided.what != ACCEPTED:
-        raise ProblemError(409, decided.what, "The order is not parked.")
+        raise ProblemError(Code(decided.what), "The order is not parked.")
     steps, unless = list(decided.undoes), decided.unless or None
     return Decided(kind="order", id=order_id, did=did, steps=steps, unless=unless)
 

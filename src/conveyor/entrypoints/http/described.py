@@ -1,42 +1,55 @@
-"""How the operations' problems are described in OpenAPI."""
+"""How the operations' problems are described in OpenAPI: each by its code, with an example."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from conveyor.entrypoints.http.problems import PROBLEM_JSON
+from conveyor.entrypoints.http.codes import Code
+from conveyor.entrypoints.http.problems import PROBLEM_JSON, ProblemError
 
-_WHY = {
-    400: "The body is not JSON.",
-    401: "No API key, or one that is unknown or revoked.",
-    403: "The API key lacks the scope.",
-    404: "There is no such thing, or it is another merchant's.",
-    409: "It cannot be done as things stand; `detail` says why.",
-    413: "The body is too large.",
-    422: "A field is wrong; `errors` names it.",
-    503: "The database or the queue cannot be used now, or too much is waiting: try again.",
-}
-_KEYED = (401, 403, 422, 503)
+BODY = (Code.MALFORMED_JSON, Code.TOO_LARGE)
+"""What an operation that takes a body may answer with, beside `Code.INVALID`."""
+_KEYED = (Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.INVALID, Code.UNAVAILABLE)
+
+Responses = dict[int | str, dict[str, Any]]
 
 
-def problems(*statuses: int, keyed: bool = True) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems of an operation; `keyed` adds those of all that need a key."""
-    told = sorted({*statuses, *_KEYED} if keyed else statuses)
-    return {status: _response(status) for status in told}
+def looking(*codes: Code) -> Responses:
+    """Describe the problems of an operation that needs a key and changes nothing."""
+    return problems(*_KEYED, *codes)
 
 
-def _response(status: int) -> dict[str, Any]:
-    example = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": HTTPStatus(status).phrase.lower().replace(" ", "_"),
-        "detail": _WHY[status],
-        "errors": [],
+def changing(*codes: Code) -> Responses:
+    """Describe the problems of an operation that needs a key and changes something."""
+    return looking(Code.UNKNOWN_OUTCOME, *codes)
+
+
+def problems(*codes: Code) -> Responses:
+    """Describe these problems, by status."""
+    told = sorted(set(codes))
+    return {
+        status: _response(one for one in told if one.status == status)
+        for status in sorted({code.status for code in told})
+    }
+
+
+def all_codes() -> str:
+    """List every code, in Markdown."""
+    rows = (
+        f"| {one.status} {HTTPStatus(one.status).phrase} | `{one}` | {one.why} |" for one in Code
+    )
+    return "\n".join(("| status | code | |", "|---|---|---|", *rows))
+
+
+def _response(codes: Iterable[Code]) -> dict[str, Any]:
+    examples = {
+        str(code): {"summary": code.why, "value": ProblemError(code, code.why).content()}
+        for code in codes
     }
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        "description": _WHY[status],
-        "content": {PROBLEM_JSON: {"schema": schema, "example": example}},
+        "description": " ".join(f"`{name}`: {one['summary']}" for name, one in examples.items()),
+        "content": {PROBLEM_JSON: {"schema": schema, "examples": examples}},
     }

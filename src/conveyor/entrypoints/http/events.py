@@ -17,8 +17,9 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from conveyor.app.composition import App
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Reader, TheApi, key_text
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import not_found
 from conveyor.messaging import timeline
@@ -42,7 +43,7 @@ MAX_NUMBER = 2**63 - 1
 Still = Callable[[], Awaitable[Grant | None]]
 """Gives what the follower's key opens now; None: nothing any more."""
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=problems())
+router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
 
 _EXAMPLE = """\
 id: 17
@@ -114,7 +115,7 @@ class Following:
 @router.get(
     "/{order_id}/events",
     response_class=StreamingResponse,
-    responses={200: _STREAM, 204: _OVER, **problems(404)},
+    responses={200: _STREAM, 204: _OVER, **looking(Code.NOT_FOUND)},
 )
 async def follow_order(
     order_id: AnyId,

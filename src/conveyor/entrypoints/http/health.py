@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import TheApi
 from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.problems import ProblemError
@@ -14,26 +15,29 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
-async def is_alive() -> Health:
+@router.get("/healthz", responses=problems(Code.INVALID))
+async def show_health() -> Health:
     """Answer: the process lives."""
     return Health()
 
 
-@router.get("/readyz", responses=problems(503, keyed=False))
-async def is_ready(api: TheApi) -> Health:
+@router.get("/readyz", responses=problems(Code.INVALID, Code.NOT_READY))
+async def show_readiness(api: TheApi) -> Health:
     """Write to the database, ask queue and supervisor; 503 names what does not answer or go on."""
     errors = await api.readiness.errors()
     if errors:
         detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
-        raise ProblemError(503, "not_ready", detail, errors)
+        raise ProblemError(Code.NOT_READY, detail, errors)
     return Health()
 
 
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **problems(Code.INVALID),
+    },
 )
 async def show_metrics(request: Request, api: TheApi) -> Response:
     """Give the figures of this process, of the database and of the queues, for Prometheus."""

@@ -8,8 +8,9 @@ import orjson
 from fastapi import APIRouter, Request
 
 from conveyor.entrypoints.http.bodies import read_body
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Placer, TheApi
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import changing, problems
 from conveyor.entrypoints.http.placing import KEY_PARAMETER, idempotency_key
 from conveyor.entrypoints.http.problems import ProblemError, invalid
 from conveyor.entrypoints.http.schemas import A_TIME, AN_ORDER, Confirmed, Queued
@@ -54,7 +55,13 @@ def _header(name: str) -> dict[str, Any]:
 @router.post(
     "/v1/webhooks/carrier",
     tags=["webhooks"],
-    responses=problems(401, 413, 422, 503, keyed=False),
+    responses=problems(
+        Code.WEBHOOK_REJECTED,
+        Code.TOO_LARGE,
+        Code.INVALID,
+        Code.UNAVAILABLE,
+        Code.UNKNOWN_OUTCOME,
+    ),
     openapi_extra={
         **_any_json(_CONFIRMATION),
         "parameters": [_header(n) for n in (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)],
@@ -66,7 +73,7 @@ async def confirm_delivery(request: Request, api: TheApi) -> Confirmed:
     try:
         outcome = await api.app.confirmations.receive(request.headers, body)
     except WebhookRejectedError as error:
-        raise ProblemError(401, "webhook_rejected", str(error)) from None
+        raise ProblemError(Code.WEBHOOK_REJECTED, str(error)) from None
     except ConfirmationError as error:
         raise invalid(error.field, error.cause) from None
     return Confirmed.model_validate({"outcome": outcome})
@@ -76,7 +83,7 @@ async def confirm_delivery(request: Request, api: TheApi) -> Confirmed:
     "/v1/intake",
     tags=["orders"],
     status_code=202,
-    responses=problems(413),
+    responses=changing(Code.TOO_LARGE),
     response_model_exclude_none=True,
     openapi_extra=_any_json(_PLAIN) | {"parameters": [KEY_PARAMETER]},
 )
@@ -93,7 +100,7 @@ async def send_to_intake(request: Request, api: TheApi, grant: Placer) -> Queued
     merchant = api.app.settings.intake_merchant
     if grant.merchant != merchant:
         detail = f"What comes in through the intake queue are orders of {merchant!r} alone."
-        raise ProblemError(403, "forbidden", detail)
+        raise ProblemError(Code.FORBIDDEN, detail)
     queue = api.app.engine.queues.queue(INTAKE)
     new_id = api.app.engine.ambient.new_id()
     key = idempotency_key(request) or MESSAGE_KEY_PREFIX + new_id

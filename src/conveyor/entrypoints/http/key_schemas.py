@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
 from conveyor.entrypoints.http.schemas import Body, Time
 from conveyor.services.access.model import KEY_ID_PATTERN
-from conveyor.services.orders.model import Line, Word
+from conveyor.services.orders.model import WHOLE, Line, Word
 
 Scope = Literal["place", "read", "operate", "restaurant", "rider", "answer", "keys", "audit"]
 MAX_DAYS = 3_650
@@ -21,8 +21,8 @@ class KeyBody(Body):
     subject: Word | None = Field(None, description="The one restaurant or rider it speaks for.")
     label: Line = ""
     merchant: Word | None = None
-    expires_in_days: int | None = Field(
-        None, ge=1, le=MAX_DAYS, strict=True, description="Until when it opens anything."
+    expires_in_days: Annotated[int, Field(ge=1, le=MAX_DAYS), WHOLE] | None = Field(
+        None, description="Until when it opens anything."
     )
 
     @field_validator("scopes")

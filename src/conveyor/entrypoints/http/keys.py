@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Response
 
 from conveyor.entrypoints.http.bodies import body_is, body_of
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import KeyKeeper, TheApi
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.key_schemas import KeyBody, Keys, KeyView, NewKey
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import when
@@ -19,7 +20,7 @@ from conveyor.services.access import store
 from conveyor.services.access.model import KEY_ID_PATTERN, Grant
 from conveyor.services.access.store import ApiKey
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=problems())
+router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=looking())
 DAY_MS = 86_400_000
 _KEY_ID = re.compile(KEY_ID_PATTERN)
 
@@ -36,7 +37,7 @@ async def list_keys(api: TheApi, grant: KeyKeeper) -> Keys:
 @router.post(
     "",
     status_code=201,
-    responses=problems(400, 413),
+    responses=changing(*BODY),
     openapi_extra=body_is(KeyBody, {"scopes": ["place", "read"], "label": "web shop"}),
 )
 async def create_key(
@@ -48,10 +49,10 @@ async def create_key(
     now = engine.now()
     expires_at = _expiry(body, grant, now)
     if grant.sees not in {None, merchant}:
-        raise ProblemError(403, "forbidden", "This API key makes keys for its own merchant only.")
+        raise ProblemError(Code.FORBIDDEN, "This API key makes keys for its own merchant only.")
     if beyond := list(grant.beyond(body.scopes, subject)):
         detail = f"This API key makes none that opens more than it does itself: {beyond[0]}."
-        raise ProblemError(403, "forbidden", detail)
+        raise ProblemError(Code.FORBIDDEN, detail)
     key, text = await engine.database.run(
         lambda tx: store.create(
             tx,
@@ -67,7 +68,7 @@ async def create_key(
     return NewKey(**_facts(key), key=text)
 
 
-@router.delete("/{key_id}", status_code=204, responses=problems(404))
+@router.delete("/{key_id}", status_code=204, responses=changing(Code.NOT_FOUND))
 async def revoke_key(key_id: AnyId, api: TheApi, grant: KeyKeeper) -> Response:
     """Revoke a key: at once here, within seconds in other processes."""
     engine = api.app.engine

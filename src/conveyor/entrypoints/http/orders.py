@@ -12,8 +12,9 @@ from conveyor.app import decisions
 from conveyor.app.decisions import Cancelled, NotCancelled
 from conveyor.app.explain import explain
 from conveyor.entrypoints.http.bodies import body_is, parse, read_body
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Canceller, Reader, TheApi
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.order_views import cancel_answer, order_detail, order_view
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import (
@@ -40,7 +41,7 @@ from conveyor.services.orders.model import Word
 MAX_PAGE = 200
 PAGE = 50
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=problems())
+router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
 _ORDER_ID = re.compile(ORDER_ID_PATTERN)
 
 # Whatever cannot be the id of an order is one that does not exist.
@@ -71,7 +72,7 @@ async def list_orders(
     return OrderPage(orders=[order_view(order, registry) for order in found], next=last)
 
 
-@router.get("/{order_id}", responses=problems(404))
+@router.get("/{order_id}", responses=looking(Code.NOT_FOUND))
 async def show_order(order_id: AnyId, api: TheApi, grant: Reader) -> OrderDetail:
     """Show an order, and where it is on its way."""
     wanted = order_or_404(order_id)
@@ -81,7 +82,7 @@ async def show_order(order_id: AnyId, api: TheApi, grant: Reader) -> OrderDetail
     return order_detail(order, api.app.engine.registry)
 
 
-@router.get("/{order_id}/timeline", responses=problems(404))
+@router.get("/{order_id}/timeline", responses=looking(Code.NOT_FOUND))
 async def show_timeline(order_id: AnyId, api: TheApi, grant: Reader) -> Timeline:
     """Show what happened to an order, oldest first."""
     wanted = order_or_404(order_id)
@@ -95,7 +96,7 @@ async def show_timeline(order_id: AnyId, api: TheApi, grant: Reader) -> Timeline
     return Timeline(order=order.id, entries=[_entry(entry) for entry in entries])
 
 
-@router.get("/{order_id}/explain", responses=problems(404))
+@router.get("/{order_id}/explain", responses=looking(Code.NOT_FOUND))
 async def explain_order(order_id: AnyId, api: TheApi, grant: Reader) -> StoryView:
     """Tell an order's whole story, and what it waits for until when."""
     story = await explain(api.app, order_or_404(order_id), grant.sees)
@@ -107,7 +108,7 @@ async def explain_order(order_id: AnyId, api: TheApi, grant: Reader) -> StoryVie
 @router.post(
     "/{order_id}/cancel",
     status_code=202,
-    responses=problems(400, 404, 409, 413),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.TOO_LATE),
     response_model_exclude_none=True,
     openapi_extra=body_is(CancelBody, {"reason": "ordered twice"}, required=False),
 )
@@ -122,7 +123,7 @@ async def cancel_order(
         case None:
             raise not_found("order")
         case NotCancelled(why):
-            raise ProblemError(409, "too_late", f"It is too late to cancel. {why}")
+            raise ProblemError(Code.TOO_LATE, f"It is too late to cancel. {why}")
         case Cancelled() as cancelled:
             return cancel_answer(cancelled)
 

@@ -15,8 +15,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
 from conveyor.entrypoints.http.bodies import body_is, read_body, read_order
-from conveyor.entrypoints.http.context import BEARER, Api, authorize
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.codes import Code
+from conveyor.entrypoints.http.context import BEARER, Api, authorize, known_query
+from conveyor.entrypoints.http.described import BODY, changing
 from conveyor.entrypoints.http.problems import FieldError, ProblemError, invalid
 from conveyor.entrypoints.http.schemas import KEY_PATTERN, Placed
 from conveyor.messaging.message import iso
@@ -56,6 +57,7 @@ KEY_PARAMETER = {
     "second order. Orders without a key are separate however alike they look.",
     "schema": {"type": "string", "pattern": KEY_PATTERN},
 }
+_REFUSALS = (Code.KEY_REUSED, Code.KEY_IN_FLIGHT, Code.OVERLOADED)
 _EXTRA = {
     **body_is(OrderBody, _EXAMPLE),
     "security": [{BEARER: [PLACE]}],
@@ -70,6 +72,7 @@ class _LeanRoute(APIRoute):
 
 async def place_order(request: Request) -> Response:
     """Take an order. When this answers 202, the order and its first message are on the disk."""
+    await known_query(request)
     grant = await authorize(request, PLACE)
     key = idempotency_key(request)
     api: Api = request.app.state.api
@@ -102,7 +105,7 @@ def add_placing(http: FastAPI) -> None:
         summary="Place an order",
         response_model=Placed,
         response_description="The order is durable.",
-        responses={202: {"headers": headers}, **problems(400, 409, 413)},
+        responses={202: {"headers": headers}, **changing(*BODY, *_REFUSALS)},
         openapi_extra=_EXTRA,
         route_class_override=_LeanRoute,
     )
@@ -124,10 +127,10 @@ def _refusal(answer: placement.Answer) -> ProblemError:
         case placement.KeyReused(key, order_id):
             wrong = FieldError(field=IDEMPOTENCY_KEY, message="belongs to another body")
             detail = f"The key {key!r} placed order {order_id}, with another body."
-            return ProblemError(422, "key_reused", detail, [wrong])
+            return ProblemError(Code.KEY_REUSED, detail, [wrong])
         case placement.KeyInFlight(key):
             detail = f"A request with the key {key!r} is being handled right now."
-            return ProblemError(409, "key_in_flight", detail, headers=retry)
+            return ProblemError(Code.KEY_IN_FLIGHT, detail, headers=retry)
         case _:
             detail = "Too many orders are waiting for the disk. Try again in a moment."
-            return ProblemError(503, "overloaded", detail, headers=retry)
+            return ProblemError(Code.OVERLOADED, detail, headers=retry)

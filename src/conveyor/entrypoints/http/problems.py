@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from conveyor.entrypoints.http.codes import Code
 from conveyor.messaging.errors import (
     CommitUnknownError,
     ConveyorError,
@@ -45,7 +46,7 @@ class Problem(BaseModel):
     type: Literal["about:blank"] = "about:blank"
     title: str = Field(description="The meaning of the HTTP status.")
     status: int
-    code: str = Field(description="What happened, for programs: one word that stays as it is.")
+    code: Code
     detail: str = Field(description="What happened, for people.")
     errors: list[FieldError] = Field(default_factory=list, description="The fields at fault.")
 
@@ -55,55 +56,57 @@ class ProblemError(ConveyorError):
 
     def __init__(
         self,
-        status: int,
-        code: str,
+        code: Code,
         detail: str,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.status = status
         self.code = code
         self.detail = detail
         self.errors = errors
         self.headers = headers
 
-    def response(self) -> Response:
-        """Give the answer."""
-        problem = {
+    def content(self) -> dict[str, Any]:
+        """Give what the answer says."""
+        return {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "code": self.code,
+            "title": HTTPStatus(self.code.status).phrase,
+            "status": self.code.status,
+            "code": str(self.code),
             "detail": self.detail,
             "errors": [{"field": e.field, "message": e.message} for e in self.errors[:MAX_ERRORS]],
         }
-        return Response(orjson.dumps(problem), self.status, self.headers, PROBLEM_JSON)
+
+    def response(self) -> Response:
+        """Give the answer."""
+        content = orjson.dumps(self.content())
+        return Response(content, self.code.status, self.headers, PROBLEM_JSON)
 
 
 def invalid(field: str, message: str) -> ProblemError:
     """One field is wrong."""
     return ProblemError(
-        422, "invalid", f"{field}: {message}", [FieldError(field=field, message=message)]
+        Code.INVALID, f"{field}: {message}", [FieldError(field=field, message=message)]
     )
 
 
 def not_found(what: str) -> ProblemError:
     """There is no such thing, or it is another merchant's."""
-    return ProblemError(404, "not_found", f"There is no such {what}.")
+    return ProblemError(Code.NOT_FOUND, f"There is no such {what}.")
 
 
 def unreadable(error: ValidationError) -> ProblemError:
     """A body that is not JSON, or not what it should be."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     if errors[0]["type"] == "json_invalid":
-        return ProblemError(400, "malformed_json", f"The body is not JSON: {errors[0]['msg']}")
+        return ProblemError(Code.MALFORMED_JSON, f"The body is not JSON: {errors[0]['msg']}")
     return _invalid([_field_error(e["loc"], e["msg"]) for e in errors[:MAX_ERRORS]])
 
 
 def _invalid(errors: Sequence[FieldError]) -> ProblemError:
     detail = "; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in errors)
-    return ProblemError(422, "invalid", detail, errors)
+    return ProblemError(Code.INVALID, detail, errors)
 
 
 def _field_error(location: Sequence[int | str], message: str) -> FieldError:
@@ -128,13 +131,14 @@ async def _parameters(_request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = {"allow": ", ".join(sorted(_methods(request)))}
-    phrase = HTTPStatus(error.status_code).phrase
-    code = phrase.lower().replace(" ", "_")
-    detail = _NOWHERE.get(error.status_code, f"{phrase}.")
-    return ProblemError(error.status_code, code, detail, headers=headers).response()
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return ProblemError(Code.NOT_FOUND, "There is nothing at this path.").response()
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            code, allow = Code.METHOD_NOT_ALLOWED, ", ".join(sorted(_methods(request)))
+            return ProblemError(code, code.why, headers={"allow": allow}).response()
+        case _:
+            return await _bug(request, error)
 
 
 def _methods(request: Request) -> set[str]:
@@ -153,31 +157,35 @@ async def _unknown_flow(_request: Request, error: Exception) -> Response:
 async def _unavailable(_request: Request, error: Exception) -> Response:
     log.error("a request could not be carried out: %s", error)
     retry = {"retry-after": str(RETRY_SECONDS)}
-    return ProblemError(503, "unavailable", _SORRY, headers=retry).response()
+    return ProblemError(Code.UNAVAILABLE, _SORRY, headers=retry).response()
 
 
 async def _commit_unknown(_request: Request, error: Exception) -> Response:
     log.error("a request was carried out, or was not: %s", error)
     retry = {"retry-after": str(RETRY_SECONDS)}
-    return ProblemError(503, "unknown_outcome", _LOOK_FIRST, headers=retry).response()
+    return ProblemError(Code.UNKNOWN_OUTCOME, _LOOK_FIRST, headers=retry).response()
 
 
-async def _unanswered(_request: Request, error: Exception) -> Response:
+async def _unanswered(request: Request, error: Exception) -> Response:
+    if request.method in READING:
+        return await _unavailable(request, error)
     log.error("a queue did not answer a request: %s", error)
     retry = {"retry-after": str(RETRY_SECONDS)}
-    return ProblemError(503, "unknown_outcome", _SEND_AGAIN, headers=retry).response()
+    return ProblemError(Code.UNKNOWN_OUTCOME, _SEND_AGAIN, headers=retry).response()
 
 
 async def _disconnected(_request: Request, _error: Exception) -> Response:
-    return ProblemError(400, "disconnected", "The body broke off.").response()
+    return Response(status_code=HTTPStatus.BAD_REQUEST)  # which nobody is there to read
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:
-    # Logged with its traceback by whoever serves us: Starlette raises it once more for that.
-    return ProblemError(500, "internal", "Something is wrong with the server.").response()
+    # Logged with its traceback by whoever serves us: Starlette raises it once more for that, and
+    # the server then closes the connection, which a client must know before it asks on it again.
+    headers = {"connection": "close"}
+    return ProblemError(Code.INTERNAL, Code.INTERNAL.why, headers=headers).response()
 
 
-_SORRY = "Nothing was changed: the database cannot be used now. Try again later."
+_SORRY = f"{Code.UNAVAILABLE.why} Try again later."
 _SEND_AGAIN = (
     "The queue did not answer: what was asked for may have been done or not. Send a message again "
     "with the same Idempotency-Key; a message that is redriven again stays one order."
@@ -186,8 +194,6 @@ _LOOK_FIRST = (
     "The connection to the database was lost in the last moment: what was asked for may have been "
     "done or not. With an Idempotency-Key it is safe to try again; else look first."
 )
-
-_NOWHERE = {404: "There is nothing at this path.", 405: "This path does not take this method."}
 
 HANDLERS: dict[Any, Any] = {
     ProblemError: _problem,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from conveyor.app.renewal_scan import Scan
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.context import Operator, Reader, TheApi
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.subscription_schemas import (
     ControlView,
     Dues,
@@ -29,7 +29,7 @@ from conveyor.services.subscriptions.model import ALL_PER_CENT
 MAX_PAGE = 1_000
 PAGE = 50
 
-router = APIRouter(prefix="/v1/renewals", tags=["renewals"], responses=problems())
+router = APIRouter(prefix="/v1/renewals", tags=["renewals"], responses=looking())
 
 
 @router.get("")
@@ -78,7 +78,7 @@ async def list_due(
 
 @router.post(
     "/run",
-    responses=problems(400, 413),
+    responses=changing(*BODY),
     openapi_extra=body_is(RunBody, {"per_cent": 5, "limit": 1000}),
 )
 async def run_renewals(
@@ -100,7 +100,7 @@ async def run_renewals(
     )
 
 
-@router.post("/pause")
+@router.post("/pause", responses=changing())
 async def pause_renewals(api: TheApi, grant: Operator) -> ControlView:
     """Start no more renewals; those that are started go on."""
 
@@ -114,7 +114,7 @@ async def pause_renewals(api: TheApi, grant: Operator) -> ControlView:
 
 @router.post(
     "/resume",
-    responses=problems(400, 413),
+    responses=changing(*BODY),
     openapi_extra=body_is(ResumeBody, {"per_cent": 100, "per_second": 50}),
 )
 async def resume_renewals(

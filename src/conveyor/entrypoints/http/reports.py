@@ -9,17 +9,17 @@ from fastapi import APIRouter, Query
 from conveyor.app.request_counts import requests_made
 from conveyor.app.summary import P50, P99, Summary, Which
 from conveyor.entrypoints.http.context import Auditor, Reader, TheApi
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.report_schemas import Audit, Latency, SummaryView
 from conveyor.entrypoints.http.schemas import KEY_PATTERN
 
 MAX_REASONS = 5
 
-router = APIRouter(tags=["reports"], responses=problems())
+router = APIRouter(tags=["reports"], responses=looking())
 
 
 @router.get("/v1/summary")
-async def summarize(
+async def show_summary(
     api: TheApi,
     grant: Reader,
     key_prefix: Annotated[str | None, Query(pattern=KEY_PATTERN)] = None,
@@ -32,7 +32,7 @@ async def summarize(
 
 
 @router.get("/v1/audit")
-async def audit(api: TheApi, _grant: Auditor) -> Audit:
+async def run_audit(api: TheApi, _grant: Auditor) -> Audit:
     """Check every invariant over the whole system, whoever's its orders are.
 
     One runs at a time: whoever asks meanwhile is told what it finds.

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Path, Query
 from conveyor.app.travel import booking_terms
 from conveyor.bodies.travel import MAX_NAME_CHARACTERS, NAME, Day
 from conveyor.entrypoints.http.bodies import body_is, body_of
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Api, Operator, Reader, TheApi
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.resource_schemas import (
     Kind,
@@ -31,7 +32,7 @@ PAGE = 100
 MAX_SHOWN = 5
 """Resources that a problem names."""
 
-router = APIRouter(prefix="/v1/resources", tags=["resources"], responses=problems())
+router = APIRouter(prefix="/v1/resources", tags=["resources"], responses=looking())
 
 Name = Annotated[
     str,
@@ -67,7 +68,7 @@ async def list_resources(
 
 @router.post(
     "/import",
-    responses=problems(400, 409, 413),
+    responses=changing(*BODY, Code.GIVEN_AWAY),
     openapi_extra=body_is(ResourceImport, {"resources": [_ROW]}),
 )
 async def import_resources(
@@ -81,7 +82,7 @@ async def import_resources(
     return ResourcesImported(resources=len({one.name for one in offers}))
 
 
-@router.get("/{kind}/{name}/{date}", responses=problems(404))
+@router.get("/{kind}/{name}/{date}", responses=looking(Code.NOT_FOUND))
 async def show_resource(
     resource: Annotated[str, Depends(_named)], api: TheApi, grant: Reader
 ) -> ResourceView:
@@ -91,7 +92,7 @@ async def show_resource(
 
 @router.put(
     "/{kind}/{name}/{date}",
-    responses=problems(400, 409, 413),
+    responses=changing(*BODY, Code.GIVEN_AWAY),
     openapi_extra=body_is(ResourceBody, _RESOURCE),
 )
 async def set_resource(
@@ -116,7 +117,7 @@ async def _set(api: Api, merchant: str, offers: Sequence[Offer]) -> None:
             f"More is given away already than there would be: {named}. Nothing is set. To keep "
             "what is given away, raise the overbooking; else cancel orders first."
         )
-        raise ProblemError(409, "given_away", detail)
+        raise ProblemError(Code.GIVEN_AWAY, detail)
 
 
 async def _view(api: Api, merchant: str, resource: str) -> ResourceView:

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.entrypoints.http.bodies import body_is, body_of
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Cook, Operator, Reader, TheApi, require_subject
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.food_schemas import (
     NAME_PATTERN,
     AcceptBody,
@@ -25,7 +26,7 @@ from conveyor.entrypoints.http.food_schemas import (
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import OrderId, when
-from conveyor.messaging.answers import NOT_AWAITED, TAKEN
+from conveyor.messaging.answers import TAKEN
 from conveyor.messaging.message import iso
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.transaction import Tx
@@ -33,12 +34,11 @@ from conveyor.services.orders.model import Item
 from conveyor.services.restaurants import store
 from conveyor.services.restaurants.counter import Counter
 from conveyor.services.restaurants.model import ASKED, UNDER_WAY, Restaurant, Ticket
-from conveyor.services.restaurants.steps import KITCHEN_FULL
 
 MAX_PAGE = 1_000
 PAGE = 100
 
-router = APIRouter(prefix="/v1/restaurants", tags=["restaurants"], responses=problems())
+router = APIRouter(prefix="/v1/restaurants", tags=["restaurants"], responses=looking())
 
 Name = Annotated[str, Path(pattern=NAME_PATTERN, examples=["luigi"])]
 TICKET = "/{name}/tickets/{order_id}"
@@ -50,9 +50,9 @@ _RESTAURANT = {
     "hours": {"fri": ["11:30-14:30", "18:00-02:00"]},
     "max_preparing": 20,
 }
-_WHY = {
-    NOT_AWAITED: "This ticket does not wait for that: it was answered, or is over.",
-    KITCHEN_FULL: "As many orders are being prepared as the restaurant takes on at once.",
+_WHY: dict[str, str] = {
+    Code.NOT_AWAITED: "This ticket does not wait for that: it was answered, or is over.",
+    Code.KITCHEN_FULL: "As many orders are being prepared as the restaurant takes on at once.",
 }
 
 
@@ -76,7 +76,7 @@ async def list_restaurants(
 
 @router.put(
     "/{name}",
-    responses=problems(400, 413),
+    responses=changing(*BODY),
     openapi_extra=body_is(RestaurantBody, _RESTAURANT),
 )
 async def set_restaurant(
@@ -97,7 +97,7 @@ async def set_restaurant(
     return await api.app.engine.database.run(write)
 
 
-@router.get("/{name}", responses=problems(404))
+@router.get("/{name}", responses=looking(Code.NOT_FOUND))
 async def show_restaurant(name: Name, api: TheApi, grant: Reader) -> RestaurantView:
     """Show a restaurant."""
     now_ms = api.app.engine.now().ms
@@ -141,7 +141,7 @@ async def list_tickets(
 @router.post(
     TICKET + "/accept",
     status_code=202,
-    responses=problems(400, 404, 409, 413),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_AWAITED, Code.KITCHEN_FULL),
     openapi_extra=body_is(AcceptBody, {"minutes": 20}),
 )
 async def accept_ticket(
@@ -161,7 +161,7 @@ async def accept_ticket(
 @router.post(
     TICKET + "/reject",
     status_code=202,
-    responses=problems(400, 404, 409, 413),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_AWAITED),
     openapi_extra=body_is(RejectBody, {"reason": "the oven is broken"}),
 )
 async def reject_ticket(
@@ -178,7 +178,11 @@ async def reject_ticket(
     return _taken(wanted, said)
 
 
-@router.post(TICKET + "/ready", status_code=202, responses=problems(404, 409))
+@router.post(
+    TICKET + "/ready",
+    status_code=202,
+    responses=changing(Code.NOT_FOUND, Code.NOT_AWAITED),
+)
 async def ready_ticket(name: Name, order_id: AnyId, api: TheApi, grant: Cook) -> Taken:
     """Say that an order may be fetched, which makes room for another."""
     require_subject(grant, name)
@@ -192,7 +196,7 @@ def _counter(api: TheApi) -> Counter:
 
 def _taken(order_id: str, said: str) -> Taken:
     if said in _WHY:
-        raise ProblemError(409, said, _WHY[said])
+        raise ProblemError(Code(said), _WHY[said])
     if said != TAKEN:
         raise not_found("ticket")
     return Taken(order=order_id)

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from conveyor.app.food import Kitchens
 from conveyor.bodies.food import Position
 from conveyor.entrypoints.http.bodies import body_is, body_of
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Courier, Operator, Reader, TheApi, require_subject
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.food_schemas import (
     NAME_PATTERN,
     Offers,
@@ -25,7 +26,7 @@ from conveyor.entrypoints.http.food_schemas import (
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import A_TIME, when
-from conveyor.messaging.answers import NOT_AWAITED, TAKEN
+from conveyor.messaging.answers import TAKEN
 from conveyor.messaging.message import iso
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.transaction import Tx
@@ -34,22 +35,21 @@ from conveyor.services.restaurants.steps import name_of
 from conveyor.services.riders import store
 from conveyor.services.riders.dispatch import Dispatch
 from conveyor.services.riders.model import OPEN, Offer, Point, Rider
-from conveyor.services.riders.steps import NOT_NOW, NOT_OFFERED
 
 MAX_PAGE = 1_000
 PAGE = 100
 MAX_OFFERS = 100
 
-router = APIRouter(prefix="/v1/riders", tags=["riders"], responses=problems())
+router = APIRouter(prefix="/v1/riders", tags=["riders"], responses=looking())
 
 Name = Annotated[str, Path(pattern=NAME_PATTERN, examples=["r-1"])]
 OFFER = "/{name}/offers/{order_id}"
 
 _PLACE = {"latitude": 52.52, "longitude": 13.405}
-_WHY = {
-    NOT_AWAITED: "The order does not wait for that: it is over, or not that far.",
-    NOT_NOW: "That does not follow from how things stand between this rider and the order.",
-    NOT_OFFERED: "The order is not this rider's: it was not offered, or is no longer.",
+_WHY: dict[str, str] = {
+    Code.NOT_AWAITED: "The order does not wait for that: it is over, or not that far.",
+    Code.NOT_NOW: "That does not follow from how things stand between this rider and the order.",
+    Code.NOT_OFFERED: "The order is not this rider's: it was not offered, or is no longer.",
 }
 
 
@@ -70,7 +70,7 @@ async def list_riders(
 
 @router.put(
     "/{name}",
-    responses=problems(400, 409, 413),
+    responses=changing(*BODY, Code.CARRIES_MORE),
     openapi_extra=body_is(RiderBody, {**_PLACE, "shift_until": A_TIME, "capacity": 2}),
 )
 async def set_rider(
@@ -93,11 +93,11 @@ async def set_rider(
     )
     if not await api.app.engine.database.run(lambda tx: store.put(tx, rider)):
         detail = f"{name} carries more than {body.capacity} now."
-        raise ProblemError(409, "carries_more", detail)
+        raise ProblemError(Code.CARRIES_MORE, detail)
     return await _show(api, grant.merchant, name)
 
 
-@router.get("/{name}", responses=problems(404))
+@router.get("/{name}", responses=looking(Code.NOT_FOUND))
 async def show_rider(name: Name, api: TheApi, grant: Reader) -> RiderView:
     """Show a rider."""
     return await _show(api, grant.merchant, name)
@@ -105,7 +105,7 @@ async def show_rider(name: Name, api: TheApi, grant: Reader) -> RiderView:
 
 @router.put(
     "/{name}/shift",
-    responses=problems(400, 404, 413),
+    responses=changing(*BODY, Code.NOT_FOUND),
     openapi_extra=body_is(ShiftBody, {"until": A_TIME}),
 )
 async def set_shift(
@@ -126,7 +126,7 @@ async def set_shift(
 @router.post(
     "/{name}/position",
     status_code=204,
-    responses=problems(400, 404, 413),
+    responses=changing(*BODY, Code.NOT_FOUND),
     openapi_extra=body_is(Position, _PLACE),
 )
 async def move_rider(
@@ -156,7 +156,9 @@ async def list_offers(name: Name, api: TheApi, grant: Courier) -> Offers:
     return Offers(offers=await api.app.engine.database.read(read))
 
 
-@router.post(OFFER + "/accept", status_code=202, responses=problems(404, 409))
+@router.post(
+    OFFER + "/accept", status_code=202, responses=changing(Code.NOT_FOUND, *map(Code, _WHY))
+)
 async def accept_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
     """Take an order that is offered: from now on it is this rider's alone."""
     require_subject(grant, name)
@@ -164,7 +166,9 @@ async def accept_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier)
     return _taken(wanted, await _dispatch(api).accept(grant.merchant, name, wanted))
 
 
-@router.post(OFFER + "/decline", status_code=202, responses=problems(404, 409))
+@router.post(
+    OFFER + "/decline", status_code=202, responses=changing(Code.NOT_FOUND, *map(Code, _WHY))
+)
 async def decline_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
     """Leave an order to the next, or give it back before the pick-up."""
     require_subject(grant, name)
@@ -172,16 +176,20 @@ async def decline_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier
     return _taken(wanted, await _dispatch(api).decline(grant.merchant, name, wanted))
 
 
-@router.post(OFFER + "/picked-up", status_code=202, responses=problems(404, 409))
-async def pick_up(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
+@router.post(
+    OFFER + "/picked-up", status_code=202, responses=changing(Code.NOT_FOUND, *map(Code, _WHY))
+)
+async def pick_up_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
     """Say that the food is on its way."""
     require_subject(grant, name)
     wanted = order_or_404(order_id)
     return _taken(wanted, await _dispatch(api).picked_up(grant.merchant, name, wanted))
 
 
-@router.post(OFFER + "/delivered", status_code=202, responses=problems(404, 409))
-async def deliver(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
+@router.post(
+    OFFER + "/delivered", status_code=202, responses=changing(Code.NOT_FOUND, *map(Code, _WHY))
+)
+async def deliver_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
     """Say that the customer has it; then it is charged."""
     require_subject(grant, name)
     wanted = order_or_404(order_id)
@@ -201,7 +209,7 @@ def _dispatch(api: TheApi) -> Dispatch:
 
 def _taken(order_id: str, said: str) -> Taken:
     if said in _WHY:
-        raise ProblemError(409, said, _WHY[said])
+        raise ProblemError(Code(said), _WHY[said])
     if said != TAKEN:
         raise not_found("offer")
     return Taken(order=order_id)

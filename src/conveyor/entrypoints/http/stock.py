@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.context import Operator, Reader, TheApi
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.stock_schemas import (
     StockBody,
     StockImport,
@@ -24,7 +24,7 @@ from conveyor.services.orders.model import PRINTABLE, Word
 MAX_PAGE = 1_000
 PAGE = 100
 
-router = APIRouter(prefix="/v1/stock", tags=["stock"], responses=problems())
+router = APIRouter(prefix="/v1/stock", tags=["stock"], responses=looking())
 
 Sku = Annotated[str, Path(min_length=1, max_length=200, pattern=PRINTABLE, examples=["CD"])]
 
@@ -46,7 +46,7 @@ async def list_stock(
 
 @router.post(
     "/import",
-    responses=problems(400, 413),
+    responses=changing(*BODY),
     openapi_extra=body_is(StockImport, {"stock": [{"sku": "CD", "available": 1000}]}),
 )
 async def import_stock(
@@ -63,7 +63,7 @@ async def import_stock(
 # A SKU may well contain a slash.
 @router.put(
     "/{sku:path}",
-    responses=problems(400, 413),
+    responses=changing(*BODY),
     openapi_extra=body_is(StockBody, {"available": 1000}),
 )
 async def set_stock(

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.entrypoints.http.bodies import body_is, body_of
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Operator, Placer, Reader, TheApi
-from conveyor.entrypoints.http.described import problems
+from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.schemas import when
 from conveyor.entrypoints.http.subscription_schemas import (
@@ -36,7 +37,7 @@ from conveyor.services.subscriptions.model import Plan, Subscription
 MAX_PAGE = 1_000
 PAGE = 100
 
-router = APIRouter(prefix="/v1", tags=["subscriptions"], responses=problems())
+router = APIRouter(prefix="/v1", tags=["subscriptions"], responses=looking())
 
 PlanId = Annotated[str, Path(pattern=NAME_PATTERN, examples=["monthly"])]
 SubscriptionId = Annotated[str, Path(pattern=NAME_PATTERN, examples=["s-1"])]
@@ -53,7 +54,9 @@ async def list_plans(api: TheApi, grant: Reader) -> Plans:
 
 
 @router.put(
-    "/plans/{plan}", responses=problems(400, 409, 413), openapi_extra=body_is(PlanBody, _PLAN)
+    "/plans/{plan}",
+    responses=changing(*BODY, Code.PLAN_IN_USE),
+    openapi_extra=body_is(PlanBody, _PLAN),
 )
 async def set_plan(
     plan: PlanId,
@@ -66,7 +69,7 @@ async def set_plan(
     new = Plan(merchant=grant.merchant, id=plan, **facts)
     refusal = await Changes(api.app.engine).set_plan(new)
     if refusal is not None:
-        raise ProblemError(409, "plan_in_use", refusal.why)
+        raise ProblemError(Code.PLAN_IN_USE, refusal.why)
     return _plan_view(new)
 
 
@@ -91,7 +94,7 @@ async def list_subscriptions(
 @router.post(
     "/subscriptions",
     status_code=201,
-    responses=problems(400, 409, 413),
+    responses=changing(*BODY, Code.ID_TAKEN),
     openapi_extra=body_is(SubscriptionBody, _SUBSCRIPTION),
 )
 async def begin_subscription(
@@ -104,13 +107,13 @@ async def begin_subscription(
     if isinstance(begun, UnfitAt):
         raise invalid(begun.unfit.field, begun.unfit.why)
     if begun.there_before:
-        raise ProblemError(409, "id_taken", f"There is a subscription {body.id} already.")
+        raise ProblemError(Code.ID_TAKEN, f"There is a subscription {body.id} already.")
     return await _show(api, grant.merchant, body.id)
 
 
 @router.post(
     "/subscriptions/import",
-    responses=problems(400, 413),
+    responses=changing(*BODY),
     openapi_extra=body_is(SubscriptionImport, {"subscriptions": [_SUBSCRIPTION]}),
 )
 async def import_subscriptions(
@@ -126,7 +129,7 @@ async def import_subscriptions(
     return SubscriptionsImported(added=begun.added, there_before=begun.there_before)
 
 
-@router.get("/subscriptions/{name}", responses=problems(404))
+@router.get("/subscriptions/{name}", responses=looking(Code.NOT_FOUND))
 async def show_subscription(name: SubscriptionId, api: TheApi, grant: Reader) -> SubscriptionView:
     """Show a subscription."""
     return await _show(api, grant.merchant, name)
@@ -134,7 +137,7 @@ async def show_subscription(name: SubscriptionId, api: TheApi, grant: Reader) ->
 
 @router.put(
     "/subscriptions/{name}/card",
-    responses=problems(400, 404, 409, 413),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_POSSIBLE),
     openapi_extra=body_is(CardBody, {"card": "card_ok"}),
 )
 async def replace_card(
@@ -150,7 +153,7 @@ async def replace_card(
 
 @router.put(
     "/subscriptions/{name}/plan",
-    responses=problems(400, 404, 409, 413),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_POSSIBLE),
     openapi_extra=body_is(PlanChoice, {"plan": "yearly"}),
 )
 async def change_plan(
@@ -164,7 +167,7 @@ async def change_plan(
     return await _changed(api, changed)
 
 
-@router.post("/subscriptions/{name}/cancel", responses=problems(404))
+@router.post("/subscriptions/{name}/cancel", responses=changing(Code.NOT_FOUND))
 async def cancel_subscription(name: SubscriptionId, api: TheApi, grant: Placer) -> SubscriptionView:
     """End a subscription with the period that is paid; one that is past due, at once."""
     return await _changed(api, await Changes(api.app.engine).cancel(grant.merchant, name))
@@ -174,7 +177,7 @@ async def _changed(api: TheApi, changed: Subscription | Impossible | None) -> Su
     if changed is None:
         raise not_found("subscription")
     if isinstance(changed, Impossible):
-        raise ProblemError(409, "not_possible", changed.why)
+        raise ProblemError(Code.NOT_POSSIBLE, changed.why)
     return await _show(api, changed.merchant, changed.id)
 
 

@@ -1,0 +1,53 @@
+"""Every code that a problem of the API may have: what it means, and the status it comes with."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from conveyor.messaging import answers, interventions
+from conveyor.services.restaurants import steps as restaurants
+from conveyor.services.riders import steps as riders
+
+
+class Code(StrEnum):
+    """What went wrong, for programs: one word that stays as it is."""
+
+    status: int
+    why: str
+
+    def __new__(cls, word: str, status: int = 0, why: str = "") -> Self:
+        """Make a member: a string that knows its HTTP status and what it means."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.status = status
+        member.why = why
+        return member
+
+    MALFORMED_JSON = "malformed_json", 400, "The body is not JSON."
+    UNAUTHENTICATED = "unauthenticated", 401, "No API key, or one unknown, revoked or expired."
+    WEBHOOK_REJECTED = "webhook_rejected", 401, "The signature is missing, wrong or too old."
+    FORBIDDEN = "forbidden", 403, "The API key does not open this; `detail` says what it lacks."
+    NOT_FOUND = "not_found", 404, "There is no such thing, or it is another merchant's."
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "This path does not take this method."
+    KEY_IN_FLIGHT = "key_in_flight", 409, "A request with this idempotency key is under way."
+    TOO_LATE = interventions.TOO_LATE, 409, "What was done by now cannot be undone."
+    NOT_PARKED = interventions.NOT_PARKED, 409, "The order does not wait for an operator."
+    STILL_OWES = interventions.STILL_OWES, 409, "Something is left to undo; `detail` names it."
+    NOT_AWAITED = answers.NOT_AWAITED, 409, "The order does not wait for that, or no longer."
+    KITCHEN_FULL = restaurants.KITCHEN_FULL, 409, "The restaurant prepares as much as it can."
+    CARRIES_MORE = "carries_more", 409, "The rider carries more than that now."
+    NOT_OFFERED = riders.NOT_OFFERED, 409, "The order is not offered to this rider, or no longer."
+    NOT_NOW = riders.NOT_NOW, 409, "That does not follow from how things stand with this offer."
+    GIVEN_AWAY = "given_away", 409, "More is given away already than there would be."
+    PLAN_IN_USE = "plan_in_use", 409, "A plan keeps its months and its currency."
+    ID_TAKEN = "id_taken", 409, "There is one with this id already."
+    NOT_POSSIBLE = "not_possible", 409, "The subscription is over, or does not allow it."
+    TOO_LARGE = "too_large", 413, "The body is too large."
+    INVALID = "invalid", 422, "A field or parameter is wrong; `errors` names it."
+    KEY_REUSED = "key_reused", 422, "The idempotency key belongs to another body."
+    INTERNAL = "internal", 500, "Something is wrong with the server."
+    NOT_READY = "not_ready", 503, "The process cannot work now; `errors` names what is away."
+    OVERLOADED = "overloaded", 503, "Nothing was changed: too much is waiting. Try again."
+    UNAVAILABLE = "unavailable", 503, "Nothing was changed: the database or the queue is away."
+    UNKNOWN_OUTCOME = "unknown_outcome", 503, "It may have been done or not; `detail` says more."

@@ -1,0 +1,156 @@
+"""Every code of the API's problems is provoked once, and looks as its example in the document."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, NoReturn
+
+import httpx
+import pytest
+from tests.api.food import PLACE, SHIFT, Town, ticket
+from tests.api.operations import PROBLEM_JSON, operations_of
+from tests.api.serving import Server, order_of, paid_by, place, problem_of, stock_up, wait_for
+from tests.travel_driver import flight, journey
+
+from conveyor.entrypoints.http.bodies import MAX_BODY_BYTES
+from conveyor.entrypoints.http.codes import Code
+from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
+from conveyor.services.orders import placement
+
+UNREAL = "01KDVXQG0053EJ2M8Q4N7T6WAB"
+BECAUSE = {"reason": "looked into it"}
+PLAN = {"price": 999, "currency": "USD", "months": 1, "trial_days": 30}
+SUBSCRIPTION = {"id": "s1", "customer": "00001", "plan": "gold", "card": "card_ok"}
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A system and a merchant of its own."""
+    with Server(tmp_path_factory.mktemp("codes")) as server:
+        town = Town(server, "acme", "r1")
+        stock_up(town.owner)
+        yield town
+
+
+def of_a_key(town: Town) -> dict[Code, httpx.Response]:
+    reader = town.server.client_of(town.merchant, ["read"])
+    return {
+        Code.UNAUTHENTICATED: town.server.client("cvy_unknown").get("/v1/orders"),
+        Code.FORBIDDEN: reader.post("/v1/orders", json=order_of()),
+        Code.NOT_FOUND: town.owner.get(f"/v1/orders/{UNREAL}"),
+        Code.METHOD_NOT_ALLOWED: town.owner.patch("/v1/orders"),
+        Code.WEBHOOK_REJECTED: reader.post("/v1/webhooks/carrier", json={}),
+    }
+
+
+def of_placing(town: Town) -> dict[Code, httpx.Response]:
+    place(town.owner, key="k")
+    again = {"idempotency-key": "k"}
+    return {
+        Code.MALFORMED_JSON: town.owner.post("/v1/orders", content=b"{"),
+        Code.TOO_LARGE: town.owner.post("/v1/orders", content=b" " * (MAX_BODY_BYTES + 1)),
+        Code.INVALID: town.owner.post("/v1/orders", json=order_of(total=1)),
+        Code.KEY_REUSED: town.owner.post("/v1/orders", json=order_of(reference="a"), headers=again),
+    }
+
+
+def of_an_operator(town: Town) -> dict[Code, httpx.Response]:
+    done, owing = place(town.owner), place(town.owner, paid_by("card_unanswered"))
+    wait_for(town.owner, done, "completed")
+    wait_for(town.owner, owing, "parked")
+    decide = "/v1/dead-letters/{}/{}".format
+    return {
+        Code.TOO_LATE: town.owner.post(f"/v1/orders/{done}/cancel"),
+        Code.NOT_PARKED: town.owner.post(decide(done, "redrive")),
+        Code.STILL_OWES: town.owner.post(decide(owing, "discard"), json=BECAUSE),
+        Code.GIVEN_AWAY: _given_away(town),
+    }
+
+
+def _given_away(town: Town) -> httpx.Response:
+    plane = "/v1/resources/flight/UA1545/2013-01-01"
+    _set(town, plane, {"capacity": 1})
+    wait_for(town.owner, place(town.owner, journey(flight())), "completed")
+    return town.owner.put(plane, json={"capacity": 0})
+
+
+def of_a_meal(town: Town) -> dict[Code, httpx.Response]:
+    first, second = town.order(), town.order()
+    _set(town, "/v1/restaurants/luigi", PLACE | {"max_preparing": 0})
+    full = town.kitchen.post(ticket(first, "accept"), json={"minutes": 5})
+    _set(town, "/v1/restaurants/luigi", PLACE)
+    _set(town, "/v1/riders/r1", PLACE | {"shift_until": SHIFT, "capacity": 2})
+    town.accept(first)
+    town.accept(second)  # and both are offered to the only rider
+    nobody = town.key_of("rider", "r2")
+    return {
+        Code.KITCHEN_FULL: full,
+        Code.NOT_AWAITED: town.kitchen.post(ticket(first, "accept"), json={"minutes": 5}),
+        Code.NOT_NOW: town.say("r1", first, "delivered"),
+        Code.NOT_OFFERED: nobody.post(f"/v1/riders/r2/offers/{first}/accept"),
+        Code.CARRIES_MORE: town.owner.put("/v1/riders/r1", json=PLACE | {"capacity": 1}),
+    }
+
+
+def _set(town: Town, path: str, body: dict[str, Any]) -> None:
+    town.owner.put(path, json=body).raise_for_status()
+
+
+def of_a_subscription(town: Town) -> dict[Code, httpx.Response]:
+    town.owner.put("/v1/plans/gold", json=PLAN).raise_for_status()
+    town.owner.post("/v1/subscriptions", json=SUBSCRIPTION).raise_for_status()
+    other_plan = {"plan": "none"}
+    return {
+        Code.PLAN_IN_USE: town.owner.put("/v1/plans/gold", json=PLAN | {"months": 2}),
+        Code.ID_TAKEN: town.owner.post("/v1/subscriptions", json=SUBSCRIPTION),
+        Code.NOT_POSSIBLE: town.owner.put("/v1/subscriptions/s1/plan", json=other_plan),
+    }
+
+
+def of_the_process(town: Town) -> dict[Code, httpx.Response]:
+    app = town.server.app
+    app.placement._in_flight.add((town.merchant, "under way"))
+    again = {"idempotency-key": "under way"}
+    answers = {Code.KEY_IN_FLIGHT: town.owner.post("/v1/orders", json=order_of(), headers=again)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placement, "MAX_WAITING", 0)
+        answers[Code.OVERLOADED] = town.owner.post("/v1/orders", json=order_of())
+    for code, error, method, path in (
+        (Code.UNAVAILABLE, DatabaseUnavailableError("it", "is away"), "PUT", "/v1/stock/CD"),
+        (Code.UNKNOWN_OUTCOME, CommitUnknownError("it went"), "PUT", "/v1/stock/CD"),
+        (Code.INTERNAL, RuntimeError("a bug"), "PUT", "/v1/stock/CD"),
+        (Code.NOT_READY, DatabaseUnavailableError("it", "is away"), "GET", "/readyz"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(app.engine.database, "run", _raising(error))
+            body = {"available": 1} if method == "PUT" else None
+            answers[code] = town.owner.request(method, path, json=body)
+    return answers
+
+
+def _raising(error: Exception) -> Callable[..., Awaitable[NoReturn]]:
+    async def fail(*_: object) -> NoReturn:
+        raise error
+
+    return fail
+
+
+STORIES = (of_a_key, of_placing, of_an_operator, of_a_meal, of_a_subscription, of_the_process)
+
+
+def test_each_code_is_sent_as_its_example_tells(town: Town) -> None:
+    answers: dict[Code, httpx.Response] = {}
+    for story in STORIES:
+        answers |= story(town)
+    assert set(answers) == set(Code)
+    examples: dict[str, Any] = {}
+    for operation in operations_of(town.server):
+        for described in operation.described["responses"].values():
+            examples |= described.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {})
+    for code, answer in answers.items():
+        problem = problem_of(answer, code.status)
+        assert problem["code"] == code
+        example = examples[code]["value"] if code in examples else problem
+        same = ("type", "title", "status", "code")
+        assert [problem[name] for name in same] == [example[name] for name in same]
+        assert set(problem) == set(example)
