@@ -123,6 +123,26 @@ def test_a_period_is_charged_once_though_a_copy_failed(
     assert applied(tmp_path, "charge") == 1
 
 
+def test_a_parcel_is_on_its_way_though_an_enquiry_about_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles = Troubles("ship")
+    troubles.of_carrier(monkeypatch)
+
+    async def life(app: App) -> None:
+        order_id = await place(app, ORDER)
+        await called(troubles)
+        troubles.silent = True
+        await parked(app, order_id)
+        said = await decisions.cancel(app.engine, order_id, MERCHANT, "changed my mind")
+        assert isinstance(said, decisions.NotCancelled)
+
+    late = {"delivery_deadline_seconds": 30, "delivery_delay_seconds": 40_000}
+    World(tmp_path, late).run(life)
+    assert parcels(tmp_path) == 1
+    assert applied(tmp_path, "refund") == 0
+
+
 def test_another_card_has_another_key_though_the_first_was_certainly_not_charged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,6 +118,11 @@ def of_order(tx: Tx, order_id: str) -> list[Attempt]:
     return [Attempt(*row) for row in tx.execute(_OF_ORDER, {"of_order": order_id})]
 
 
+def has_effect(tx: Tx, order_id: str, step: str) -> bool:
+    """Whether a call of this step has, or may have, taken effect, be it not the last."""
+    return any(it.step == step and it.state in IN_EFFECT for it in of_order(tx, order_id))
+
+
 def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant) -> Calling:
     """Write the intent of a call: with the same key while nothing came of it, else with a new one.
 

@@ -183,8 +183,7 @@ def _last_step_has_begun(tx: Tx, registry: Registry, order: Order) -> bool:
     flow = registry.flow(order.flow)
     if order.position < flow.last_cancellable:
         return False
-    last = calls.latest(tx, [order.id]).get((order.id, flow.cancel_until))
-    called = last is not None and last.state in calls.IN_EFFECT
+    called = calls.has_effect(tx, order.id, flow.cancel_until)
     return called or registry.step(flow.cancel_until).has_begun(tx, order)
 
 
