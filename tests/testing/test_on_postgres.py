@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 
@@ -13,10 +15,13 @@ from tests.servers import Postgres
 from conveyor.testing import simulate
 from conveyor.testing.drawing import draw
 from conveyor.testing.postgres import PostgresStore
+from conveyor.testing.rush import draw_rush
 from conveyor.testing.story import FLOWS
 from conveyor.testing.world import World
 
-RUNS = 12
+RUNS = 8
+MOST_RUNS = 40
+UNLOCKED = ("orders_unlocked", "seats_unlocked", "card_read_early")
 DATABASES = "SELECT count(*) FROM pg_database"
 
 
@@ -29,7 +34,8 @@ def world(postgres: Postgres) -> Iterator[World]:
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_its_stories_break_nothing(world: World, flow: str) -> None:
-    assert [v for seed in range(1, RUNS + 1) for v in world.play(draw(seed, flow)).violations] == []
+    stories = [d(seed, flow) for d in (draw, draw_rush) for seed in range(1, RUNS + 1)]
+    assert [v for story in stories for v in world.play(story).violations] == []
 
 
 def test_a_seed_is_the_same_life_again(world: World) -> None:
@@ -39,6 +45,15 @@ def test_a_seed_is_the_same_life_again(world: World) -> None:
         outcome = world.play(draw(3, "all"))
         lives.append((outcome.steps, outcome.seconds, world.timelines()))
     assert lives[0] == lives[1]
+
+
+def test_what_is_not_locked_is_found(postgres: Postgres) -> None:
+    # A process of its own, as nothing that lives beside it is to have these bugs.
+    command = [sys.executable, "-m", "conveyor.testing.planted", "--database", postgres.url]
+    searched = subprocess.run(
+        [*command, *UNLOCKED, "--most", str(MOST_RUNS)], capture_output=True, text=True, check=False
+    )
+    assert searched.returncode == 0, searched.stdout + searched.stderr
 
 
 def test_the_command_makes_a_database_and_drops_it(

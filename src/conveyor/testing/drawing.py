@@ -82,11 +82,12 @@ def _customers(plot: Plot) -> list[Event]:
         at += rng.choice((0.0, 0.0, rng.uniform(0, 2), rng.uniform(0, 15)))
         flow = rng.choice(plot.flows)
         kind = "subscribe" if flow == "renewal" else "order"
-        events.append(Event(round(at, 2), kind, {"n": number, **_order(plot, flow)}))
+        events.append(Event(round(at, 2), kind, {"n": number, **order_facts(plot, flow)}))
     return events
 
 
-def _order(plot: Plot, flow: str) -> dict[str, Any]:
+def order_facts(plot: Plot, flow: str) -> dict[str, Any]:
+    """Draw what is ordered, and how."""
     rng = plot.rng
     usual = ("card_ok",) * 6
     facts: dict[str, Any] = {"flow": flow, "process": plot.process()}

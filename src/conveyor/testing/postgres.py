@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
 from conveyor.messaging.transaction import Tx
+from conveyor.testing.followers import Followers
 from conveyor.testing.interleaving import Interleaving
 from conveyor.testing.loop import ProcessLoop
 from conveyor.testing.story import Story
@@ -138,6 +139,7 @@ class PostgresStore:
         self._direct = PostgresDatabase(own, connections=1, inline=True)
         self._systems = [SteppedDatabase(own, self.interleaving) for _ in range(SYSTEMS)]
         self._tables: list[str] = []
+        self._followers = Followers(self.rows)
 
     def _hasten_deadlocks(self) -> None:
         import psycopg  # noqa: PLC0415 - see `_connect`
@@ -149,8 +151,19 @@ class PostgresStore:
     def begin(self, story: Story, changed: Callable[[], None]) -> None:
         """See `Store`."""
         rng = random.Random(f"{story.seed} transactions")  # noqa: S311 - repeatable
-        self.interleaving.begin(rng, changed, calm=not story.faults)
+        self._followers = Followers(self.rows)
+
+        def committed() -> None:
+            self._followers.look()
+            changed()
+
+        self.interleaving.begin(rng, committed, calm=not story.faults)
         self.empty()
+
+    @property
+    def missed(self) -> list[str]:
+        """See `Store`."""
+        return self._followers.missed
 
     def port(self, process: Process) -> PostgresPort:
         """See `Store`."""
@@ -206,6 +219,7 @@ class PostgresStore:
         for name, rows in backup.rows.items():
             with self._looking.cursor().copy(f"COPY {name} FROM STDIN") as copy:
                 copy.write(rows)
+        self._followers = Followers(self.rows)
         for sequence, last in backup.sequences:
             self.rows("SELECT setval(?::regclass, ?, ?)", sequence, last or 1, last is not None)
 

@@ -22,13 +22,14 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
 from conveyor.testing.drawing import draw
+from conveyor.testing.rush import draw_rush
 from conveyor.testing.shrinking import shorten
 from conveyor.testing.story import CUSTOMERS, FLOWS, Story
 from conveyor.testing.world import Outcome, World
@@ -36,6 +37,7 @@ from conveyor.testing.world import Outcome, World
 PROGRESS_SECONDS = 10.0
 BATCH = 8
 INTERRUPTED = 130
+Draws = Callable[[int, str], Story]
 
 
 @dataclass(slots=True)
@@ -121,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--database", metavar="URL", default="", help="a PostgreSQL to live on (default: SQLite)"
     )
+    parser.add_argument(
+        "--rush", action="store_true", help="stories in which all come at once, and wait for locks"
+    )
     parser.add_argument("--replay", metavar="STORY", help="live one story again, and tell it")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     return parser
@@ -130,7 +135,8 @@ def _run_all(chosen: argparse.Namespace, totals: Totals, began: float) -> Outcom
     """Live all stories; gives the first that breaks an invariant."""
     seeds = range(chosen.seed, chosen.seed + chosen.runs) if chosen.runs else count(chosen.seed)
     told = began
-    with _outcomes(chosen.flow, iter(seeds), chosen.jobs) as outcomes:
+    live = partial(_live, _draws(chosen), chosen.flow)
+    with _outcomes(live, iter(seeds), chosen.jobs) as outcomes:
         for outcome in outcomes:
             totals.add(outcome)
             if outcome.violations:
@@ -144,15 +150,14 @@ def _run_all(chosen: argparse.Namespace, totals: Totals, began: float) -> Outcom
 class _outcomes:  # noqa: N801 - reads as the context that it is
     """The runs, in this process or in several."""
 
-    def __init__(self, flow: str, seeds: Iterator[int], jobs: int) -> None:
-        self._flow, self._seeds, self._jobs = flow, seeds, jobs
+    def __init__(self, live: Callable[[int], Outcome], seeds: Iterator[int], jobs: int) -> None:
+        self._live, self._seeds, self._jobs = live, seeds, jobs
         self._pool = multiprocessing.get_context("spawn").Pool(jobs) if jobs > 1 else None
 
     def __enter__(self) -> Iterator[Outcome]:
-        live = partial(_live, self._flow)
         if self._pool is None:
-            return map(live, self._seeds)
-        return self._pool.imap(live, self._seeds, chunksize=BATCH)
+            return map(self._live, self._seeds)
+        return self._pool.imap(self._live, self._seeds, chunksize=BATCH)
 
     def __exit__(self, *_error: object) -> None:
         if self._pool is not None:
@@ -170,8 +175,12 @@ def world() -> World:
     return _WORLDS[0]
 
 
-def _live(flow: str, seed: int) -> Outcome:
-    return world().play(draw(seed, flow))
+def _live(draws: Draws, flow: str, seed: int) -> Outcome:
+    return world().play(draws(seed, flow))
+
+
+def _draws(chosen: argparse.Namespace) -> Draws:
+    return draw_rush if chosen.rush else draw
 
 
 def _shortest(broken: Outcome) -> Outcome:
@@ -223,7 +232,7 @@ def _tell(chosen: argparse.Namespace, outcome: Outcome) -> None:
     print("What it breaks:" if outcome.violations else "It breaks nothing.")
     for violation in outcome.violations:
         print(f"  {violation.name}: {violation.what}")
-    where = " --database URL" if chosen.database else ""
+    where = (" --database URL" if chosen.database else "") + (" --rush" if chosen.rush else "")
     arguments = f"--flow {chosen.flow}{where} --replay {outcome.story.name}"
     print(f"Again: python -m conveyor.testing.simulate {arguments}")
 
@@ -231,7 +240,7 @@ def _tell(chosen: argparse.Namespace, outcome: Outcome) -> None:
 def _replay(chosen: argparse.Namespace) -> int:
     seed, _, kept = chosen.replay.partition(":")
     try:
-        story = draw(int(seed), chosen.flow)
+        story = _draws(chosen)(int(seed), chosen.flow)
         if kept:
             story = story.only([int(number) for number in kept.split(",")])
     except ValueError:

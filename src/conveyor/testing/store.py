@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -57,6 +57,11 @@ class Store(Protocol):
         """Look at a whole table."""
         ...
 
+    @property
+    def missed(self) -> Sequence[str]:
+        """What was told of an order too late for whoever follows it."""
+        ...
+
     def note_tables(self) -> None:
         """Say that all tables are there, and empty."""
         ...
@@ -79,6 +84,7 @@ class SqliteStore:
 
     dialect = "sqlite"
     processes = PROCESSES
+    missed: Sequence[str] = ()  # entries are seen in the order in which they are numbered
 
     def __init__(self, _loop: object = None) -> None:
         engine = sa.create_engine(

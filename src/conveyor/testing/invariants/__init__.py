@@ -37,6 +37,7 @@ def check(world: World) -> None:
     machine.check_garbage(world)
     orders.check_answered(world)
     orders.check_owed(world)
+    orders.check_followers(world)
     rows = [row for row in world.store.records("orders") if row["flow"] != FOREIGN_FLOW.key]
     for row in rows:
         orders.check_versions(world, row)

@@ -132,6 +132,12 @@ def check_forward(world: World, rows: list[dict[str, Any]]) -> None:
                 world.say("turned_back_goes_forward", f"{sent.key} at {sent.at:.1f} s, {at:.1f} s")
 
 
+def check_followers(world: World) -> None:
+    """Whoever follows an order is told all of its story."""
+    for what in world.store.missed:
+        world.say("followers_miss_nothing", what)
+
+
 def check_owed(world: World) -> None:
     """6: whoever is settled is owed nothing, and no call is open."""
     settled = "JOIN orders ON orders.id = order_id AND orders.settled_at IS NOT NULL"

@@ -7,9 +7,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from conveyor.testing import planted
-from conveyor.testing.planted import BUGS, runs_until_found
+from conveyor.testing.planted import BUGS, OF_LOCKS, runs_until_found
 from conveyor.testing.world import World
 
 INTERRUPTED = 130
@@ -29,8 +30,9 @@ class Found:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Plant the bugs, one at a time, and tell how many stories each took."""
     chosen = _parser().parse_args(arguments)
-    wanted = [bug for bug in BUGS if not chosen.names or bug.name in chosen.names]
-    world, table = World(), list[Found]()
+    bugs = OF_LOCKS if chosen.database else BUGS
+    wanted = [bug for bug in bugs if not chosen.names or bug.name in chosen.names]
+    world, table = _world(chosen.database), list[Found]()
     try:
         for bug in wanted:
             runs, shown = runs_until_found(world, bug, chosen.most)
@@ -40,8 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _sum_up(table, len(wanted), as_json=chosen.json)
         return INTERRUPTED
+    finally:
+        world.close()
     _sum_up(table, len(wanted), as_json=chosen.json)
     return 0 if table and all(line.runs for line in table) else 1
+
+
+def _world(url: str) -> World:
+    if not url:
+        return World()
+    from conveyor.testing.postgres import PostgresStore  # noqa: PLC0415 - it needs a driver
+
+    return World(partial(PostgresStore, url))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
     parser.add_argument("--most", type=int, default=2_000, help="stories each (default: 2000)")
+    parser.add_argument(
+        "--database", metavar="URL", default="", help="a PostgreSQL, for those of its locks"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     return parser
 

@@ -19,6 +19,8 @@ class Planted:
     what: str
     flow: str
     replaced: tuple[tuple[Any, str, Make], ...]
+    rush: bool = False
+    """Whether it is looked for in stories in which all come at once."""
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -33,9 +35,11 @@ class Planted:
                 setattr(owner, name, original)
 
 
-def bug(name: str, what: str, flow: str, *replaced: tuple[Any, str, Make]) -> Planted:
+def bug(
+    name: str, what: str, flow: str, *replaced: tuple[Any, str, Make], rush: bool = False
+) -> Planted:
     """Describe one."""
-    return Planted(name, what, flow, replaced)
+    return Planted(name, what, flow, replaced, rush)
 
 
 def instead(value: object) -> Make:

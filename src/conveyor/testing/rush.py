@@ -1,0 +1,59 @@
+"""Stories in which all come at once: nothing is broken, but transactions wait for one another."""
+
+from __future__ import annotations
+
+import random
+
+from conveyor.testing.drawing import Plot, order_facts
+from conveyor.testing.story import FLOWS, Event, Story
+
+LATEST_SECONDS = 12.0
+"""By when they change their minds, all of them at one moment or nearly so."""
+JITTERS = (0.0, 0.0, 0.02, 0.2, 1.0)
+CARDS = ("card_ok", "card_insufficient_funds", "card_insufficient_funds")
+
+
+def draw_rush(seed: int, flow: str) -> Story:
+    """Draw a story of one flow, or of `all`: customers order, and change their minds."""
+    rng = random.Random(f"{seed} {flow} rush")  # noqa: S311 - a story is repeated by its seed
+    plot = Plot(rng, FLOWS if flow == "all" else (flow,))
+    events = [Event(0.0, "town", {"shape": rng.randrange(1_000)})]
+    moment = rng.uniform(0.5, LATEST_SECONDS)
+    for number in range(rng.choice((2, 3, 4, 6))):
+        of_flow = rng.choice(plot.flows)
+        events.append(_customer(plot, of_flow, number))
+        changes = rng.choice((1, 1, 2))
+        events += [_change(plot, of_flow, number, moment) for _ in range(changes)]
+    events.sort(key=lambda event: event.at)
+    return Story(seed, flow, tuple(events), tuple(range(len(events))))
+
+
+def _customer(plot: Plot, flow: str, number: int) -> Event:
+    facts = {"n": number, **order_facts(plot, flow)}
+    if flow == "renewal":
+        facts |= {"behind_days": 0, "card": plot.rng.choice(CARDS)}
+    elif flow == "travel":
+        facts |= {"waits": True, "quantity": 1}
+    elif flow == "shop":
+        facts |= {"via": "api", "city": ""}
+    kind = "subscribe" if flow == "renewal" else "order"
+    return Event(round(plot.rng.uniform(0, 0.5), 2), kind, facts)
+
+
+def _change(plot: Plot, flow: str, number: int, moment: float) -> Event:
+    rng = plot.rng
+    kinds = {
+        "renewal": ("card", "card", "unsubscribe", "scan"),
+        "shop": ("cancel", "stock"),
+    }.get(flow, ("cancel",))
+    kind = rng.choice(kinds)
+    facts: dict[str, object] = {"process": plot.process()}
+    if kind == "scan":
+        facts |= {"catch_up": False}
+    elif kind == "stock":
+        facts |= {"count": rng.randrange(20)}
+    else:
+        facts |= {"n": number}
+    if kind == "card":
+        facts |= {"card": rng.choice(CARDS)}
+    return Event(round(moment + rng.choice(JITTERS), 2), kind, facts)
