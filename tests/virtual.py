@@ -6,16 +6,18 @@ import asyncio
 import gc
 import random
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from tests.invariants import BrokenInvariantError
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.migrations import create_all
 from conveyor.adapters.sqlite.database import SqliteDatabase
 from conveyor.app.composition import App
-from conveyor.app.installation import installation
+from conveyor.app.installation import Installation, installation
 from conveyor.app.opening import create_tables
 from conveyor.app.parts import Parts
 from conveyor.app.timekeeper import machine_timekeeper
@@ -60,10 +62,26 @@ class CrashingLoop(ProcessLoop):
         super()._run_once()
 
 
+COMPILED: dict[Any, Any] = {}
+"""Statements for all lives: to compile its own is half of the work of a short one."""
+
+
+@cache
+def _dialect() -> sa.Dialect:
+    engine = sa.create_engine("sqlite://")
+    with engine.connect():
+        return engine.dialect  # it knows what it learns from a connection
+
+
 class CrashingDatabase(SqliteDatabase):
     """Can die before and after each commit, which share a step of the loop with other work."""
 
-    boundaries: Boundaries
+    def __init__(self, path: Path, boundaries: Boundaries) -> None:
+        super().__init__(path, inline=True)
+        self.boundaries = boundaries
+        for connection in (self._writer, self._reader):
+            connection.dialect = connection.engine.dialect = _dialect()
+            connection.execution_options(compiled_cache=COMPILED)
 
     async def _sync(self) -> None:
         self.boundaries.cross("before commit")
@@ -121,15 +139,21 @@ class CrashingQueues:
 class World:
     """One data directory, and the processes that come and go on it."""
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, Any] | None = None,
+        installed: Installation | None = None,
+    ) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.settings = Settings(data=directory, **dict(settings or {}))
-        self.installed = installation(self.settings)
+        self.installed = installed or installation(self.settings)
         self.elapsed = 0.0
         self.app: App
         self.wrap_queues: Callable[[Any], Any] = lambda queues: queues
         self.seed = 0
+        self._has_tables = False
 
     def run(
         self, life: Callable[[App], Coroutine[Any, Any, T]], boundaries: Boundaries | None = None
@@ -150,17 +174,18 @@ class World:
         self.seed += 1
         keeper = machine_timekeeper(LoopClock(loop).now_ms, loop.time)
         ambient = Ambient(keeper.clock, random.Random(self.seed), loop.time)
-        database = CrashingDatabase(self.directory / "conveyor.db", inline=True)
-        ledger = CrashingDatabase(self.directory / "provider.db", inline=True)
-        database.boundaries = ledger.boundaries = boundaries
+        database = CrashingDatabase(self.directory / "conveyor.db", boundaries)
+        ledger = CrashingDatabase(self.directory / "provider.db", boundaries)
         queues = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
         wrapped: Any = CrashingQueues(queues, boundaries)
         return Parts(ambient, database, ledger, self.wrap_queues(wrapped), keeper)
 
     async def _live(self, parts: Parts, life: Callable[[App], Coroutine[Any, Any, T]]) -> T:
         self.app = app = App(self.settings, parts, self.installed)
-        await create_all(app.parts.database)
-        await create_tables(app.parts.database, self.installed)
+        if not self._has_tables:
+            await create_all(app.parts.database)
+            await create_tables(app.parts.database, self.installed)
+            self._has_tables = True
         await app.open()
         stop = asyncio.Event()
         running = asyncio.ensure_future(app.run(self.installed.services, stop))
