@@ -5,6 +5,7 @@ from collections.abc import Callable
 from benchmarks.comparisons import compare
 from benchmarks.flows import compare_flows
 from benchmarks.memory import measure_memory
+from benchmarks.overload import measure_overload
 from benchmarks.placing import measure_placing
 from benchmarks.renewals import measure_renewals
 from benchmarks.resting import measure_idle_cpu, measure_idle_queues, measure_start
@@ -20,6 +21,7 @@ Measurement = Callable[[Servers, Sizes], Section]
 MEASUREMENTS: dict[str, Measurement] = {
     "rates": compare,
     "placing": measure_placing,
+    "overload": measure_overload,
     "start": measure_start,
     "idle-cpu": measure_idle_cpu,
     "idle-queues": measure_idle_queues,

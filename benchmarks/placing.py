@@ -7,6 +7,7 @@ Half of either is offered.
 
 import json
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import uvloop
 from benchmarks.cdnow import bodies, write_orders
 from benchmarks.deployment import Deployment
-from benchmarks.open_loop import Crowd, Offered
+from benchmarks.open_loop import Crowd, Offered, summary
 from benchmarks.processes import run_module
 from benchmarks.section import Section, below
 from benchmarks.servers import Servers
@@ -65,15 +66,14 @@ def _offer(ready: Any, full: float, seconds: float, what: str) -> dict[str, Any]
     rate = full * HALF
     offered: Offered = uvloop.run(crowd.offer(rate, seconds, what.replace(" ", "-")))
     still_open = _still_open(ready)
-    assert not offered.not_accepted, offered.not_accepted
+    accepted = offered.count(HTTPStatus.ACCEPTED)
+    assert list(offered.times) == [HTTPStatus.ACCEPTED], summary(offered)["statuses"]
     figures = (
         what,
         full,
         round(rate),
-        len(offered.times),
-        round(offered.quantile(0.5), 2),
-        round(offered.quantile(0.99), 2),
-        round(offered.times[-1], 2),
+        accepted,
+        *(round(offered.quantile(part, HTTPStatus.ACCEPTED), 2) for part in (0.5, 0.99, 1)),
         still_open,
     )
     return dict(zip(COLUMNS, figures, strict=True))

@@ -33,6 +33,7 @@ class Sizes:
     starts: int = 5
     placing_seconds: float = 15.0
     placing_full_rate: int = 5_000
+    overload_seconds: float = 60.0
     idle_cpu_seconds: float = 30.0
     idle_queues_seconds: float = 60.0
     cdnow: Path | None = None
@@ -63,6 +64,7 @@ QUICK = Sizes(
     starts=2,
     placing_seconds=3.0,
     placing_full_rate=500,
+    overload_seconds=5.0,
     idle_cpu_seconds=5.0,
     idle_queues_seconds=25.0,
 )

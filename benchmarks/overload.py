@@ -1,0 +1,212 @@
+"""What a server does while three times what it carries is offered: embedded and on PostgreSQL.
+
+The full rate is that of the same server a moment before, when a replay over HTTP places orders as
+fast as they settle; both clients take their share of the machine.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import sqlalchemy as sa
+from benchmarks.cdnow import write_orders
+from benchmarks.deployment import Deployment
+from benchmarks.processes import Watched
+from benchmarks.section import Section, Target, at_least, at_most, below
+from benchmarks.servers import Servers
+from benchmarks.sizes import Sizes
+
+from conveyor.messaging.tables import orders
+
+TIMES = 3
+AT_ONCE = 64
+ANSWERED_MS = 1_000.0
+HEALTHY_MS = 100.0
+SHARE = 0.8
+MIB = 1024 * 1024
+MAX_MIB = 300.0
+LOOK_SECONDS = 0.1
+SETTLED_SECONDS = 300.0
+COLUMNS = (
+    "system",
+    "full/s",
+    "offered/s",
+    "202/s",
+    "settled/s",
+    "p99 ms",
+    "refused/s",
+    "their p99 ms",
+    "broken",
+    "/healthz p99 ms",
+    "its longest",
+    "MiB",
+)
+
+
+class Health(threading.Thread):
+    """Asks `/healthz` ten times a second, each time over a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self._url = f"{url}/healthz"
+        self._ended = threading.Event()
+        self.times: list[float] = []
+        self.failed = 0
+
+    def run(self) -> None:
+        """Ask until told to stop."""
+        while not self._ended.wait(LOOK_SECONDS):
+            begun = time.monotonic()
+            try:
+                with urllib.request.urlopen(self._url, timeout=5) as answer:
+                    answer.read()
+            except (OSError, urllib.error.URLError):
+                self.failed += 1
+            self.times.append((time.monotonic() - begun) * 1000)
+
+    def stop(self) -> None:
+        """Give the times in order."""
+        self._ended.set()
+        self.join()
+        self.times.sort()
+
+    @property
+    def p99(self) -> float:
+        """What 99 of a hundred answers did not exceed."""
+        return self.times[int(len(self.times) * 0.99)]
+
+
+@dataclass(frozen=True)
+class System:
+    """A server, and who may use it; `settles` tells whether it also carries its orders out."""
+
+    name: str
+    deployment: Deployment
+    url: str
+    key: str
+    server: Watched
+    settles: bool
+
+    def full_rate(self, sizes: Sizes) -> float:
+        """Give how many orders it settles a second, or takes where it settles none."""
+        if not self.settles:
+            answered = self.crowd(AT_ONCE, sizes.placing_seconds, "--at-once")
+            return float(answered["statuses"]["202"] / sizes.placing_seconds)
+        file = write_orders(self.deployment.data / "orders.jsonl", sizes.placing_full_rate)
+        return float(self.deployment.replay(file)[0]["orders_per_second"])
+
+    def crowd(self, rate: float, seconds: float, *options: str) -> Any:  # noqa: ANN401 - JSON
+        """Offer orders; `ids` are those that were accepted."""
+        file = self.deployment.data / "ids"
+        arguments = (self.url, self.key, rate, seconds, file, *options)
+        command = [sys.executable, "-m", "benchmarks.open_loop", *map(str, arguments)]
+        answered = json.loads(subprocess.check_output(command))
+        return answered | {"ids": file.read_text(encoding="ascii").split()}
+
+    def settled(self) -> dict[str, int | None]:
+        """Wait until what it carries out is settled; gives when each order was, None: not yet."""
+        give_up = time.monotonic() + SETTLED_SECONDS
+        while self.settles and self._open():
+            assert time.monotonic() < give_up, "orders stay open"
+            time.sleep(1)
+        where = self.deployment.database.replace("postgresql://", "postgresql+psycopg://")
+        engine = sa.create_engine(where or f"sqlite:///{self.deployment.data / 'conveyor.db'}")
+        with engine.connect() as connection:
+            rows = connection.execute(sa.select(orders.c.id, orders.c.settled_at)).all()
+        engine.dispose()
+        return {row.id: row.settled_at for row in rows}
+
+    def _open(self) -> int:
+        headers = {"authorization": f"Bearer {self.key}"}
+        request = urllib.request.Request(f"{self.url}/v1/summary", headers=headers)
+        with urllib.request.urlopen(request) as answer:
+            return int(json.load(answer)["open"])
+
+
+def measure_overload(servers: Servers, sizes: Sizes) -> Section:
+    """Overload every kind of server, over connections that stay and over new ones."""
+    runs = []
+    for start in (_embedded, _on_postgres):
+        with start(servers) as system:
+            full = system.full_rate(sizes)
+            for options in ((), ("--new-connections",)):
+                runs.append(_overload(system, full, sizes.overload_seconds, *options))
+                print(json.dumps(runs[-1]), file=sys.stderr)
+    rows = [tuple(run[column] for column in COLUMNS) for run in runs]
+    targets = [target for run in runs for target in _targets(run)]
+    note = "`serve` only takes orders: its full rate is how many it answers when 64 wait at a time."
+    return Section("Three times the full rate", COLUMNS, rows, targets, [note], runs)
+
+
+def _targets(run: dict[str, Any]) -> Iterator[Target]:
+    system = run["system"]
+    yield below(f"{system}: ms until 202, p99", run["p99 ms"], ANSWERED_MS)
+    yield below(f"{system}: ms until refused, p99", run["their p99 ms"], ANSWERED_MS)
+    yield at_most(f"{system}: broken connections", run["broken"], 0)
+    yield below(f"{system}: ms of /healthz, p99", run["/healthz p99 ms"], HEALTHY_MS)
+    yield at_least(f"{system}: 202 : full rate", run["202/s"] / run["full/s"], SHARE)
+    if run["settled/s"]:
+        yield at_least(f"{system}: settled : full rate", run["settled/s"] / run["full/s"], SHARE)
+    yield at_most(f"{system}: MiB", run["MiB"], MAX_MIB)
+
+
+@contextmanager
+def _embedded(_: Servers) -> Iterator[System]:
+    with TemporaryDirectory(prefix="conveyor-overload-") as name:
+        deployment = Deployment(Path(name) / "data")
+        deployment.prepare()
+        with deployment.start("up", "--port", 0) as (ready, server):
+            yield System("up", deployment, ready["url"], ready["first_key"], server, settles=True)
+        deployment.audit()
+
+
+@contextmanager
+def _on_postgres(servers: Servers) -> Iterator[System]:
+    with ExitStack() as stack:
+        data = Path(stack.enter_context(TemporaryDirectory(prefix="conveyor-overload-")))
+        database = stack.enter_context(servers.database())
+        deployment = Deployment(data, database, stack.enter_context(servers.queues()))
+        deployment.prepare()
+        key = deployment.run("keys", "create")["key"]
+        ready, server = stack.enter_context(deployment.start("serve", "--port", 0))
+        yield System("serve", deployment, ready["url"], key, server, settles=False)
+
+
+def _overload(system: System, full: float, seconds: float, *options: str) -> dict[str, Any]:
+    health = Health(system.url)
+    health.start()
+    begun = time.time()
+    offered = system.crowd(full * TIMES, seconds, *options)
+    health.stop()
+    times = system.settled()
+    lost = [i for i in offered.pop("ids") if i not in times or (system.settles and not times[i])]
+    assert not lost, f"{len(lost)} orders were answered and are not there, or not settled"
+    until = (begun + seconds) * 1000
+    settled = sum(begun * 1000 <= at < until for at in times.values() if at)
+    refused = sum(offered["statuses"].get(status, 0) for status in ("429", "503"))
+    figures = (
+        f"{system.name} {' '.join(options)}",
+        round(full),
+        round(full * TIMES),
+        round(offered["statuses"].get("202", 0) / seconds),
+        round(settled / seconds),
+        offered["accepted_p99_ms"],
+        round(refused / seconds),
+        offered["refused_p99_ms"],
+        offered["broken"] + offered["unanswered"] + offered["without_retry_after"],
+        round(health.p99, 1),
+        round(health.times[-1], 1),
+        round(system.server.peak_bytes() / MIB),
+    )
+    more = {"probes_failed": health.failed, "probes": len(health.times), "offered": offered}
+    return dict(zip(COLUMNS, figures, strict=True)) | more
