@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from conveyor.messaging.calling import MAX_CALL_SECONDS
@@ -89,7 +90,58 @@ class Settings(BaseSettings):
     group_size: int = Field(200, ge=1, le=1_000)
     in_flight: int = Field(1_000, ge=1)
     grace_seconds: float = Field(25.0, ge=0, description="How long a clean stop may take.")
+    patience_seconds: float = Field(
+        0.5, gt=0, description="How long a request may wait before further ones are sent away."
+    )
+    connections: int = Field(
+        4_000,
+        ge=1,
+        description="Connections at a time, and never more than there are descriptors; a further "
+        "one takes the place of one that is idle.",
+    )
+    connections_by_address: int = Field(
+        2_000, ge=1, description="Connections from one address, so that none takes all."
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks, with commas between, whose `X-Forwarded-For` names the "
+        "client; anybody could write it.",
+    )
+    url_bytes: int = Field(8_192, ge=256, description="Far longer than any URL of the API.")
+    header_bytes: int = Field(
+        32_768, ge=1_024, description="All headers of a request: what proxies and browsers add."
+    )
+    unfinished_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=2 * 1024 * 1024,
+        description="What all unanswered requests may hold together; the largest that is "
+        "unfinished is given up for the others.",
+    )
+    header_seconds: float = Field(
+        10.0, gt=0, description="From a request's first byte to the end of its headers."
+    )
+    body_seconds: float = Field(
+        30.0, gt=0, description="For a body: a mebibyte over the slowest of lines."
+    )
+    answer_seconds: float = Field(
+        30.0, gt=0, description="How long a client may leave its answer where it is."
+    )
+    idle_seconds: int = Field(
+        75, ge=1, description="How long a connection may rest: longer than load balancers keep it."
+    )
     log_level: str = Field("WARNING")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for network in _listed(text):
+            ip_network(network)
+        return text
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The networks of `trusted_proxies`."""
+        return _listed(self.trusted_proxies)
 
     @property
     def database_path(self) -> Path | None:
@@ -105,3 +157,7 @@ class Settings(BaseSettings):
         """Where the embedded files are: beside the database."""
         path = self.database_path
         return path.parent if path else self.data
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from typing import Any, NoReturn
 
 import httpx
 import pytest
 from tests.api.food import PLACE, SHIFT, Town, ticket
 from tests.api.operations import PROBLEM_JSON, operations_of
-from tests.api.serving import Server, order_of, paid_by, place, problem_of, stock_up, wait_for
+from tests.api.serving import (
+    Server,
+    order_of,
+    paid_by,
+    place,
+    problem_of,
+    stock_up,
+    wait_for,
+    wait_until,
+)
+from tests.edge.wire import Answer, Wire, ask
 from tests.travel_driver import flight, journey
 
 from conveyor.entrypoints.http.bodies import MAX_BODY_BYTES
@@ -17,6 +28,7 @@ from conveyor.entrypoints.http.codes import Code
 from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
 from conveyor.services.orders import placement
 
+CONNECTIONS = 20
 UNREAL = "01KDVXQG0053EJ2M8Q4N7T6WAB"
 BECAUSE = {"reason": "looked into it"}
 PLAN = {"price": 999, "currency": "USD", "months": 1, "trial_days": 30}
@@ -26,7 +38,8 @@ SUBSCRIPTION = {"id": "s1", "customer": "00001", "plan": "gold", "card": "card_o
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """A system and a merchant of its own."""
-    with Server(tmp_path_factory.mktemp("codes")) as server:
+    home = tmp_path_factory.mktemp("codes")
+    with Server(home, connections_by_address=CONNECTIONS, header_seconds=0.5) as server:
         town = Town(server, "acme", "r1")
         stock_up(town.owner)
         yield town
@@ -135,7 +148,39 @@ def _raising(error: Exception) -> Callable[..., Awaitable[NoReturn]]:
     return fail
 
 
-STORIES = (of_a_key, of_placing, of_an_operator, of_a_meal, of_a_subscription, of_the_process)
+def of_the_edge(town: Town) -> dict[Code, httpx.Response]:
+    url = town.server.url
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(Wire(url)) for _ in range(CONNECTIONS)]
+        crowded = _as_response(ask(url))
+        crowd[0].send(b"G")
+        slow = _as_response(crowd[0].answer())
+    wait_until(lambda: ask(url).status, lambda status: status == httpx.codes.OK)
+    with Wire(url) as wire:
+        wire.send(b"this is no HTTP\r\n\r\n")
+        malformed = _as_response(wire.answer())
+    return {
+        Code.RATE_LIMITED: crowded,
+        Code.TOO_SLOW: slow,
+        Code.MALFORMED_REQUEST: malformed,
+        Code.URL_TOO_LONG: _as_response(ask(url, f"/{'x' * 10_000}")),
+        Code.HEADERS_TOO_LARGE: _as_response(ask(url, "/healthz", f"X-Long: {'x' * 40_000}")),
+    }
+
+
+def _as_response(answer: Answer) -> httpx.Response:
+    return httpx.Response(answer.status, headers=answer.headers, text=answer.text)
+
+
+STORIES = (
+    of_a_key,
+    of_placing,
+    of_an_operator,
+    of_a_meal,
+    of_a_subscription,
+    of_the_process,
+    of_the_edge,
+)
 
 
 def test_each_code_is_sent_as_its_example_tells(town: Town) -> None:

@@ -10,17 +10,27 @@ import socket
 import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 
 from conveyor.app.composition import App
+from conveyor.entrypoints.edge.acceptor import Acceptor
+from conveyor.entrypoints.edge.admission import Admission
+from conveyor.entrypoints.edge.connections import Connections
+from conveyor.entrypoints.edge.figures import Figures
+from conveyor.entrypoints.edge.limits import limits_of
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.outbox import wait_for_stop
+from conveyor.settings import Settings
 
 BACKLOG = 2_048
 TICK_SECONDS = 1.0
-"""How often uvicorn's `Date` header is brought up to date: all that it does while idle."""
+"""How often the `Date` header is brought up to date and slow connections are ended.
+
+It is all that a server does while idle.
+"""
 FORCED_EXIT = 130
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -67,10 +77,12 @@ class Listening:
 class _Server(uvicorn.Server):
     """Uvicorn, told to stop by an event instead of by signals and a clock that ticks."""
 
-    def __init__(self, api: FastAPI, stop: asyncio.Event, grace_seconds: float) -> None:
+    def __init__(self, listening: Listening, stop: asyncio.Event, settings: Settings) -> None:
+        limits, figures = limits_of(settings), Figures()
+        listening.api.state.figures = figures  # which the metrics tell
         super().__init__(
             uvicorn.Config(
-                api,
+                Admission(listening.api, settings.patience_seconds, figures),
                 loop="none",
                 http="httptools",
                 ws="none",
@@ -78,16 +90,29 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=round(grace_seconds),
+                timeout_keep_alive=settings.idle_seconds,
+                proxy_headers=bool(limits.trusted),
+                forwarded_allow_ips=list(limits.trusted),
+                timeout_graceful_shutdown=round(settings.grace_seconds),
             )
         )
+        self.config.load()
         self.ready = asyncio.Event()
+        self._connections = Connections(limits, figures, self.config, self.server_state)
+        self._listener = listening.socket
         self._stop = stop
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to `stop_on_signals`."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's
+        """Accept connections ourselves."""
+        acceptor = Acceptor(self._listener, self._connections)
+        acceptor.start()
+        self.servers = cast("list[asyncio.Server]", [acceptor])  # as far as uvicorn asks
+        self.started = True
 
     async def main_loop(self) -> None:
         """Serve until told to stop."""
@@ -96,6 +121,7 @@ class _Server(uvicorn.Server):
         while not self._stop.is_set():
             await wait_for_stop(self._stop, TICK_SECONDS)
             await self.on_tick(0)
+            self._connections.check()
 
 
 @contextlib.contextmanager
@@ -138,7 +164,7 @@ async def run_until(
             await stop.wait()
         else:
             listening.api.state.stopping = stop  # for answers that would else go on for ever
-            server = _Server(listening.api, stop, app.settings.grace_seconds)
+            server = _Server(listening, stop, app.settings)
             serving = tasks.create_task(server.serve(sockets=[listening.socket]))
             await server.ready.wait()
             on_ready()

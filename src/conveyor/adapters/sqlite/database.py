@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from conveyor.adapters.private_files import make_private_file
 from conveyor.adapters.sqlite.connections import open_reader, open_writer
 from conveyor.adapters.sqlite.errors import cannot_write, is_unavailability
 from conveyor.adapters.sqlite.ownership import Ownership
@@ -44,7 +43,6 @@ class SqliteDatabase:
         self._path = Path(path)
         self._ownership = Ownership(self._path)
         try:
-            make_private_file(self._path)
             self._writer = open_writer(self._path)
             self._reader = open_reader(self._path)
         except BaseException:
@@ -119,12 +117,18 @@ class SqliteDatabase:
                 for work in works:
                     results.append(work(tx))
                     tx.flush()  # the next one must see all of this one's effect
+                    await self._let_others_go_on()
                 await self._sync()
             except BaseException:
                 transaction.rollback()
                 raise
             transaction.commit()  # it is on disk already; this is for SQLAlchemy's books
         return results
+
+    async def _let_others_go_on(self) -> None:
+        """Give requests a turn of the loop: a group of many works would keep them waiting."""
+        if self._commits is not None:
+            await asyncio.sleep(0)
 
     async def _sync(self) -> None:
         """Run the driver's COMMIT."""

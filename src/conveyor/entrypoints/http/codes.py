@@ -24,12 +24,14 @@ class Code(StrEnum):
         member.why = why
         return member
 
+    MALFORMED_REQUEST = "malformed_request", 400, "This is no HTTP request."
     MALFORMED_JSON = "malformed_json", 400, "The body is not JSON."
     UNAUTHENTICATED = "unauthenticated", 401, "No API key, or one unknown, revoked or expired."
     WEBHOOK_REJECTED = "webhook_rejected", 401, "The signature is missing, wrong or too old."
     FORBIDDEN = "forbidden", 403, "The API key does not open this; `detail` says what it lacks."
     NOT_FOUND = "not_found", 404, "There is no such thing, or it is another merchant's."
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "This path does not take this method."
+    TOO_SLOW = "too_slow", 408, "The request took too long to come in."
     KEY_IN_FLIGHT = "key_in_flight", 409, "A request with this idempotency key is under way."
     TOO_LATE = interventions.TOO_LATE, 409, "What was done by now cannot be undone."
     NOT_PARKED = interventions.NOT_PARKED, 409, "The order does not wait for an operator."
@@ -44,8 +46,11 @@ class Code(StrEnum):
     ID_TAKEN = "id_taken", 409, "There is one with this id already."
     NOT_POSSIBLE = "not_possible", 409, "The subscription is over, or does not allow it."
     TOO_LARGE = "too_large", 413, "The body is too large."
+    URL_TOO_LONG = "url_too_long", 414, "The URL is too long."
     INVALID = "invalid", 422, "A field or parameter is wrong; `errors` names it."
     KEY_REUSED = "key_reused", 422, "The idempotency key belongs to another body."
+    RATE_LIMITED = "rate_limited", 429, "Too much at once; `detail` says of what. Try again later."
+    HEADERS_TOO_LARGE = "headers_too_large", 431, "The headers are too large, or too many."
     INTERNAL = "internal", 500, "Something is wrong with the server."
     NOT_READY = "not_ready", 503, "The process cannot work now; `errors` names what is away."
     OVERLOADED = "overloaded", 503, "Nothing was changed: too much is waiting. Try again."

@@ -11,7 +11,14 @@ from conveyor.entrypoints.http.problems import PROBLEM_JSON, ProblemError
 
 BODY = (Code.MALFORMED_JSON, Code.TOO_LARGE)
 """What an operation that takes a body may answer with, beside `Code.INVALID`."""
-_KEYED = (Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.INVALID, Code.UNAVAILABLE)
+_KEYED = (
+    Code.UNAUTHENTICATED,
+    Code.FORBIDDEN,
+    Code.INVALID,
+    Code.RATE_LIMITED,
+    Code.OVERLOADED,
+    Code.UNAVAILABLE,
+)
 
 Responses = dict[int | str, dict[str, Any]]
 

@@ -45,5 +45,7 @@ async def show_metrics(request: Request, api: TheApi) -> Response:
     if metrics is None:
         from conveyor.entrypoints.http.metrics import Metrics
 
-        metrics = request.app.state.metrics = Metrics(api.app, api.summaries)
+        metrics = request.app.state.metrics = Metrics(
+            api.app, api.summaries, getattr(request.app.state, "figures", None)
+        )
     return Response(await metrics.text(), media_type=METRICS_TYPE)

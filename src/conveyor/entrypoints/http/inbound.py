@@ -59,6 +59,7 @@ def _header(name: str) -> dict[str, Any]:
         Code.WEBHOOK_REJECTED,
         Code.TOO_LARGE,
         Code.INVALID,
+        Code.OVERLOADED,
         Code.UNAVAILABLE,
         Code.UNKNOWN_OUTCOME,
     ),

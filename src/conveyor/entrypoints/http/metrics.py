@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries, Summary, Which
+from conveyor.entrypoints.edge.figures import Figures
 from conveyor.messaging.line import waiting_behind
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth
 from conveyor.messaging.tables import outbox, parked
@@ -47,9 +48,10 @@ class _Look:
 class Metrics:
     """Gives the metrics of one process, and those of the database and queues that all share."""
 
-    def __init__(self, app: App, summaries: Summaries) -> None:
+    def __init__(self, app: App, summaries: Summaries, figures: Figures | None) -> None:
         self._app = app
         self._summaries = summaries
+        self._figures = figures or Figures()
         self._last: _Look | None = None
 
     async def text(self) -> bytes:
@@ -58,7 +60,7 @@ class Metrics:
         if self._last is None or now - self._last.at >= REMEMBER_MS:
             self._last = await self._look(now)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected([*self._counters(), *_gauges(self._last)]))
+        registry.register(_Collected([*self._counters(), *self._edge(), *_gauges(self._last)]))
         return generate_latest(registry)
 
     async def _look(self, now: int) -> _Look:
@@ -105,6 +107,19 @@ class Metrics:
         for loop, count in sorted(self._app.engine.supervisor.restarts.items()):
             restarts.add_metric([loop], count)
         yield restarts
+
+    def _edge(self) -> Iterator[Metric]:
+        connections = GaugeMetricFamily("conveyor_http_connections", "Connections that are open.")
+        connections.add_metric([], self._figures.connections)
+        yield connections
+        refused = CounterMetricFamily(
+            "conveyor_http_refused",
+            "Requests and connections that were sent away unseen, by the code of the answer.",
+            labels=["code"],
+        )
+        for code, count in sorted(self._figures.refused.items()):
+            refused.add_metric([code], count)
+        yield refused
 
 
 class _Collected:
