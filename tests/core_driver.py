@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from tests.virtual_time import virtual_ambient
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.migrations.target import metadata  # with the tables of every service
@@ -28,6 +27,7 @@ from conveyor.messaging.routing_slip import Flow, Step
 from conveyor.messaging.step import Answer, CallStep, LocalStep, Now
 from conveyor.messaging.tables import calls, outbox, timeline
 from conveyor.messaging.transaction import Database, Tx
+from conveyor.testing.loop import virtual_ambient
 
 FLOW = Flow("errand", 1, (Step("ask.price"), Step("desk.close")), cancel_until="desk.close")
 SPECS = (QueueSpec("ask"), QueueSpec("desk"))

@@ -1,19 +1,15 @@
-"""Orders, databases and a clock for the steps of inventory and shipping, without queues."""
+"""Orders and a database for the steps of inventory and shipping, without queues."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-import selectors
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
 import sqlalchemy as sa
 
 from conveyor.adapters.migrations.target import metadata  # with the tables of every service
-from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.order import PROCESSING, Order
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
@@ -95,43 +91,3 @@ class Books:
 
     def close(self) -> None:
         self.engine.dispose()
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop on which waiting takes no time: when nothing is ready, its clock jumps forward."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        selector = selectors.DefaultSelector()
-        super().__init__(selector)
-        poll = selector.select
-
-        def select(timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-            ready = poll(0)
-            if not ready and timeout is None:
-                raise RuntimeError("everybody waits, and nothing will ever happen")
-            if not ready and timeout:
-                self.seconds += timeout
-            return ready
-
-        selector.select = select  # type: ignore[method-assign]
-
-    def time(self) -> float:
-        return self.seconds
-
-
-class LoopClock:
-    """Wall-clock time that follows the running loop's."""
-
-    def now_ms(self) -> int:
-        return NOW_MS + round(asyncio.get_running_loop().time() * 1000)
-
-
-def ambient() -> Ambient:
-    return Ambient(LoopClock(), random.Random(7))
-
-
-def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end on virtual time."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)

@@ -1,32 +1,32 @@
-"""A whole system in one thread on virtual time, that can be crashed between any two awaits."""
+"""A process as `conveyor up` is one, with files of its own, on virtual time: it can be crashed."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import random
-import selectors
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from tests.invariants import BrokenInvariantError
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.migrations import create_all
 from conveyor.adapters.sqlite.database import SqliteDatabase
 from conveyor.app.composition import App
-from conveyor.app.installation import installation
+from conveyor.app.installation import Installation, installation
 from conveyor.app.opening import create_tables
 from conveyor.app.parts import Parts
 from conveyor.app.timekeeper import machine_timekeeper
 from conveyor.messaging.ambient import Ambient
 from conveyor.settings import Settings
+from conveyor.testing.loop import LoopClock, ProcessLoop, bury
 
 T = TypeVar("T")
 IDLE_SECONDS = 120
-START_MS = 1_767_225_600_000  # 2026-01-01
 
 
 class Crash(KeyboardInterrupt):
@@ -50,59 +50,38 @@ class Boundaries:
             raise Crash
 
 
-class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting, moves the loop's clock to the next timer."""
+class CrashingLoop(ProcessLoop):
+    """Can die whenever it has run what was to be run at once."""
 
-    loop: VirtualLoop
+    def __init__(self, boundaries: Boundaries, elapsed: float) -> None:
+        super().__init__(elapsed)
+        self._boundaries = boundaries
 
-    def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
-            raise RuntimeError("the system waits for something that can never happen")
-        self.loop.elapsed += max(timeout, 0.0)
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes only while nothing is left to do."""
-
-    def __init__(self, boundaries: Boundaries, elapsed: float = 0.0) -> None:
-        selector = _JumpingSelector()
-        selector.loop = self
-        self.elapsed = elapsed
-        self.boundaries = boundaries
-        super().__init__(selector)
-        # After a year of seconds a float tells no nanoseconds apart: a jump could fall short.
-        self._clock_resolution = 1e-6
-        # What a dead process's tasks have to say is of no interest, and nothing else may raise.
-        self.set_exception_handler(lambda _loop, _context: None)
-
-    def time(self) -> float:
-        return self.elapsed
-
-    def call_soon(  # type: ignore[override]  # variadic generics add nothing here
-        self, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> asyncio.Handle:
-        def step() -> None:
-            self.boundaries.cross("await")
-            callback(*args)
-
-        return super().call_soon(step, context=context)
+    def _run_once(self) -> None:
+        self._boundaries.cross("round")
+        super()._run_once()
 
 
-class LoopClock:
-    """Wall-clock time that follows the virtual loop."""
+COMPILED: dict[Any, Any] = {}
+"""Statements for all lives: to compile its own is half of the work of a short one."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
 
-    def now_ms(self) -> int:
-        return START_MS + round(self._loop.time() * 1000)
+@cache
+def _dialect() -> sa.Dialect:
+    engine = sa.create_engine("sqlite://")
+    with engine.connect():
+        return engine.dialect  # it knows what it learns from a connection
 
 
 class CrashingDatabase(SqliteDatabase):
     """Can die before and after each commit, which share a step of the loop with other work."""
 
-    boundaries: Boundaries
+    def __init__(self, path: Path, boundaries: Boundaries) -> None:
+        super().__init__(path, inline=True)
+        self.boundaries = boundaries
+        for connection in (self._writer, self._reader):
+            connection.dialect = connection.engine.dialect = _dialect()
+            connection.execution_options(compiled_cache=COMPILED)
 
     async def _sync(self) -> None:
         self.boundaries.cross("before commit")
@@ -160,22 +139,28 @@ class CrashingQueues:
 class World:
     """One data directory, and the processes that come and go on it."""
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, Any] | None = None,
+        installed: Installation | None = None,
+    ) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.settings = Settings(data=directory, **dict(settings or {}))
-        self.installed = installation(self.settings)
+        self.installed = installed or installation(self.settings)
         self.elapsed = 0.0
         self.app: App
         self.wrap_queues: Callable[[Any], Any] = lambda queues: queues
         self.seed = 0
+        self._has_tables = False
 
     def run(
         self, life: Callable[[App], Coroutine[Any, Any, T]], boundaries: Boundaries | None = None
     ) -> T:
         """Live one process: start it, run `life` in it and stop it cleanly. Raises `Crash`."""
         boundaries = boundaries or Boundaries()
-        loop = VirtualLoop(boundaries, self.elapsed)
+        loop = CrashingLoop(boundaries, self.elapsed)
         parts = self._parts(loop, boundaries)
         asyncio.set_event_loop(loop)
         try:
@@ -185,21 +170,22 @@ class World:
             self.elapsed = loop.elapsed
             self._bury(loop, parts)
 
-    def _parts(self, loop: VirtualLoop, boundaries: Boundaries) -> Parts:
+    def _parts(self, loop: ProcessLoop, boundaries: Boundaries) -> Parts:
         self.seed += 1
         keeper = machine_timekeeper(LoopClock(loop).now_ms, loop.time)
         ambient = Ambient(keeper.clock, random.Random(self.seed), loop.time)
-        database = CrashingDatabase(self.directory / "conveyor.db", inline=True)
-        ledger = CrashingDatabase(self.directory / "provider.db", inline=True)
-        database.boundaries = ledger.boundaries = boundaries
+        database = CrashingDatabase(self.directory / "conveyor.db", boundaries)
+        ledger = CrashingDatabase(self.directory / "provider.db", boundaries)
         queues = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
         wrapped: Any = CrashingQueues(queues, boundaries)
         return Parts(ambient, database, ledger, self.wrap_queues(wrapped), keeper)
 
     async def _live(self, parts: Parts, life: Callable[[App], Coroutine[Any, Any, T]]) -> T:
         self.app = app = App(self.settings, parts, self.installed)
-        await create_all(app.parts.database)
-        await create_tables(app.parts.database, self.installed)
+        if not self._has_tables:
+            await create_all(app.parts.database)
+            await create_tables(app.parts.database, self.installed)
+            self._has_tables = True
         await app.open()
         stop = asyncio.Event()
         running = asyncio.ensure_future(app.run(self.installed.services, stop))
@@ -209,15 +195,9 @@ class World:
             stop.set()
             await running
 
-    def _bury(self, loop: VirtualLoop, parts: Parts) -> None:
+    def _bury(self, loop: ProcessLoop, parts: Parts) -> None:
         """What the kernel does at a process's end: files are closed, nothing else happens."""
-        for task in asyncio.all_tasks(loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            coroutine: Any = task.get_coro()
-            with contextlib.suppress(Exception, Crash):  # it is dead already
-                coroutine.close()
-        loop._ready.clear()  # type: ignore[attr-defined]
-        loop._scheduled.clear()  # type: ignore[attr-defined]
+        bury(loop)
         parts.queues._store.close()  # type: ignore[attr-defined]
         for database in (parts.database, parts.ledger):
             database.abandon()  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import meals, renewals
-from tests.virtual import Boundaries, VirtualLoop, World
+from tests.virtual import Boundaries, World
 
 from conveyor.app.audit import AuditReport, run_audit
 from conveyor.app.composition import App
@@ -19,6 +19,7 @@ from conveyor.services.bookings import granting
 from conveyor.services.bookings.model import Offer, Terms
 from conveyor.services.inventory.store import set_stock
 from conveyor.services.orders.placement import Placed
+from conveyor.testing.loop import ProcessLoop
 
 ORDER: dict[str, Any] = {
     "customer": {"id": "1"},
@@ -99,8 +100,8 @@ class Base:
 
     def _audit(self, directory: Path) -> AuditReport:
         world = World(directory)
-        loop = VirtualLoop(Boundaries(), self.elapsed)
-        parts = world._parts(loop, loop.boundaries)
+        loop = ProcessLoop(self.elapsed)
+        parts = world._parts(loop, Boundaries())
 
         async def look() -> AuditReport:
             app = App(world.settings, parts, world.installed)

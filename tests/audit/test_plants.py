@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests.audit.base import Base, found, shown
 from tests.audit.plants import PLANTS, Plant
-from tests.virtual import START_MS
+
+from conveyor.testing.loop import START_MS
 
 AUDIT_MS = 30_000
 """An audit takes time, in which orders go on."""

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.virtual_time import run_virtual
 
 from conveyor.entrypoints.cli.renewals import _run
+from conveyor.testing.loop import run_virtual
 
 ASKED = {"per_cent": 100.0, "limit": 1, "dry": False, "catch_up": True}
 

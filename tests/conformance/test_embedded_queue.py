@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.virtual_time import START_MS, jumps, run_virtual, virtual_ambient
 
 from conveyor.adapters.embedded_queue import RECEIVE_LIMIT, EmbeddedQueues
 from conveyor.messaging.errors import (
@@ -26,6 +25,7 @@ from conveyor.messaging.queue import (
     QueueSpec,
     VisibilityChange,
 )
+from conveyor.testing.loop import START_MS, jumps, run_virtual, virtual_ambient
 
 DAY_SECONDS = 86_400
 SPECS = (

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from tests.conformance.queue_fixtures import AMBIENT, REGION, Service, fresh_name
 from tests.server_process import HOST
-from tests.virtual_time import run_virtual, virtual_ambient
 
 from conveyor.adapters.sqs import SqsAddress, SqsQueues, SqsTuning
 from conveyor.adapters.sqs.batches import ENTRY_ATTEMPTS
@@ -19,6 +18,7 @@ from conveyor.adapters.sqs.errors import AwsExtraMissingError, QueueNotProvision
 from conveyor.adapters.sqs.queue import SqsQueue
 from conveyor.messaging.errors import QueuesNotOpenError, QueueUnavailableError
 from conveyor.messaging.queue import Outgoing, QueueSpec, VisibilityChange
+from conveyor.testing.loop import run_virtual, virtual_ambient
 
 INTERNAL = {"Code": "InternalError", "SenderFault": False, "Message": "try again"}
 INVALID = {"Code": "InvalidParameterValue", "SenderFault": True, "Message": "never"}

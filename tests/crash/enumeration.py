@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.crash.scenarios import Lived
 from tests.invariants import BrokenInvariantError, check_tokens
 from tests.virtual import Boundaries, Crash, World
+
+from conveyor.app.installation import Installation, installation
+from conveyor.settings import Settings
 
 
 class Recorder(Boundaries):
@@ -56,6 +59,11 @@ def crash_at(scenario: Lived, point: int, *, cancel_at_once: bool = False) -> No
         scenario.check(world.directory)
 
 
+@cache
+def _installed() -> Installation:
+    return installation(Settings())  # no scenario adds to it
+
+
 class _world:  # noqa: N801 - reads as the context that it is
     def __init__(self, scenario: Lived) -> None:
         # In memory where the machine has such a directory: nothing here tests the disk.
@@ -65,12 +73,7 @@ class _world:  # noqa: N801 - reads as the context that it is
         self._scenario = scenario
 
     def __enter__(self) -> World:
-        return World(Path(self._directory.name), self._scenario.settings)
+        return World(Path(self._directory.name), self._scenario.settings, _installed())
 
     def __exit__(self, *_error: object) -> None:
         self._directory.cleanup()
-
-
-def points_in_turn(names: list[str], parts: int, part: int) -> Iterator[int]:
-    """Share the points out, so that processes can work on one scenario side by side."""
-    return iter(durable_points(names)[part::parts])

@@ -6,24 +6,19 @@ import pytest
 from tests.crash.enumeration import crash_at, durable_points, record
 from tests.crash.scenarios_food import MEALS, FoodScenario
 
-pytestmark = pytest.mark.timeout(600)  # a life for each point of another
-
-PARTS = 2
+pytestmark = pytest.mark.timeout(300)  # a life for each point of another
 
 by_scenario = pytest.mark.parametrize("scenario", MEALS, ids=lambda scenario: scenario.name)
-by_part = pytest.mark.parametrize("part", range(PARTS))
 
 
-@by_part
 @by_scenario
-def test_a_meal_survives_a_crash_at_every_durable_point(scenario: FoodScenario, part: int) -> None:
+def test_a_meal_survives_a_crash_at_every_durable_point(scenario: FoodScenario) -> None:
     points = durable_points(record(scenario))
     assert len(points) > 20
-    for point in points[part::PARTS]:
+    for point in points:
         crash_at(scenario, point)
 
 
-@by_part
-def test_a_meal_cancelled_right_after_the_crash_is_settled(part: int) -> None:
-    for point in durable_points(record(MEALS[0]))[part::PARTS]:
+def test_a_meal_cancelled_right_after_the_crash_is_settled() -> None:
+    for point in durable_points(record(MEALS[0])):
         crash_at(MEALS[0], point, cancel_at_once=True)

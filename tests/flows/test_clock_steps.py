@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests import virtual
 from tests.examples.stories import ORDER, place, status_of
 from tests.renewals import assert_clean
 from tests.virtual import World
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
 from conveyor.app.composition import App
+from conveyor.testing.loop import LoopClock
 
 ORDERS = 20
 HOUR = 3600
@@ -28,8 +28,8 @@ Set = Callable[[float], None]
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Set:
     """Put the wall clock forward, or back, by so many seconds."""
-    right, wrong = virtual.LoopClock.now_ms, {"ms": 0}
-    monkeypatch.setattr(virtual.LoopClock, "now_ms", lambda self: right(self) + wrong["ms"])
+    right, wrong = LoopClock.now_ms, {"ms": 0}
+    monkeypatch.setattr(LoopClock, "now_ms", lambda self: right(self) + wrong["ms"])
 
     def put(seconds: float) -> None:
         wrong["ms"] = round(seconds * 1000)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests import virtual
 from tests.invariants import check_renewals
 from tests.renewals import DAY, MERCHANT, assert_clean, find, make_plan, states, subscribe
 from tests.virtual import World
@@ -23,6 +22,7 @@ from conveyor.messaging.transaction import Tx
 from conveyor.services.subscriptions.changes import Changes
 from conveyor.services.subscriptions.due import Run, count_behind
 from conveyor.services.subscriptions.model import ACTIVE, CANCELLED
+from conveyor.testing.loop import LoopClock
 
 SCANS = {"renewal_scan_seconds": 10.0}
 YEAR = 365 * DAY
@@ -64,8 +64,8 @@ def a_year_ago(app: App) -> dict[str, str]:
 def test_a_clock_that_is_ahead_charges_one_period_at_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
-    right, wrong = virtual.LoopClock.now_ms, {"ms": 0}
-    monkeypatch.setattr(virtual.LoopClock, "now_ms", lambda self: right(self) + wrong["ms"])
+    right, wrong = LoopClock.now_ms, {"ms": 0}
+    monkeypatch.setattr(LoopClock, "now_ms", lambda self: right(self) + wrong["ms"])
     world = World(tmp_path, SCANS)
 
     async def life(app: App) -> None:

@@ -7,8 +7,6 @@ import random
 import secrets
 from pathlib import Path
 
-from tests.virtual_time import run_virtual
-
 from conveyor.adapters.sqlite.database import SqliteDatabase
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.step import Now
@@ -16,6 +14,7 @@ from conveyor.messaging.tables import metadata
 from conveyor.services.access import store
 from conveyor.services.access.access import REMEMBER_MS, Access
 from conveyor.services.access.model import READ
+from conveyor.testing.loop import run_virtual
 
 HOUR_MS = 3_600_000
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.services.access import store
 from conveyor.services.access.access import Access
+from conveyor.testing.loop import run_virtual
 
 
 def token(count: int) -> bytes:

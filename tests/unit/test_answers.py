@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.answers import (
     NOT_AWAITED,
@@ -17,6 +16,7 @@ from conveyor.messaging.answers import (
 )
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.outbox import Owed
+from conveyor.testing.loop import run_virtual
 
 STEP = "desk.close"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.app.audit.overdue import check_overdue
 from conveyor.messaging.queue import Outgoing
+from conveyor.testing.loop import run_virtual
 
 
 @pytest.mark.parametrize(("messages", "violations"), [(0, 2), (1, 2), (2, 0), (3, 0)])

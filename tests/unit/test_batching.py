@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.batching import Batcher
+from conveyor.testing.loop import run_virtual
 
 HANDLING_SECONDS = 0.01
 

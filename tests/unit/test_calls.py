@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.calling import Calling, Grant, NotCalled, perform
 from conveyor.messaging.consumer import Consumer
@@ -26,6 +25,7 @@ from conveyor.messaging.slots import Slots
 from conveyor.messaging.step import CallStep
 from conveyor.messaging.tables import calls
 from conveyor.settings import Settings
+from conveyor.testing.loop import run_virtual
 
 GRANT_SECONDS = Grant().may_run_ms / 1000
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from tests.core_driver import LEASE_SECONDS, Core, a_message
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.engine import Limits
@@ -21,6 +20,7 @@ from conveyor.messaging.outbox import Owed
 from conveyor.messaging.queue import Outgoing, Received, VisibilityChange
 from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.timeline import DUPLICATE_DROPPED, FAULT
+from conveyor.testing.loop import run_virtual
 
 POISON = "no token at all"
 

@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 from tests.core_driver import Core
 from tests.servers import Postgres
-from tests.virtual_time import run_virtual
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.messaging.consumer import Consumer
@@ -17,6 +16,7 @@ from conveyor.messaging.outbox import Owed
 from conveyor.messaging.retries import RetryPolicy
 from conveyor.messaging.timeline import FAULT
 from conveyor.messaging.transaction import Tx
+from conveyor.testing.loop import run_virtual
 
 GOOD, BROKEN = "good", "broken"
 ENDS_AFTER = 5

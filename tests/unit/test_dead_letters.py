@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.app.dead_letters import Poison, list_poison, redrive_poison
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.queue import Outgoing
+from conveyor.testing.loop import run_virtual
 
 POISON = "no token at all"
 

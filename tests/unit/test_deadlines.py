@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.deadlines import Deadlines
 from conveyor.messaging.errors import UnansweredError
+from conveyor.testing.loop import run_virtual
 
 
 def test_each_is_cut_off_at_its_own_deadline_and_no_other() -> None:

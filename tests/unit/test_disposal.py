@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.queue import Outgoing
 from conveyor.messaging.queue_limits import MAX_ATTRIBUTES
+from conveyor.testing.loop import run_virtual
 
 
 def test_what_could_not_be_deleted_is_not_held_on_to(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.errors import DatabaseUnavailableError
 from conveyor.messaging.gate import LAST_PROBE_SECONDS, Gate
 from conveyor.messaging.tables import turns
 from conveyor.messaging.transaction import Database, Tx
+from conveyor.testing.loop import run_virtual
 
 T = TypeVar("T")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.message import decode
 from conveyor.messaging.outbox import RELAY_GRACE_MS, SWEEP_ROWS, Owed, put
 from conveyor.messaging.queue import Outgoing
+from conveyor.testing.loop import run_virtual
 
 
 def test_what_was_sent_is_forgotten(tmp_path: Path) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.payment_driver import NOW_MS, Shop, an_order, open_shop
-from tests.virtual import Boundaries, VirtualLoop
 
 from conveyor.adapters.simulated.payments import SLOW_SECONDS
 from conveyor.messaging.errors import NotAppliedError, UnansweredError
 from conveyor.services.payments.model import Balance
 from conveyor.services.payments.ports import Approved, Declined, PaymentRequest
+from conveyor.testing.loop import run_virtual
 
 
 def lives(directory: Path, *stories: Callable[[Shop], Awaitable[None]]) -> None:
@@ -103,7 +102,8 @@ def test_down_faults_for_ever(tmp_path: Path) -> None:
 
 
 def test_slow_takes_its_time_and_holds_up_nobody(tmp_path: Path) -> None:
-    async def main(loop: VirtualLoop) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
         shop = await open_shop(tmp_path)
         slow = asyncio.ensure_future(shop.provider.authorize(request("card_slow"), "slow"))
         quick = await shop.provider.authorize(request("card_ok"), "quick")
@@ -114,8 +114,7 @@ def test_slow_takes_its_time_and_holds_up_nobody(tmp_path: Path) -> None:
         assert loop.time() == SLOW_SECONDS
         await shop.close()
 
-    with closing(VirtualLoop(Boundaries())) as loop:
-        loop.run_until_complete(main(loop))
+    run_virtual(main())
 
 
 def test_a_caller_who_gives_up_undoes_nothing(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.core_driver import FLOW, Core
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.placing import NewOrder
 from conveyor.services.orders.placement import KeyReused, Placed, Request, place_all
+from conveyor.testing.loop import run_virtual
 
 
 def request(order_id: str, merchant: str, key: str, fingerprint: str = "f") -> Request:

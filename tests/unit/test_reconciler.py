@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.messaging.consumer import Consumer
@@ -23,6 +22,7 @@ from conveyor.messaging.reconciler import (
     Reconciler,
 )
 from conveyor.messaging.timeline import RESENT
+from conveyor.testing.loop import run_virtual
 
 BUSY = Depth(visible=990, in_flight=10, delayed=0)
 HOURS = 3600.0

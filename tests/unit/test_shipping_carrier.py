@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from tests.goods_driver import ambient, run_virtual
 
 from conveyor.adapters.simulated.carrier import (
     CLAIM_SECONDS,
@@ -31,6 +30,7 @@ from conveyor.services.shipping.ports import (
     Rejected,
 )
 from conveyor.services.shipping.webhooks import WebhookKey, write_secret
+from conveyor.testing.loop import run_virtual, virtual_ambient
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Receiver:
         self.hangs = False
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> int:
-        self.ids.append(KEY.verify(headers, body, ambient().now_ms()))
+        self.ids.append(KEY.verify(headers, body, virtual_ambient().now_ms()))
         self.called.set()
         assert headers["content-type"] == "application/json"
         if self.hangs:
@@ -105,7 +105,7 @@ def carrier(
 ) -> SimulatedCarrier:
     return SimulatedCarrier(
         database,
-        ambient(),
+        virtual_ambient(),
         post=receiver.post,
         key=KEY,
         deliver_after_seconds=after,

@@ -4,9 +4,9 @@ import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.slots import Slots
+from conveyor.testing.loop import run_virtual
 
 COUNT = 2
 

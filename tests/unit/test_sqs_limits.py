@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.virtual_time import run_virtual, virtual_ambient
 
 from conveyor.adapters.sqs import SqsTuning
 from conveyor.adapters.sqs.batches import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, next_batch
@@ -18,6 +17,7 @@ from conveyor.messaging.queue import (
     QueueSpec,
     VisibilityChange,
 )
+from conveyor.testing.loop import run_virtual, virtual_ambient
 
 SPEC = QueueSpec("q")
 POLLED_SECONDS = 19.0

@@ -9,9 +9,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.virtual_time import run_virtual, virtual_ambient
 
 from conveyor.adapters.sqs.transport import TARGETS, LeanTransport
+from conveyor.testing.loop import run_virtual, virtual_ambient
 
 
 class Answering:

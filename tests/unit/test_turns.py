@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.goods_driver import Books, ambient
+from tests.goods_driver import Books
 from tests.turns_driver import Line, version
 
 from conveyor.messaging import interventions
@@ -32,6 +32,7 @@ from conveyor.messaging.tables import timeline
 from conveyor.messaging.transaction import Tx
 from conveyor.messaging.turns import group_name, take_turn
 from conveyor.messaging.verdict import Handled
+from conveyor.testing.loop import virtual_ambient
 
 PEOPLE = 40
 THREADS = 4
@@ -232,7 +233,7 @@ class _Eager:
 def test_a_relay_that_is_late_does_not_forget_what_is_held(line: Line) -> None:
     first, second = line.come("a", "a")
     queues = _Eager(lambda: line.take(second))
-    relay = Relay(_Direct(line.books), queues, ambient())  # type: ignore[arg-type]
+    relay = Relay(_Direct(line.books), queues, virtual_ambient())  # type: ignore[arg-type]
     asyncio.run(relay.send([second]))
     assert line.row(second).held
     asyncio.run(relay.send([first]))  # here too it is held once more, and the first is forgotten

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests import virtual_time
 from tests.core_driver import Core
-from tests.virtual_time import run_virtual
 
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.reconciler import (
@@ -21,6 +19,7 @@ from conveyor.messaging.reconciler import (
     Reconciler,
 )
 from conveyor.messaging.tables import orders, outbox
+from conveyor.testing.loop import LoopClock, run_virtual
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -35,8 +34,8 @@ class Steps:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
-    right, steps = virtual_time.LoopClock.now_ms, Steps()
-    monkeypatch.setattr(virtual_time.LoopClock, "now_ms", lambda self: right(self) + steps.ms)
+    right, steps = LoopClock.now_ms, Steps()
+    monkeypatch.setattr(LoopClock, "now_ms", lambda self: right(self) + steps.ms)
     return steps
 
 

@@ -6,8 +6,10 @@ import secrets
 from collections.abc import Sequence
 
 from conveyor.adapters.migrations import HEAD, current_revision, is_current, migrate
+from conveyor.adapters.private_files import make_private_directory
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.printable import without_secrets
 from conveyor.messaging.queue import Queues, QueueSpec
 from conveyor.messaging.transaction import Database
 from conveyor.services.shipping.webhooks import write_secret
@@ -44,7 +46,7 @@ def open_database(settings: Settings) -> Database:
     if path is not None:
         from conveyor.adapters.sqlite.database import SqliteDatabase
 
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_directory(path.parent)
         return SqliteDatabase(path)
     if settings.database_url.startswith(POSTGRES_SCHEMES):
         from conveyor.adapters.postgres.database import PostgresDatabase
@@ -52,7 +54,8 @@ def open_database(settings: Settings) -> Database:
         return PostgresDatabase(settings.database_url)
     raise SettingError(
         "CONVEYOR_DATABASE_URL",
-        f"{settings.database_url!r} is neither sqlite:///FILE nor postgresql://USER@HOST/NAME",
+        f"{without_secrets(settings.database_url)!r} is neither sqlite:///FILE nor "
+        "postgresql://USER@HOST/NAME",
     )
 
 
@@ -80,14 +83,15 @@ def open_queues(settings: Settings, specs: Sequence[QueueSpec], ambient: Ambient
     if settings.queue_url.startswith(EMBEDDED):
         from conveyor.adapters.embedded_queue import EmbeddedQueues
 
-        settings.directory.mkdir(parents=True, exist_ok=True)
+        make_private_directory(settings.directory)
         return EmbeddedQueues(settings.directory / QUEUE_FILE, specs, ambient)
     if settings.queue_url.startswith("sqs:"):
         from conveyor.adapters.sqs import SqsQueues, parse_sqs_url
 
         return SqsQueues(parse_sqs_url(settings.queue_url), specs, ambient)
     raise SettingError(
-        "CONVEYOR_QUEUE_URL", f"{settings.queue_url!r} is neither embedded: nor sqs://REGION/PREFIX"
+        "CONVEYOR_QUEUE_URL",
+        f"{without_secrets(settings.queue_url)!r} is neither embedded: nor sqs://REGION/PREFIX",
     )
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import random
 import selectors
 from collections.abc import Coroutine
 from contextvars import Context, ContextVar
 from typing import Any, Protocol, TypeVar
+
+from conveyor.messaging.ambient import Ambient
 
 T = TypeVar("T")
 
@@ -86,8 +89,8 @@ class ProcessLoop(VirtualLoop):
     _scheduled: Any
     _stopping: bool
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, elapsed: float = 0.0) -> None:
+        super().__init__(elapsed)
         self.steps = 0
         # What a dead process's tasks have to say is of no interest.
         self.set_exception_handler(lambda _loop, _context: None)
@@ -136,6 +139,23 @@ def bury(loop: asyncio.AbstractEventLoop) -> None:
             coroutine.close()
     loop._ready.clear()  # type: ignore[attr-defined]
     loop._scheduled.clear()  # type: ignore[attr-defined]
+
+
+class LoopClock:
+    """Wall-clock time that follows a loop's; that of whichever runs, if none is named."""
+
+    def __init__(self, loop: VirtualLoop | None = None) -> None:
+        self._loop = loop
+
+    def now_ms(self) -> int:
+        """Give the milliseconds since 1970."""
+        loop = self._loop or asyncio.get_running_loop()
+        return START_MS + round(loop.time() * 1000)
+
+
+def virtual_ambient() -> Ambient:
+    """Give what a system is handed on virtual time; its random numbers are always the same."""
+    return Ambient(LoopClock(), random.Random(7))  # noqa: S311 - repeatable
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conveyor.adapters.embedded_queue import statements as sql
+from conveyor.adapters.private_files import make_private_file
 from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.errors import (
     DataDirectoryInUseError,
@@ -77,6 +78,11 @@ class MessageStore:
 
     def open(self, now_ms: int) -> None:
         """Take the file for this process. Raises DataDirectoryInUseError when another has it."""
+        try:
+            make_private_file(self._path)
+        except OSError as error:
+            cause = f"unable to open it: {error.strerror}"
+            raise QueueUnavailableError(str(self._path), cause) from error
         try:
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
             self._connection = connection

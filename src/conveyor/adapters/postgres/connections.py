@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.adapters.postgres.errors import PostgresExtraMissingError
+from conveyor.adapters.postgres.errors import PostgresExtraMissingError, PostgresUrlError
 
 DRIVER = "postgresql+psycopg"
 APPLICATION_NAME = "conveyor"
@@ -39,14 +39,30 @@ SESSION_SETTINGS = (
 )
 
 
+def _place(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url).set(drivername=DRIVER)
+    except (ValueError, sa.exc.ArgumentError):
+        cause = "it is not as in postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        raise PostgresUrlError(url, cause) from None  # what was raised may show the password
+
+
+def _check_options(engine: sa.Engine, url: str) -> None:
+    driver: Any = engine.dialect.loaded_dbapi
+    try:
+        driver.conninfo.make_conninfo(**engine.url.query)
+    except driver.ProgrammingError as error:
+        raise PostgresUrlError(url, str(error).strip()) from None
+
+
 def open_engine(url: str, connections: int) -> sa.Engine:
     """Give a pool of at most `connections`; none is opened yet.
 
-    Raises `PostgresExtraMissingError` when there is no driver.
+    Raises `PostgresExtraMissingError` when there is no driver, and `PostgresUrlError`.
     """
     try:
         engine = sa.create_engine(
-            sa.make_url(url).set(drivername=DRIVER),
+            _place(url),
             pool_size=connections,
             max_overflow=0,
             # One that was waiting for this change, or that a restarted server cut off, is found
@@ -63,6 +79,7 @@ def open_engine(url: str, connections: int) -> sa.Engine:
         )
     except ImportError as error:
         raise PostgresExtraMissingError from error
+    _check_options(engine, url)
 
     @sa.event.listens_for(engine, "handle_error")
     def withhold(context: sa.engine.ExceptionContext) -> None:

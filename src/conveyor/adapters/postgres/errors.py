@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.printable import without_secrets
 
 SERIALIZATION_FAILURE = "40001"
 DEADLOCK_DETECTED = "40P01"
@@ -28,6 +29,14 @@ class PostgresExtraMissingError(ConveyorError):
 
     def __init__(self) -> None:
         super().__init__("PostgreSQL needs its driver: pip install 'conveyor[postgres]'")
+
+
+class PostgresUrlError(ConveyorError):
+    """What stands for a place on PostgreSQL is none; the password in it is nobody's business."""
+
+    def __init__(self, url: str, cause: str) -> None:
+        super().__init__(f"database URL {without_secrets(url)!r}: {cause}")
+        self.cause = cause
 
 
 class AbortedTransactionError(ConveyorError):

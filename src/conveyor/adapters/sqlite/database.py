@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from conveyor.adapters.private_files import make_private_file
 from conveyor.adapters.sqlite.connections import open_reader, open_writer
 from conveyor.adapters.sqlite.errors import cannot_write, is_unavailability
 from conveyor.adapters.sqlite.ownership import Ownership
@@ -43,6 +44,7 @@ class SqliteDatabase:
         self._path = Path(path)
         self._ownership = Ownership(self._path)
         try:
+            make_private_file(self._path)
             self._writer = open_writer(self._path)
             self._reader = open_reader(self._path)
         except BaseException:

@@ -10,6 +10,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from conveyor.adapters.private_files import OWNER_ONLY_FILE
 from conveyor.messaging.errors import DataDirectoryInUseError
 
 OWNER_LINE_BYTES = 200
@@ -22,7 +23,8 @@ class Ownership:
         """Take the lock of the file at `path`. Raises `DataDirectoryInUseError`."""
         lock = path.with_name(f"{path.name}.lock")
         # A lock of its own: closing any descriptor of the database would drop SQLite's locks.
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(lock, flags, OWNER_ONLY_FILE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from conveyor.adapters.sqs.errors import SqsUrlError
+from conveyor.messaging.printable import without_secrets
 from conveyor.messaging.queue import QueueSpec
 
 SCHEME = "sqs"
@@ -35,7 +36,7 @@ def parse_sqs_url(url: str) -> SqsAddress:
     if parts.scheme != SCHEME:
         raise SqsUrlError(url, f"the scheme is {parts.scheme!r}")
     if not _REGION.fullmatch(parts.netloc):
-        raise SqsUrlError(url, f"{parts.netloc!r} is not the name of a region")
+        raise SqsUrlError(url, f"{without_secrets(parts.netloc)!r} is not the name of a region")
     if not _PREFIX.fullmatch(prefix):
         raise SqsUrlError(url, f"the prefix {prefix!r} is not of letters, digits, - and _")
     return SqsAddress(parts.netloc, prefix, _endpoint_url(url, parts.query))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.printable import without_secrets
 
 
 class SqsUrlError(ConveyorError):
@@ -10,7 +11,7 @@ class SqsUrlError(ConveyorError):
 
     def __init__(self, url: str, cause: str) -> None:
         super().__init__(
-            f"queue URL {url!r}: {cause}; it is sqs://REGION/PREFIX, as in "
+            f"queue URL {without_secrets(url)!r}: {cause}; it is sqs://REGION/PREFIX, as in "
             "sqs://eu-west-1/shop-?endpoint_url=http://127.0.0.1:4566"
         )
         self.url = url

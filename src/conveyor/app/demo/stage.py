@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from conveyor.adapters.private_files import make_private_directory, make_private_file
 from conveyor.app.composition import App
 from conveyor.app.demo.food import IMPATIENCE, meals, open_town
 from conveyor.app.demo.renewal import are_renewing, replace_cards, subscribe
@@ -56,8 +57,9 @@ async def set_up(app: App, merchant: str) -> None:
 
 def write_orders(data: Path) -> Path:
     """Write the orders as `conveyor replay` takes them; gives the file."""
-    data.mkdir(parents=True, exist_ok=True)
+    make_private_directory(data)
     path = data / ORDERS_FILE
+    make_private_file(path)
     flows = [list(purchases()), list(meals()), list(journeys())]
     path.write_bytes(
         b"".join(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE) for body in _mixed(flows))

@@ -81,7 +81,7 @@ def _configuration() -> Mapping[type[ConveyorError], str]:
 
     Every other error is a problem of what the command was about.
     """
-    from conveyor.adapters.postgres.errors import PostgresExtraMissingError
+    from conveyor.adapters.postgres.errors import PostgresExtraMissingError, PostgresUrlError
     from conveyor.adapters.sqs.errors import (
         AwsExtraMissingError,
         QueueNotProvisionedError,
@@ -103,6 +103,7 @@ def _configuration() -> Mapping[type[ConveyorError], str]:
         QueueNotProvisionedError: "",
         SchemaNotCurrentError: "",
         SqsUrlError: "",
+        PostgresUrlError: "Check CONVEYOR_DATABASE_URL.",
         SettingError: "`conveyor --help` lists the settings.",
         ServerUnreachableError: "Start one with `conveyor up`, or name another with --server URL.",
         AddressInUseError: "Choose another with --port; --port 0 takes any that is free.",
