@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from conveyor.messaging.calling import MAX_CALL_SECONDS
 from conveyor.messaging.lease import MIN_VISIBILITY_SECONDS
 from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS
+from conveyor.services.orders.model import Currency
 
 DEFAULT_DATA = Path("conveyor-data")
 DATABASE_FILE = "conveyor.db"
@@ -32,7 +33,10 @@ class Settings(BaseSettings):
     extensions: str = Field(
         "", description="package.module:NAME of an Extension; several with commas between."
     )
-    default_currency: str = Field("USD", pattern="^[A-Z]{3}$")
+    default_currency: Currency = "USD"
+    address_optional: bool = Field(
+        default=False, description="Take orders that ship nowhere: for goods that need no address."
+    )
     intake_merchant: str = Field("default", description="Whose orders come in through the queue.")
     intake_method: str = Field("card_ok", description="Payment method of the plain intake form.")
     webhook_secret: str = Field(

@@ -8,14 +8,18 @@ from itertools import count
 from typing import Any
 
 import schemathesis
+from hypothesis import strategies as st
 
 from conveyor.entrypoints.http.placing import IDEMPOTENCY_KEY
 from conveyor.entrypoints.http.schemas import KEY_PATTERN
-from conveyor.services.orders.model import MAX_METADATA_ENTRIES, MAX_TOTAL
+from conveyor.services.orders.model import MAX_METADATA_ENTRIES, MAX_TOTAL, MINOR_DIGITS
 
 KEY_VARIABLE = "CONVEYOR_API_KEY"
 SHORT_KEY = 200
 _number = count()
+
+
+schemathesis.openapi.format("iso-4217", st.sampled_from(sorted(MINOR_DIGITS)))
 
 
 @schemathesis.auth()
@@ -43,6 +47,7 @@ def before_call(context: Any, case: Any, _arguments: Any) -> None:
         case.headers[IDEMPOTENCY_KEY] = f"{key[:SHORT_KEY]}{next(_number)}"
     if isinstance(case.body, dict):
         _mend(case.body)
+        _address(case.body)
 
 
 def _mend(body: dict[str, Any]) -> None:
@@ -58,6 +63,12 @@ def _mend(body: dict[str, Any]) -> None:
             body["total"] = total
     if isinstance(metadata, dict) and len(metadata) <= MAX_METADATA_ENTRIES:
         body["metadata"] = dict.fromkeys(map(repr, metadata))
+
+
+def _address(body: dict[str, Any]) -> None:
+    shipping = body.setdefault("shipping", {}) if body.get("flow") == "food" else None
+    if isinstance(shipping, dict) and body.get("drop_off") is None:
+        shipping["line1"] = shipping.get("line1") or "1 Main Street"
 
 
 def _is_priced(item: Any) -> bool:

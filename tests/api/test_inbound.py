@@ -130,6 +130,27 @@ def test_what_no_queue_takes_is_refused_at_once(server: Server, body: bytes) -> 
     assert fields_of(server.client().post("/v1/intake", content=body)) == {"body"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"currency": "QQQ"}, "currency: Value error, 'QQQ' is no currency of ISO 4217"),
+        ({"customer": {"id": "1", "email": "not-an-email"}}, "customer.email: "),
+        ({"shipping": {}}, "shipping.country: is needed: it says where the goods go"),
+        ({"reference": "4111111111111111"}, "reference: Value error, holds a card number"),
+    ],
+)
+def test_a_bad_order_of_the_intake_is_a_dead_letter_that_says_why(
+    server: Server, changes: dict[str, Any], cause: str
+) -> None:
+    client, reference = server.client(), f"{cause[:8]} 1"
+    client.post("/v1/intake", json=order_of(**{"reference": reference, **changes}))
+
+    def causes() -> list[str]:
+        return [one["cause"] for one in client.get("/v1/dead-letters").json()["messages"]]
+
+    wait_until(causes, lambda seen: any(one.startswith(cause) for one in seen))
+
+
 def test_the_intake_is_for_the_merchant_whose_orders_it_takes(server: Server) -> None:
     problem_of(server.client_of("acme").post("/v1/intake", json=order_of()), 403)
 

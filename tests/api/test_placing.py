@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from tests.api.food import meal
 from tests.api.serving import (
     Server,
     fields_of,
@@ -19,7 +23,10 @@ from tests.api.serving import (
 )
 
 from conveyor.entrypoints.http import bodies, create_http
+from conveyor.messaging.tables import orders
 from conveyor.services.orders import placement
+
+HOME = {"name": "A. Buyer", "line1": "1 Main Street", "city": "Springfield", "country": "US"}
 
 
 def test_an_order_is_taken_and_goes_through_to_completed(client: httpx.Client) -> None:
@@ -128,6 +135,20 @@ def test_when_too_much_waits_for_the_disk_orders_are_sent_away(
         (order_of(customer={"id": "\x9b2J"}), "customer.id"),
         (order_of(reference="gpj.\u202exe"), "reference"),
         (order_of(payment={"method": "4111 1111-1111 1111"}), "payment.method"),
+        (order_of(payment={"method": "visa 4111111111111111"}), "payment.method"),
+        (order_of(reference="pay with 3782 822463 10005"), "reference"),
+        (order_of(shipping=HOME | {"line2": "5555555555554444"}), "shipping.line2"),
+        (order_of(metadata={"note": ["6011 1111 1111 1117"]}), "metadata"),
+        (order_of(metadata={"card": 4111111111111111}), "metadata"),
+        (order_of(metadata={"4111111111111111": ""}), "metadata"),
+        (order_of(currency="QQQ"), "currency"),
+        (order_of(currency="XXX"), "currency"),
+        (order_of(customer={"id": "1", "email": "not-an-email"}), "customer.email"),
+        (order_of(customer={"id": "1", "email": "a@b"}), "customer.email"),
+        (order_of(customer={"id": "1", "email": "a b@example.com"}), "customer.email"),
+        (order_of(shipping=None), "shipping.country"),
+        (order_of(shipping={"name": "A. Buyer", "city": "Springfield"}), "shipping.country"),
+        (meal(shipping={}, drop_off=None), "drop_off"),
         (order_of(shipping={"country": "us"}), "shipping.country"),
         (order_of(metadata={"a": "\x00"}), "metadata"),
         (order_of(metadata={"a": 2**64}), "metadata"),
@@ -136,6 +157,41 @@ def test_when_too_much_waits_for_the_disk_orders_are_sent_away(
 )
 def test_a_wrong_field_is_named(client: httpx.Client, body: Any, field: str) -> None:
     assert fields_of(client.post("/v1/orders", json=body)) == {field}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reference": "4111111111111112"},  # which no card has
+        {"reference": "20261125123456"},
+        {"metadata": {"ean": 4006381333931, "at": 1764028800000}},
+        {"currency": "JPY"},
+        {"customer": {"id": "1", "email": "jörg+shop@müller.example"}},
+    ],
+)
+def test_what_only_looks_wrong_is_taken(client: httpx.Client, changes: dict[str, Any]) -> None:
+    place(client, order_of(**changes))
+
+
+def test_goods_that_need_no_address_are_taken_where_that_is_set(
+    start: Callable[..., Server],
+) -> None:
+    client = start("orders", address_optional=True).client()
+    place(client, order_of(shipping=None))
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert "shipping" not in schemas["OrderBody"]["required"]
+
+
+def test_what_was_taken_once_is_shown_though_it_would_not_be_today(server: Server) -> None:
+    client = server.client_of("default")
+    order_id = place(client)
+    old = {"customer": {"id": "1", "email": "not-an-email"}, "payment": {"method": "4" + "1" * 15}}
+    text = json.dumps(order_of(**old, currency="QQQ"))
+    change = sa.update(orders).where(orders.c.id == order_id).values(body=text, currency="QQQ")
+    server.run(server.app.engine.database.run(lambda tx: tx.execute(change)))
+    shown = client.get(f"/v1/orders/{order_id}")
+    assert shown.status_code == 200, shown.text
+    assert shown.json()["customer"]["email"] == "not-an-email"
 
 
 @pytest.mark.parametrize(

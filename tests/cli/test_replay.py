@@ -115,15 +115,19 @@ def test_a_parked_order_counts_as_settled(data: Path, tmp_path: Path) -> None:
 
 def test_bad_lines_are_named_and_the_others_are_placed(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "orders.jsonl"
-    good, bad = json.dumps(bodies(1)[0]), json.dumps(bodies(1)[0] | {"total": "ten"})
-    file.write_text(f"{good}\n\n{bad}\nnot JSON\n{good}\n")
+    [order] = bodies(1)
+    bad = [order | {"total": "ten"}, order | {"currency": "QQQ"}, order | {"shipping": {}}]
+    lines = [json.dumps(one) for one in [order, *bad, order]]
+    file.write_text("\n".join([lines[0], "", lines[1], "not JSON", *lines[2:]]))
 
     said = say("replay", file, "--data", data, "--json")
 
     assert said.code == 1
-    assert (json.loads(said.out)["placed"], json.loads(said.out)["rejected"]) == (2, 2)
+    assert (json.loads(said.out)["placed"], json.loads(said.out)["rejected"]) == (2, 4)
     assert "line 3: total: " in said.err
     assert "line 4: " in said.err
+    assert "line 5: currency: " in said.err
+    assert "line 6: shipping.country: " in said.err
 
 
 def test_what_there_is_no_stock_of_is_named(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ ORDER = {
     "items": [{"sku": "CD", "quantity": 1}],
     "total": 1_177,
     "payment": {"method": "card_flaky"},
+    "shipping": {"country": "US"},
 }
 UNDER_WAY = "SELECT count(*) > 20 FROM calls WHERE state = 'intended'"
 TAKEN_UP = "SELECT count(*) > 0 FROM calls WHERE taken > 1 AND state <> 'not_applied'"

@@ -18,6 +18,7 @@ ORDER = {
     "items": [{"sku": "CD", "quantity": 1}],
     "total": 1177,
     "payment": {"method": "card_ok"},
+    "shipping": {"country": "US"},
 }
 
 

@@ -57,6 +57,7 @@ ORDER = {
     "items": [{"sku": "CD", "quantity": 1}],
     "total": 1_177,
     "payment": {"method": "card_ok"},
+    "shipping": {"country": "US"},
 }
 
 

@@ -22,6 +22,7 @@ ORDER = {
     "currency": "EUR",
     "items": [{"sku": "royalties", "quantity": 1}],
     "payment": {"method": "bank"},
+    "shipping": {"country": "US"},
 }
 
 

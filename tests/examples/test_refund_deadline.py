@@ -21,6 +21,7 @@ ORDER = {
     "currency": "USD",
     "items": [{"sku": "CD", "quantity": 1, "unit_price": 1_177}],
     "payment": {"method": "card_ok"},
+    "shipping": {"country": "US"},
 }
 
 

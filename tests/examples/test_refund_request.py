@@ -71,6 +71,7 @@ def refund_of(order_id: str, **changes: Any) -> dict[str, Any]:
         "currency": "USD",
         "items": [{"sku": "CD", "quantity": 1, "unit_price": PRICE}],
         "payment": {"method": "store_credit"},
+        "shipping": {"country": "US"},
     } | changes
 
 

@@ -25,6 +25,7 @@ GIFT: dict[str, Any] = {
     "items": [{"sku": "CD", "quantity": 1}],
     "total": 1_177,
     "payment": {"method": "card_ok"},
+    "shipping": {"country": "US"},
 }
 OLD_WAY = [
     "payments.authorize",

@@ -18,6 +18,7 @@ from conveyor.messaging.step import AnyStep
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake_consumer import INTAKE
 from conveyor.services.orders.model import OrderBody
+from conveyor.services.shipping.steps import SHIP
 from conveyor.settings import Settings
 
 __all__ = ["ExtensionError", "Installation", "installation"]
@@ -86,7 +87,12 @@ def installation(settings: Settings) -> Installation:
             retention_seconds=INTAKE_RETENTION_SECONDS,
         )
     )
-    return Installation(extensions, tuple(flows), tuple(fifo), tuple(queues), Bodies(bodies))
+    read = Bodies(bodies, () if settings.address_optional else _shipping(flows))
+    return Installation(extensions, tuple(flows), tuple(fifo), tuple(queues), read)
+
+
+def _shipping(flows: Iterable[Flow]) -> set[str]:
+    return {flow.name for flow in flows if any(step.name == SHIP for step in flow.steps)}
 
 
 def _load(named: str) -> Iterable[Extension]:

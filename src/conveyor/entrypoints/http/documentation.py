@@ -129,12 +129,21 @@ def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:
     schemas.update(ours["$defs"])
     for model in installed.bodies.models:
         _narrow(schemas[model.__name__], bodies[model.__name__], model.PRICED)
+        if installed.bodies.ships.issuperset(bodies[model.__name__]):
+            _need_address(schemas[model.__name__])
     content = described["paths"]["/v1/orders"]["post"]["requestBody"]["content"]
     content["application/json"]["schema"] = _by_flow(bodies)
     for operations in described["paths"].values():
         for operation in operations.values():
             _offer_scopes(operation)
     return described
+
+
+def _need_address(schema: dict[str, Any]) -> None:
+    """Say that the address has a country; where a generator of clients does not stumble over it."""
+    country = {"required": ["country"], "properties": {"country": {"type": "string"}}}
+    schema["required"] = [*schema["required"], "shipping"]
+    schema["dependentSchemas"]["shipping"] = {"properties": {"shipping": country}}
 
 
 def _by_flow(bodies: dict[str, list[str]]) -> dict[str, Any]:
@@ -168,4 +177,4 @@ def _narrow(schema: dict[str, Any], flows: list[str], priced: str) -> None:
     if OrderBody.model_fields["flow"].default not in flows:  # this is none that names no flow
         flow.pop("default", None)
         schema["required"] = [*schema.get("required", ()), "flow"]
-    schema["dependentSchemas"] = {priced: {"anyOf": _priced(priced)}}
+    schema.setdefault("dependentSchemas", {})[priced] = {"anyOf": _priced(priced)}

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from conveyor.entrypoints.http.schemas import Amount, Body, Counts, Time
-from conveyor.services.orders.model import WHOLE, Currency, UnitPrice, Word
+from conveyor.services.orders.model import WHOLE, Currency, Method, UnitPrice, Word
 from conveyor.services.subscriptions.model import GRACE_DAYS, RETRY_DAYS, well_ordered
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
@@ -77,7 +77,7 @@ class SubscriptionBody(Body):
     id: Name
     customer: Word
     plan: Name
-    card: Word
+    card: Method
     zone: Annotated[str, StringConstraints(max_length=64)] = "UTC"
     starts: When = Field("", description="When the first period, or the trial, begins; '': now.")
     paid_until: When = Field("", description="The end of a period that another system charged.")
@@ -99,7 +99,7 @@ class SubscriptionsImported(BaseModel):
 class CardBody(Body):
     """Another card."""
 
-    card: Word
+    card: Method
 
 
 class PlanChoice(Body):

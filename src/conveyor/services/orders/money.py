@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal, Inexact, localcontext
 
-# ISO 4217: currencies whose minor unit is not a hundredth.
-MINOR_DIGITS = {
-    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF"), 0),
-    **dict.fromkeys(("UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
+from conveyor.services.orders.model import MINOR_DIGITS
+
 HUNDREDTHS = 2
+"""Of what is no currency any more, but was when its order was taken."""
 
 
 def to_minor_units(amount: Decimal, currency: str) -> int:
