@@ -18,6 +18,8 @@ BOUND_SECONDS = 1_800.0
 FAR_SECONDS = 12 * 3600.0
 """A renewal that awaits something that is further off than this is left to it."""
 
+RENEWALS = "renewal@%"
+
 _MOVING = """
     SELECT id, status, reason FROM orders LEFT JOIN outbox ON order_id = id
     WHERE settled_at IS NULL AND status <> 'parked' AND flow <> ?
@@ -34,6 +36,9 @@ _DUES = """
             WHERE settled_at IS NULL AND status <> 'parked' AND expected_at + 10000 > ?
         UNION ALL SELECT min(due_at) FROM subscriptions WHERE due_at > ?
         UNION ALL SELECT min(until) FROM bookings WHERE state IN ('held', 'waiting') AND until > ?
+        -- What a wrong clock has put so far ahead is looked for every few rounds of a loop.
+        UNION ALL SELECT ? + 10000 FROM outbox JOIN orders ON id = order_id
+            WHERE due_at > ? AND flow NOT LIKE ?
     )
 """
 
@@ -71,7 +76,8 @@ class Dues:
         world, now = self._world, _now_ms(self._world)
         if self._looked != world.pace.events or (self._due is not None and self._due <= now):
             # Once for all who rest, until something happens: they ask a thousand times a story.
-            self._due = world.store.rows(_DUES, now, now, now, now)[0][0]
+            far = now + round(FAR_SECONDS * 1000)
+            self._due = world.store.rows(_DUES, *[now] * 5, far, RENEWALS)[0][0]
             self._looked = world.pace.events
         return None if self._due is None else (self._due - now) / 1000
 
@@ -83,7 +89,7 @@ def _busy(world: World) -> str:
         if box.messages and not name.endswith(DEAD_LETTER_SUFFIX):
             return f"messages are left in {name}"
     now = _now_ms(world)
-    moving = world.store.rows(_MOVING, FOREIGN_FLOW.key, "renewal@%", now + FAR_SECONDS * 1000)
+    moving = world.store.rows(_MOVING, FOREIGN_FLOW.key, RENEWALS, now + FAR_SECONDS * 1000)
     if moving:
         return f"order {moving[0]} is on its way"
     # What is so long behind waits for somebody who asks for it.
