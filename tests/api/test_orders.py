@@ -20,6 +20,8 @@ from tests.api.serving import (
 
 Start = Callable[..., Server]
 NOBODYS = "01KDVXQG0053EJ2M8Q4N7T6WAB"
+ONE = {"sku": "CD", "quantity": 1, "unit_price": 1177}
+A_TIME = "2026-01-01T12:00:00+01:00"
 PARTS = ("", "/timeline", "/explain")
 
 
@@ -64,6 +66,32 @@ def test_orders_are_found_by_status_and_flow(server: Server) -> None:
     assert ids(flow="sh%p") == ids(status="parked") == set()
 
 
+def test_orders_are_found_by_what_their_sender_knows_of_them(server: Server) -> None:
+    client, other = server.client_of("senders"), server.client_of("other senders")
+    bodies = [
+        order_of(reference=f"r{n % 2}", customer={"id": f"c{n // 2}"}, items=[ONE], total=None)
+        for n in range(4)
+    ]
+    placed = [place(client, body) for body in bodies]
+    place(other, bodies[0])
+
+    def found(**query: str) -> list[int]:
+        answer = client.get("/v1/orders", params=query)
+        return sorted(placed.index(one["id"]) for one in answer.json()["orders"])
+
+    times = [client.get(f"/v1/orders/{one}").json()["placed_at"] for one in placed]
+    third = sorted(times)[2]
+    assert found(reference="r1") == [1, 3]
+    assert found(customer="c1") == [2, 3]
+    assert found(reference="r0", customer="c1") == [2]
+    assert found(reference="") == found(customer="c9") == found(reference="r") == []
+    late = [n for n, at in enumerate(times) if at >= third]
+    assert found(placed_after=third) == late
+    assert found(placed_before=third) == [n for n in range(4) if n not in late]
+    assert found(placed_after="1500-01-01T00:00:00Z", placed_before=A_TIME) == []
+    assert found(placed_before="9999-12-31T23:59:59Z") == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -73,6 +101,9 @@ def test_orders_are_found_by_status_and_flow(server: Server) -> None:
         ({"status": "lost"}, "status"),
         ({"cursor": "\x00"}, "cursor"),
         ({"flow": "a\x00"}, "flow"),
+        ({"customer": ""}, "customer"),
+        ({"placed_after": "yesterday"}, "placed_after"),
+        ({"placed_before": "2026-01-01T12:00:00"}, "placed_before"),  # whose noon?
     ],
 )
 def test_a_wrong_parameter_is_named(client: httpx.Client, query: Any, field: str) -> None:

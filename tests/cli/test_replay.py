@@ -49,6 +49,11 @@ def test_every_order_is_placed_and_settled(data: Path, tmp_path: Path) -> None:
     assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
     assert result["orders_per_second"] > 0
     assert say("audit", "--data", data).code == 0
+    named = ["orders", "list", "--data", data, "--json", "--reference", orders[5]["reference"]]
+    [found] = say(*named, "--customer", orders[5]["customer"]["id"]).json()
+    assert found["total"] == orders[5]["total"]
+    assert say(*named, "--placed-after", "2100-01-01T00:00:00Z").json() == []
+    assert "placed_after" in say(*named, "--placed-after", "tomorrow").err
 
 
 def test_again_nothing_is_placed_twice(data: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ CLOCK_SLACK_MS = 60_000
 ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ULID_RANDOM_BITS = 80
 ULID_LENGTH = 26
+ULID_LAST_MS = 2**48 - 1
 
 
 class Clock(Protocol):
@@ -44,9 +45,15 @@ class Ambient:
 
     def new_id(self) -> str:
         """Give a ULID: 26 characters that sort by creation time (github.com/ulid/spec)."""
-        value = (self.clock.now_ms() << ULID_RANDOM_BITS) | self.random.getrandbits(
-            ULID_RANDOM_BITS
-        )
-        return "".join(
-            ULID_ALPHABET[(value >> shift) & 31] for shift in range((ULID_LENGTH - 1) * 5, -1, -5)
-        )
+        return _ulid(self.clock.now_ms(), self.random.getrandbits(ULID_RANDOM_BITS))
+
+
+def first_id_at(at_ms: int) -> str:
+    """Give what no id that was made at that time, or later, sorts before."""
+    return _ulid(min(max(at_ms, 0), ULID_LAST_MS), 0)
+
+
+def _ulid(at_ms: int, randomness: int) -> str:
+    value = (at_ms << ULID_RANDOM_BITS) | randomness
+    shifts = range((ULID_LENGTH - 1) * 5, -1, -5)
+    return "".join(ULID_ALPHABET[(value >> shift) & 31] for shift in shifts)

@@ -37,6 +37,16 @@ orders = sa.Table(
     postgresql_with={"fillfactor": 75},
 )
 sa.Index("orders_by_merchant", orders.c.merchant, orders.c.id)
+sa.Index("orders_by_customer", orders.c.customer, orders.c.merchant, orders.c.id)
+_named = orders.c.reference != sa.text("''")
+sa.Index(
+    "orders_by_reference",
+    orders.c.reference,
+    orders.c.merchant,
+    orders.c.id,
+    sqlite_where=_named,
+    postgresql_where=_named,
+)
 # Open orders are few however many have settled: the reconciler and the counts read this index.
 _open = orders.c.settled_at.is_(None)
 sa.Index("orders_open", orders.c.id, sqlite_where=_open, postgresql_where=_open)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.transaction import Database, Tx
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in `versions`."""
 
 

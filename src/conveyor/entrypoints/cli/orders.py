@@ -27,6 +27,7 @@ STATUSES = (
 ENDED = frozenset({"completed", "cancelled", "refused"})
 WATCH_SECONDS = 1.0
 WATCHED = 100
+A_TIME = "2026-01-31T12:00:00Z"
 COLUMNS = ("order", "reference", "status", "step", "total", "reason")
 
 
@@ -51,12 +52,16 @@ def orders() -> None:
 @orders.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
 @click.option("--flow", metavar="NAME", help="Only orders of this flow.")
+@click.option("--reference", metavar="TEXT", help="Only orders with exactly this reference.")
+@click.option("--customer", metavar="ID", help="Only this customer's orders.")
+@click.option("--placed-after", metavar="TIME", help=f"Only from then on, such as {A_TIME}.")
+@click.option("--placed-before", metavar="TIME", help="Only until then.")
 @limit_option
 @reaching
 @json_option
-def list_(status: str | None, flow: str | None, limit: int, reach: Reach, *, as_json: bool) -> None:
+def list_(limit: int, reach: Reach, *, as_json: bool, **filters: str | None) -> None:
     """List orders, the newest first."""
-    found = run(collect(reach, "/v1/orders", "orders", limit, status=status, flow=flow))
+    found = run(collect(reach, "/v1/orders", "orders", limit, **filters))
     emit(found, as_json=as_json, show=_show_list)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import AwareDatetime
 
 from conveyor.app import decisions
 from conveyor.app.decisions import Cancelled, NotCancelled
@@ -18,6 +19,7 @@ from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.order_views import cancel_answer, order_detail, order_view
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import (
+    A_TIME,
     AN_ORDER,
     ORDER_ID_PATTERN,
     CancelAnswer,
@@ -28,6 +30,7 @@ from conveyor.entrypoints.http.schemas import (
     Status,
     Timeline,
     TimelineEntry,
+    ms_of,
 )
 from conveyor.entrypoints.http.story_view import StoryView, story_view
 from conveyor.messaging import timeline
@@ -36,7 +39,7 @@ from conveyor.messaging.order import Order
 from conveyor.messaging.timeline import Entry
 from conveyor.messaging.transaction import Tx
 from conveyor.services.orders import store
-from conveyor.services.orders.model import Word
+from conveyor.services.orders.model import Line, Word
 
 MAX_PAGE = 200
 PAGE = 50
@@ -44,6 +47,7 @@ PAGE = 50
 router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
 _ORDER_ID = re.compile(ORDER_ID_PATTERN)
 
+Moment = Annotated[AwareDatetime, Query(examples=[A_TIME])]
 # Whatever cannot be the id of an order is one that does not exist.
 AnyId = Annotated[
     str,
@@ -58,14 +62,28 @@ async def list_orders(
     *,
     status: Status | None = None,
     flow: Word | None = None,
+    reference: Line | None = None,
+    customer: Word | None = None,
+    placed_after: Moment | None = None,
+    placed_before: Moment | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
     cursor: OrderId | None = None,
 ) -> OrderPage:
-    """List orders, newest first."""
+    """List orders, newest first: all, or those that match what is asked for.
+
+    `placed_after` is the first moment that counts, `placed_before` the first that does not.
+    """
     registry = api.app.engine.registry
+    match = store.Match(reference, customer, ms_of(placed_after), ms_of(placed_before))
     found = await api.app.engine.database.read(
         lambda tx: store.listing(
-            tx, merchant=grant.sees, status=status, flow=flow, limit=limit, cursor=cursor
+            tx,
+            merchant=grant.sees,
+            status=status,
+            flow=flow,
+            limit=limit,
+            cursor=cursor,
+            match=match,
         )
     )
     last = found[-1].id if len(found) == limit else None

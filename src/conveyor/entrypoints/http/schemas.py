@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -151,3 +152,8 @@ class Queued(BaseModel):
 def when(at_ms: int | None) -> str | None:
     """Give a time as text; None stays None."""
     return None if at_ms is None else iso(at_ms)
+
+
+def ms_of(moment: datetime | None) -> int | None:
+    """Give the milliseconds since the epoch of a time; None stays None."""
+    return None if moment is None else round(moment.timestamp() * 1000)

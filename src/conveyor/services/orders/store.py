@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from conveyor.messaging.ambient import first_id_at
 from conveyor.messaging.order import TERMINAL, Order
 from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import metadata, orders
 from conveyor.messaging.transaction import Tx
+
+PLACING_MS = 3_600_000
+"""For how long an order may have waited to be placed after its id was made."""
+CLOCK_MS = 1_000
+"""By how much a clock may have gone back meanwhile."""
 
 idempotency = sa.Table(
     "idempotency_keys",
@@ -39,6 +45,40 @@ class KeptKey:
     fingerprint: str
     order_id: str
     placed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What orders are to match, beside their status and flow; times in milliseconds.
+
+    `placed_after` is the first moment that counts, `placed_before` the first that does not.
+    """
+
+    reference: str | None = None
+    customer: str | None = None
+    placed_after: int | None = None
+    placed_before: int | None = None
+
+    def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
+        """Give what the database is to look for."""
+        if self.reference:
+            yield orders.c.reference == self.reference
+            yield orders.c.reference != sa.text("''")  # as its index says
+        elif self.reference is not None:
+            yield orders.c.reference == self.reference
+        if self.customer is not None:
+            yield orders.c.customer == self.customer
+        # An id is made shortly before its order is placed: the list, which is in their order, is
+        # read from one end of the time to the other, and no further.
+        if self.placed_after is not None:
+            yield orders.c.placed_at >= self.placed_after
+            yield orders.c.id >= first_id_at(self.placed_after - PLACING_MS)
+        if self.placed_before is not None:
+            yield orders.c.placed_at < self.placed_before
+            yield orders.c.id < first_id_at(self.placed_before + CLOCK_MS)
+
+
+EVERYTHING = Match()
 
 
 def find_keys(tx: Tx, merchant: str, keys: Sequence[str]) -> dict[str, KeptKey]:
@@ -80,13 +120,14 @@ def listing(
     tx: Tx,
     *,
     merchant: str | None,
-    status: str | None,
-    flow: str | None,
+    status: str | None = None,
+    flow: str | None = None,
     limit: int,
-    cursor: str | None,
+    cursor: str | None = None,
+    match: Match = EVERYTHING,
 ) -> list[Order]:
     """List orders, newest first; the cursor is the id of the last one seen."""
-    query = sa.select(orders).order_by(orders.c.id.desc()).limit(limit)
+    query = sa.select(orders).order_by(orders.c.id.desc()).limit(limit).where(*match.conditions())
     whose: sa.ColumnElement[str] = orders.c.merchant
     if status is not None:
         query = query.where(orders.c.status == status)
