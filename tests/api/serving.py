@@ -60,11 +60,15 @@ class Server:
     def __exit__(self, *_: object) -> None:
         for client in self._clients:
             client.close()
-        self._loop.call_soon_threadsafe(self._stop.set)
+        self.ask_to_stop()
         self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive()
         if self._broke is not None:
             raise self._broke
+
+    def ask_to_stop(self) -> None:
+        """Do as a signal does, and wait for nothing."""
+        self._loop.call_soon_threadsafe(self._stop.set)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the server's own event loop."""

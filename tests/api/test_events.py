@@ -111,7 +111,7 @@ def test_the_server_stops_with_followers(start: Any) -> None:
     order_id = town.order()
     with following(town.owner, order_id) as events:
         next_of(events, "awaiting")
-        running._loop.call_soon_threadsafe(running._stop.set)
+        running.ask_to_stop()
         assert [kind for _, kind, _ in events] == []
 
 

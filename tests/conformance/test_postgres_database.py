@@ -7,6 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.postgres.errors import AbortedTransactionError, PostgresExtraMissingError
 from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
 from conveyor.messaging.transaction import Database, Tx
+from conveyor.testing.loop import run_virtual
 
 PATIENCE_SECONDS = 30.0
 NAME = "somebody at 1 Main Street"
@@ -189,6 +191,25 @@ def test_what_the_server_cannot_do_now_is_told_apart_from_bugs(place: Place, cod
         assert await database.read(values) == {}
 
     place.play(story)
+
+
+def test_a_server_that_cannot_yet_is_given_as_long_as_a_quick_restart_takes(place: Place) -> None:
+    tries: list[float] = []
+
+    def work(tx: Tx) -> None:
+        tries.append(asyncio.get_running_loop().time())
+        tx.connection.exec_driver_sql("DO $$ BEGIN RAISE SQLSTATE '57P03'; END $$")
+
+    async def story() -> None:
+        database = PostgresDatabase(place.url, inline=True)
+        with pytest.raises(DatabaseUnavailableError):
+            await database.run(work)
+        await database.close()
+
+    run_virtual(story())
+    rests = [later - earlier for earlier, later in pairwise(tries)]
+    assert all(rest == pytest.approx(2 * before) for before, rest in pairwise(rests))
+    assert 0.5 < sum(rests) < 1
 
 
 def test_no_server_is_said_clearly_and_without_the_password() -> None:

@@ -286,9 +286,10 @@ def test_who_is_compensated_is_refunded_what_was_charged_after_all(
     assert (applied(tmp_path, "capture"), applied(tmp_path, "refund")) == (1, 1)
 
 
+@pytest.mark.parametrize("takes_seconds", [0, 3_600])
 @pytest.mark.parametrize(("taken", "ends"), [(False, "cancelled"), (True, "completed")])
 def test_who_is_compensated_gets_no_parcel_unless_it_is_on_its_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, taken: bool, ends: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, taken: bool, ends: str, takes_seconds: int
 ) -> None:
     troubles = Troubles("ship", unheard() if taken else lost())
     troubles.of_carrier(monkeypatch)
@@ -303,13 +304,13 @@ def test_who_is_compensated_gets_no_parcel_unless_it_is_on_its_way(
         said = await decisions.compensate(app.engine, order_id, MERCHANT, "she wants out")
         assert said is not None
         assert (said.what, said.unless) == (ACCEPTED, "shipping.ship")
-        await asyncio.sleep(QUARTER)
+        await asyncio.sleep(QUARTER + takes_seconds)
         order = await order_of(app, order_id)
         assert (order.status, order.cancelling) == (ends, False)
         assert len(troubles.keys) == before
         await assert_clean(app)
 
-    World(tmp_path).run(life)
+    World(tmp_path, {"delivery_delay_seconds": takes_seconds}).run(life)
     assert (parcels(tmp_path), applied(tmp_path, "refund")) == ((1, 0) if taken else (0, 1))
 
 

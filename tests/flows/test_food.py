@@ -219,6 +219,39 @@ def test_a_rider_who_sends_positions_is_not_silent(world: World) -> None:
     check(world)
 
 
+def test_a_rider_who_answers_for_one_order_is_not_silent_with_another(world: World) -> None:
+    async def life(app: App) -> None:
+        await open_town(app, at_metres("r", 100, simulated="silent", capacity=2))
+        first = await order_meal(app, "first")
+        await until(app, first, AWAITING, step=ASSIGN)
+        assert await dispatch(app).accept(MERCHANT, "r", first) == TAKEN
+        await asyncio.sleep(500)
+        second = await order_meal(app, "second")
+        await until(app, second, AWAITING, step=ASSIGN)
+        assert await dispatch(app).accept(MERCHANT, "r", second) == TAKEN
+        await asyncio.sleep(300)
+        assert await offers(app, first) == [("r", "accepted")]
+
+    world.run(life)
+
+
+def test_a_pick_up_and_a_delivery_that_come_together_are_both_taken_at_once(world: World) -> None:
+    async def life(app: App) -> None:
+        await open_town(app, at_metres("r", 100, simulated="silent"))
+        meal = await order_meal(app)
+        await until(app, meal, AWAITING, step=ASSIGN)
+        assert await dispatch(app).accept(MERCHANT, "r", meal) == TAKEN
+        await until(app, meal, AWAITING, step=DELIVER)
+        says = (dispatch(app).picked_up, dispatch(app).delivered)
+        said = await asyncio.gather(*(say(MERCHANT, "r", meal) for say in says))
+        assert said == [TAKEN, TAKEN]
+        await asyncio.sleep(60)
+        assert (await look(app, meal)).status == COMPLETED
+
+    world.run(life)
+    check(world)
+
+
 async def strand(app: App) -> str:
     """Let a rider go silent with the food."""
     await open_town(app, at_metres("lost", 100, simulated="straying"), at_metres("r", 500))

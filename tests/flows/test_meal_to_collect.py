@@ -186,5 +186,8 @@ def test_a_provider_that_stays_down_after_the_delivery_is_no_reason_to_undo_it(
         given_up = await decisions.discard(app.engine, meal, MERCHANT, "no money")
         assert given_up is not None
         assert given_up.what == "still_owes"
+        story = await explain(app, meal, MERCHANT)
+        assert story is not None
+        assert [choice.what for choice in story.choices] == ["redrive"]
 
     World(world.directory, {"max_receives": 2, "backoff_base_seconds": 1.0}).run(life)

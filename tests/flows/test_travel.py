@@ -154,8 +154,10 @@ def test_who_waits_in_vain_is_refused_at_the_deadline(live: Any) -> None:
 def test_who_waits_for_more_than_there_will_ever_be_is_refused_at_once(live: Any) -> None:
     async def life(app: App) -> None:
         await set_up(app, UA1545=2)
+        began = app.engine.ambient.elapsed_ms()
         order_id = await place(app, journey(flight(quantity=3), waitlist=True))
         assert await statuses(app, [order_id]) == ["refused"]
+        assert app.engine.ambient.elapsed_ms() - began < MINUTE * 1000
 
     live(life)
 

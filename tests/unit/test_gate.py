@@ -25,12 +25,14 @@ class FullDisk:
         self._database = database
         self.dialect = database.dialect
         self.is_full = True
+        self.asked = 0
 
     async def run(self, work: Callable[[Tx], T]) -> T:
         def noticing(tx: Tx) -> T:
             before = _changes(tx)
             result = work(tx)
             tx.flush()
+            self.asked += 1
             if self.is_full and _changes(tx) != before:
                 raise DatabaseUnavailableError("the database", "its disk is full")
             return result
@@ -63,6 +65,8 @@ def test_it_stays_closed_while_the_disk_is_full_and_leaves_nothing_behind(tmp_pa
             disk.is_full = False
             await asyncio.sleep(LAST_PROBE_SECONDS)
             assert (open_while_full, gate.is_open) == (False, True)
+            # At growing intervals, so that a database that is down is not kept busy by it.
+            assert 3_600 / LAST_PROBE_SECONDS < disk.asked < 2.1 * 3_600 / LAST_PROBE_SECONDS
             await waiting
             assert await core.database.read(lambda tx: tx.execute(turns.select()).all()) == []
 
