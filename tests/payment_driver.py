@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 
 from conveyor.adapters.migrations.target import metadata  # with the tables of every service
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
@@ -18,8 +17,7 @@ from conveyor.messaging.errors import NotAppliedError
 from conveyor.messaging.order import PROCESSING, Order
 from conveyor.messaging.outcome import Outcome
 from conveyor.messaging.step import CallStep, Now
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.messaging.transaction import Database
 from conveyor.services.payments import store
 from conveyor.services.payments.model import Balance
 from conveyor.services.payments.ports import PaymentProvider
@@ -64,12 +62,6 @@ def an_order(
         updated_at=NOW_MS,
         settled_at=None,
     )
-
-
-def insert_order(tx: Tx, order: Order, **changes: Any) -> None:
-    """Write an order's row as it is, but for `changes`."""
-    row = {column.name: getattr(order, column.name, None) for column in orders.c}
-    tx.execute(sa.insert(orders), row | {"body": order.raw_body} | changes)
 
 
 @dataclass

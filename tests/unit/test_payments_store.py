@@ -1,4 +1,4 @@
-"""The books of payments: what the table forbids, and what the audit reads from it."""
+"""The books of payments: what the table forbids, and the sums of each currency."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from tests.payment_driver import Shop, an_order, insert_order, open_shop
+from tests.payment_driver import Shop, open_shop
 
 from conveyor.messaging.errors import VersionConflictError
-from conveyor.messaging.order import CANCELLED, COMPENSATING, COMPLETED, PARKED, PROCESSING, REFUSED
 from conveyor.messaging.transaction import Tx
 from conveyor.services.payments import store
-from conveyor.services.payments.model import Balance, Debt, Payment
+from conveyor.services.payments.model import Balance, Payment
 
 
 def authorized(name: str, amount: int = 100, currency: str = "USD") -> Payment:
@@ -118,49 +117,6 @@ def test_books_sum_each_currency(tmp_path: Path) -> None:
             Balance("EUR", captured=7, refunded=0, open=0),
             Balance("USD", captured=160, refunded=30, open=100),
         ]
-
-    told(tmp_path, story)
-
-
-def test_an_order_that_is_undone_owes_its_money_until_it_is_given_back(tmp_path: Path) -> None:
-    statuses = (PROCESSING, COMPLETED, COMPENSATING, PARKED, CANCELLED, REFUSED)
-
-    def enter(tx: Tx) -> None:
-        for name, status in zip("123456", statuses, strict=True):
-            backwards = status in {COMPENSATING, PARKED}
-            insert_order(tx, an_order(name), status=status, ending=CANCELLED if backwards else "")
-            store.add(tx, authorized(name))
-            store.capture(tx, authorized(name).order_id, 100)
-
-    def refund_all(tx: Tx) -> None:
-        for name in "3456":
-            store.refund(tx, authorized(name).order_id, 100)
-
-    async def story(shop: Shop) -> None:
-        await shop.database.run(enter)
-        assert await shop.database.read(store.debts) == [
-            Debt(authorized(name).order_id, status, "USD", 100)
-            for name, status in zip("3456", statuses[2:], strict=True)
-        ]
-        await shop.database.run(refund_all)
-        assert await shop.database.read(store.debts) == []
-
-    told(tmp_path, story)
-
-
-def test_a_completed_order_is_paid_in_full(tmp_path: Path) -> None:
-    def enter(tx: Tx) -> None:
-        for name, total in (("1", 100), ("2", 0), ("3", 100), ("4", 120)):
-            insert_order(tx, an_order(name, total=total), status=COMPLETED)
-        insert_order(tx, an_order("5", total=100))
-        for name in ("1", "4"):
-            store.add(tx, authorized(name))
-            store.capture(tx, authorized(name).order_id, 100)
-
-    async def story(shop: Shop) -> None:
-        await shop.database.run(enter)
-        unpaid = await shop.database.read(store.completed_but_unpaid)
-        assert unpaid == [an_order("3").id, an_order("4").id]
 
     told(tmp_path, story)
 

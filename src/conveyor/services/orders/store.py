@@ -110,12 +110,6 @@ def find(tx: Tx, order_id: str, merchant: str | None) -> Order | None:
     return Order(*row) if row else None
 
 
-def find_by_key(tx: Tx, merchant: str, key: str) -> str | None:
-    """Give the id of the order that was placed with this key."""
-    kept = find_keys(tx, merchant, [key]).get(key)
-    return kept.order_id if kept else None
-
-
 def listing(
     tx: Tx,
     *,

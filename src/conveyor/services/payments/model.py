@@ -46,13 +46,3 @@ class Balance:
     captured: int
     refunded: int
     open: int
-
-
-@dataclass(frozen=True, slots=True)
-class Debt:
-    """An order that is undone, or is being undone, and still owes `amount` to its customer."""
-
-    order_id: str
-    status: str
-    currency: str
-    amount: int

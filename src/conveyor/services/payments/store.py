@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
 from conveyor.messaging.statements import one_of, wide_sum, widened
-from conveyor.messaging.tables import metadata, orders
+from conveyor.messaging.tables import metadata
 from conveyor.messaging.transaction import Tx
-from conveyor.services.payments.model import Balance, Debt, Payment
+from conveyor.services.payments.model import Balance, Payment
 
 payments = sa.Table(
     "payments",
@@ -117,10 +116,9 @@ def refund(tx: Tx, order_id: str, amount: int) -> None:
     tx.later(_REFUND, {"of_order": order_id, "amount": amount}, must_match=True)
 
 
-# --- for the audit and for those who look ---------------------------------------------------------
+# --- for those who look ---------------------------------------------------------------------------
 
 _OPEN = sa.case((sa.or_(_row.voided, _row.captures > 0), 0), else_=_row.authorized)
-_KEPT = _row.captured - _row.refunded
 _BALANCES = (
     sa.select(
         _row.currency,
@@ -129,35 +127,8 @@ _BALANCES = (
     .group_by(_row.currency)
     .order_by(_row.currency)
 )
-_OWED = _KEPT - _row.fee
-_DEBTS = (
-    sa.select(_row.order_id, orders.c.status, _row.currency, _OWED)
-    .join(orders, orders.c.id == _row.order_id)
-    .where(_OWED > 0)
-    .where(sa.or_(orders.c.ending != "", orders.c.status.in_((CANCELLED, REFUSED))))
-    .order_by(_row.order_id)
-)
-_UNPAID = (
-    sa.select(orders.c.id)
-    .outerjoin(payments, orders.c.id == _row.order_id)
-    .where(orders.c.status == COMPLETED, orders.c.total != sa.func.coalesce(_KEPT, 0))
-    .order_by(orders.c.id)
-)
 
 
 def books(tx: Tx) -> list[Balance]:
     """Sum all money by currency; equals the provider's own sums whenever no call is open."""
     return [Balance(currency, *widened(parts)) for currency, *parts in tx.execute(_BALANCES)]
-
-
-def debts(tx: Tx) -> list[Debt]:
-    """List the orders that still owe money to their customers, from cancelled to parked.
-
-    While an order is being undone that is no error; once it is cancelled or refused it is.
-    """
-    return [Debt(*row) for row in tx.execute(_DEBTS)]
-
-
-def completed_but_unpaid(tx: Tx) -> list[str]:
-    """List the completed orders for which we do not hold exactly their total."""
-    return list(tx.execute(_UNPAID).scalars())
