@@ -14,10 +14,10 @@ LOCK = PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test soak lint bench lock upgrade clean
+.PHONY: help install demo test soak lint bench lock upgrade sbom audit-dependencies clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)-runtime ## Install into .venv, which leaves .venv/bin/conveyor
 	@echo "Installed: $(BIN)/conveyor"
@@ -53,6 +53,14 @@ lock: $(INSTALLED)-test ## Write the locks anew after a change in pyproject.toml
 
 upgrade: LOCK_OPTIONS := --upgrade
 upgrade: lock ## Write the locks anew, each package at its newest version
+
+sbom: $(INSTALLED)-test ## Write build/sbom.json: what an installation consists of, in CycloneDX
+	@mkdir -p build
+	@scripts/write-sbom $(BIN) build/sbom.json
+	@echo "Written: build/sbom.json"
+
+audit-dependencies: $(INSTALLED)-test ## Ask for known vulnerabilities of what is pinned (by network)
+	@scripts/audit-dependencies $(BIN)
 
 clean: ## Remove .venv and all that tools left behind
 	rm -rf $(VENV) build dist src/*.egg-info .hypothesis .import_linter_cache .mypy_cache \
