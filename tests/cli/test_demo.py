@@ -1,13 +1,14 @@
 """`conveyor demo`, and the real orders that it runs on."""
 
 import json
+import signal
 import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import Said, say, say_apart
+from tests.cli.driver import Process, Said, say, say_apart, until
 
 from conveyor.app.cdnow import CdnowLineError, packaged_purchases, read_purchases
 from conveyor.app.demo.shop import STOCK, card_of, sku_of
@@ -85,10 +86,29 @@ def test_some_things_go_wrong_in_the_demonstration() -> None:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
-    """What a demonstration said, and its directory."""
+def broken_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
+    """What a demonstration said that was looked at, and interrupted; and its directory."""
     data = tmp_path_factory.mktemp("demo") / "data"
+    with Process("demo", "--json", "--data", data) as process:
+        until((data / "server.json").exists)
+        until(lambda: say("orders", "list", "--flow", "travel", "--data", data, "--json").json())
+        return process.stop(signal.SIGINT), data
+
+
+@pytest.fixture(scope="module")
+def shown(broken_off: tuple[Said, Path]) -> tuple[Said, Path]:
+    """What it said when it went on, and its directory."""
+    _, data = broken_off
     return say_apart("demo", "--json", "--data", data), data
+
+
+def test_interrupted_it_says_how_to_go_on(broken_off: tuple[Said, Path]) -> None:
+    said, data = broken_off
+
+    assert said.code == 130
+    assert "Traceback" not in said.err
+    assert said.err.rstrip().endswith(f"demo --data {data}")
+    assert not (data / "server.json").exists()
 
 
 def test_it_runs_all_four_flows_side_by_side(shown: tuple[Said, Path]) -> None:
@@ -115,14 +135,21 @@ def test_it_runs_all_four_flows_side_by_side(shown: tuple[Said, Path]) -> None:
         assert any(line.startswith(f"{name}: ") and step in line for line in said.err.splitlines())
 
 
+def test_it_adds_nothing_to_orders_of_others(tmp_path: Path) -> None:
+    say("stock", "set", "CD", 1, "--data", tmp_path)
+
+    said = say("demo", "--data", tmp_path)
+
+    assert said.code == 2
+    assert "not the demonstration's" in said.err
+
+
 def test_its_directory_can_be_looked_into(shown: tuple[Said, Path]) -> None:
     said, data = shown
-    again = say("demo", "--data", data)
     parked = say("dead-letters", "list", "--data", data, "--json").json()["orders"]
     resumed = say("replay", data / "orders.jsonl", "--data", data, "--json").json()
     stories = said.json()["worth_a_look"]
 
-    assert again.code == 2
     assert len(parked) == 2
     assert (resumed["placed"], resumed["already_placed"]) == (0, 1_272)
     assert sum(resumed["by_status"].values()) == 1_272

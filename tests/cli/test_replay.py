@@ -166,12 +166,28 @@ def test_interrupted_it_stops_cleanly_and_says_how_to_go_on(data: Path, tmp_path
     slow = {"CONVEYOR_PAYMENT_LATENCY_SECONDS": "0.5"}
     with Process("replay", file, "--data", data, "--concurrency", 50, **slow) as process:
         until(lambda: _settled(data) > 0)
+        meanwhile = say("orders", "list", "--data", data, "--json")
+        said = process.stop(signal.SIGINT)
+
+    assert meanwhile.json()
+    assert said.code == 130
+    assert "give the same command again" in said.err
+    assert "Traceback" not in said.err
+    assert say("audit", "--data", data).code == 0
+
+
+def test_a_second_interrupt_stops_at_once(data: Path, tmp_path: Path) -> None:
+    file = write_lines(tmp_path / "orders.jsonl", bodies(1))
+    slow = {"CONVEYOR_PAYMENT_LATENCY_SECONDS": "30"}
+    with Process("replay", file, "--data", data, **slow) as process:
+        until(lambda: (data / "conveyor.db").exists() and _calls(data) > 0)
+        process.popen.send_signal(signal.SIGINT)
+        until(lambda: not (data / "server.json").exists())
         said = process.stop(signal.SIGINT)
 
     assert said.code == 130
-    assert f"replay {file}" in said.err
+    assert "nothing is lost" in said.err
     assert "Traceback" not in said.err
-    assert say("audit", "--data", data).code == 0
 
 
 def test_a_running_server_takes_the_orders(data: Path, tmp_path: Path) -> None:
@@ -199,6 +215,13 @@ def _placed(data: Path) -> int:
 
 def _settled(data: Path) -> int:
     return _count(data, "SELECT count(*) FROM orders WHERE settled_at IS NOT NULL")
+
+
+def _calls(data: Path) -> int:
+    try:
+        return _count(data, "SELECT count(*) FROM calls")
+    except sqlite3.OperationalError:  # there is no table yet
+        return 0
 
 
 def _count(data: Path, query: str) -> int:

@@ -23,6 +23,8 @@ CHUNKS_IN_FLIGHT = 10
 LOOK_SECONDS = 0.25
 """How often open orders are counted while too many are."""
 BUSY_SECONDS = 0.5
+STALLED_SECONDS = 10.0
+"""After how long without an order that settles it is said what they wait for."""
 MAX_BAD_LINES = 10
 """Bad lines that are shown; all are counted."""
 
@@ -62,6 +64,10 @@ class ReplayTarget(Protocol):
         """
         ...
 
+    async def waiting(self) -> str:
+        """Say what one of the open orders waits for; '' when none does."""
+        ...
+
     async def requests(self) -> int | None:
         """Give how many requests SQS has been sent so far; None when there is no SQS."""
         ...
@@ -89,6 +95,8 @@ class Progress:
     rejected: int = 0
     settled: int = 0
     bad_lines: list[BadLine] = field(default_factory=list)
+    waits: str = ""
+    """What the open ones wait for, once none has settled for a while."""
 
     @property
     def open(self) -> int:
@@ -153,13 +161,24 @@ class Replay:
 
     async def _until_open(self, limit: int) -> None:
         """Wait until no more than `limit` orders are open."""
-        progress = self.progress
+        progress, now = self.progress, asyncio.get_running_loop().time
+        moved_at = now()
         while progress.open > limit:
+            before = progress.settled
             still_open = await self._target.count_open(self._file.prefix)
             progress.settled = progress.placed + progress.already_placed - still_open
+            if progress.settled != before:
+                moved_at, progress.waits = now(), ""
+            elif not progress.waits and now() - moved_at > STALLED_SECONDS:
+                progress.waits = await self._target.waiting()
             self._tell(progress)
             if still_open > limit:
                 await asyncio.sleep(LOOK_SECONDS)
+
+
+def wait_in_words(order_id: str, what: str, until: str | None) -> str:
+    """Say what an order waits for."""
+    return f"Order {order_id} waits for {what}{f', until {until}' if until else ''}."
 
 
 def _chunks(lines: Iterable[tuple[int, bytes]], size: int) -> Iterator[Sequence[tuple[int, bytes]]]:

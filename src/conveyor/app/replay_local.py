@@ -6,9 +6,11 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from conveyor.app.composition import App
-from conveyor.app.replay import Answer, ReplayReport, Unacceptable
+from conveyor.app.explain import explain
+from conveyor.app.replay import Answer, ReplayReport, Unacceptable, wait_in_words
 from conveyor.app.summary import P50, P99, Summaries, Which
 from conveyor.messaging.errors import UnknownFlowError
+from conveyor.messaging.message import iso
 from conveyor.messaging.order import PARKED
 from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import orders
@@ -49,6 +51,15 @@ class LocalTarget:
             lambda tx: tx.execute(_STILL_OPEN, asked).scalars().all()
         )
         return len(self._open)
+
+    async def waiting(self) -> str:
+        """See `ReplayTarget`."""
+        for order_id in self._open[:1]:
+            story = await explain(self._app, order_id, self._merchant)
+            if story and story.wait:
+                until = None if story.wait.until is None else iso(story.wait.until)
+                return wait_in_words(order_id, story.wait.what, until)
+        return ""
 
     async def requests(self) -> int | None:
         """See `ReplayTarget`: this process is all there is."""

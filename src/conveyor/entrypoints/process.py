@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from socket import socket
 
 from conveyor.app.composition import App
-from conveyor.app.opening import open_app
+from conveyor.app.opening import open_app, running_app
 from conveyor.entrypoints import server_file
 from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.logs import write_logs
@@ -24,6 +24,7 @@ from conveyor.services.access import store as keys
 from conveyor.services.access.model import SCOPES, LocalKey, new_local_key
 from conveyor.settings import EMBEDDED, Settings
 
+LOOPBACK = "127.0.0.1"
 FIRST_KEY_LABEL = "made by the first `conveyor up`"
 
 
@@ -71,6 +72,43 @@ async def run_up(settings: Settings, host: str, port: int, announce: Announce) -
                 )
             finally:
                 server_file.remove(settings.data, os.getpid())
+
+
+@asynccontextmanager
+async def running_here(settings: Settings) -> AsyncIterator[App]:
+    """Run the whole system in this process; other commands of this machine can look meanwhile.
+
+    Should a service break, the body is cancelled and what broke it is raised.
+    """
+    if settings.database_path is None:
+        async with running_app(settings) as app:
+            yield app
+        return
+    with listen(LOOPBACK, 0) as listener:
+        app = await open_app(settings)
+        try:
+            await app.require_queues()
+            async with _looked_at(app, listener):
+                yield app
+        finally:
+            await app.close()
+
+
+@asynccontextmanager
+async def _looked_at(app: App, listener: socket) -> AsyncIterator[None]:
+    local = new_local_key(secrets.token_bytes, app.settings.intake_merchant)
+    services, listening = app.installed.services, _listening(app, listener, local)
+    stop, ready, body = asyncio.Event(), asyncio.Event(), asyncio.current_task()
+    running = asyncio.create_task(run_until(stop, app, services, listening, ready.set))
+    running.add_done_callback(lambda _: stop.is_set() or (body and body.cancel()))
+    try:
+        await ready.wait()
+        _sign(app, url_of(listener), local)
+        yield
+    finally:
+        server_file.remove(app.settings.data, os.getpid())
+        stop.set()
+        await running
 
 
 async def run_serve(settings: Settings, host: str, port: int, announce: Announce) -> None:
@@ -139,7 +177,10 @@ def _listening(app: App, listener: socket, local: LocalKey | None) -> Listening:
 
 
 def _say(app: App, ready: Ready, local: LocalKey, announce: Announce) -> None:
-    started = iso(app.parts.ambient.now_ms())
-    contents = ServerFile(ready.url, os.getpid(), local.text, started)
-    server_file.write(app.settings.data, contents)
+    _sign(app, ready.url, local)
     announce(ready)
+
+
+def _sign(app: App, url: str, local: LocalKey) -> None:
+    started = iso(app.parts.ambient.now_ms())
+    server_file.write(app.settings.data, ServerFile(url, os.getpid(), local.text, started))

@@ -5,7 +5,7 @@ from conveyor.app.demo.stage import (
     ORDERS_FILE,
     conclude,
     demo_settings,
-    is_fresh,
+    may_run_in,
     set_up,
     write_orders,
 )
@@ -17,7 +17,7 @@ __all__ = [
     "ORDERS_FILE",
     "conclude",
     "demo_settings",
-    "is_fresh",
+    "may_run_in",
     "orders_by_step",
     "set_up",
     "worth_a_look",

@@ -18,6 +18,9 @@ from conveyor.services.subscriptions.model import ALL_PER_CENT, PAST_DUE, Plan
 from conveyor.services.subscriptions.tables import subscriptions
 
 SUBSCRIPTIONS = 200
+NAMED = "sub-"
+REPLACED_EVERY = 40
+"""Of those that cannot pay, which are every twentieth, every other gets another card."""
 PLAN = "monthly"
 PRICE = 999  # cents
 PER_SECOND = 30.0
@@ -41,6 +44,12 @@ async def subscribe(app: App, merchant: str) -> None:
     await changes.begin(merchant, [_wish(number) for number in range(1, SUBSCRIPTIONS + 1)])
 
 
+async def have_begun(app: App, merchant: str) -> bool:
+    """Tell whether the subscriptions are there."""
+    theirs = sa.exists().where(subscriptions.c.merchant == merchant)
+    return await app.parts.database.read(lambda tx: bool(tx.execute(sa.select(theirs)).scalar()))
+
+
 async def are_renewing(app: App) -> bool:
     """Tell whether something is due, or on its way; what awaits another card or day is not."""
     now_ms = app.parts.ambient.now_ms()
@@ -50,10 +59,11 @@ async def are_renewing(app: App) -> bool:
 
 
 async def replace_cards(app: App, merchant: str) -> None:
-    """Give every other customer who is past due a card that works: it is tried at once."""
+    """Give some of the customers who are past due a card that works: it is tried at once."""
     changes = Changes(app.engine)
-    for name in (await app.parts.database.read(_past_due))[::2]:
-        await changes.replace_card(merchant, name, "card_ok")
+    for name in await app.parts.database.read(_past_due):
+        if int(name.removeprefix(NAMED)) % REPLACED_EVERY == 0:
+            await changes.replace_card(merchant, name, "card_ok")
 
 
 def _past_due(tx: Tx) -> Sequence[str]:
@@ -74,4 +84,4 @@ _ON_ITS_WAY = sa.select(
 def _wish(number: int) -> Wish:
     card = next((card for card, every in CARDS if number % every == 0), "card_ok")
     zone = ZONES[number % len(ZONES)]
-    return Wish(f"sub-{number:03}", f"reader-{number}", PLAN, card, zone)
+    return Wish(f"{NAMED}{number:03}", f"reader-{number}", PLAN, card, zone)

@@ -13,7 +13,7 @@ import orjson
 from conveyor.adapters.private_files import make_private_directory, make_private_file
 from conveyor.app.composition import App
 from conveyor.app.demo.food import IMPATIENCE, meals, open_town
-from conveyor.app.demo.renewal import are_renewing, replace_cards, subscribe
+from conveyor.app.demo.renewal import are_renewing, have_begun, replace_cards, subscribe
 from conveyor.app.demo.shop import fill_shelves, purchases
 from conveyor.app.demo.travel import journeys, open_bookings
 from conveyor.settings import DATABASE_FILE, EMBEDDED, Settings
@@ -42,13 +42,19 @@ def demo_settings(data: Path) -> Settings:
     )
 
 
-def is_fresh(data: Path) -> bool:
-    """Whether there is nothing in the directory that the demonstration would add to."""
-    return not (data / DATABASE_FILE).exists()
+def may_run_in(data: Path) -> bool:
+    """Whether all that the directory holds is the demonstration's own, which goes on with it."""
+    path = data / ORDERS_FILE
+    return not (data / DATABASE_FILE).exists() or (path.exists() and path.read_bytes() == _orders())
 
 
 async def set_up(app: App, merchant: str) -> None:
-    """Make whatever can be ordered: goods, meals, journeys; and begin the subscriptions."""
+    """Make whatever can be ordered: goods, meals, journeys; and begin the subscriptions.
+
+    That comes last and all at once: where there are some, everything is there.
+    """
+    if await have_begun(app, merchant):
+        return
     await fill_shelves(app, merchant)
     await open_town(app, merchant)
     await open_bookings(app, merchant)
@@ -60,11 +66,13 @@ def write_orders(data: Path) -> Path:
     make_private_directory(data)
     path = data / ORDERS_FILE
     make_private_file(path)
-    flows = [list(purchases()), list(meals()), list(journeys())]
-    path.write_bytes(
-        b"".join(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE) for body in _mixed(flows))
-    )
+    path.write_bytes(_orders())
     return path
+
+
+def _orders() -> bytes:
+    flows = [list(purchases()), list(meals()), list(journeys())]
+    return b"".join(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE) for body in _mixed(flows))
 
 
 async def conclude(app: App, merchant: str) -> None:

@@ -18,6 +18,7 @@ from conveyor.entrypoints.cli.explain import explain
 from conveyor.entrypoints.cli.food import restaurants, riders
 from conveyor.entrypoints.cli.intake import intake
 from conveyor.entrypoints.cli.keys import keys
+from conveyor.entrypoints.cli.options import INTERRUPTED
 from conveyor.entrypoints.cli.orders import orders, place
 from conveyor.entrypoints.cli.renewals import renewals
 from conveyor.entrypoints.cli.replay import replay
@@ -26,7 +27,6 @@ from conveyor.entrypoints.cli.setup import migrate, queues
 from conveyor.entrypoints.cli.stock import stock
 from conveyor.entrypoints.cli.subscriptions import plans, subscriptions
 
-INTERRUPTED = 130
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """Objects and rounds between looks for garbage: an order makes some hundred objects and no cycles,
 and with the interpreter's own numbers these looks take a fifteenth of its time."""

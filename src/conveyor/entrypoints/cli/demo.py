@@ -6,7 +6,8 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,7 +44,8 @@ class Result(NamedTuple):
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Directory to make; default: a temporary one, which stays for you to look into.",
+    help="Directory to make, or of one that was interrupted; default: a temporary one, which stays "
+    "for you to look into.",
 )
 @click.option("--keep", is_flag=True, help="Leave it running, as `conveyor up` does.")
 @host_option
@@ -59,20 +61,20 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
 
     With --json, one object: by flow `placed` and `by_status`, and `audit`: whether it is clean.
     """
-    from conveyor.app.demo import is_fresh, write_orders
+    from conveyor.app.demo import may_run_in, write_orders
     from conveyor.app.order_file import read_orders
 
     directory = data or Path(tempfile.mkdtemp(prefix="conveyor-demo-"))
-    if not is_fresh(directory):
+    if not may_run_in(directory):
         raise MisuseError(
-            f"{directory} holds orders already, and the demonstration begins with none.",
+            f"{directory} holds orders that are not the demonstration's.",
             "Give another --data directory, or none.",
         )
     try:
         with write_orders(directory).open("rb") as source, read_orders(source) as orders:
             result = run(_demo(directory, orders))
     except KeyboardInterrupt:
-        note(f"Interrupted; nothing is lost. To go on: {_resume(directory)}")
+        note(f"Interrupted; nothing is lost. To go on: {_again(directory)}")
         raise
     emit(_as_json(result, directory), as_json=as_json, show=lambda _: _show(result, directory))
     if not result.audit["clean"]:
@@ -85,22 +87,32 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
 
 async def _demo(directory: Path, orders: OrderFile) -> Result:
     from conveyor.app import demo
-    from conveyor.app.opening import running_app
     from conveyor.app.replay import Replay
     from conveyor.app.replay_local import LocalTarget
+    from conveyor.entrypoints.process import running_here
 
     settings = demo.demo_settings(directory)
     merchant = settings.intake_merchant
-    async with running_app(settings) as app:
+    async with running_here(settings) as app:
         begun = time.monotonic()
+        note(f"Look around meanwhile: {program()} orders list --data {directory}")
         await demo.set_up(app, merchant)
         with showing_board(demo.FLOWS) as show:
-            watch = asyncio.create_task(_watch(app, show))
-            await Replay(LocalTarget(app, merchant), orders, in_flight=demo.IN_FLIGHT).run()
-            await demo.conclude(app, merchant)
-            watch.cancel()
+            async with _watching(app, show):
+                await Replay(LocalTarget(app, merchant), orders, in_flight=demo.IN_FLIGHT).run()
+                await demo.conclude(app, merchant)
             await _look(app, show)
         return await _result(app, merchant, time.monotonic() - begun)
+
+
+@asynccontextmanager
+async def _watching(app: App, show: Show) -> AsyncIterator[None]:
+    watch = asyncio.create_task(_watch(app, show))
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
 
 
 async def _watch(app: App, show: Show) -> None:
@@ -167,11 +179,9 @@ def _show(result: Result, directory: Path) -> None:
     for order_id, why in result.worth_a_look.items():
         say(f"  {conveyor} explain {order_id} {data}    # {why}")
     say(f"  {conveyor} dead-letters list {data}    # what waits for an operator")
-    say(f"  {_resume(directory)}    # again: nothing is placed twice")
+    say(f"  {_again(directory)}    # again: nothing is placed twice")
     say(f"  {conveyor} up {data}    # leave it running, and place orders of your own")
 
 
-def _resume(directory: Path) -> str:
-    from conveyor.app.demo import ORDERS_FILE
-
-    return f"{program()} replay {directory / ORDERS_FILE} --data {directory}"
+def _again(directory: Path) -> str:
+    return f"{program()} demo --data {directory}"

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +18,8 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C has ended."""
 
 data_option = click.option(
     "--data",
@@ -72,10 +80,57 @@ def reaching(function: F) -> F:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine; Ctrl-C cancels it and lets it clean up."""
+    """Run a command's coroutine; Ctrl-C cancels it and lets it clean up, a second ends at once."""
+    with _runner() as runner, _interrupting(runner.get_loop()) as interrupted:
+        try:
+            return runner.run(_watched(work, interrupted))
+        except asyncio.CancelledError:
+            if interrupted.asked:
+                raise KeyboardInterrupt from None
+            raise
+
+
+def _runner() -> asyncio.Runner:
     try:
         from uvloop import new_event_loop
     except ImportError:  # not made for this system
-        return asyncio.run(work)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(work)
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=new_event_loop)
+
+
+@dataclass(slots=True)
+class _Interrupted:
+    task: asyncio.Task[Any] | None = None
+    asked: bool = False
+
+
+async def _watched(work: Coroutine[Any, Any, T], interrupted: _Interrupted) -> T:
+    interrupted.task = asyncio.current_task()
+    if interrupted.asked:
+        work.close()
+        raise asyncio.CancelledError
+    return await work
+
+
+@contextmanager
+def _interrupting(loop: asyncio.AbstractEventLoop) -> Iterator[_Interrupted]:
+    """Count what Ctrl-C asks for: asyncio's own second one breaks into whatever cleans up."""
+    interrupted = _Interrupted()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def ask(_number: int, _frame: object) -> None:
+        if interrupted.asked:
+            sys.stderr.write("Stopped at once; nothing is lost.\n")
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        interrupted.asked = True
+        if interrupted.task:
+            loop.call_soon_threadsafe(interrupted.task.cancel)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from conveyor.app.replay import Progress
 from conveyor.entrypoints.cli.output import note
+from conveyor.messaging.printable import printable
 
 LINE_SECONDS = 5.0
-STALLED_SECONDS = 30.0
 
 Tell = Callable[[Progress], None]
 
@@ -43,8 +43,10 @@ def _bar() -> Iterator[Tell]:
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
+        waits = _Waits(lambda text: bar.console.print(printable(text), markup=False))
 
         def tell(progress: Progress) -> None:
+            waits.tell(progress)
             bar.update(
                 task,
                 total=progress.orders - progress.rejected,
@@ -55,22 +57,28 @@ def _bar() -> Iterator[Tell]:
         yield tell
 
 
+class _Waits:
+    """Says, once for each time that it comes to that, what open orders wait for."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._said = ""
+
+    def tell(self, progress: Progress) -> None:
+        if progress.waits != self._said:
+            self._said = progress.waits
+            if self._said:
+                self._say(f"{progress.open:,} open, and none has settled lately. {self._said}")
+
+
 class _Lines:
     def __init__(self) -> None:
-        self._said_at = self._moved_at = time.monotonic()
-        self._settled = 0
-        self._waited_for = False
+        self._said_at = time.monotonic()
+        self._waits = _Waits(note)
 
     def tell(self, progress: Progress) -> None:
         now = time.monotonic()
-        if progress.settled != self._settled:
-            self._settled, self._moved_at, self._waited_for = progress.settled, now, False
-        if now - self._moved_at > STALLED_SECONDS and progress.open and not self._waited_for:
-            self._waited_for = True
-            note(
-                f"{progress.open:,} orders are open and none has settled for "
-                f"{STALLED_SECONDS:.0f} s: are all services running?"
-            )
+        self._waits.tell(progress)
         if now - self._said_at > LINE_SECONDS:
             self._said_at = now
             placed = progress.placed + progress.already_placed

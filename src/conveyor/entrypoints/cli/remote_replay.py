@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from conveyor.app.replay import Answer, ReplayReport, Unacceptable
+from conveyor.app.replay import Answer, ReplayReport, Unacceptable, wait_in_words
 from conveyor.app.request_counts import COUNT_SECONDS
 from conveyor.entrypoints.client import ApiError, Client, ServerUnreachableError
 from conveyor.services.orders.placement import KeyInFlight, Overloaded, Placed
@@ -33,6 +33,7 @@ UNACCEPTABLE = frozenset(
 )
 T = TypeVar("T")
 
+OPEN = ("awaiting", "processing", "compensating")
 REPLAYED = "idempotent-replayed"
 
 
@@ -68,6 +69,16 @@ class RemoteTarget:
     async def count_open(self, prefix: str) -> int:
         """See `ReplayTarget`."""
         return int((await self._summary(prefix))["open"])
+
+    async def waiting(self) -> str:
+        """See `ReplayTarget`; of this merchant's orders, whoever placed them."""
+        for status in OPEN:
+            page = await self._client.get("/v1/orders", status=status, limit=1)
+            for order in page["orders"]:
+                story = await self._client.get(f"/v1/orders/{order['id']}/explain")
+                if wait := story["waits_for"]:
+                    return wait_in_words(order["id"], wait["what"], wait["until"])
+        return ""
 
     async def requests(self) -> int | None:
         """See `ReplayTarget`; waits until the processes have written down what they made."""

@@ -47,7 +47,7 @@ def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None
     placed. It ends when all are settled: completed, cancelled, refused or parked. An order's
     idempotency key is the digest of all lines and the line's number: run it again with the same
     lines, after whatever broke it off, and it goes on where it was. When no server runs, the whole
-    system runs in this process meanwhile.
+    system runs in this process meanwhile, and other commands with the same --data can look.
 
     A line that is no order is reported and the others are placed all the same; exit code 1.
     """
@@ -59,7 +59,7 @@ def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None
             if not orders.orders:
                 note(f"There is no order in {click.format_filename(file)}.")
     except KeyboardInterrupt:
-        note(f"Interrupted; nothing is lost. To go on: {program()} replay {file}")
+        note("Interrupted; nothing is lost. To go on, give the same command again.")
         raise
     emit(result.as_json(), as_json=as_json, show=lambda _: _show(result))
     for reason in result.report.refused_because:
@@ -119,13 +119,13 @@ async def _target(reach: Reach) -> AsyncIterator[ReplayTarget]:
         if client is not None:
             yield RemoteTarget(client)
             return
-    from conveyor.app.opening import running_app
     from conveyor.app.replay_local import LocalTarget
     from conveyor.entrypoints.logs import write_logs
+    from conveyor.entrypoints.process import running_here
 
     settings = reach.settings()
     write_logs(settings)
-    async with running_app(settings) as app:
+    async with running_here(settings) as app:
         yield LocalTarget(app, await reach.whose_in(app, PLACE))
 
 
