@@ -44,9 +44,9 @@ bench: $(INSTALLED)-test $(INSTALLED)-bench ## Measure Conveyor beside its peers
 # among them: it builds our own package, without a download.
 lock: $(INSTALLED)-test ## Write the locks anew after a change in pyproject.toml
 	@echo "Resolving the three locks (a minute or two)"
-	@$(LOCK) --extra aws,postgres --build-deps-for editable \
+	@$(LOCK) --extra aws,lambda,postgres --build-deps-for editable \
 		--output-file requirements/runtime.txt pyproject.toml
-	@$(LOCK) --extra aws,postgres,test --build-deps-for editable \
+	@$(LOCK) --extra aws,lambda,postgres,test --build-deps-for editable \
 		--constraint requirements/runtime.txt --output-file requirements/test.txt pyproject.toml
 	@$(LOCK) --extra bench --build-deps-for editable \
 		--constraint requirements/test.txt --output-file requirements/bench.txt pyproject.toml
