@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="sqlite:///FILE or postgresql://...; default: a file in the data directory."
     )
+    database_connections: int = Field(
+        8, ge=1, description="Connections to PostgreSQL, for each process; a function has one."
+    )
     queue_url: str = Field(
         EMBEDDED, description="embedded: or sqs://REGION/PREFIX?endpoint_url=..."
     )

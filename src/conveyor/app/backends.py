@@ -51,7 +51,7 @@ def open_database(settings: Settings) -> Database:
     if settings.database_url.startswith(POSTGRES_SCHEMES):
         from conveyor.adapters.postgres.database import PostgresDatabase
 
-        return PostgresDatabase(settings.database_url)
+        return PostgresDatabase(settings.database_url, connections=settings.database_connections)
     raise SettingError(
         "CONVEYOR_DATABASE_URL",
         f"{without_secrets(settings.database_url)!r} is neither sqlite:///FILE nor "
@@ -75,7 +75,8 @@ def open_ledger(settings: Settings) -> Database:
         return SqliteDatabase(settings.directory / LEDGER_FILE)
     from conveyor.adapters.postgres.database import PostgresDatabase
 
-    return PostgresDatabase(settings.database_url, connections=LEDGER_CONNECTIONS)
+    connections = min(LEDGER_CONNECTIONS, settings.database_connections)
+    return PostgresDatabase(settings.database_url, connections=connections)
 
 
 def open_queues(settings: Settings, specs: Sequence[QueueSpec], ambient: Ambient) -> Queues:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
 from conveyor.adapters.simulated.carrier import SimulatedCarrier
@@ -108,14 +108,30 @@ class App:
 
         Whatever process commits may crash between commit and send, so each one sweeps.
         """
+        await self._keep(self._loops(services), services, stop)
+
+    async def tend(self, stop: asyncio.Event) -> None:
+        """Run, until told to stop, what goes by the clock and not by messages: for all services."""
+        await self._keep(self._chores(self.installed.services), self.installed.services, stop)
+
+    async def _keep(
+        self, loops: Iterable[tuple[str, Loop]], services: Collection[str], stop: asyncio.Event
+    ) -> None:
         if "orders" in services:
             self.reconciling_since = self.parts.ambient.now_ms()
         async with asyncio.TaskGroup() as tasks:
-            for name, loop in self._loops(services):
+            for name, loop in loops:
                 tasks.create_task(self.engine.supervisor.keep(name, loop, stop))
         await self.placement.settle()
 
     def _loops(self, services: Collection[str]) -> Iterator[tuple[str, Loop]]:
+        yield from self._chores(services)
+        for name in services:
+            yield f"consumer of {name}", self.consumer(name).run
+        if "orders" in services:
+            yield "intake", self.intake().run
+
+    def _chores(self, services: Collection[str]) -> Iterator[tuple[str, Loop]]:
         engine, parts = self.engine, self.parts
         if parts.timekeeper is not None:
             yield "timekeeper", parts.timekeeper.run
@@ -123,21 +139,24 @@ class App:
         if self.counts_requests:
             counts = RequestCounts(parts.database, parts.queues, parts.ambient)
             yield "request counts", counts.run
-        for name in services:
-            yield f"consumer of {name}", Consumer(engine, name).run
         if "orders" in services:
-            policy = IntakePolicy(
-                self.settings.intake_merchant,
-                self.settings.default_currency,
-                self.settings.intake_method,
-            )
-            intake = IntakeConsumer(engine, self.placement, self.installed.bodies, policy)
-            yield "intake", intake.run
             yield "reconciler", Reconciler(engine).run
         if "shipping" in services:
             yield "simulated carrier", self.carrier.run
         for addition in self.additions:
             yield from addition.loops(services)
+
+    def consumer(self, service: str, engine: Engine | None = None) -> Consumer:
+        """Give a consumer of a service's queue; `engine` is this system's, or one made from it."""
+        return Consumer(engine or self.engine, service)
+
+    def intake(self, engine: Engine | None = None) -> IntakeConsumer:
+        """Give a consumer of the intake queue; `engine` is this system's, or one made from it."""
+        settings = self.settings
+        policy = IntakePolicy(
+            settings.intake_merchant, settings.default_currency, settings.intake_method
+        )
+        return IntakeConsumer(engine or self.engine, self.placement, self.installed.bodies, policy)
 
     async def close(self) -> None:
         """Let go of connections and files."""

@@ -108,6 +108,10 @@ class Consumer:
         await asyncio.gather(*(self._opening.submit(message) for message in messages))
         await self._settle()
 
+    def let_go(self) -> None:
+        """Wait for nothing any more: what cannot be committed now is given back."""
+        self._stopping.set()
+
     async def _poll(self, stop: asyncio.Event, *, first: bool) -> None:
         # One poller waits on an empty queue; the others join in while receives come back full.
         while not stop.is_set():

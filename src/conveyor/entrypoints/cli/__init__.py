@@ -20,6 +20,7 @@ from conveyor.entrypoints.cli.intake import intake
 from conveyor.entrypoints.cli.keys import keys
 from conveyor.entrypoints.cli.options import INTERRUPTED
 from conveyor.entrypoints.cli.orders import orders, place
+from conveyor.entrypoints.cli.package import package
 from conveyor.entrypoints.cli.renewals import renewals
 from conveyor.entrypoints.cli.replay import replay
 from conveyor.entrypoints.cli.running import serve, up, work
@@ -88,7 +89,7 @@ def main() -> None:
     warn_of_unknown_settings(main)
 
 
-_RUNNING: list[click.Command] = [up, serve, work, migrate, queues, keys, demo]
+_RUNNING: list[click.Command] = [up, serve, work, migrate, queues, package, keys, demo]
 _LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, intake, replay, audit]
 _EATING: list[click.Command] = [restaurants, riders]
 _BOOKING: list[click.Command] = [bookings]

@@ -114,6 +114,10 @@ class IntakeConsumer:
         self._leases.take(messages)
         await asyncio.gather(*(self._handle(message) for message in messages))
 
+    def let_go(self) -> None:
+        """Wait for nothing any more: what cannot be placed now is given back."""
+        self._stopping.set()
+
     async def _handle(self, message: Received) -> None:
         try:
             answer = await self._place(message)

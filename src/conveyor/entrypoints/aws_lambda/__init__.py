@@ -1,0 +1,12 @@
+"""Conveyor as Lambda functions: no process of ours waits, AWS calls when there is something to do.
+
+Three functions, each `handle` of a module of its own, so that each imports what it needs and no
+more:
+
+- `queue`: the event source of any queue of ours, those of services and `intake`;
+- `api`: the HTTP API, behind a function URL or an API Gateway;
+- `tick`: on a schedule, what goes by the clock: timers, lost tokens, renewals.
+
+They run the code that the workers run; which of the two takes a message makes no difference, so
+services may move from one to the other while orders are under way.
+"""

@@ -1,0 +1,105 @@
+"""One instance of a function: an event loop and an open system, from one invocation to the next.
+
+Between invocations an instance stands still, and may never wake: nothing that an invocation began
+may be left over in the next one, which would find its leases gone and its deadlines passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from conveyor.app.composition import App
+from conveyor.app.opening import open_app
+from conveyor.entrypoints.logs import write_logs
+from conveyor.messaging.errors import ConveyorError
+from conveyor.settings import EMBEDDED, Settings
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+HAND_BACK_SECONDS = 3.0
+"""How long before the function's time-out what is not done is handed back."""
+LAST_SECONDS = 1.0
+"""How long before it whatever is still under way is broken off: the answer must be out by then."""
+CONNECTIONS = 1
+"""To the database: an instance does one thing at a time, and there may be a thousand of them."""
+
+
+class Context(Protocol):
+    """What Lambda tells of an invocation; the part that is used here."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Give how much of its time the invocation has left."""
+        ...
+
+
+class NotSharedError(ConveyorError):
+    """The settings name an embedded part: each instance of a function would have one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "functions share nothing but what is behind CONVEYOR_DATABASE_URL=postgresql://... and "
+            "CONVEYOR_QUEUE_URL=sqs://...: set both"
+        )
+
+
+class Instance:
+    """Opens a system at the first invocation, and runs work over it."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """`settings`: default: the environment's."""
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._app: App | None = None
+        self._lasting: set[asyncio.Task[Any]] = set()
+        asyncio.set_event_loop(self._loop)
+
+    def run(self, work: Callable[[App], Awaitable[T]]) -> T:
+        """Run work to its end, and end whatever it has left behind.
+
+        Raises `NotSharedError`, what opening a system raises, and what `work` raises.
+        """
+        return self._loop.run_until_complete(self._run(work))
+
+    def later(self, seconds: float, what: Callable[[], object]) -> None:
+        """Do something in so many seconds, should the loop run then."""
+        self._loop.call_later(max(seconds, 0), what)
+
+    async def _run(self, work: Callable[[App], Awaitable[T]]) -> T:
+        if self._app is None:
+            self._app = await self._opened()
+            self._lasting = asyncio.all_tasks()
+        if self._app.parts.timekeeper is not None:
+            await self._app.parts.timekeeper.follow_once()
+        try:
+            return await work(self._app)
+        finally:
+            await self._end_what_is_left()
+
+    async def _opened(self) -> App:
+        settings = self._settings or Settings(database_connections=CONNECTIONS)
+        if settings.database_path is not None or settings.queue_url.startswith(EMBEDDED):
+            raise NotSharedError
+        write_logs(settings)
+        return await open_app(settings)
+
+    async def _end_what_is_left(self) -> None:
+        left = asyncio.all_tasks() - self._lasting - {asyncio.current_task()}
+        if not left:
+            return
+        for task in left:
+            log.warning("broken off with the invocation: %s", task.get_name())
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        # What they were in the middle of is of no use to anybody: the next one opens anew. As after
+        # a crash nothing is lost by it.
+        self._app = None
+
+
+def seconds_left(context: Context) -> float:
+    """Give how many seconds the invocation has left."""
+    return context.get_remaining_time_in_millis() / 1000

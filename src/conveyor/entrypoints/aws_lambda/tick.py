@@ -1,0 +1,40 @@
+"""The function on a schedule: what goes by the clock, and not by messages.
+
+Timers that are due, what a crash left in the outbox, tokens that were lost, holds that expire,
+renewals. It runs the loops that workers run beside their consumers, for a part of each minute:
+a timer is late by what is left of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from conveyor.app.composition import App
+from conveyor.entrypoints.aws_lambda.instance import (
+    HAND_BACK_SECONDS,
+    Context,
+    Instance,
+    seconds_left,
+)
+
+TICK_SECONDS = 20.0
+"""How long a tick lasts: enough for a look at everything, with pauses as the loops make them."""
+
+_instance = Instance()
+
+
+def handle(event: Mapping[str, Any], context: Context) -> dict[str, int]:  # noqa: ARG001 - a schedule says nothing
+    """Tend to a system for a while; gives how many messages it sent, lost ones sent again."""
+    return _instance.run(lambda app: tend(app, context))
+
+
+async def tend(app: App, context: Context) -> dict[str, int]:
+    """Run the loops for `TICK_SECONDS`, or what the invocation has."""
+    stop = asyncio.Event()
+    seconds = min(TICK_SECONDS, seconds_left(context) - HAND_BACK_SECONDS)
+    asyncio.get_running_loop().call_later(max(seconds, 0), stop.set)
+    requests = app.parts.queues.requests
+    await app.tend(stop)
+    return {"requests": app.parts.queues.requests - requests}

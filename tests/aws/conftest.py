@@ -1,0 +1,48 @@
+"""The package is built once, and so are the servers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.aws.deployment import Deployment, deployed
+from tests.aws.runtime import lay_out
+from tests.servers import Postgres, SqsServer, ministack_server, postgres_server
+
+from conveyor.entrypoints.aws_lambda.packaging import build
+
+Deploy = Callable[..., Deployment]
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("archive") / "functions.zip"
+    build(target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def package(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lay_out(archive, tmp_path_factory.mktemp("lambda"))
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[tuple[Postgres, SqsServer]]:
+    with postgres_server(durable=False) as postgres, ministack_server() as sqs:
+        yield postgres, sqs
+
+
+@pytest.fixture
+def deploy(package: Path, servers: tuple[Postgres, SqsServer]) -> Iterator[Deploy]:
+    postgres, sqs = servers
+    with ExitStack() as stack:
+
+        def make(**settings: str) -> Deployment:
+            prefix = f"f{uuid.uuid4().hex[:8]}-"
+            made = deployed(package, postgres, sqs.endpoint_url, prefix, **settings)
+            return stack.enter_context(made)
+
+        yield make
