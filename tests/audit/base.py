@@ -15,6 +15,7 @@ from tests.virtual import Boundaries, World
 
 from conveyor.app.audit import AuditReport, run_audit
 from conveyor.app.composition import App
+from conveyor.app.parts import Parts
 from conveyor.services.bookings import granting
 from conveyor.services.bookings.model import Offer, Terms
 from conveyor.services.inventory.store import set_stock
@@ -101,7 +102,7 @@ class Base:
     def _audit(self, directory: Path) -> AuditReport:
         world = World(directory)
         loop = ProcessLoop(self.elapsed)
-        parts = world._parts(loop, Boundaries())
+        parts = self._parts(world, loop)
 
         async def look() -> AuditReport:
             app = App(world.settings, parts, world.installed)
@@ -112,6 +113,9 @@ class Base:
             return loop.run_until_complete(look())
         finally:
             world._bury(loop, parts)
+
+    def _parts(self, world: World, loop: ProcessLoop) -> Parts:
+        return world._parts(loop, Boundaries())
 
 
 def found(report: AuditReport) -> dict[str, list[str]]:

@@ -39,7 +39,7 @@ def gone(order: str) -> tuple[str, ...]:
 
 
 def again(
-    order: str, operation: str, account: str = "authorization", amount: str = "amount"
+    order: str, operation: str, account: str = '"authorization"', amount: str = "amount"
 ) -> str:
     """Let the provider do the same once more."""
     return AGAIN.format(order=order, operation=operation, account=account, amount=amount)
@@ -206,7 +206,12 @@ MONEY = (
         "a fee that was forgiven",
         "fee_by_policy",
         "fee",
-        (f"UPDATE payments SET fee = 0, captured = 0, captures = 0, voided = 1 {of('fee', 'p')}",),
+        (
+            (
+                "UPDATE payments SET fee = 0, captured = 0, captures = 0, voided = TRUE "
+                f"{of('fee', 'p')}"
+            ),
+        ),
         (
             (
                 f"UPDATE provider_operations SET operation = 'void' {of('fee', 'p')} "
@@ -439,7 +444,7 @@ TOKENS = (
         "a token of an order at its end",
         "settled_owes_no_token",
         "shop",
-        ("INSERT INTO outbox SELECT '{shop}', 7, 'orders', 'orders.complete', '', 1, 0, 0",),
+        ("INSERT INTO outbox SELECT '{shop}', 7, 'orders', 'orders.complete', '', 1, 0, FALSE",),
     ),
     Plant(
         "an old token",

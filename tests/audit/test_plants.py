@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.audit.base import Base, found, shown
+from tests.audit.on_postgres import PostgresBase
 from tests.audit.plants import PLANTS, Plant
+from tests.servers import postgres_server
 
 from conveyor.testing.loop import START_MS
 
@@ -15,9 +18,23 @@ AUDIT_MS = 30_000
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """A system with orders of every flow, at rest."""
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return Base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def on_postgres(on_sqlite: Base) -> Iterator[Base]:
+    with postgres_server(durable=False) as server:
+        moved = PostgresBase(on_sqlite, server.url)
+        yield moved
+        moved.close()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def base(request: pytest.FixtureRequest) -> Base:
+    """A system with orders of every flow, at rest."""
+    given: Base = request.getfixturevalue(f"on_{request.param}")
+    return given
 
 
 def test_the_base_is_clean(base: Base, tmp_path: Path) -> None:
