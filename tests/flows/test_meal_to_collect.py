@@ -81,6 +81,13 @@ async def cause_of(app: App, meal: str) -> str:
     return one.parked.cause
 
 
+async def choices(app: App, meal: str) -> list[str]:
+    """Give what `explain` offers to do."""
+    story = await explain(app, meal, MERCHANT)
+    assert story is not None
+    return [choice.what for choice in story.choices]
+
+
 def check(world: World) -> None:
     check_tokens(world.directory)
     check_settled(world.directory, stocked=None)
@@ -157,7 +164,9 @@ def test_a_meal_that_was_brought_while_its_order_was_parked_is_not_undone(world:
             assert await says(MERCHANT, "r", meal) == TAKEN
         order = await settled(app, meal)
         assert (order.status, order.backwards) == (PARKED, False)
+        assert await choices(app, meal) == ["redrive", "compensate"]
         assert await dispatch(app).delivered(MERCHANT, "r", meal) == TAKEN
+        assert await choices(app, meal) == ["redrive"]
         decided = await decisions.compensate(app.engine, meal, MERCHANT, "gone")
         assert decided is not None
         assert decided.what == "too_late"

@@ -85,6 +85,17 @@ def too_late_to_cancel(tx: Tx, registry: Registry, order: Order) -> bool:
     return order.position > flow.last_cancellable or _last_step_has_begun(tx, registry, order)
 
 
+def pivot_is_done(tx: Tx, registry: Registry, order: Order) -> bool:
+    """Whether a parked order is past its flow's pivot, or parked at it and it has happened."""
+    flow, place = registry.flow(order.flow), place_of(order)
+    if flow.is_past_pivot(place):
+        return True
+    if not flow.pivot or owed(flow, place) != flow.pivot:
+        return False
+    # It may have been told while the order was parked: a redrive takes note of it.
+    return registry.step(flow.pivot).has_happened(tx, order)
+
+
 def compensate(
     tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
 ) -> Intervention:
@@ -95,7 +106,7 @@ def compensate(
     order = _locked(tx, order_id)
     if order is None or order.status != status.PARKED:
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
-    if _pivot_is_done(tx, registry, order):
+    if pivot_is_done(tx, registry, order):
         return Intervention(TOO_LATE)
     return _compensate(tx, registry, order, now, reason, by=by)
 
@@ -185,16 +196,6 @@ def _last_step_has_begun(tx: Tx, registry: Registry, order: Order) -> bool:
         return False
     called = calls.has_effect(tx, order.id, flow.cancel_until)
     return called or registry.step(flow.cancel_until).has_begun(tx, order)
-
-
-def _pivot_is_done(tx: Tx, registry: Registry, order: Order) -> bool:
-    flow, place = registry.flow(order.flow), place_of(order)
-    if flow.is_past_pivot(place):
-        return True
-    if not flow.pivot or owed(flow, place) != flow.pivot:
-        return False
-    # It may have been told while the order was parked: a redrive takes note of it.
-    return registry.step(flow.pivot).has_happened(tx, order)
 
 
 def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:

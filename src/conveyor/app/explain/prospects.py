@@ -10,7 +10,7 @@ from conveyor.app.explain.story import Choice, Wait
 from conveyor.messaging import calls
 from conveyor.messaging import order as status
 from conveyor.messaging.calls import Attempt
-from conveyor.messaging.interventions import too_late_to_cancel
+from conveyor.messaging.interventions import pivot_is_done, too_late_to_cancel
 from conveyor.messaging.line import before
 from conveyor.messaging.order import Order
 from conveyor.messaging.registry import Registry
@@ -69,7 +69,7 @@ def choices(
     """Say what can be done; nothing at its end, or while it is being undone."""
     flow = registry.flow(order.flow)
     if order.status == status.PARKED:
-        return _of_parked(registry, order, attempts)
+        return _of_parked(tx, registry, order, attempts)
     if order.status in status.TERMINAL or order.backwards or order.cancelling:
         return ()
     if too_late_to_cancel(tx, registry, order):
@@ -81,7 +81,9 @@ def choices(
     return (Choice("cancel", does),)
 
 
-def _of_parked(registry: Registry, order: Order, attempts: Sequence[Attempt]) -> tuple[Choice, ...]:
+def _of_parked(
+    tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt]
+) -> tuple[Choice, ...]:
     flow = registry.flow(order.flow)
     due = owed(flow, place_of(order))
     is_open = _open_call(attempts, due) is not None
@@ -90,7 +92,9 @@ def _of_parked(registry: Registry, order: Order, attempts: Sequence[Attempt]) ->
     if flow.is_past_pivot(place_of(order)):
         writes_off = f"writes off {money(order.total, order.currency)}, and {_runs(left)}"
         return (redrive,) if is_open else (redrive, Choice("discard", writes_off))
-    if not left:
+    if pivot_is_done(tx, registry, order):
+        return (redrive,)  # which takes note of it
+    if not left and not is_open:
         return redrive, Choice("discard", "gives it up: nothing is left to undo")
     verb = "goes on undoing: " if order.backwards else ""
     return redrive, Choice("compensate", verb + _runs(left))
