@@ -56,7 +56,11 @@ def postgres_core(tmp_path: Path, postgres: Postgres) -> Core:
 
 @pytest.mark.parametrize(
     "sqlstate",
-    ["40001", "40P01", "25006", "53100", "53200", "53300", "55P03", "57P01", "57P03", "58030"],
+    [
+        *("40001", "40P01", "25006", "53100", "53200", "53300", "55P03", "57P01", "57P03", "58030"),
+        # No such table or schema, and no right to it: the deployment is not as it should be.
+        *("42P01", "3F000", "42501"),
+    ],
 )
 @pytest.mark.parametrize("times", [1, 20])
 def test_what_postgresql_is_to_blame_for_is_no_fault_of_an_order(
@@ -72,6 +76,20 @@ def test_what_postgresql_is_to_blame_for_is_no_fault_of_an_order(
             assert FAULT not in await core.events(good)
             assert (await core.orders([good]))[0].status == "completed"
             assert (await core.events(broken)).count(FAULT) == 1
+
+    run_virtual(main())
+
+
+def test_a_statement_that_is_wrong_is_its_orders_fault(tmp_path: Path, postgres: Postgres) -> None:
+    def mistype(tx: Tx) -> None:
+        tx.execute(sa.text("SELEKT 1"))
+
+    async def main() -> None:
+        async with postgres_core(tmp_path, postgres) as core:
+            good, broken = await ready_at_desk(core, GOOD, BROKEN)
+            core.desk.before = failing(1, mistype)
+            await take_at_desk(core)
+            assert [(await core.events(one)).count(FAULT) for one in (good, broken)] == [1, 1]
 
     run_virtual(main())
 

@@ -22,6 +22,11 @@ READ_ONLY_TRANSACTION = "25006"
 # Connection exception, invalid authorization, no such database, transaction rollback, insufficient
 # resources (a full disk), operator intervention, system error.
 UNAVAILABLE_CLASSES = ("08", "28", "3D", "40", "53", "57", "58", LOCK_NOT_AVAILABLE)
+INSUFFICIENT_PRIVILEGE = "42501"
+UNDEFINED_TABLE = "42P01"
+INVALID_SCHEMA_NAME = "3F000"
+# A migration or a right is missing. What else is wrong with a statement is the fault of its step.
+MISDEPLOYED = (INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, INVALID_SCHEMA_NAME)
 
 
 class PostgresExtraMissingError(ConveyorError):
@@ -64,10 +69,10 @@ def to_be_retried(error: sa.exc.DBAPIError) -> bool:
 
 
 def is_unavailability(error: BaseException) -> bool:
-    """Whether the server, not the statement, is to blame."""
+    """Whether the server, or how it was set up, is to blame, and not the statement."""
     if not isinstance(error, sa.exc.DBAPIError):
         return False
-    return is_lost(error) or _sqlstate(error).startswith(UNAVAILABLE_CLASSES)
+    return is_lost(error) or _sqlstate(error).startswith((*UNAVAILABLE_CLASSES, *MISDEPLOYED))
 
 
 def is_read_only(error: BaseException) -> bool:
