@@ -46,7 +46,7 @@ SHOP = {
     "rejected": ("k2", ORDER | {"shipping": {"country": "XX"}}),
     "declined": ("k3", ORDER | {"payment": {"method": "card_declined"}}),
     "parked": ("k4", ORDER | {"payment": {"method": "card_down"}}),
-    "awaiting": ("k5", ORDER | {"shipping": {"city": "Mute"}}),
+    "awaiting": ("k5", ORDER | {"shipping": {"country": "US", "city": "Mute"}}),
 }
 
 

@@ -92,6 +92,26 @@ _RELEASE = (
     .values(due_at=sa.bindparam("b_due_at"))
 )
 
+_first_parked = (
+    sa.select(parked.c.group_key, sa.func.min(parked.c.sequence).label("sequence"))
+    .where(parked.c.sequence > ZERO)
+    .group_by(parked.c.group_key)
+    .subquery()
+)
+_BLOCKED = (
+    sa.select(sa.func.count(sa.distinct(orders.c.group_key)), sa.func.count())
+    .select_from(_first_parked)
+    .join(
+        orders,
+        sa.and_(
+            orders.c.group_key == _first_parked.c.group_key,
+            orders.c.sequence > ZERO,
+            orders.c.sequence > _first_parked.c.sequence,
+            orders.c.status != PARKED,
+        ),
+    )
+)
+
 
 class Line:
     """The groups of one batch of tokens: who of it is to wait, and who else comes after it."""
@@ -184,6 +204,12 @@ def waiting_behind() -> sa.ScalarSelect[int]:
         .correlate(parked)
         .scalar_subquery()
     )
+
+
+def blocked(tx: Tx) -> tuple[int, int]:
+    """Count the groups in which orders wait behind a parked one, and these orders."""
+    groups, behind = tx.execute(_BLOCKED).one()
+    return int(groups), int(behind)
 
 
 def release(tx: Tx, order: Order, now_ms: int) -> None:

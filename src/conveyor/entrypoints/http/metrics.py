@@ -15,9 +15,9 @@ from prometheus_client.metrics_core import Metric
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries, Summary, Which
 from conveyor.entrypoints.edge.figures import Figures
-from conveyor.messaging.line import waiting_behind
+from conveyor.messaging.line import blocked
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth
-from conveyor.messaging.tables import outbox, parked
+from conveyor.messaging.tables import outbox
 from conveyor.messaging.transaction import Tx
 
 REMEMBER_MS = 5_000
@@ -27,11 +27,6 @@ log = logging.getLogger(__name__)
 
 _DUE = sa.select(sa.func.count(), sa.func.min(outbox.c.due_at)).where(
     outbox.c.due_at <= sa.bindparam("now")
-)
-
-_behind = sa.select(waiting_behind().label("behind")).where(parked.c.sequence > 0).subquery()
-_BLOCKED = sa.select(
-    sa.func.count().filter(_behind.c.behind > 0), sa.func.coalesce(sa.func.sum(_behind.c.behind), 0)
 )
 
 
@@ -70,13 +65,12 @@ class Metrics:
 
         def read(tx: Tx) -> tuple[int, int, tuple[int, int]]:
             overdue, oldest = tx.execute(_DUE, {"now": now}).one()
-            groups, behind = tx.execute(_BLOCKED).one()
-            return int(overdue), int(oldest or now), (int(groups), int(behind))
+            return int(overdue), int(oldest or now), blocked(tx)
 
-        overdue, oldest, blocked = await engine.database.read(read)
+        overdue, oldest, held_up = await engine.database.read(read)
         orders = await self._summaries.of(Which(None))
         seen = dict(zip(names, depths, strict=True))
-        return _Look(now, seen, overdue, now - oldest, orders, blocked)
+        return _Look(now, seen, overdue, now - oldest, orders, held_up)
 
     async def _depth(self, name: str) -> Depth | None:
         try:

@@ -1,0 +1,42 @@
+"""How many orders wait behind parked ones is counted once an order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from tests.goods_driver import NOW_MS, Books, insert_orders, order
+
+from conveyor.messaging.line import blocked
+from conveyor.messaging.order import PARKED, PROCESSING
+from conveyor.messaging.parking import park
+from conveyor.messaging.step import Now
+from conveyor.messaging.transaction import Tx
+
+P, W = PARKED, PROCESSING
+
+
+def stand(tx: Tx, group: str, first: int, statuses: Sequence[str]) -> None:
+    """Let orders stand in a group, in this order."""
+    for turn, status in enumerate(statuses, start=1):
+        one = order(first + turn, status=status)._replace(group_key=group, sequence=turn)
+        insert_orders(tx, [one])
+        if status == PARKED:
+            park(tx, one, Now(NOW_MS), step="bookings.hold", cause="", attempts=1)
+
+
+@pytest.mark.parametrize(
+    ("one_group", "another", "counted"),
+    [
+        ([P, W, W], [], (1, 2)),
+        ([P, W, P, W], [], (1, 2)),
+        ([W, P, W], [P, P, W], (2, 2)),
+        ([P, P], [W, W], (0, 0)),
+    ],
+)
+def test_an_order_behind_two_parked_ones_is_counted_once(
+    books: Books, one_group: list[str], another: list[str], counted: tuple[int, int]
+) -> None:
+    books.run(lambda tx: stand(tx, "bookings/a", 0, one_group))
+    books.run(lambda tx: stand(tx, "bookings/b", 10, another))
+    assert books.run(blocked) == counted
