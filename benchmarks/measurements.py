@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from benchmarks.audits import measure_audits
 from benchmarks.comparisons import compare
 from benchmarks.flows import compare_flows
 from benchmarks.memory import measure_memory
@@ -26,6 +27,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "idle-cpu": measure_idle_cpu,
     "idle-queues": measure_idle_queues,
     "settled": compare_settled,
+    "audits": measure_audits,
     "memory": measure_memory,
     "renewals": measure_renewals,
     "strict-order": measure_strict_order,

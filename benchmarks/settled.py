@@ -46,7 +46,7 @@ def _rates(servers: Servers, sizes: Sizes, *, on_postgres: bool) -> tuple[list[f
     with ExitStack() as stack, TemporaryDirectory(prefix="conveyor-settled-") as name:
         home = Path(name)
         deployments = [
-            stack.enter_context(_filled(servers, home / str(count), count, on_postgres=on_postgres))
+            stack.enter_context(filled(servers, home / str(count), count, on_postgres=on_postgres))
             for count in (sizes.settled_few, sizes.settled_many)
         ]
         for number in range(1, sizes.rounds + 1):
@@ -60,7 +60,7 @@ def _rates(servers: Servers, sizes: Sizes, *, on_postgres: bool) -> tuple[list[f
 
 
 @contextmanager
-def _filled(servers: Servers, home: Path, count: int, *, on_postgres: bool) -> Iterator[Deployment]:
+def filled(servers: Servers, home: Path, count: int, *, on_postgres: bool) -> Iterator[Deployment]:
     """Give an installation with that many settled orders."""
     home.mkdir()
     with ExitStack() as stack:

@@ -22,6 +22,7 @@ class Sizes:
     settled_few: int = 10_000
     settled_many: int = 1_000_000
     beside_settled: int = 5_000
+    audited: int = 100_000
     long_replay: int = 69_659
     many_processes: int = 10_000
     flows: int = 5_000
@@ -53,6 +54,7 @@ QUICK = Sizes(
     settled_few=2_000,
     settled_many=10_000,
     beside_settled=500,
+    audited=5_000,
     long_replay=1_000,
     many_processes=300,
     flows=300,

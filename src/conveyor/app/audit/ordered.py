@@ -143,10 +143,16 @@ class AsOrdered:
 
 
 def _total(body: Mapping[str, Any]) -> int:
-    lines: list[dict[str, Any]] = next((body[name] for name in PRICED if body.get(name)), [])
-    prices = [line.get("unit_price") for line in lines]
-    if lines and all(price is not None for price in prices):
-        return sum(line.get("quantity", 1) * line["unit_price"] for line in lines)
+    lines: Sequence[dict[str, Any]]
+    lines, total = next((body[name] for name in PRICED if body.get(name)), ()), 0
+    for line in lines:
+        price = line.get("unit_price")
+        if price is None:
+            break
+        total += line.get("quantity", 1) * price
+    else:
+        if lines:
+            return total
     return int(body.get("total") or 0)
 
 
@@ -216,10 +222,9 @@ def _goods_agree(
     assert slip.reserve is not None  # noqa: S101 - else it is not asked
     if order.ending or order.position <= slip.reserve:
         return order.ending != "" or not held
-    ordered = sorted((item["sku"], item["quantity"]) for item in body["items"])
-    if sorted((sku, quantity) for sku, quantity, _ in held) != ordered:
-        return False
-    states = {state for _, _, state in held}
     awaits = order.status == AWAITING
-    gone = order.position > slip.sell or (order.position == slip.sell and awaits)
-    return states == {SOLD} if gone else RELEASED not in states
+    if order.position > slip.sell or (order.position == slip.sell and awaits):
+        return sorted(held) == sorted((i["sku"], i["quantity"], SOLD) for i in body["items"])
+    ordered = sorted((item["sku"], item["quantity"]) for item in body["items"])
+    there = sorted((sku, quantity) for sku, quantity, state in held if state != RELEASED)
+    return len(there) == len(held) and there == ordered

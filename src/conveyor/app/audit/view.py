@@ -40,7 +40,7 @@ def on_page(column: Column) -> Column:
 
 def count_if(condition: Column) -> Column:
     """Count the rows for which it is true."""
-    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+    return sa.func.count().filter(condition)  # what is not counted costs SQLite no step
 
 
 @dataclass(frozen=True, slots=True)
