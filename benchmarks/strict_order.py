@@ -103,11 +103,13 @@ def rush_on_servers(home: Path, rush: Rush, url: str, endpoint_url: str) -> Outc
         ]
         _until(lambda: settled() > rush.requests * KILL_AT)
         workers[0][1].process.kill()
-        stack.enter_context(deployment.start("work", "all"))
+        workers.append(stack.enter_context(deployment.start("work", "all")))
         for producer in producers:
             _require_success(producer)
         _until(lambda: settled() == rush.requests)
         seconds = time.monotonic() - begun
+        for _, worker in workers:  # a clean stop of each would wait for its long polls
+            worker.process.kill()
     together = home / "records"
     together.write_bytes(b"".join(path.read_bytes() for path in records))
     return _checked(deployment, url, rush, together, seconds)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks.rush import Rush
+from benchmarks.rush import WINDOW, Rush
 from benchmarks.strict_order import rush_embedded, rush_on_servers
 from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
 
-ENOUGH_TIMED = 0.95
-"""Of the requests, how many at least were answered to somebody who was not killed meanwhile."""
+pytestmark = pytest.mark.timeout(300)  # it runs many processes
 
 
-def test_20_000_requests_for_50_flights_in_one_process_that_is_killed(tmp_path: Path) -> None:
-    figures = rush_embedded(tmp_path, Rush(requests=20_000, flights=50, producers=8)).figures
-    assert (figures["requests"], figures["booked"]) == (20_000, 5_000)
-    assert figures["timed"] > ENOUGH_TIMED * 20_000
+def test_8_000_requests_for_20_flights_in_one_process_that_is_killed(tmp_path: Path) -> None:
+    rush = Rush(requests=8_000, flights=20, producers=8)
+    figures = rush_embedded(tmp_path, rush).figures
+    assert (figures["requests"], figures["booked"]) == (8_000, 2_000)
+    under_way_at_the_kill = rush.producers * WINDOW
+    assert figures["timed"] >= rush.requests - under_way_at_the_kill
 
 
 def test_8_producers_and_4_workers_on_postgres_and_sqs_of_which_one_is_killed(
