@@ -101,6 +101,25 @@ async def again(world: World, event: Event) -> None:
         await place(world, facts, event.facts["process"])
 
 
+async def another(world: World, event: Event) -> None:
+    """A customer uses a key that was answered for another order, again and again: it is refused."""
+    number = event.facts["n"]
+    facts = world.orders_of.get(number)
+    # What a backup has forgotten may be ordered otherwise, with the same key.
+    if not facts or number not in world.answered or world.story.kinds & {"restore"}:
+        return
+    other = body_of({**facts, "quantity": facts["quantity"] + 1})
+
+    async def ask(app: App) -> Any:  # noqa: ANN401 - whatever placing answers
+        body = app.installed.bodies.read(other)
+        return await app.placement.place(MERCHANT, f"key-{number}", body)
+
+    for _ in range(event.facts["times"]):
+        answer = await insist(world, event.facts["process"], ask)
+        if isinstance(answer, Placed):
+            world.say("one_key_one_body", f"key-{number} placed {answer.order_id} with another")
+
+
 async def subscribe(world: World, event: Event) -> None:
     """A subscription begins, and is due at once; or comes from elsewhere, paid until long ago."""
     facts = event.facts

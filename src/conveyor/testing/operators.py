@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -72,15 +73,16 @@ async def decide(world: World, process: int, what: str, order_id: str) -> None:
 
 
 async def poison(world: World, event: Event) -> None:
-    """An operator redrives every dead letter."""
+    """An operator redrives every dead letter, or several do it at once."""
     process = event.facts["process"]
     found = await insist(world, process, lambda app: list_poison(app.engine)) or []
+
+    async def redrive(message_id: str, asked: int) -> None:
+        await insist(world, asked, lambda app: redrive_poison(app.engine, message_id))
+
     for letter in found:
-        await insist(
-            world,
-            process,
-            lambda app, of=letter.message_id: redrive_poison(app.engine, of),  # type: ignore[misc]
-        )
+        operators = range(event.facts.get("times", 1))
+        await asyncio.gather(*(redrive(letter.message_id, process + n) for n in operators))
 
 
 async def stock(world: World, event: Event) -> None:

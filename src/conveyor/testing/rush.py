@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from conveyor.testing.drawing import Plot, order_facts
+from conveyor.testing.drawing import order_facts
+from conveyor.testing.plot import Plot
 from conveyor.testing.story import FLOWS, Event, Story
 
 LATEST_SECONDS = 12.0

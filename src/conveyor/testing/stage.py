@@ -16,6 +16,7 @@ Play = Callable[["World", "Event"], Coroutine[Any, Any, None]]
 PLAYS: dict[str, Play] = {
     "order": customers.order,
     "again": customers.again,
+    "another": customers.another,
     "subscribe": customers.subscribe,
     "card": customers.card,
     "unsubscribe": customers.unsubscribe,

@@ -16,7 +16,16 @@ EVERY_PROCESS = -1
 # What customers do is no fault; of everything else that a story holds, the counts are shown.
 CUSTOMERS = frozenset({"order", "subscribe", "town", "stock"})
 # Nor is what people decide the fault of the machine.
-PEOPLE = CUSTOMERS | {"again", "cancel", "card", "unsubscribe", "scan", "operator", "poison"}
+PEOPLE = CUSTOMERS | {
+    "again",
+    "another",
+    "cancel",
+    "card",
+    "unsubscribe",
+    "scan",
+    "operator",
+    "poison",
+}
 
 
 @dataclass(frozen=True, slots=True)

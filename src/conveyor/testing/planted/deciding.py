@@ -112,6 +112,8 @@ BUGS = (
         (routing_slip.Flow, "is_past_pivot", always(value=False))),
     bug("keyless", "idempotency keys are not kept", "shop",
         (placement, "request_for", _keyless)),
+    bug("any_body", "an idempotency key answers for whatever body", "shop",
+        (placement, "_fingerprint", always(""))),
     bug("intake_keyless", "the key of what comes in by the queue is not read", "shop",
         (intake_consumer, "_known_by", _by_the_first_id)),
     bug("redriven_is_new", "what is redriven to the intake is another order", "shop",
