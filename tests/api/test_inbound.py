@@ -151,6 +151,18 @@ def test_a_bad_order_of_the_intake_is_a_dead_letter_that_says_why(
     wait_until(causes, lambda seen: any(one.startswith(cause) for one in seen))
 
 
+def test_a_plain_total_that_vanishes_is_a_dead_letter(server: Server) -> None:
+    client = server.client()
+    client.post(
+        "/v1/intake", content='{"orderId": "V", "userId": "1", "items": ["CD"], "total": 1E-999}'
+    )
+
+    def causes() -> list[str]:
+        return [one["cause"] for one in client.get("/v1/dead-letters").json()["messages"]]
+
+    wait_until(causes, lambda seen: any("taken for 0" in one for one in seen))
+
+
 def test_the_intake_is_for_the_merchant_whose_orders_it_takes(server: Server) -> None:
     problem_of(server.client_of("acme").post("/v1/intake", json=order_of()), 403)
 

@@ -173,6 +173,17 @@ def test_what_only_looks_wrong_is_taken(client: httpx.Client, changes: dict[str,
     place(client, order_of(**changes))
 
 
+@pytest.mark.parametrize("total", ["1E-999", "0." + "0" * 400 + "1"])
+def test_a_total_that_vanishes_is_no_free_order(client: httpx.Client, total: str) -> None:
+    body = order_of(items=[{"sku": "CD", "quantity": 1}], total=1, reference="1e-999 in a text")
+    text = json.dumps(body)
+    place(client, body)
+    answer = client.post("/v1/orders", content=text.replace('"total": 1', f'"total": {total}'))
+    assert "taken for 0" in problem_of(answer, 422)["detail"]
+    sent = client.put("/v1/stock/VANISHED", content='{"available": ' + total + "}")
+    assert "taken for 0" in problem_of(sent, 422)["detail"]
+
+
 def test_goods_that_need_no_address_are_taken_where_that_is_set(
     start: Callable[..., Server],
 ) -> None:

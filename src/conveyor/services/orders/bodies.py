@@ -8,7 +8,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from conveyor.services.orders.model import OrderBody
+from conveyor.services.orders.vanishing import vanishing_number
 
+TOO_SMALL = "{number} is a number so small that it would be taken for 0"
+SHOWN = 40
+"""Characters of such a number that are shown."""
 ADDRESS_MISSING = "is needed: it says where the goods go"
 
 
@@ -31,7 +35,12 @@ class Bodies:
 
     def read_json(self, raw: bytes | str) -> OrderBody:
         """Read JSON text. Raises pydantic's `ValidationError`."""
-        body = self.model(_Head.model_validate_json(raw).flow).model_validate_json(raw)
+        model = self.model(_Head.model_validate_json(raw).flow)
+        if number := vanishing_number(raw):
+            why = PydanticCustomError("number_too_small", TOO_SMALL, {"number": number[:SHOWN]})
+            error = InitErrorDetails(type=why, loc=(), input=None)
+            raise ValidationError.from_exception_data(model.__name__, [error])
+        body = model.model_validate_json(raw)
         return self._with_address(body)
 
     def read(self, value: object) -> OrderBody:
