@@ -1,15 +1,22 @@
 """`server.json` in a data directory: where the process that owns it answers, and the key for that.
 
-Readable by its owner alone. What a killed process left behind is recognised and passed over.
+Readable by its owner alone. What a killed process left behind is recognised and passed over, and so
+is what somebody else may have put there: whoever reads it sends a key to the address that it names.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import orjson
+
+log = logging.getLogger(__name__)
 
 NAME = "server.json"
 OWNER_ONLY = 0o600
@@ -45,14 +52,41 @@ def remove(data: Path, pid: int) -> None:
 def find(data: Path) -> ServerFile | None:
     """Give the running server that owns a data directory; None when there is none."""
     contents = _read(data)
-    return contents if contents is not None and _is_alive(contents.pid) else None
+    if contents is None or not _is_alive(contents.pid):
+        return None
+    if not _is_loopback(contents.url):
+        log.warning(
+            "%s names %s, which is not this machine's loopback: the key there is not sent to it; "
+            "name it with --server",
+            data / NAME,
+            contents.url,
+        )
+        return None
+    return contents
 
 
 def _read(data: Path) -> ServerFile | None:
+    """Read what we have written; what anybody else may have is passed over."""
     try:
-        return ServerFile(**orjson.loads((data / NAME).read_bytes()))
+        descriptor = os.open(data / NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != OWNER_ONLY:
+                log.warning(
+                    "%s is passed over: it is not this user's own, with mode 0600", data / NAME
+                )
+                return None
+            return ServerFile(**orjson.loads(file.read()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_alive(pid: int) -> bool:
