@@ -97,12 +97,14 @@ class System:
     server: Watched
     settles: bool
 
-    def full_rate(self, sizes: Sizes) -> float:
+    def full_rate(self, sizes: Sizes, *options: str) -> float:
         """Give how many orders it settles a second, or takes where it settles none."""
         if not self.settles:
-            answered = self.crowd(AT_ONCE, sizes.placing_seconds, "--at-once")
+            answered = self.crowd(AT_ONCE, sizes.placing_seconds, "--at-once", *options)
             return float(answered["statuses"]["202"] / sizes.placing_seconds)
-        file = write_orders(self.deployment.data / "orders.jsonl", sizes.placing_full_rate)
+        count = sizes.placing_full_rate
+        # Orders of another number have other idempotency keys.
+        file = write_orders(self.deployment.data / "orders.jsonl", count, first=time.time_ns())
         return float(self.deployment.replay(file)[0]["orders_per_second"])
 
     def crowd(self, rate: float, seconds: float, *options: str) -> Any:  # noqa: ANN401 - JSON
@@ -138,8 +140,8 @@ def measure_overload(servers: Servers, sizes: Sizes) -> Section:
     runs = []
     for start in (_embedded, _on_postgres):
         with start(servers) as system:
-            full = system.full_rate(sizes)
             for options in ((), ("--new-connections",)):
+                full = system.full_rate(sizes, *options)
                 runs.append(_overload(system, full, sizes.overload_seconds, *options))
                 print(json.dumps(runs[-1]), file=sys.stderr)
     rows = [tuple(run[column] for column in COLUMNS) for run in runs]

@@ -114,6 +114,13 @@ class Settings(BaseSettings):
         description="Addresses or networks, with commas between, whose `X-Forwarded-For` names the "
         "client; anybody could write it.",
     )
+    failed_keys_a_minute: int = Field(
+        60, ge=1, description="API keys from one address that may fail; then only known ones count."
+    )
+    requests_a_second: int = Field(
+        5_000, ge=1, description="Requests with one API key: more than one process answers."
+    )
+    streams: int = Field(100, ge=1, description="Streams of events with one API key at a time.")
     url_bytes: int = Field(8_192, ge=256, description="Far longer than any URL of the API.")
     header_bytes: int = Field(
         32_768, ge=1_024, description="All headers of a request: what proxies and browsers add."

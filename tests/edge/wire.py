@@ -44,6 +44,10 @@ class Wire:
             seen += piece
         return Answer(seen)
 
+    def some(self) -> bytes:
+        """Read what there is next."""
+        return self._socket.recv(PIECE)
+
     def rest(self) -> bytes:
         """Read until the other side ends the connection."""
         seen = b""

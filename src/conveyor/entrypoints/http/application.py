@@ -34,6 +34,7 @@ from conveyor.entrypoints.http.documentation import add_docs, describe, operatio
 from conveyor.entrypoints.http.headers import AnswerHeaders
 from conveyor.entrypoints.http.placing import add_placing
 from conveyor.entrypoints.http.problems import HANDLERS
+from conveyor.entrypoints.http.rates import Rates
 from conveyor.entrypoints.http.readiness import Readiness
 from conveyor.services.access.access import Access
 from conveyor.services.access.model import LocalKey, Token
@@ -86,7 +87,8 @@ def create_http(
     engine = app.engine
     access = Access(engine.database, engine.ambient, local)
     summaries = Summaries(engine.database, engine.ambient)
-    http.state.api = Api(app, access, summaries, Audits(app), Readiness(engine), token)
+    rates = Rates(app.settings, engine.ambient)
+    http.state.api = Api(app, access, summaries, Audits(app), Readiness(engine), token, rates)
     add_placing(http)
     for module in ROUTERS:
         http.include_router(module.router, dependencies=[Depends(known_query)])

@@ -15,6 +15,7 @@ from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError, invalid
+from conveyor.entrypoints.http.rates import Rates
 from conveyor.entrypoints.http.readiness import Readiness
 from conveyor.services.access.access import Access
 from conveyor.services.access.model import (
@@ -37,6 +38,8 @@ _scheme = HTTPBearer(
     description="An API key, made with `conveyor keys create`.",
     auto_error=False,
 )
+_NO_KEY = "Send an API key: `Authorization: Bearer cvy_...`."
+_UNKNOWN = "This API key is unknown, revoked or expired."
 _CHALLENGE = {"www-authenticate": 'Bearer realm="conveyor"'}
 
 
@@ -50,6 +53,7 @@ class Api:
     audits: Audits
     readiness: Readiness
     token: Token
+    rates: Rates
 
 
 async def api_of(request: Request) -> Api:
@@ -66,19 +70,24 @@ def key_text(request: Request) -> str:
 
 async def authorize(request: Request, *scopes: str) -> Grant:
     """Give what the request's key opens. Raises `ProblemError` without one of these scopes."""
-    text = key_text(request)
-    if not text:
-        detail = "Send an API key: `Authorization: Bearer cvy_...`."
-        raise ProblemError(Code.UNAUTHENTICATED, detail, headers=_CHALLENGE)
-    api: Api = request.app.state.api
-    grant = await api.access.grant_of(text)
-    request.state.grant = grant
-    if grant is None:
-        detail = "This API key is unknown, revoked or expired."
-        raise ProblemError(Code.UNAUTHENTICATED, detail, headers=_CHALLENGE)
+    grant = await _grant_of(request)
     if not grant.allows(scopes):
         detail = f"This API key lacks the scope {' or '.join(scopes)}."
         raise ProblemError(Code.FORBIDDEN, detail)
+    return grant
+
+
+async def _grant_of(request: Request) -> Grant:
+    api: Api = request.app.state.api
+    text, address = key_text(request), request.client.host if request.client else ""
+    if (too_often := api.rates.tried_too_often(address)) and not api.access.has_seen(text):
+        raise too_often
+    grant = request.state.grant = await api.access.grant_of(text) if text else None
+    if grant is None:
+        api.rates.failed(address)
+        detail = _UNKNOWN if text else _NO_KEY
+        raise ProblemError(Code.UNAUTHENTICATED, detail, headers=_CHALLENGE)
+    api.rates.request(grant.key_id)
     return grant
 
 

@@ -22,6 +22,7 @@ from conveyor.entrypoints.http.context import Reader, TheApi, key_text
 from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import not_found
+from conveyor.entrypoints.http.rates import Rates
 from conveyor.messaging import timeline
 from conveyor.messaging.message import iso
 from conveyor.messaging.order import TERMINAL, Order
@@ -131,9 +132,17 @@ async def follow_order(
         raise not_found("order")
     if last_event_id is not None and seen.is_last and not seen.entries:
         return Response(status_code=204)  # which tells a browser not to come again
+    api.rates.may_stream(grant.key_id)
     stop = getattr(request.app.state, "stopping", None) or asyncio.Event()
     still = partial(api.access.grant_of, key_text(request))
-    return StreamingResponse(_stream(following, seen, stop, still), 200, _HEADERS, EVENT_STREAM)
+    counted = _counted(api.rates, grant.key_id, _stream(following, seen, stop, still))
+    return StreamingResponse(counted, 200, _HEADERS, EVENT_STREAM)
+
+
+async def _counted(rates: Rates, key_id: str, events: AsyncIterator[str]) -> AsyncIterator[str]:
+    with rates.streaming(key_id):
+        async for event in events:
+            yield event
 
 
 async def _stream(

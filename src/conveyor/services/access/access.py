@@ -49,6 +49,14 @@ class Access:
             self._remembered[digest] = (grant, now + REMEMBER_MS)
         return None if grant is None or grant.is_over(self._ambient.now_ms()) else grant
 
+    def has_seen(self, text: str) -> bool:
+        """Whether this key opened something a while ago; now it may open nothing."""
+        digest = digest_of(text)
+        if self._local and hmac.compare_digest(digest, self._local[0]):
+            return True
+        grant, _ = self._remembered.get(digest, (None, 0))
+        return grant is not None
+
     def forget(self) -> None:
         """Ask the database again: a key was revoked."""
         self._remembered.clear()
