@@ -85,7 +85,7 @@ class Crowd:
         self._bodies = bodies
         self._idle: list[_Connection] = []
         self._open = 0
-        self._offered = Offered()
+        self.offered = Offered()
 
     async def offer(self, rate: float, seconds: float, name: str) -> Offered:
         """Place orders at that rate for so long; `name` makes their idempotency keys new."""
@@ -95,7 +95,7 @@ class Crowd:
         while due < seconds:
             now = loop.time() - begun
             while due <= min(now, seconds):
-                self._offered.late_ms = max(self._offered.late_ms, (now - due) * 1000)
+                self.offered.late_ms = max(self.offered.late_ms, (now - due) * 1000)
                 self._place(self._request(number, name), begun + due)
                 number += 1
                 due += chance.expovariate(rate)
@@ -118,12 +118,12 @@ class Crowd:
         give_up = loop.time() + PATIENCE_SECONDS
         while self._open and loop.time() < give_up:  # noqa: ASYNC110 - one loop, nothing to signal
             await asyncio.sleep(LOOK_SECONDS)
-        self._offered.unanswered = self._open
+        self.offered.unanswered = self._open
         for connection in self._idle:
             connection.transport.close()
-        for times in self._offered.times.values():
+        for times in self.offered.times.values():
             times.sort()
-        return self._offered
+        return self.offered
 
     def _place(self, request: bytes, due: float) -> None:
         self._open += 1
@@ -135,7 +135,7 @@ class Crowd:
             connecting.add_done_callback(_running.discard)
 
     async def _connect(self, request: bytes, due: float) -> None:
-        self._offered.connections += 1
+        self.offered.connections += 1
         loop = asyncio.get_running_loop()
         try:
             _, connection = await loop.create_connection(
@@ -158,17 +158,17 @@ class Crowd:
     def broke(self) -> None:
         """Count an order that got no answer."""
         self._open -= 1
-        self._offered.broken += 1
+        self.offered.broken += 1
 
     def answered(self, connection: "_Connection", head: bytes, body: bytes, due: float) -> None:
         """Take an answer down."""
         self._open -= 1
         status = int(head[9:12])
-        self._offered.times[status].append((asyncio.get_running_loop().time() - due) * 1000)
+        self.offered.times[status].append((asyncio.get_running_loop().time() - due) * 1000)
         if status == HTTPStatus.ACCEPTED:
-            self._offered.ids.append(json.loads(body)["id"])
+            self.offered.ids.append(json.loads(body)["id"])
         elif RETRY not in head:
-            self._offered.without_retry_after += 1
+            self.offered.without_retry_after += 1
         if self._new or CLOSE in head:
             connection.transport.close()
         else:

@@ -80,9 +80,10 @@ class _Server(uvicorn.Server):
     def __init__(self, listening: Listening, stop: asyncio.Event, settings: Settings) -> None:
         limits, figures = limits_of(settings), Figures()
         listening.api.state.figures = figures  # which the metrics tell
+        admission = Admission(listening.api, settings.patience_seconds, figures)
         super().__init__(
             uvicorn.Config(
-                Admission(listening.api, settings.patience_seconds, figures),
+                admission,
                 loop="none",
                 http="httptools",
                 ws="none",
@@ -98,7 +99,7 @@ class _Server(uvicorn.Server):
         )
         self.config.load()
         self.ready = asyncio.Event()
-        self._connections = Connections(limits, figures, self.config, self.server_state)
+        self._connections = Connections(limits, admission, self.config, self.server_state)
         self._listener = listening.socket
         self._stop = stop
 

@@ -19,9 +19,8 @@ from itertools import count
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from conveyor.entrypoints.edge.figures import Figures
-from conveyor.entrypoints.edge.refusals import Refusal
+from conveyor.entrypoints.edge.refusals import OVERLOADED
 from conveyor.entrypoints.http.bodies import MAX_BODY_BYTES
-from conveyor.entrypoints.http.codes import Code
 
 FIRST_LIMIT = 256
 """Requests that may wait at a time, as long as nothing is known of how fast they are answered."""
@@ -34,12 +33,6 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """Never sent away: who asks whether we live is told so, however much there is to do."""
 PLACING = frozenset({"/v1/orders", "/v1/intake"})
 OPERATING = ("/v1/dead-letters", "/v1/summary", "/v1/audit", "/v1/keys", "/v1/stock")
-
-OVERLOADED = Refusal(
-    Code.OVERLOADED,
-    "Too much is waiting already, so nothing was done. Try again in a moment.",
-    later=True,
-)
 
 Clock = Callable[[], float]
 
@@ -134,28 +127,32 @@ class Admission:
     ) -> None:
         """Wrap an application; see `Lane`."""
         self._app = app
-        self._figures = figures
+        self.figures = figures
         self._pace = Pace()
         self._placing = Lane(patience_seconds, clock)
         self._operating = Lane(patience_seconds, clock)
         self._others = Lane(patience_seconds, clock)
 
+    def sends_away(self, method: str, path: str) -> bool:
+        """Whether such a request would have to wait too long."""
+        lane = self._lane_of(method, path)
+        return lane is not None and not lane.is_open
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or that too much is waiting."""
-        lane = self._lane_of(scope)
+        lane = self._lane_of(scope["method"], scope["path"])
         if lane is None:
             await self._app(scope, receive, send)
         elif not lane.is_open:
-            self._figures.refused[OVERLOADED.code] += 1
+            self.figures.refused[OVERLOADED.code] += 1
             await OVERLOADED.response(scope, receive, send)
         elif (body := await _whole(receive)) is not None:
             await self._wait(lane, scope, body, receive, send)
 
-    def _lane_of(self, scope: Scope) -> Lane | None:
-        path: str = scope["path"]
+    def _lane_of(self, method: str, path: str) -> Lane | None:
         if path in OPEN_PATHS:
             return None
-        if path in PLACING and scope["method"] == "POST":
+        if path in PLACING and method == "POST":
             return self._placing
         return self._operating if path.startswith(OPERATING) else self._others
 

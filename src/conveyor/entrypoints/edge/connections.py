@@ -11,7 +11,7 @@ from heapq import nlargest, nsmallest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from conveyor.entrypoints.edge.figures import Figures
+from conveyor.entrypoints.edge.admission import Admission
 from conveyor.entrypoints.edge.limits import Limits
 from conveyor.entrypoints.edge.protocol import GuardedProtocol, Phase
 from conveyor.entrypoints.edge.refusals import Refusal
@@ -38,11 +38,12 @@ class Connections:
     """Greets every connection, and gives some up where there are too many."""
 
     def __init__(
-        self, limits: Limits, figures: Figures, config: Config, state: ServerState
+        self, limits: Limits, admission: Admission, config: Config, state: ServerState
     ) -> None:
         """There are none."""
+        self.sends_away = admission.sends_away
         self.limits = limits
-        self.figures = figures
+        self.figures = admission.figures
         self._config = config
         self._state = state
         self._open: set[GuardedProtocol] = set()
@@ -98,7 +99,7 @@ class Connections:
 
     def make_room(self) -> bool:
         """Give up connections that nobody is answered on: the idle first, then the slowest."""
-        waiting = [p for p in self._open if p.phase < Phase.ANSWERING]
+        waiting = [p for p in self._open if p.phase < Phase.ANSWERING or p.stuck_since]
         chosen = nsmallest(AT_ONCE, waiting, key=lambda p: (p.phase, p.since))
         for protocol in chosen:
             protocol.give_up()

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from conveyor.entrypoints.edge.limits import MAX_HEADERS, MAX_PIPELINED
-from conveyor.entrypoints.edge.refusals import Refusal
+from conveyor.entrypoints.edge.refusals import OVERLOADED, OVERLOADED_AND_OVER, Refusal
 from conveyor.entrypoints.http.codes import Code
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._fed = 0
         self._head = 0
         self._refusal = MALFORMED
+        self._unseen = False
         self.address = ""
         self.phase = Phase.OPENING
         self.since = self.loop.time()
@@ -89,6 +90,8 @@ class GuardedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.refuse(self._refusal)
             return
+        if self.phase is Phase.IDLE:
+            return  # it has been answered already
         self._hold(self.held + len(data))
         if self.phase is Phase.HEAD and self._fed > self._limits.header_bytes:
             self.refuse(TOO_LARGE_HEADERS)
@@ -121,10 +124,20 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(MALFORMED)
         self._enter(Phase.BODY)
-        super().on_headers_complete()
+        self._unseen = self._is_sent_away()
+        if not self._unseen:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body, if somebody is to see it."""
+        if not self._unseen:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The application has it all."""
+        """The application has it all; or nothing, where it has too much to do."""
+        if self._unseen:
+            self._send_away()
+            return
         self._enter(Phase.ANSWERING)
         super().on_message_complete()
 
@@ -182,6 +195,27 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.refuse(TOO_SLOW)
             else:
                 self.give_up()
+
+    def _is_sent_away(self) -> bool:
+        if self.expect_100_continue or self._is_answering():
+            return False  # the application says so itself, at once, or when it is its turn
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        return self._connections.sends_away(self.parser.get_method().decode(), path)
+
+    def _send_away(self) -> None:
+        """Say that too much is waiting: here, where it costs a third of what it does further on."""
+        keep = self.parser.should_keep_alive()
+        answer = OVERLOADED if keep else OVERLOADED_AND_OVER
+        self._connections.figures.refused[answer.code] += 1
+        self.transport.write(answer.raw)
+        self._hold(0)
+        self._enter(Phase.IDLE if keep else Phase.LINGERING)
+        if keep:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            self.transport.close()
 
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle

@@ -35,3 +35,9 @@ def _raw(answer: Response) -> bytes:
     line = f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}".encode()
     headers = (b"%b: %b" % header for header in answer.raw_headers)
     return b"\r\n".join([line, *headers, b"", bytes(answer.body)])
+
+
+_MUCH = "Too much is waiting already, so nothing was done. Try again in a moment."
+OVERLOADED = Refusal(Code.OVERLOADED, _MUCH, later=True)
+OVERLOADED_AND_OVER = Refusal(Code.OVERLOADED, _MUCH, later=True, closes=True)
+"""The same where the client wants no more on this connection."""
