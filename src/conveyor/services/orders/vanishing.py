@@ -7,6 +7,7 @@ import re
 
 # Hardly any text has these; only then is it read number by number.
 _SUSPECT = re.compile("[eE]-[0-9]{2}|0{300}")
+_SIGNS = ("e-", "E-", "0" * 300)  # which are found many times faster than a pattern
 _NOT_ZERO = re.compile("[1-9]")
 
 
@@ -19,7 +20,7 @@ class _VanishingError(Exception):
 def vanishing_number(raw: bytes | str) -> str | None:
     """Give a number in the JSON that is not 0, but would be read so; None: there is none."""
     text = raw if isinstance(raw, str) else raw.decode(errors="replace")
-    if not _SUSPECT.search(text):
+    if not any(sign in text for sign in _SIGNS) or not _SUSPECT.search(text):
         return None
     try:
         json.loads(text, parse_float=_read)
