@@ -70,6 +70,8 @@ async def restore(world: World, event: Event) -> None:
     world.restored = True
     # What was given back to them is given back; going on from the backup, they may be completed.
     world.forgotten |= (had_turned - _turned(world)) | set(world.turned_back)
+    # Somebody may cancel an order whose parcel the database knows nothing of any more.
+    world.forgotten |= {it.order_id for it in world.outside.parcels.values()} - _shipped(world)
     world.turned_back.clear()
     for number in range(len(world.processes)):
         world.start(number)
@@ -77,6 +79,11 @@ async def restore(world: World, event: Event) -> None:
 
 def _turned(world: World) -> set[str]:
     return {row[0] for row in world.store.rows("SELECT id FROM orders WHERE ending <> ''")}
+
+
+def _shipped(world: World) -> set[str]:
+    query = "SELECT order_id FROM shipments WHERE carrier_key <> ''"
+    return {row[0] for row in world.store.rows(query)}
 
 
 async def garbage(world: World, event: Event) -> None:
