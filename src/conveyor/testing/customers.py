@@ -67,13 +67,13 @@ def _body(facts: dict[str, Any]) -> str:
 
 
 async def _send(world: World, facts: dict[str, Any], message: Outgoing) -> None:
-    """Send an order to the intake queue, and again until that answers."""
-    world.taken_in.add(f"n{facts['n']}")
+    """Send an order to the intake queue, and again until that answers, or patience is over."""
 
     async def ask(app: App) -> bool:
         return not await app.parts.queues.queue(INTAKE).send([message])
 
-    await insist(world, facts["process"], ask)
+    if await insist(world, facts["process"], ask):
+        world.taken_in.add(f"n{facts['n']}")
 
 
 async def _redrive(world: World, facts: dict[str, Any]) -> None:
