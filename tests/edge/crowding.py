@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -52,16 +53,14 @@ def each_is_kept(ready: Any, offered: Offered) -> None:
     assert len(offered.ids) == offered.count(HTTPStatus.ACCEPTED)
     headers = {"authorization": f"Bearer {ready['first_key']}"}
     with httpx.Client(base_url=ready["url"], headers=headers, timeout=SETTLED_SECONDS) as client:
-        for order_id in offered.ids:
-            assert _settles(client, order_id), order_id
+        assert wait_patiently(lambda: client.get("/v1/summary").json().get("open") == 0)
+        statuses = Counter(_status(client, order_id) for order_id in offered.ids)
+    assert set(statuses) <= SETTLED, statuses
 
 
-def _settles(client: httpx.Client, order_id: str) -> bool:
-    def status() -> str:
-        answer = client.get(f"/v1/orders/{order_id}")
-        return str(answer.json()["status"]) if answer.status_code == HTTPStatus.OK else ""
-
-    return wait_patiently(lambda: status() in SETTLED)
+def _status(client: httpx.Client, order_id: str) -> str:
+    answer = client.get(f"/v1/orders/{order_id}")
+    return str(answer.json().get("status", answer.status_code))
 
 
 def wait_patiently(is_so: Callable[[], bool]) -> bool:
