@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from conveyor.app.composition import App
 from conveyor.entrypoints.edge.acceptor import Acceptor
-from conveyor.entrypoints.edge.admission import Admission
+from conveyor.entrypoints.edge.admission import ALONE, BESIDE_SERVICES, Admission
 from conveyor.entrypoints.edge.connections import Connections
 from conveyor.entrypoints.edge.figures import Figures
 from conveyor.entrypoints.edge.limits import limits_of
@@ -77,10 +77,12 @@ class Listening:
 class _Server(uvicorn.Server):
     """Uvicorn, told to stop by an event instead of by signals and a clock that ticks."""
 
-    def __init__(self, listening: Listening, stop: asyncio.Event, settings: Settings) -> None:
+    def __init__(
+        self, listening: Listening, stop: asyncio.Event, settings: Settings, a_turn: int
+    ) -> None:
         limits, figures = limits_of(settings), Figures()
         listening.api.state.figures = figures  # which the metrics tell
-        admission = Admission(listening.api, settings.patience_seconds, figures)
+        admission = Admission(listening.api, settings.patience_seconds, figures, a_turn)
         super().__init__(
             uvicorn.Config(
                 admission,
@@ -165,7 +167,7 @@ async def run_until(
             await stop.wait()
         else:
             listening.api.state.stopping = stop  # for answers that would else go on for ever
-            server = _Server(listening, stop, app.settings)
+            server = _Server(listening, stop, app.settings, BESIDE_SERVICES if services else ALONE)
             serving = tasks.create_task(server.serve(sockets=[listening.socket]))
             await server.ready.wait()
             on_ready()

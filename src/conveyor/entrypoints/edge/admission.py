@@ -27,8 +27,10 @@ FIRST_LIMIT = 256
 LEAST_LIMIT = 64
 MOST_LIMIT = 1_000
 LESS = 0.8
-A_TURN = 2
-"""Requests that begin in one turn of the loop: about a millisecond."""
+BESIDE_SERVICES = 2
+"""Requests that begin in one turn of the loop where services need it too: about a millisecond."""
+ALONE = 8
+"""And where they do not: no more, so that connections are accepted and health is answered."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """Never sent away: who asks whether we live is told so, however much there is to do."""
 PLACING = frozenset({"/v1/orders", "/v1/intake"})
@@ -87,14 +89,15 @@ class Pace:
     places orders leaves no time to carry any of them out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, a_turn: int) -> None:
         """Nobody waits."""
+        self._a_turn = a_turn
         self._begun = 0
         self._queue: deque[asyncio.Future[None]] = deque()
 
     async def turn(self) -> None:
         """Wait for one's turn, in the order of coming."""
-        if self._begun < A_TURN and not self._queue:
+        if self._begun < self._a_turn and not self._queue:
             self._begin()
             return
         turn = asyncio.get_running_loop().create_future()
@@ -108,7 +111,7 @@ class Pace:
 
     def _next(self) -> None:
         self._begun = 0
-        while self._queue and self._begun < A_TURN:
+        while self._queue and self._begun < self._a_turn:
             turn = self._queue.popleft()
             if not turn.done():  # else whoever waited was cancelled
                 self._begin()
@@ -123,12 +126,13 @@ class Admission:
         app: ASGIApp,
         patience_seconds: float,
         figures: Figures,
+        a_turn: int,
         clock: Clock = time.monotonic,
     ) -> None:
         """Wrap an application; see `Lane`."""
         self._app = app
         self.figures = figures
-        self._pace = Pace()
+        self._pace = Pace(a_turn)
         self._placing = Lane(patience_seconds, clock)
         self._operating = Lane(patience_seconds, clock)
         self._others = Lane(patience_seconds, clock)
