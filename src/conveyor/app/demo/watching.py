@@ -64,7 +64,7 @@ _STORIES: tuple[tuple[Flow, sa.ColumnElement[bool], str], ...] = (
     (SHOP, _paid(PARKED, "card_down"), "parked: its bank is down"),
     (FOOD, _among(offers.c.order_id, offers.c.state == DECLINED), "another rider took it"),
     (TRAVEL, _among(timeline.c.order_id, _CAME_FREE), "it waited for a seat, and got one"),
-    (RENEWAL, orders.c.status == AWAITING, "past due: tried again on other days"),
+    (RENEWAL, orders.c.status == AWAITING, "past due: its card is tried again on another day"),
 )
 
 

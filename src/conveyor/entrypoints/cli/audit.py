@@ -56,9 +56,14 @@ def show_audit(report: Mapping[str, Any]) -> None:
     for check in report["checks"]:
         if check["violations"]:
             say(f"  {check['name']}: {', '.join(check['examples'])}")
+    say(audit_in_a_line(report))
+
+
+def audit_in_a_line(report: Mapping[str, Any]) -> str:
+    """Say what an audit comes to."""
     orders, violations = report["orders"], report["violations"]
     said = "every invariant holds" if report["clean"] else f"{violations:,} violations"
-    say(f"{orders:,} orders: {said}.")
+    return f"{orders:,} orders: {said}."
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:

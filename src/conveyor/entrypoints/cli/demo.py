@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from conveyor.entrypoints.cli.audit import show_audit
+from conveyor.entrypoints.cli.audit import audit_in_a_line, show_audit
 from conveyor.entrypoints.cli.board import showing_board
 from conveyor.entrypoints.cli.errors import PROBLEM, MisuseError
 from conveyor.entrypoints.cli.options import host_option, json_option, port_option, run
-from conveyor.entrypoints.cli.output import emit, money, note, program, say, table
+from conveyor.entrypoints.cli.output import emit, money, note, program, say, say_command, table
 
 if TYPE_CHECKING:
     from conveyor.app.composition import App
@@ -48,10 +48,13 @@ class Result(NamedTuple):
     "for you to look into.",
 )
 @click.option("--keep", is_flag=True, help="Leave it running, as `conveyor up` does.")
+@click.option("-v", "--verbose", is_flag=True, help="Show each of the audit's checks.")
 @host_option
 @port_option
 @json_option
-def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) -> None:
+def demo(
+    data: Path | None, host: str, port: int, *, keep: bool, verbose: bool, as_json: bool
+) -> None:
     """Watch all four flows side by side: a shop, meals, journeys and subscriptions.
 
     A thousand real orders are paid, reserved, captured, shipped and completed; meals are cooked
@@ -76,7 +79,11 @@ def demo(data: Path | None, host: str, port: int, *, keep: bool, as_json: bool) 
     except KeyboardInterrupt:
         note(f"Interrupted; nothing is lost. To go on: {_again(directory)}")
         raise
-    emit(_as_json(result, directory), as_json=as_json, show=lambda _: _show(result, directory))
+    emit(
+        _as_json(result, directory),
+        as_json=as_json,
+        show=lambda _: _show(result, directory, verbose=verbose),
+    )
     if not result.audit["clean"]:
         raise click.exceptions.Exit(PROBLEM)
     if keep:
@@ -159,28 +166,36 @@ def _as_json(result: Result, directory: Path) -> dict[str, Any]:
     }
 
 
-def _show(result: Result, directory: Path) -> None:
-    show_audit(result.audit)
+def _show(result: Result, directory: Path, *, verbose: bool) -> None:
+    """Say what comes of it last: it stays on a screen of 24 lines."""
+    if verbose or not result.audit["clean"]:
+        show_audit(result.audit)
+    for name, flow in result.flows.items():
+        for reason, count in Counter(flow["refused_because"]).most_common(MAX_REASONS):
+            say(f"  {name}: {count:,} refused: {reason}")
+    say("\nOrders with a story:\n")
+    for order_id, why in result.worth_a_look.items():
+        say(f"  {order_id}  {why}")
+    say("\nLook into them, see what waits for an operator, and place orders of your own:\n")
+    say_command(f"  export CONVEYOR_DATA={directory}")
+    for command in ("explain ORDER", "dead-letters list", "up"):
+        say_command(f"  {program()} {command}")
+    _show_flows(result)
+    verdict = audit_in_a_line(result.audit)
+    say(f"{verdict} All of it took {result.seconds:.1f} s.")
+
+
+def _show_flows(result: Result) -> None:
+    seen = [s for s in STATUSES if any(f["by_status"].get(s) for f in result.flows.values())]
     rows = []
     for name, flow in result.flows.items():
-        counts = (flow["by_status"].get(status, 0) for status in STATUSES)
+        counts = (flow["by_status"].get(status, 0) for status in seen)
         captured = ", ".join(money(amount, c) for c, amount in flow["captured"].items())
         rows.append(
             (name, f"{flow['placed']:,}", *(f"{n:,}" if n else "" for n in counts), captured)
         )
-    columns = ("flow", "placed", *STATUSES, "captured")
+    columns = ("flow", "placed", *seen, "captured")
     table(columns, rows, right=columns[1:])
-    for name, flow in result.flows.items():
-        for reason, count in Counter(flow["refused_because"]).most_common(MAX_REASONS):
-            say(f"  {name}: {count:,} refused: {reason}")
-    say(f"  All of it took {result.seconds:.1f} s.")
-    say(f"\nEverything is in {directory}. Try next:\n")
-    conveyor, data = program(), f"--data {directory}"
-    for order_id, why in result.worth_a_look.items():
-        say(f"  {conveyor} explain {order_id} {data}    # {why}")
-    say(f"  {conveyor} dead-letters list {data}    # what waits for an operator")
-    say(f"  {_again(directory)}    # again: nothing is placed twice")
-    say(f"  {conveyor} up {data}    # leave it running, and place orders of your own")
 
 
 def _again(directory: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,26 @@ def emit(value: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:  # 
 
 
 def say(text: str) -> None:
-    """Print a line, or several, of a result for people."""
+    """Print a line, or several, of a result for people; a terminal gets them broken at words."""
+    for line in printable(text).splitlines() or [""]:
+        click.echo(_broken(line) if sys.stdout.isatty() else line)
+
+
+def say_command(text: str) -> None:
+    """Print a command to copy, which stays one line."""
     click.echo(printable(text))
+
+
+def _broken(line: str) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line,
+        _width(),
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
 
 
 def note(text: str) -> None:
@@ -35,22 +54,57 @@ def note(text: str) -> None:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
 ) -> None:
-    """Print rows under headings; columns named in `right` hold figures."""
+    """Print rows under headings; columns named in `right` hold figures.
+
+    Where the terminal is too narrow for the longest words, each row is a list of its fields.
+    """
+    cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
+    if any(columns) and sum(_least(columns, cells)) + PADDING * len(columns) > _width():
+        _listed(columns, cells)
+        return
+    _tabulated(columns, cells, right)
+
+
+def _tabulated(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
-    for column in columns:
+    for at, column in enumerate(columns):
         side = "right" if column in right else "left"
-        shown.add_column(column, justify=side, overflow="fold")  # type: ignore[arg-type]
-    for row in rows:
-        shown.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
-    width = None if sys.stdout.isatty() else WIDE_COLUMNS
-    Console(width=width, highlight=False, soft_wrap=False).print(shown)
+        one_word = not any(" " in row[at] for row in cells)
+        shown.add_column(column, justify=side, overflow="fold", no_wrap=one_word)  # type: ignore[arg-type]
+    for row in cells:
+        shown.add_row(*map(Text, row))
+    Console(width=_width(), highlight=False, soft_wrap=False).print(shown)
 
 
+def _listed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    left = max(map(len, columns)) + PADDING
+    for row in cells:
+        click.echo()
+        for column, cell in zip(columns, row, strict=True):
+            if cell:
+                say(f"{column:<{left}}{cell}")
+
+
+def _least(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int]:
+    """Give how wide each column must be so that no word is broken."""
+    return [
+        max(len(word) for row in [columns, *cells] for word in row[at].split() or [""])
+        for at in range(len(columns))
+    ]
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE_COLUMNS
+
+
+PADDING = 2
 WIDE_COLUMNS = 200
 """Where the output is no terminal, whoever reads it can scroll."""
 
