@@ -193,8 +193,11 @@ def test_goods_that_need_no_address_are_taken_where_that_is_set(
     assert "shipping" not in schemas["OrderBody"]["required"]
 
 
-def test_what_was_taken_once_is_shown_though_it_would_not_be_today(server: Server) -> None:
-    client = server.client_of("default")
+def test_what_was_taken_once_is_shown_though_it_would_not_be_today(
+    start: Callable[..., Server],
+) -> None:
+    server = start("orders")  # nobody else is to find what is changed here
+    client = server.client()
     order_id = place(client)
     old = {"customer": {"id": "1", "email": "not-an-email"}, "payment": {"method": "4" + "1" * 15}}
     text = json.dumps(order_of(**old, currency="QQQ"))

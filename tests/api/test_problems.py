@@ -13,7 +13,7 @@ from tests.api.operations import NOTHING, PROBLEM_JSON, Operation, operations_of
 from tests.api.serving import MERCHANT, Server
 
 from conveyor.entrypoints.http.bodies import MAX_BODY_BYTES
-from conveyor.entrypoints.http.codes import Code
+from conveyor.entrypoints.http.codes import BEFORE_ALL, Code
 from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
 from conveyor.services.access.model import SCOPES
 
@@ -43,8 +43,9 @@ def test_the_document_has_one_list_of_codes(own: Server, operations: list[Operat
     assert schemas["Problem"]["properties"]["code"]["$ref"].endswith("/Code")
     assert set(schemas["Code"]["enum"]) == set(Code)
     assert all(f"`{code}`" in document["info"]["description"] for code in Code)
-    anywhere = {Code.INTERNAL, Code.METHOD_NOT_ALLOWED}
-    assert set().union(*(one.codes for one in operations)) == set(Code) - anywhere
+    anywhere = {Code.INTERNAL, Code.METHOD_NOT_ALLOWED} | BEFORE_ALL
+    told = set().union(*(one.codes for one in operations))
+    assert told | anywhere == set(Code)
 
 
 def test_each_code_has_an_example_of_its_status(operations: list[Operation]) -> None:
@@ -89,7 +90,6 @@ def no_such_parameter(server: Server, operation: Operation) -> httpx.Response:
         (Code.FORBIDDEN, wrong_scope, set()),
         (Code.NOT_FOUND, nothing_there, set()),
         (Code.MALFORMED_JSON, no_json, STEP_FIRST),
-        (Code.TOO_LARGE, large_body, STEP_FIRST),
         (Code.INVALID, no_such_parameter, set()),
     ],
 )
@@ -99,6 +99,12 @@ def test_an_operation_tells_a_code_if_and_only_if_it_sends_it(
     sent = {one.id for one in operations if _is(call(own, one), code)}
     told = {one.id for one in operations if code in one.codes}
     assert sent | but_for == told
+
+
+def test_what_is_too_large_is_turned_away_whatever_it_asks_for(
+    own: Server, operations: list[Operation]
+) -> None:
+    assert all(_is(large_body(own, one), Code.TOO_LARGE) for one in operations)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +122,8 @@ def test_without_its_database_an_operation_tells_that(  # noqa: PLR0917 - fixtur
     error: Exception,
     methods: Sequence[str],
 ) -> None:
+    _client(own)  # while a key can still be made
+
     async def fail(*_: object) -> NoReturn:
         raise error
 

@@ -15,7 +15,7 @@ PLACE = {"latitude": 52.5, "longitude": 13.4}
 SHIFT = "2100-01-01T00:00:00Z"
 IMPATIENT = {
     "CONVEYOR_OFFER_DEADLINE_SECONDS": "3",
-    "CONVEYOR_RIDER_SILENCE_SECONDS": "1",
+    "CONVEYOR_RIDER_SILENCE_SECONDS": "3",
     "CONVEYOR_FOOD_PACE_SECONDS": "0",
     "CONVEYOR_VISIBILITY_SECONDS": "10",
 }
@@ -47,6 +47,7 @@ def town(environment: dict[str, str]) -> None:
         assert say(what, "import", "-", stdin=text, **environment).code == 0
 
 
+@pytest.mark.timeout(300)  # two deaths' visibility time-outs, and whatever else runs beside it
 def test_meals_survive_the_death_of_a_worker(environment: dict[str, str], tmp_path: Path) -> None:
     town(environment)
     key = say("keys", "create", "--scopes", "place,read,operate,audit", **environment).out.strip()

@@ -56,3 +56,15 @@ class Code(StrEnum):
     OVERLOADED = "overloaded", 503, "Nothing was changed: too much is waiting. Try again."
     UNAVAILABLE = "unavailable", 503, "Nothing was changed: the database or the queue is away."
     UNKNOWN_OUTCOME = "unknown_outcome", 503, "It may have been done or not; `detail` says more."
+
+
+BEFORE_ALL = frozenset(
+    {
+        Code.MALFORMED_REQUEST,
+        Code.TOO_SLOW,
+        Code.TOO_LARGE,
+        Code.URL_TOO_LONG,
+        Code.HEADERS_TOO_LARGE,
+    }
+)
+"""What any request may be answered with before it is known which operation it asks for."""

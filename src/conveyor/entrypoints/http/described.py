@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from conveyor.entrypoints.http.codes import Code
+from conveyor.entrypoints.http.codes import BEFORE_ALL, Code
 from conveyor.entrypoints.http.problems import PROBLEM_JSON, ProblemError
 
 BODY = (Code.MALFORMED_JSON, Code.TOO_LARGE)
@@ -47,7 +47,9 @@ def all_codes() -> str:
     rows = (
         f"| {one.status} {HTTPStatus(one.status).phrase} | `{one}` | {one.why} |" for one in Code
     )
-    return "\n".join(("| status | code | |", "|---|---|---|", *rows))
+    early = ", ".join(f"`{one}`" for one in Code if one in BEFORE_ALL)
+    any_request = f"Any request may be answered with {early}, whatever it asks for."
+    return "\n".join(("| status | code | |", "|---|---|---|", *rows, "", any_request))
 
 
 def _response(codes: Iterable[Code]) -> dict[str, Any]:

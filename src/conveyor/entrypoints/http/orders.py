@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from conveyor.app import decisions
 from conveyor.app.decisions import Cancelled, NotCancelled
@@ -47,7 +47,15 @@ PAGE = 50
 router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
 _ORDER_ID = re.compile(ORDER_ID_PATTERN)
 
-Moment = Annotated[AwareDatetime, Query(examples=[A_TIME])]
+
+def _no_number(value: object) -> object:
+    """Pydantic takes seconds since 1970 too, which OpenAPI's `date-time` does not."""
+    if isinstance(value, str) and ":" not in value:
+        raise ValueError(f"is a time such as {A_TIME}")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), Query(examples=[A_TIME])]
 # Whatever cannot be the id of an order is one that does not exist.
 AnyId = Annotated[
     str,
