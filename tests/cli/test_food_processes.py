@@ -59,6 +59,7 @@ def test_meals_survive_the_death_of_a_worker(environment: dict[str, str], tmp_pa
             "items": [{"sku": "PIZZA", "quantity": 1, "unit_price": 900 + number}],
             "payment": {"method": "card_ok"},
             "restaurant": "luigi",
+            "drop_off": PLACE,
         }
         for number in range(MEALS)
     ]
