@@ -11,7 +11,7 @@ from conveyor.services.subscriptions.model import DAY_MS
 from conveyor.testing.invariants.machine import check_bug
 from conveyor.testing.loop import START_MS
 from conveyor.testing.story import EVERY_PROCESS
-from conveyor.testing.town import GARBAGE, settle_strangers
+from conveyor.testing.town import GARBAGE, STRANGER, settle_strangers
 
 if TYPE_CHECKING:
     from conveyor.testing.story import Event
@@ -98,6 +98,6 @@ async def garbage(world: World, event: Event) -> None:
 
 async def strangers(world: World, event: Event) -> None:
     """Orders of a flow that is not installed here have stood there for days."""
-    name, count = f"stranger {next(world.stranger_ids)}", event.facts["count"]
+    name, count = f"{STRANGER} {next(world.stranger_ids)}", event.facts["count"]
     registry, long_ago = world.processes[0].app.engine.registry, Now(START_MS - DAY_MS)
     world.store.run(lambda tx: settle_strangers(tx, registry, name, count, long_ago))

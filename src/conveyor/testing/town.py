@@ -39,6 +39,8 @@ FLEETS = (
     ("slow", "straying"),
 )
 GARBAGE = "garbage"
+STRANGER = "stranger"
+"""What the ids of orders begin with whose flow nobody knows."""
 FOREIGN_FLOW = Flow("elsewhere", 1, (Step("payments.authorize"),), "payments.authorize")
 DROP_OFF = {"latitude": 52.01, "longitude": 13.0}
 
