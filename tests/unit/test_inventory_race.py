@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.goods_driver import MERCHANT, NOW_MS, Books, order
 from tests.servers import Postgres
+from tests.two_connections import beside
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.sqlite import SqliteDatabase
@@ -86,6 +87,20 @@ def test_ten_thousand_racing_requests_for_a_hundred_units_sell_a_hundred(
 
     assert kinds == {Done: UNITS, Refused: REQUESTS - UNITS}
     assert levels == [StockLevel(MERCHANT, "CD", UNITS, available=0, reserved=0, sold=UNITS)]
+
+
+def test_who_wants_what_is_just_given_back_waits_for_it(postgres: Postgres) -> None:
+    books = Books(postgres.fresh_database())
+    books.run(lambda tx: store.set_stock(tx, MERCHANT, "CD", 1))
+    one, other = order(1, ("CD", 1)), order(2, ("CD", 1))
+    books.run(lambda tx: take(tx, [(one, "inventory.reserve")]))
+    (outcome,) = beside(
+        books,
+        lambda tx: take(tx, [(one, "inventory.release")]),
+        lambda tx: take(tx, [(other, "inventory.reserve")]),
+    )
+    books.close()
+    assert isinstance(outcome, Done), outcome
 
 
 def test_orders_that_want_the_same_skus_in_any_order_race_without_a_deadlock(
