@@ -127,7 +127,7 @@ class App:
     def _loops(self, services: Collection[str]) -> Iterator[tuple[str, Loop]]:
         yield from self._chores(services)
         for name in services:
-            yield f"consumer of {name}", self.consumer(name).run
+            yield f"consumer of {name}", Consumer(self.engine, name).run
         if "orders" in services:
             yield "intake", self.intake().run
 
@@ -145,10 +145,6 @@ class App:
             yield "simulated carrier", self.carrier.run
         for addition in self.additions:
             yield from addition.loops(services)
-
-    def consumer(self, service: str, engine: Engine | None = None) -> Consumer:
-        """Give a consumer of a service's queue; `engine` is this system's, or one made from it."""
-        return Consumer(engine or self.engine, service)
 
     def intake(self, engine: Engine | None = None) -> IntakeConsumer:
         """Give a consumer of the intake queue; `engine` is this system's, or one made from it."""

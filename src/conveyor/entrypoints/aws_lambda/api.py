@@ -31,11 +31,12 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     http = _instance.run(_ready)
     stopping = asyncio.Event()
     http.state.stopping = stopping
-    _instance.later(seconds_left(context) - HAND_BACK_SECONDS, stopping.set)
+    timer = _instance.later(seconds_left(context) - HAND_BACK_SECONDS, stopping.set)
     try:
         return _adapter(http)(event, context)
     finally:
-        _instance.run(_settle)
+        timer.cancel()
+        _instance.run(_settle, goes_on=True)
 
 
 async def _ready(app: App) -> FastAPI:

@@ -58,22 +58,24 @@ class Instance:
         self._lasting: set[asyncio.Task[Any]] = set()
         asyncio.set_event_loop(self._loop)
 
-    def run(self, work: Callable[[App], Awaitable[T]]) -> T:
+    def run(self, work: Callable[[App], Awaitable[T]], *, goes_on: bool = False) -> T:
         """Run work to its end, and end whatever it has left behind.
+
+        `goes_on`: the invocation has run some already, and knows what time it is.
 
         Raises `NotSharedError`, what opening a system raises, and what `work` raises.
         """
-        return self._loop.run_until_complete(self._run(work))
+        return self._loop.run_until_complete(self._run(work, goes_on=goes_on))
 
-    def later(self, seconds: float, what: Callable[[], object]) -> None:
-        """Do something in so many seconds, should the loop run then."""
-        self._loop.call_later(max(seconds, 0), what)
+    def later(self, seconds: float, what: Callable[[], object]) -> asyncio.TimerHandle:
+        """Do something in so many seconds, should the loop run then; to be cancelled before."""
+        return self._loop.call_later(max(seconds, 0), what)
 
-    async def _run(self, work: Callable[[App], Awaitable[T]]) -> T:
+    async def _run(self, work: Callable[[App], Awaitable[T]], *, goes_on: bool) -> T:
         if self._app is None:
             self._app = await self._opened()
             self._lasting = asyncio.all_tasks()
-        if self._app.parts.timekeeper is not None:
+        if self._app.parts.timekeeper is not None and not goes_on:
             await self._app.parts.timekeeper.follow_once()
         try:
             return await work(self._app)

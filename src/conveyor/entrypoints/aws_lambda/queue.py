@@ -22,6 +22,7 @@ from conveyor.entrypoints.aws_lambda.instance import (
     Instance,
     seconds_left,
 )
+from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.queue import QueueSpec
 from conveyor.services.orders.intake_consumer import INTAKE
@@ -81,7 +82,7 @@ async def _take_of(
         raise TooShortError(left, app.engine.limits.call_seconds)
     handed = HandedQueue(app.parts.queues.queue(spec.name))
     engine = replace(app.engine, queues=HandedQueues(app.parts.queues, handed))
-    consumer = app.intake(engine) if spec.name == INTAKE else app.consumer(spec.name, engine)
+    consumer = app.intake(engine) if spec.name == INTAKE else Consumer(engine, spec.name)
     messages = [received(record, app.parts.ambient, spec.visibility_seconds) for record in records]
     timer = asyncio.get_running_loop().call_later(left - HAND_BACK_SECONDS, consumer.let_go)
     try:

@@ -26,7 +26,7 @@ _instance = Instance()
 
 
 def handle(event: Mapping[str, Any], context: Context) -> dict[str, int]:  # noqa: ARG001 - a schedule says nothing
-    """Tend to a system for a while; gives how many messages it sent, lost ones sent again."""
+    """Tend to a system for a while; gives how many requests that were to its queues."""
     return _instance.run(lambda app: tend(app, context))
 
 
@@ -34,7 +34,10 @@ async def tend(app: App, context: Context) -> dict[str, int]:
     """Run the loops for `TICK_SECONDS`, or what the invocation has."""
     stop = asyncio.Event()
     seconds = min(TICK_SECONDS, seconds_left(context) - HAND_BACK_SECONDS)
-    asyncio.get_running_loop().call_later(max(seconds, 0), stop.set)
+    timer = asyncio.get_running_loop().call_later(max(seconds, 0), stop.set)
     requests = app.parts.queues.requests
-    await app.tend(stop)
+    try:
+        await app.tend(stop)
+    finally:
+        timer.cancel()
     return {"requests": app.parts.queues.requests - requests}
