@@ -8,13 +8,13 @@ must agree, however busy the system is: to the cent, or with a call open, to wha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from conveyor.app.audit.books import Books, Sums, read_again, read_books, read_ledger
+from conveyor.app.audit.examined import Examined
 from conveyor.app.audit.pages import Page
 from conveyor.app.audit.report import Finding
-from conveyor.messaging.transaction import Database
 
 
 @dataclass(slots=True)
@@ -42,15 +42,24 @@ def _by_currency() -> defaultdict[str, Money]:
 class Comparison:
     """Adds up, by currency, both sides of every order that could be compared."""
 
-    finding: Finding
+    finding: Finding = field(
+        default_factory=lambda: Finding(
+            "books_equal_provider", 4, "Our books equal the provider's, order by order"
+        )
+    )
     ours: defaultdict[str, Money] = field(default_factory=_by_currency)
     theirs: defaultdict[str, Money] = field(default_factory=_by_currency)
     moving: int = 0
 
-    async def add_page(self, database: Database, ledger: Database, page: Page) -> None:
-        """Compare one page."""
-        books = await database.examine(lambda tx: read_books(tx, page))
-        provider = await ledger.examine(lambda tx: read_ledger(tx, page))
+    async def go_through(self, examined: Examined, pages: Iterable[Page]) -> None:
+        """Compare page after page, and write the sums into the finding."""
+        for page in pages:
+            await self._add_page(examined, page)
+        self._close()
+
+    async def _add_page(self, examined: Examined, page: Page) -> None:
+        books = await examined.ours(lambda tx: read_books(tx, page))
+        provider = await examined.theirs(lambda tx: read_ledger(tx, page))
         differing = [
             order_id
             for order_id in sorted(books.keys() | provider.keys())
@@ -59,7 +68,7 @@ class Comparison:
         moving = {order_id for order_id, entry in books.items() if entry.open}
         moved: set[str] = set()
         if differing:
-            after = await database.examine(lambda tx: read_again(tx, differing))
+            after = await examined.ours(lambda tx: read_again(tx, differing))
             moved = _moved(differing, books, after)
         wrong = [order_id for order_id in differing if order_id not in moved]
         moving |= moved
@@ -72,8 +81,7 @@ class Comparison:
             sums = provider[order_id]
             self.theirs[sums.currency].add(sums)
 
-    def close(self) -> None:
-        """Write the sums into the finding."""
+    def _close(self) -> None:
         for currency in sorted((self.ours.keys() | self.theirs.keys()) - {""}):
             self.finding.figures[currency] = {
                 "ours": self.ours[currency].as_json(),

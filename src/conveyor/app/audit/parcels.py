@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from conveyor.adapters.simulated.carrier_ledger import parcels
+from conveyor.app.audit.examined import Examined
 from conveyor.app.audit.pages import PAGE_ORDERS, Page
 from conveyor.app.audit.report import Finding
 from conveyor.app.audit.view import on_page
 from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
 from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.messaging.transaction import Tx
 from conveyor.services.shipping.store import shipments
 
 DAY_MS = 86_400_000
@@ -53,22 +54,28 @@ class Parcels:
         )
         self.findings = (self._arrived, self._undone)
 
-    async def add_page(self, database: Database, carrier: Database, page: Page, now: int) -> None:
+    async def go_through(self, examined: Examined, pages: Iterable[Page], now: int) -> None:
+        """Look for the parcels of page after page, then for the orders of all parcels."""
+        for page in pages:
+            await self._add_page(examined, page, now)
+        await self._look_back(examined)
+
+    async def _add_page(self, examined: Examined, page: Page, now: int) -> None:
         """Look for the parcels of a page's completed orders."""
-        rows = await database.examine(lambda tx: tx.execute(_SHIPPED, page.bounds).all())
+        rows = await examined.ours(lambda tx: tx.execute(_SHIPPED, page.bounds).all())
         bounds = {"keys": [row.carrier_key for row in rows], "now": now}
-        arrived = await carrier.examine(lambda tx: set(map(tuple, tx.execute(_ARRIVED, bounds))))
+        arrived = await examined.theirs(lambda tx: set(map(tuple, tx.execute(_ARRIVED, bounds))))
         same = ((row.order_id, (row.carrier_key, row.order_id, row.tracking)) for row in rows)
         missing = sorted(order_id for order_id, parcel in same if parcel not in arrived)
         self._arrived.add(len(rows), len(missing), missing)
 
-    async def look_back(self, database: Database, carrier: Database) -> None:
+    async def _look_back(self, examined: Examined) -> None:
         """Look for the orders of the carrier's parcels; those that are lost count for nothing."""
         after = ""
         while True:
-            rows = await carrier.examine(partial(_taken, after=after))
+            rows = await examined.theirs(partial(_taken, after=after))
             ids = sorted({row.order_id for row in rows if row.arrives_at is not None})
-            wrong = await database.examine(partial(_undone, order_ids=ids))
+            wrong = await examined.ours(partial(_undone, order_ids=ids))
             self._undone.add(len(ids), len(wrong), wrong)
             if len(rows) < PAGE_ORDERS:
                 return
