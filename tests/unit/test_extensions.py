@@ -5,13 +5,24 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
-from tests.examples.gifts import BOTH, FIRST, WRAP
+from tests.examples.gifts import BOTH, FIRST, WRAP, Wrapped
 
 from conveyor.app.extension_checks import ExtensionError
 from conveyor.app.installation import Installation, installation
-from conveyor.extension import Ambient, AnyStep, Extension, Flow, OrderBody, Service, Step
+from conveyor.extension import (
+    Ambient,
+    AnyStep,
+    AwaitingStep,
+    Extension,
+    Fee,
+    Flow,
+    OrderBody,
+    Service,
+    Step,
+)
 from conveyor.settings import Settings
 
 NO_AMBIENT: Ambient = None  # type: ignore[assignment]  # steps here ask for nothing of it
@@ -19,6 +30,18 @@ NO_AMBIENT: Ambient = None  # type: ignore[assignment]  # steps here ask for not
 
 def flow(cancel_until: str = "gifts.wrap", *steps: str, name: str = "f", version: int = 1) -> Flow:
     return Flow(name, version, tuple(map(Step, steps or ("gifts.wrap",))), cancel_until)
+
+
+def shaped(**fields: Any) -> Extension:
+    """Make one as it is made without a type checker."""
+    return Extension("e", **fields)
+
+
+WRAPS: Any = Step("gifts.wrap")
+WRAPS_ALONE = Flow("f", 1, WRAPS, "gifts.wrap")
+FINED = Flow("f", 1, (WRAPS,), "gifts.wrap", Fee("gifts.warp", 50))
+UNTABLED: Any = [WRAPS]
+LISTED = Service("gifts", UNTABLED)
 
 
 def service(name: str) -> Service:
@@ -55,6 +78,14 @@ def install(
             "which is several of its steps",
         ),
         (Extension("e", bodies={"shop": OrderBody}), "which is no flow of it"),
+        (Extension("e", flows=(FINED,)), "its fee is after 'gifts.warp', which is none"),
+        (shaped(flows=flow()), "its flows are one Flow and no tuple: a comma is missing"),
+        (shaped(flows=("f",)), "among its flows is 'f', which is no Flow"),
+        (shaped(services={"gifts": WRAP}), "its services are of type dict, not a tuple"),
+        (shaped(flows=(WRAPS_ALONE,)), "flow f: its steps are one Step and no tuple"),
+        (shaped(services=(LISTED,)), "the steps of service gifts are of type list"),
+        (shaped(flows=(flow(),), bodies={"f": Wrapped}), "the body of 'f' is no subclass"),
+        (shaped(tables=[]), "its tables are of type list"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -69,7 +100,7 @@ def test_what_is_wrong_is_said(
 def test_two_extensions_cannot_have_one_service(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(ExtensionError, match="gifts is installed already"):
+    with pytest.raises(ExtensionError, match="gifts: the flow gift@1 is installed"):
         install(monkeypatch, tmp_path, BOTH, BOTH)
 
 
@@ -81,6 +112,53 @@ def test_a_step_is_named_as_its_service_has_it(
 
     with pytest.raises(ExtensionError, match=r"must be named gifts\.STEP"):
         installed.added_steps(NO_AMBIENT)
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        (len, "the step 'gifts.wrap' is of type builtin_function_or_method: make it a LocalStep"),
+        (AwaitingStep, "is the class AwaitingStep: make one of it, as in AwaitingStep\\(...\\)"),
+    ],
+)
+def test_a_step_is_a_step(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: Any, says: str
+) -> None:
+    of_gifts = Service("gifts", {"gifts.wrap": step})
+    installed = install(monkeypatch, tmp_path, Extension("e", services=(of_gifts,)))
+
+    with pytest.raises(ExtensionError, match=says):
+        installed.added_steps(NO_AMBIENT)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (Step("gifts.warp"), "there is no step 'gifts.warp'; did you mean 'gifts.wrap'?"),
+        (Step("gifts.zzzz"), "there is no step 'gifts.zzzz'; service gifts has gifts.wrap"),
+        (Step("fits.any"), "there is no step 'fits.any'; no service 'fits' is installed; there"),
+        (
+            Step("gifts.wrap", undo="gifts.zzzz"),
+            "'gifts.zzzz', the undo of gifts.wrap; s",
+        ),
+        (
+            Step("gifts.wrap", also=("gifts.zzzz",)),
+            "'gifts.zzzz', taken along with gifts.wrap;",
+        ),
+    ],
+)
+def test_a_step_that_nobody_has_is_named_with_flow_and_extension(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: Step, says: str
+) -> None:
+    gift = Flow("gift", 3, (line,), line.name)
+    extension = Extension("e", flows=(gift,), services=(Service("gifts", WRAP),))
+    installed = install(monkeypatch, tmp_path, extension)
+
+    with pytest.raises(ExtensionError) as raised:
+        installed.require_steps(installed.added_steps(NO_AMBIENT))
+
+    assert str(raised.value).startswith("extension e: flow gift@3: ")
+    assert says in str(raised.value)
 
 
 def test_steps_are_a_table_or_a_function_that_gives_it(
@@ -102,10 +180,11 @@ def test_steps_are_a_table_or_a_function_that_gives_it(
 @pytest.mark.parametrize(
     ("named", "says"),
     [
-        ("no_such_module:X", "No module named 'no_such_module'"),
-        ("tests.examples.gifts:NOTHING", "has no attribute 'NOTHING'"),
+        ("no_such_module:X", "no module named 'no_such_module': install its package where"),
+        ("tests.no_such_module:X", "no module named 'tests.no_such_module': install its package"),
+        ("tests.examples.gifts:NOTHING", "the module tests.examples.gifts has no 'NOTHING'"),
         ("tests.examples.gifts", "package.module:NAME"),
-        ("tests.examples.gifts:FIRST", "is Flow, not a conveyor.extension.Extension"),
+        ("tests.examples.gifts:FIRST", "is of type Flow, not a conveyor.extension.Extension"),
     ],
 )
 def test_a_setting_that_names_no_extension_is_explained(
@@ -115,3 +194,27 @@ def test_a_setting_that_names_no_extension_is_explained(
         installation(Settings(data=tmp_path, extensions=named))
 
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import no_such_module", "broken.py, line 1: ModuleNotFoundError: No module named 'no_"),
+        ("x = = 1", "broken.py, line 1: invalid syntax"),
+        ("\n1 / 0", "broken.py, line 2: ZeroDivisionError: division by zero"),
+        (
+            "from abc import *\nclass Half(ABC):\n  @abstractmethod\n  def ask(self): ...\nHalf()",
+            "broken.py, line 5: TypeError: Can't instantiate abstract class Half with",
+        ),
+    ],
+)
+def test_code_that_breaks_as_it_is_loaded_is_named_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, says: str
+) -> None:
+    (tmp_path / "broken.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ExtensionError) as raised:
+        installation(Settings(data=tmp_path, extensions="broken:EXTENSION"))
+
+    assert f"extension broken:EXTENSION: {says}" in str(raised.value)

@@ -12,7 +12,7 @@ from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.printable import without_secrets
 from conveyor.messaging.queue import Queues, QueueSpec
 from conveyor.messaging.transaction import Database
-from conveyor.services.shipping.webhooks import write_secret
+from conveyor.services.shipping.webhooks import WebhookKey, WebhookSecretError, write_secret
 from conveyor.settings import EMBEDDED, Settings
 
 QUEUE_FILE = "queue.db"
@@ -23,7 +23,10 @@ SECRET_BYTES = 32
 
 
 class SettingError(ConveyorError):
-    """A setting that cannot be used; `name` is the environment variable."""
+    """A setting that cannot be used; `name` is the environment variable.
+
+    The cause says what can.
+    """
 
     def __init__(self, name: str, cause: str) -> None:
         super().__init__(f"{name}: {cause}")
@@ -94,6 +97,18 @@ def open_queues(settings: Settings, specs: Sequence[QueueSpec], ambient: Ambient
         "CONVEYOR_QUEUE_URL",
         f"{without_secrets(settings.queue_url)!r} is neither embedded: nor sqs://REGION/PREFIX",
     )
+
+
+def webhook_key(settings: Settings) -> WebhookKey:
+    """Give what webhooks are signed with. Raises `SettingError`, which shows no secret."""
+    given = webhook_secrets(settings)
+    try:
+        return WebhookKey(given)
+    except WebhookSecretError as error:
+        raise SettingError(
+            "CONVEYOR_WEBHOOK_SECRET",
+            f'{error} This makes one: echo "whsec_$(openssl rand -base64 32)"',
+        ) from error
 
 
 def webhook_secrets(settings: Settings) -> list[str]:

@@ -10,9 +10,7 @@ from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.app.addition import Wired
 from conveyor.app.additions import ADDITIONS
-from conveyor.app.backends import (
-    webhook_secrets,
-)
+from conveyor.app.backends import webhook_key
 from conveyor.app.engines import engine_of
 from conveyor.app.installation import Installation
 from conveyor.app.parts import Parts
@@ -31,7 +29,6 @@ from conveyor.services.orders.steps import STEPS as ORDER_STEPS
 from conveyor.services.payments.steps import payment_steps
 from conveyor.services.shipping.confirmations import Confirmations
 from conveyor.services.shipping.steps import shipping_steps
-from conveyor.services.shipping.webhooks import WebhookKey
 from conveyor.settings import EMBEDDED, Settings
 
 
@@ -43,7 +40,7 @@ class App:
         self.settings = settings
         self.parts = parts
         self.installed = installed
-        key = WebhookKey(webhook_secrets(settings))
+        key = webhook_key(settings)
         self.provider = parts.provider or SimulatedPaymentProvider(
             parts.ledger, parts.ambient, latency_seconds=settings.payment_latency_seconds
         )
@@ -78,6 +75,7 @@ class App:
         for addition in self.additions:
             steps |= addition.steps()
         steps |= self.installed.added_steps(self.parts.ambient)
+        self.installed.require_steps(steps)
         registry = Registry(self.installed.flows, steps, self.installed.queues)
         return engine_of(settings, self.parts, registry)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 
+from conveyor.app.extension_shapes import misshapen, no_step
 from conveyor.extension import Extension, Service
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
-from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.routing_slip import Flow, service_of
 from conveyor.messaging.step import AnyStep
 
 # A service's name is that of its queue: of SQS's 80 characters, prefix and endings need some.
@@ -28,12 +31,14 @@ class ExtensionError(ConveyorError):
 
 def check(extension: Extension) -> None:
     """Raises `ExtensionError` with the first thing that is wrong."""
+    for wrong in misshapen(extension):
+        raise ExtensionError(extension.name, wrong)
     for service in extension.services:
         if not SERVICE_NAME.fullmatch(service.name) or service.name.endswith(DEAD_LETTER_SUFFIX):
             cause = f"{service.name!r} cannot name a service: a-z first, then a-z, 0-9, _ and -"
             raise ExtensionError(extension.name, cause)
     for flow in extension.flows:
-        if wrong := _wrong_with(flow):
+        for wrong in _wrong_with(flow):
             raise ExtensionError(extension.name, f"flow {flow.key}: {wrong}")
     own = {flow.name for flow in extension.flows}
     for name in extension.bodies:
@@ -42,27 +47,54 @@ def check(extension: Extension) -> None:
 
 
 def steps_of(extension: Extension, service: Service, ambient: Ambient) -> dict[str, AnyStep]:
-    """Give a service's steps. Raises `ExtensionError` for one that is not named as its own."""
+    """Give a service's steps. Raises `ExtensionError` for one that is none, or not its own."""
     given = service.steps
     steps = dict(given(ambient) if callable(given) else given)
-    for name in steps:
+    for name, step in steps.items():
         if name.partition(".")[0] != service.name:
             cause = f"the step {name!r} of service {service.name} must be named {service.name}.STEP"
             raise ExtensionError(extension.name, cause)
+        if wrong := no_step(step):
+            raise ExtensionError(extension.name, f"the step {name!r} {wrong}")
     return steps
 
 
-def _wrong_with(flow: Flow) -> str:
-    """Say what is wrong with a flow; '' when nothing is."""
+def require_steps(
+    extension: Extension, steps: Mapping[str, AnyStep], services: Collection[str]
+) -> None:
+    """Raises `ExtensionError` for the first step of its flows that nobody has."""
+    for flow in extension.flows:
+        for line in flow.steps:
+            named = {line.name: "", line.undo: f", the undo of {line.name}"}
+            named |= dict.fromkeys(line.also, f", taken along with {line.name}")
+            for name, role in named.items():
+                if name and name not in steps:
+                    cause = f"flow {flow.key}: there is no step {name!r}{role}"
+                    near = _near(name, steps, services)
+                    raise ExtensionError(extension.name, f"{cause}; {near}")
+
+
+def _near(name: str, steps: Mapping[str, AnyStep], services: Collection[str]) -> str:
+    """Say what may have been meant."""
+    if near := get_close_matches(name, steps, n=1):
+        return f"did you mean {near[0]!r}?"
+    service = service_of(name)
+    if service not in services:
+        return f"no service {service!r} is installed; there are {', '.join(services)}"
+    return f"service {service} has {', '.join(s for s in steps if service_of(s) == service)}"
+
+
+def _wrong_with(flow: Flow) -> Iterator[str]:
     if not FLOW_NAME.fullmatch(flow.name) or flow.version < 1:
-        return "a flow has a name of letters, digits, _, . and -, and a version from 1"
+        yield "a flow has a name of letters, digits, _, . and -, and a version from 1"
     if not flow.steps:
-        return "it has no steps"
+        yield "it has no steps"
     names = Counter(line.name for line in flow.steps)
     if flow.cancel_until not in names:
-        return f"cancel_until is {flow.cancel_until!r}, which is none of its steps"
+        yield f"cancel_until is {flow.cancel_until!r}, which is none of its steps"
     if names[flow.cancel_until] > 1:
-        return f"cancel_until is {flow.cancel_until!r}, which is several of its steps"
+        yield f"cancel_until is {flow.cancel_until!r}, which is several of its steps"
     if flow.pivot and names[flow.pivot] != 1:
-        return f"pivot is {flow.pivot!r}, which is not one of its steps"
-    return ""
+        yield f"pivot is {flow.pivot!r}, which is not one of its steps"
+    if flow.fee and flow.fee.after not in names:
+        yield f"its fee is after {flow.fee.after!r}, which is none of its steps"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import partial
 
 from conveyor.app.additions import ADDITIONS
-from conveyor.app.extension_checks import ExtensionError, check, steps_of
+from conveyor.app.extension_checks import ExtensionError, require_steps, steps_of
+from conveyor.app.extension_loading import load, running
 from conveyor.extension import Extension
 from conveyor.flows import SHOP
 from conveyor.messaging.ambient import Ambient
@@ -23,7 +23,6 @@ from conveyor.settings import Settings
 
 __all__ = ["ExtensionError", "Installation", "installation"]
 
-GROUP = "conveyor.extensions"
 SERVICES = ("orders", "payments", "inventory", "shipping")
 # The queue's own redrive is the backstop for what we never get to park: after as many receives
 # as faults park an order, and as many again that leave no trace, there is something to spare.
@@ -47,13 +46,19 @@ class Installation:
         steps: dict[str, AnyStep] = {}
         for extension in self.extensions:
             for service in extension.services:
-                steps |= steps_of(extension, service, ambient)
+                made = partial(steps_of, extension, service, ambient)
+                steps |= running(extension.name, made)
         return steps
+
+    def require_steps(self, steps: Mapping[str, AnyStep]) -> None:
+        """Raises `ExtensionError` for a flow of an extension with a step that is not of these."""
+        for extension in self.extensions:
+            require_steps(extension, steps, self.services)
 
 
 def installation(settings: Settings) -> Installation:
     """Load what the settings and the installed packages name. Raises `ExtensionError`."""
-    extensions = tuple(_load(settings.extensions))
+    extensions = tuple(load(settings.extensions))
     flows = [SHOP]
     fifo = dict.fromkeys(SERVICES, False)
     bodies: dict[str, type[OrderBody]] = {}
@@ -62,13 +67,13 @@ def installation(settings: Settings) -> Installation:
         fifo |= addition.services
         bodies |= addition.bodies
     for extension in extensions:
-        flows += extension.flows
+        for flow in extension.flows:
+            _require_new(extension, "flow", flow.key, [installed.key for installed in flows])
+            flows.append(flow)
         for service in extension.services:
-            _require_new("service", service.name, [*fifo, INTAKE])
+            _require_new(extension, "service", service.name, [*fifo, INTAKE])
             fifo[service.name] = service.fifo
         bodies |= extension.bodies
-    for at, flow in enumerate(flows):
-        _require_new("flow", flow.key, [earlier.key for earlier in flows[:at]])
     receives = 2 * settings.max_receives + REDRIVE_MARGIN
     queues = [
         QueueSpec(
@@ -95,29 +100,7 @@ def _shipping(flows: Iterable[Flow]) -> set[str]:
     return {flow.name for flow in flows if any(step.name == SHIP for step in flow.steps)}
 
 
-def _load(named: str) -> Iterable[Extension]:
-    for entry in entry_points(group=GROUP):
-        try:
-            yield _checked(entry.name, entry.load())
-        except (ImportError, AttributeError) as error:
-            raise ExtensionError(entry.name, str(error)) from error
-    for name in filter(None, (part.strip() for part in named.split(","))):
-        module, _, attribute = name.partition(":")
-        try:
-            yield _checked(name, getattr(importlib.import_module(module), attribute))
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ExtensionError(name, f"{error} (write it as package.module:NAME)") from error
-
-
-def _checked(name: str, loaded: object) -> Extension:
-    if not isinstance(loaded, Extension):
-        raise ExtensionError(
-            name, f"is {type(loaded).__name__}, not a conveyor.extension.Extension"
-        )
-    check(loaded)
-    return loaded
-
-
-def _require_new(kind: str, name: str, taken: list[str]) -> None:
+def _require_new(extension: Extension, kind: str, name: str, taken: list[str]) -> None:
     if name in taken:
-        raise ExtensionError(name, f"the {kind} {name} is installed already")
+        cause = f"the {kind} {name} is installed already: give this one another name"
+        raise ExtensionError(extension.name, cause)

@@ -40,13 +40,18 @@ class SqliteDatabase:
     dialect = "sqlite"
 
     def __init__(self, path: Path | str, *, inline: bool = False) -> None:
-        """Open or create the file. Raises `DataDirectoryInUseError` when it has an owner."""
+        """Open or create the file.
+
+        Raises `DataDirectoryInUseError` when it has an owner, and `DatabaseUnavailableError` for
+        one that cannot be opened or is no database.
+        """
         self._path = Path(path)
         self._ownership = Ownership(self._path)
         try:
-            make_private_file(self._path)
-            self._writer = open_writer(self._path)
-            self._reader = open_reader(self._path)
+            with self._disk_errors(cannot_write):
+                make_private_file(self._path)
+                self._writer = open_writer(self._path)
+                self._reader = open_reader(self._path)
         except BaseException:
             self._ownership.release()
             raise

@@ -10,10 +10,18 @@ from typing import Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+)
 
 from conveyor.adapters.sqs.address import SqsAddress
-from conveyor.adapters.sqs.errors import QueueNotProvisionedError
+from conveyor.adapters.sqs.errors import AwsCredentialsError, QueueNotProvisionedError
 from conveyor.adapters.sqs.transport import TARGETS, LeanTransport, open_session
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import QueueUnavailableError
@@ -26,6 +34,25 @@ MAX_ATTEMPTS = 4  # of a request, by the SDK; what still fails then is for the c
 KEEPALIVE_SECONDS = 30
 USER_AGENT = "conveyor"
 _MISSING_QUEUE = ("NonExistentQueue", "QueueDoesNotExist")
+_NO_CREDENTIALS = (
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+)
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
+_NOT_TAKEN = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+)
 
 
 class SqsApi:
@@ -42,7 +69,16 @@ class SqsApi:
         self._lean: LeanTransport | None = None
 
     async def open(self) -> None:
-        """Create the client; credentials are found by the SDK's own chain."""
+        """Create the client; credentials are found by the SDK's own chain.
+
+        Raises AwsCredentialsError for credentials that are named and are not there.
+        """
+        try:
+            await self._connect()
+        except _NO_CREDENTIALS as error:
+            raise AwsCredentialsError(f"{self._address.prefix}*", str(error)) from error
+
+    async def _connect(self) -> None:
         session = get_session()
         creating = session.create_client(
             "sqs",
@@ -85,7 +121,11 @@ class SqsApi:
             code = error.response["Error"]["Code"]
             if code.endswith(_MISSING_QUEUE):
                 raise QueueNotProvisionedError(queue) from error
+            if code in _NOT_TAKEN:
+                raise AwsCredentialsError(queue, str(error)) from error
             raise QueueUnavailableError(queue, str(error)) from error
+        except _NO_CREDENTIALS as error:
+            raise AwsCredentialsError(queue, str(error)) from error
         except BotoCoreError as error:
             raise QueueUnavailableError(queue, str(error)) from error
         return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conveyor.messaging.errors import ConveyorError
+from conveyor.messaging.errors import ConveyorError, QueueUnavailableError
 from conveyor.messaging.printable import without_secrets
 
 
@@ -23,6 +23,13 @@ class AwsExtraMissingError(ConveyorError):
 
     def __init__(self) -> None:
         super().__init__("Amazon SQS needs the AWS SDK: pip install 'conveyor[aws]'")
+
+
+class AwsCredentialsError(QueueUnavailableError):
+    """The AWS SDK finds no credentials, or SQS does not take those: others may come, in time."""
+
+    def __init__(self, queue: str, cause: str) -> None:
+        super().__init__(queue, f"AWS credentials: {cause}")
 
 
 class QueueNotProvisionedError(ConveyorError):

@@ -50,9 +50,10 @@ def trouble_of(error: Exception) -> TroubleError | None:
         return MisuseError(said)
     if not isinstance(error, ConveyorError):
         return None
-    hint = _configuration().get(type(error))
-    if hint is not None:
-        return MisuseError(_sentence(error), hint)
+    hints = _configuration()
+    for kind in type(error).__mro__:
+        if kind in hints:
+            return MisuseError(_sentence(error), hints[kind])
     unauthenticated = getattr(error, "status", 0) == HTTPStatus.UNAUTHORIZED
     return TroubleError(_sentence(error), ABOUT_KEYS if unauthenticated else "")
 
@@ -61,7 +62,7 @@ def _said_of_surroundings(error: Exception) -> str:
     """Say what is wrong with settings and files; '' when that is not it."""
     from pydantic import ValidationError
 
-    if isinstance(error, ValidationError):
+    if isinstance(error, ValidationError) and error.title == "Settings":
         return _settings(error)
     if isinstance(error, OSError):
         return f"{error.filename or 'files'}: {error.strerror}."
@@ -76,13 +77,14 @@ ABOUT_KEYS = (
 )
 
 
-def _configuration() -> Mapping[type[ConveyorError], str]:
+def _configuration() -> Mapping[type, str]:
     """Name what a command cannot even begin without, and what to do where the error leaves it open.
 
     Every other error is a problem of what the command was about.
     """
     from conveyor.adapters.postgres.errors import PostgresExtraMissingError, PostgresUrlError
     from conveyor.adapters.sqs.errors import (
+        AwsCredentialsError,
         AwsExtraMissingError,
         QueueNotProvisionedError,
         SqsUrlError,
@@ -102,19 +104,23 @@ def _configuration() -> Mapping[type[ConveyorError], str]:
         PostgresExtraMissingError: "",
         QueueNotProvisionedError: "",
         SchemaNotCurrentError: "",
+        SettingError: "",
         SqsUrlError: "",
         PostgresUrlError: "Check CONVEYOR_DATABASE_URL.",
-        SettingError: "`conveyor --help` lists the settings.",
         ServerUnreachableError: "Start one with `conveyor up`, or name another with --server URL.",
-        AddressInUseError: "Choose another with --port; --port 0 takes any that is free.",
-        DatabaseUnavailableError: "Check CONVEYOR_DATABASE_URL, and whether the server runs.",
+        AddressInUseError: "Choose another with --host or --port; --port 0 takes one that is free.",
+        AwsCredentialsError: "The AWS SDK takes them from AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, from the profile in AWS_PROFILE, or from the machine's role.",
+        DatabaseUnavailableError: "Check CONVEYOR_DATABASE_URL or --data, and whether the server "
+        "runs, or the disk has room.",
         QueueUnavailableError: "Check CONVEYOR_QUEUE_URL, and whether the service answers.",
     }
 
 
 def _settings(error: ValidationError) -> str:
     return "; ".join(
-        f"CONVEYOR_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        f"CONVEYOR_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors()
     )
 
 

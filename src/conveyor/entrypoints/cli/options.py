@@ -25,6 +25,7 @@ data_option = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="CONVEYOR_DATA",
+    show_envvar=True,
     default=Path("conveyor-data"),
     show_default=True,
     metavar="DIR",
@@ -33,6 +34,7 @@ data_option = click.option(
 server_option = click.option(
     "--server",
     envvar="CONVEYOR_SERVER",
+    show_envvar=True,
     default="",
     metavar="URL",
     help="The running server to talk to; default: the one that owns --data, if any.",
@@ -50,6 +52,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 host_option = click.option(
     "--host",
     envvar="CONVEYOR_HOST",
+    show_envvar=True,
     default="127.0.0.1",
     show_default=True,
     help="Address to bind.",
@@ -57,6 +60,7 @@ host_option = click.option(
 port_option = click.option(
     "--port",
     envvar="CONVEYOR_PORT",
+    show_envvar=True,
     type=click.IntRange(0, 65_535),
     default=8080,
     show_default=True,

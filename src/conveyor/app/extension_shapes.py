@@ -1,0 +1,59 @@
+"""What an extension is made of is of the types that it should be: nobody checks that but mypy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import sqlalchemy as sa
+
+from conveyor.extension import Extension, Service
+from conveyor.messaging.routing_slip import Flow, Step
+from conveyor.messaging.step import CallStep, LocalStep
+from conveyor.services.orders.model import OrderBody
+
+
+def misshapen(extension: Extension) -> Iterator[str]:
+    """Say what is of another type than it should be."""
+    yield from _not_all("flows", extension.flows, Flow)
+    yield from _not_all("services", extension.services, Service)
+    for flow in extension.flows:
+        yield from (f"flow {flow.name}: {wrong}" for wrong in _not_all("steps", flow.steps, Step))
+    for service in extension.services:
+        if not callable(service.steps):
+            yield from _no_table(f"the steps of service {service.name}", service.steps)
+    bodies: Mapping[str, object] = extension.bodies
+    for name, body in bodies.items():
+        if not isinstance(body, type) or not issubclass(body, OrderBody):
+            yield f"the body of {name!r} is no subclass of OrderBody"
+    tables: object = extension.tables
+    if not isinstance(tables, sa.MetaData | None):
+        yield f"its tables are {_type(tables)}, not an sqlalchemy.MetaData"
+
+
+def no_step(step: object) -> str:
+    """Say why this is no step; '' when it is one."""
+    if isinstance(step, LocalStep | CallStep):
+        return ""
+    if isinstance(step, type):
+        return f"is the class {step.__name__}: make one of it, as in {step.__name__}(...)"
+    return f"is {_type(step)}: make it a LocalStep(...), an AwaitingStep(...) or a CallStep"
+
+
+def _no_table(what: str, given: object) -> Iterator[str]:
+    if not isinstance(given, Mapping):
+        yield f"{what} are {_type(given)}, not a table of steps by their names"
+
+
+def _not_all(field: str, given: object, kind: type) -> Iterator[str]:
+    if isinstance(given, kind):
+        yield f"its {field} are one {kind.__name__} and no tuple: a comma is missing, as in (X,)"
+    elif not isinstance(given, tuple | list):
+        yield f"its {field} are {_type(given)}, not a tuple"
+    else:
+        for member in given:
+            if not isinstance(member, kind):
+                yield f"among its {field} is {member!r:.60}, which is no {kind.__name__}"
+
+
+def _type(given: object) -> str:
+    return f"of type {type(given).__name__}"
