@@ -135,15 +135,15 @@ def test_a_step_is_a_step(
     ("line", "says"),
     [
         (Step("gifts.warp"), "there is no step 'gifts.warp'; did you mean 'gifts.wrap'?"),
-        (Step("gifts.zzzz"), "there is no step 'gifts.zzzz'; service gifts has gifts.wrap"),
+        (Step("gifts.zzzzzzz"), "there is no step 'gifts.zzzzzzz'; service gifts has gifts.wrap"),
         (Step("fits.any"), "there is no step 'fits.any'; no service 'fits' is installed; there"),
         (
-            Step("gifts.wrap", undo="gifts.zzzz"),
-            "'gifts.zzzz', the undo of gifts.wrap; s",
+            Step("gifts.wrap", undo="gifts.zzzzzzz"),
+            "'gifts.zzzzzzz', the undo of gifts.wrap; s",
         ),
         (
-            Step("gifts.wrap", also=("gifts.zzzz",)),
-            "'gifts.zzzz', taken along with gifts.wrap;",
+            Step("gifts.wrap", also=("gifts.zzzzzzz",)),
+            "'gifts.zzzzzzz', taken along with gifts.wrap;",
         ),
     ],
 )
