@@ -128,6 +128,11 @@ def of_the_process(town: Town) -> dict[Code, httpx.Response]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(placement, "MAX_WAITING", 0)
         answers[Code.OVERLOADED] = town.owner.post("/v1/orders", json=order_of())
+    done = place(town.owner)
+    wait_for(town.owner, done, "completed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(app.engine.registry.flows, "shop@1")
+        answers[Code.FLOW_MISSING] = town.owner.post(f"/v1/orders/{done}/cancel")
     for code, error, method, path in (
         (Code.UNAVAILABLE, DatabaseUnavailableError("it", "is away"), "PUT", "/v1/stock/CD"),
         (Code.UNKNOWN_OUTCOME, CommitUnknownError("it went"), "PUT", "/v1/stock/CD"),

@@ -26,6 +26,8 @@ def test_it_says_when_it_is_ready_and_commands_find_it(data: Path) -> None:
 
     assert ready["pid"] == server["pid"] == process.popen.pid
     assert ready["url"] == server["url"]
+    assert ready["missing_flows"] == {}
+    assert "Warning" not in stopped.err
     assert set(ready["services"]) >= {"orders", "payments", "inventory", "shipping"}
     assert set(server) == {"url", "pid", "key", "started"}
     assert mode == 0o600

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from socket import socket
 
 from conveyor.app.composition import App
+from conveyor.app.missing_flows import missing_flows
 from conveyor.app.opening import open_app, running_app
 from conveyor.entrypoints import server_file
 from conveyor.entrypoints.http import create_http
@@ -42,13 +43,15 @@ class OneProcessError(ConveyorError):
 class Ready:
     """What a process says once it is ready.
 
-    `url` is '' without an API, `data` where the database is no file.
+    `url` is '' without an API, `data` where the database is no file; `missing_flows` counts the
+    open orders that nobody here can move on.
     """
 
     services: tuple[str, ...]
     url: str = ""
     first_key: str = ""
     data: str = ""
+    missing_flows: Mapping[str, int] = field(default_factory=dict)
 
 
 Announce = Callable[[Ready], None]
@@ -64,7 +67,8 @@ async def run_up(settings: Settings, host: str, port: int, announce: Announce) -
             first_key = await _first_key(app)
             local = new_local_key(secrets.token_bytes, settings.intake_merchant)
             data = str(settings.directory.absolute()) if settings.database_path else ""
-            ready = Ready(app.installed.services, url_of(listener), first_key, data)
+            missing = await missing_flows(app.engine)
+            ready = Ready(app.installed.services, url_of(listener), first_key, data, missing)
             try:
                 listening = _listening(app, listener, local)
                 await _run(
@@ -116,7 +120,7 @@ async def run_serve(settings: Settings, host: str, port: int, announce: Announce
     _require_shared(settings)
     with listen(host, port) as listener:
         async with _opened(settings) as app:
-            ready = Ready((), url_of(listener))
+            ready = Ready((), url_of(listener), missing_flows=await missing_flows(app.engine))
             await _run(app, (), _listening(app, listener, None), lambda: announce(ready))
 
 
@@ -124,7 +128,8 @@ async def run_work(settings: Settings, services: Collection[str], announce: Anno
     """Run services without an API until a signal. Raises `OneProcessError`."""
     _require_shared(settings)
     async with _opened(settings) as app:
-        await _run(app, services, None, lambda: announce(Ready(tuple(services))))
+        ready = Ready(tuple(services), missing_flows=await missing_flows(app.engine))
+        await _run(app, services, None, lambda: announce(ready))
 
 
 async def _run(

@@ -24,6 +24,14 @@ class UnknownFlowError(ConveyorError):
         self.known = known
 
 
+class MissingFlowError(UnknownFlowError):
+    """An order's flow is not installed here, or no longer in this version."""
+
+    def __init__(self, flow: str, known: tuple[str, ...]) -> None:
+        super().__init__(flow, known)
+        self.args = (f"the order is of flow {flow}, which is not installed here",)
+
+
 class UnknownStepError(ConveyorError):
     """No step of this name is registered."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from conveyor.messaging.errors import UnknownFlowError, UnknownStepError
+from conveyor.messaging.errors import MissingFlowError, UnknownFlowError, UnknownStepError
 from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.routing_slip import Flow, service_of
 from conveyor.messaging.step import AnyStep
@@ -30,11 +30,11 @@ class Registry:
                         raise UnknownStepError(name)
 
     def flow(self, key: str) -> Flow:
-        """Raises `UnknownFlowError`."""
+        """Give an order's flow. Raises `MissingFlowError`."""
         try:
             return self.flows[key]
         except KeyError:
-            raise UnknownFlowError(key, tuple(sorted(self.flows))) from None
+            raise MissingFlowError(key, tuple(sorted(self.flows))) from None
 
     def newest(self, name: str) -> Flow:
         """Give the newest version of a flow. Raises `UnknownFlowError`."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from conveyor.app.explain.story import AHEAD, DONE, NOT_TAKEN, NOW, UNDOING, UNDONE, Story
 from conveyor.app.explain.words import duration
+from conveyor.app.missing_flows import ADVICE
 from conveyor.messaging import order as status
 from conveyor.messaging.message import iso
 from conveyor.services.bookings.model import said as said_of
@@ -77,7 +78,9 @@ def _prospects(story: Story) -> Iterator[str]:
         yield f"It waits for {story.wait.what}{until}."
     for choice in story.choices:
         yield f"You can {choice.what} it: that {choice.does}."
-    if story.wait and not story.choices:
+    if story.wait and not story.slip:  # its flow is not installed here
+        yield ADVICE
+    elif story.wait and not story.choices:
         yield "Nothing needs to be done."
 
 

@@ -31,6 +31,8 @@ def waits_for(
         return None
     if order.status == status.PARKED:
         return Wait("an operator's decision")
+    if order.flow not in registry.flows:
+        return Wait(f"its flow, {order.flow}, which is not installed here")
     due = owed(registry.flow(order.flow), place_of(order))
     if order.status == status.AWAITING:
         return Wait(f"the answer that {due} awaits", order.expected_at)

@@ -77,7 +77,7 @@ def read_story(
         lines=tuple(Line(*row) for row in tx.execute(_LINES, of_order)),
         shipment=shipment_of(tx, order.id),
         parked=parking.of_order(tx, order.id),
-        wait=waits_for(tx, registry, order, calls, now_ms) if flow else None,
+        wait=waits_for(tx, registry, order, calls, now_ms),
         choices=choices(tx, registry, order, calls) if flow else (),
         bookings=tuple(bookings_of(tx, order.id).values()),
     )

@@ -95,6 +95,10 @@ def _announce(ready: Ready, *, as_json: bool) -> None:
 
     import orjson
 
+    from conveyor.app.missing_flows import in_words
+
+    if ready.missing_flows:
+        note(f"Warning: {in_words(ready.missing_flows)}")
     if as_json:
         click.echo(orjson.dumps(asdict(ready) | {"pid": os.getpid()}).decode())
         return

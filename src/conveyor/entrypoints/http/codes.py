@@ -37,6 +37,7 @@ class Code(StrEnum):
     NOT_PARKED = interventions.NOT_PARKED, 409, "The order does not wait for an operator."
     STILL_OWES = interventions.STILL_OWES, 409, "Something is left to undo; `detail` names it."
     NOT_AWAITED = answers.NOT_AWAITED, 409, "The order does not wait for that, or no longer."
+    FLOW_MISSING = "flow_missing", 409, "The order's flow is not installed here; `detail` names it."
     KITCHEN_FULL = restaurants.KITCHEN_FULL, 409, "The restaurant prepares as much as it can."
     CARRIES_MORE = "carries_more", 409, "The rider carries more than that now."
     NOT_OFFERED = riders.NOT_OFFERED, 409, "The order is not offered to this rider, or no longer."

@@ -103,7 +103,7 @@ async def show_dead_letter(
 @router.post(
     "/{letter_id}/redrive",
     status_code=202,
-    responses=changing(Code.NOT_FOUND, Code.NOT_PARKED),
+    responses=changing(Code.NOT_FOUND, Code.NOT_PARKED, Code.FLOW_MISSING),
     response_model_exclude_none=True,
 )
 async def redrive_dead_letter(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
@@ -120,7 +120,7 @@ async def redrive_dead_letter(letter_id: AnyId, api: TheApi, grant: Operator) ->
 @router.post(
     "/{letter_id}/compensate",
     status_code=202,
-    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_PARKED, Code.TOO_LATE),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_PARKED, Code.TOO_LATE, Code.FLOW_MISSING),
     response_model_exclude_none=True,
     openapi_extra=_REASON,
 )
@@ -136,7 +136,7 @@ async def compensate_order(letter_id: AnyId, api: TheApi, grant: Operator, body:
 @router.post(
     "/{letter_id}/discard",
     status_code=202,
-    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_PARKED, Code.STILL_OWES),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_PARKED, Code.STILL_OWES, Code.FLOW_MISSING),
     response_model_exclude_none=True,
     openapi_extra=_REASON,
 )

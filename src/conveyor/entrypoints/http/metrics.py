@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from conveyor.app.composition import App
+from conveyor.app.missing_flows import missing_flows
 from conveyor.app.summary import Summaries, Summary, Which
 from conveyor.entrypoints.edge.figures import Figures
 from conveyor.messaging.line import blocked
@@ -22,6 +23,8 @@ from conveyor.messaging.transaction import Tx
 
 REMEMBER_MS = 5_000
 """Scrapes within that share one look: on SQS the depths alone are a request a queue."""
+MISSING_MS = 60_000
+"""Which flows are missing changes with a deployment, and to find it reads all open orders."""
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ class _Look:
     oldest_ms: int
     orders: Summary
     blocked: tuple[int, int]  # groups, and orders that wait in them
+    missing: dict[str, int]
 
 
 class Metrics:
@@ -48,6 +52,7 @@ class Metrics:
         self._summaries = summaries
         self._figures = figures or Figures()
         self._last: _Look | None = None
+        self._missing: tuple[int, dict[str, int]] | None = None
 
     async def text(self) -> bytes:
         """Give the metrics in Prometheus' text format."""
@@ -70,7 +75,13 @@ class Metrics:
         overdue, oldest, held_up = await engine.database.read(read)
         orders = await self._summaries.of(Which(None))
         seen = dict(zip(names, depths, strict=True))
-        return _Look(now, seen, overdue, now - oldest, orders, held_up)
+        missing = await self._missing_flows(now)
+        return _Look(now, seen, overdue, now - oldest, orders, held_up, missing)
+
+    async def _missing_flows(self, now: int) -> dict[str, int]:
+        if self._missing is None or now - self._missing[0] >= MISSING_MS:
+            self._missing = now, await missing_flows(self._app.engine)
+        return self._missing[1]
 
     async def _depth(self, name: str) -> Depth | None:
         try:
@@ -140,6 +151,14 @@ def _gauges(look: _Look) -> Iterator[Metric]:
     for status, count in sorted(look.orders.by_status.items()):
         orders.add_metric([status], count)
     yield orders
+    missing = GaugeMetricFamily(
+        "conveyor_orders_without_flow",
+        "Orders not at their end whose flow is not installed here.",
+        labels=["flow"],
+    )
+    for flow, count in look.missing.items():
+        missing.add_metric([flow], count)
+    yield missing
     groups, behind = look.blocked
     yield from (
         GaugeMetricFamily(name, says, value)

@@ -134,7 +134,7 @@ async def explain_order(order_id: AnyId, api: TheApi, grant: Reader) -> StoryVie
 @router.post(
     "/{order_id}/cancel",
     status_code=202,
-    responses=changing(*BODY, Code.NOT_FOUND, Code.TOO_LATE),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.TOO_LATE, Code.FLOW_MISSING),
     response_model_exclude_none=True,
     openapi_extra=body_is(CancelBody, {"reason": "ordered twice"}, required=False),
 )

@@ -14,11 +14,13 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from conveyor.app.missing_flows import ADVICE
 from conveyor.entrypoints.http.codes import Code
 from conveyor.messaging.errors import (
     CommitUnknownError,
     ConveyorError,
     DatabaseUnavailableError,
+    MissingFlowError,
     QueueUnavailableError,
     UnknownFlowError,
 )
@@ -154,6 +156,11 @@ async def _unknown_flow(_request: Request, error: Exception) -> Response:
     return invalid("flow", str(error)).response()
 
 
+async def _missing_flow(_request: Request, error: Exception) -> Response:
+    text = str(error)
+    return ProblemError(Code.FLOW_MISSING, f"{text[0].upper()}{text[1:]}. {ADVICE}").response()
+
+
 async def _unavailable(_request: Request, error: Exception) -> Response:
     log.error("a request could not be carried out: %s", error)
     retry = {"retry-after": str(RETRY_SECONDS)}
@@ -199,6 +206,7 @@ HANDLERS: dict[Any, Any] = {
     ProblemError: _problem,
     RequestValidationError: _parameters,
     HTTPException: _http,
+    MissingFlowError: _missing_flow,
     UnknownFlowError: _unknown_flow,
     DatabaseUnavailableError: _unavailable,
     QueueUnavailableError: _unanswered,
