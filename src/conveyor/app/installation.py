@@ -88,6 +88,7 @@ def installation(settings: Settings) -> Installation:
         QueueSpec(
             INTAKE,
             durable=True,
+            visibility_seconds=settings.visibility_seconds,
             max_receives=receives,
             retention_seconds=INTAKE_RETENTION_SECONDS,
         )
