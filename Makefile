@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DEPLOY_VENV := .venv-deploy
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -25,7 +26,7 @@ install: $(INSTALLED)-runtime ## Install into .venv, which leaves .venv/bin/conv
 demo: install ## Watch four flows side by side, a thousand real orders among them
 	@$(BIN)/conveyor demo
 
-test: lint ## Check everything: lint, types, layers, then the tests
+test: lint $(DEPLOY_VENV)/.installed ## Check everything: lint, types, layers, then the tests
 	@$(BIN)/pytest -n 3 --dist worksteal
 
 soak: install ## Simulate disturbed lives of the system, from a new seed, until stopped or broken
@@ -40,16 +41,17 @@ lint: $(INSTALLED)-test ## Check style, types and layers
 bench: $(INSTALLED)-test $(INSTALLED)-bench ## Measure Conveyor beside its peers
 	@$(BIN)/python -m benchmarks
 
-# Each lock holds to the one before it, so that all three can share one environment. Setuptools is
-# among them: it builds our own package, without a download.
+# Each lock holds to the one before it, so that the first three can share one environment. Setuptools
+# is among them: it builds our own package, without a download.
 lock: $(INSTALLED)-test ## Write the locks anew after a change in pyproject.toml
-	@echo "Resolving the three locks (a minute or two)"
+	@echo "Resolving the four locks (some minutes)"
 	@$(LOCK) --extra aws,lambda,postgres --build-deps-for editable \
 		--output-file requirements/runtime.txt pyproject.toml
 	@$(LOCK) --extra aws,lambda,postgres,test --build-deps-for editable \
 		--constraint requirements/runtime.txt --output-file requirements/test.txt pyproject.toml
 	@$(LOCK) --extra bench --build-deps-for editable \
 		--constraint requirements/test.txt --output-file requirements/bench.txt pyproject.toml
+	@$(LOCK) --output-file requirements/deploy.txt requirements/deploy.in
 
 upgrade: LOCK_OPTIONS := --upgrade
 upgrade: lock ## Write the locks anew, each package at its newest version
@@ -63,16 +65,21 @@ audit-dependencies: $(INSTALLED)-test ## Ask for known vulnerabilities of what i
 	@scripts/audit-dependencies $(BIN)
 
 clean: ## Remove .venv and all that tools left behind
-	rm -rf $(VENV) build dist src/*.egg-info .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(DEPLOY_VENV) build dist src/*.egg-info .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache
 	find src tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/pyvenv.cfg:
-	@scripts/create-venv $(VENV)
+$(VENV)/pyvenv.cfg $(DEPLOY_VENV)/pyvenv.cfg:
+	@scripts/create-venv $(@D)
 
 # The stamp is the last thing written, so a broken-off installation is taken up again.
 $(INSTALLED)-%: requirements/%.txt pyproject.toml | $(VENV)/pyvenv.cfg
 	@echo "Installing what requirements/$*.txt pins (a minute or so the first time)"
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement $<
 	@$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEPLOY_VENV)/.installed: requirements/deploy.txt | $(DEPLOY_VENV)/pyvenv.cfg
+	@echo "Installing what checks deploy/ (a minute or two the first time)"
+	@$(DEPLOY_VENV)/bin/python -m pip install --quiet --require-hashes --requirement $<
 	@touch $@
