@@ -7,10 +7,13 @@ from typing import Any
 
 from conveyor.testing.faults import MENUS
 from conveyor.testing.plot import OPERATIONS, Plot
+from conveyor.testing.scenes import draw_scene
 from conveyor.testing.story import FLOWS, Event, Story
 
 CALM = 0.2
 """A fifth of all stories is undisturbed, so that what is then certain can be held."""
+SCENES = 0.2
+"""Of the stories that are disturbed, how many play a scene: by a chance of its own."""
 LATE = 0.3
 """Of the stories that are disturbed, how many are spoken of once more when all seems over."""
 LATE_SECONDS = (60.0, 1_200.0, 14_400.0)
@@ -25,12 +28,18 @@ def draw(seed: int, flow: str) -> Story:
         plot = Plot(rng, flows, rng.choice(OPERATIONS[rng.choice(flows)]))
     events = _customers(plot)
     if rng.random() > CALM:
-        fault = rng.choice(MENUS)
-        events += [fault(plot) for _ in range(rng.choice((1, 2, 3, 4, 6)))]
-        events += [_meddling(plot) for _ in range(rng.choice((0, 0, 1, 2, 3)))]
+        own = Plot(random.Random(f"{seed} {flow} scene"), flows)  # noqa: S311 - as above
+        events += draw_scene(own) if own.rng.random() < SCENES else _misfortunes(plot)
         events += _late(Plot(random.Random(f"{seed} {flow} late"), flows))  # noqa: S311 - as above
     events.sort(key=lambda event: event.at)
     return Story(seed, flow, tuple(events), tuple(range(len(events))))
+
+
+def _misfortunes(plot: Plot) -> list[Event]:
+    rng = plot.rng
+    fault = rng.choice(MENUS)
+    events = [fault(plot) for _ in range(rng.choice((1, 2, 3, 4, 6)))]
+    return events + [_meddling(plot) for _ in range(rng.choice((0, 0, 1, 2, 3)))]
 
 
 def _customers(plot: Plot) -> list[Event]:

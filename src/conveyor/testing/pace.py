@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from conveyor.messaging import lease, outbox
+from conveyor.messaging.queue import Received
 from conveyor.testing.loop import OUTSIDE, ProcessLoop
 
 LONGEST_SECONDS = 900.0
@@ -37,11 +38,14 @@ class Pace:
         """How often something happened."""
         self._of: WeakKeyDictionary[asyncio.Task[Any], tuple[int, float]] = WeakKeyDictionary()
         self._long: dict[asyncio.Future[bool], float] = {}
+        self._empty: dict[int, tuple[asyncio.Future[bool], float]] = {}
+        """Who looks after leases of which there are none, by their identity."""
 
     def clear(self) -> None:
         """Begin anew."""
         self._of.clear()
         self._long.clear()
+        self._empty.clear()
 
     def happened(self) -> None:
         """Something was done: let everybody look again."""
@@ -69,15 +73,31 @@ class Pace:
     async def rest_with_leases(self, stop: asyncio.Event, seconds: float) -> None:
         """Do as `rest` does, but at an even pace where messages of its queue are in hand."""
         leases = _KEPT.get()
-        if leases is not None and len(leases) and asyncio.get_running_loop() is self._loop:
+        if leases is None or asyncio.get_running_loop() is not self._loop:
+            await self.rest(stop, seconds)
+        elif len(leases):
             await self._sleep(stop, seconds, seconds)
         else:
-            await self.rest(stop, seconds)
+            # Nothing can be near its end until something is taken.
+            sleeper = self._loop.create_future()
+            self._empty[id(leases)] = (sleeper, seconds)
+            await self._sleep(stop, LONGEST_SECONDS, LONGEST_SECONDS, sleeper)
 
-    async def _sleep(self, stop: asyncio.Event, base: float, seconds: float) -> None:
+    def taken(self, leases: lease.Leases) -> None:
+        """These hold something again: let them be looked at."""
+        if found := self._empty.pop(id(leases), None):
+            self._loop.call_later(found[1], _wake, found[0], context=OUTSIDE)
+
+    async def _sleep(
+        self,
+        stop: asyncio.Event,
+        base: float,
+        seconds: float,
+        sleeper: asyncio.Future[bool] | None = None,
+    ) -> None:
         if stop.is_set():
             return
-        sleeper: asyncio.Future[bool] = self._loop.create_future()
+        sleeper = sleeper or self._loop.create_future()
         # The event wakes whoever waits for it, as it does in its own `wait`.
         waiters: Any = stop._waiters
         waiters.append(sleeper)
@@ -109,17 +129,22 @@ def paced(pace: Pace) -> Iterator[None]:
     for module in users:
         named: Any = module
         named.wait_for_stop = pace.rest_with_leases if module is lease else pace.rest
-    keep = lease.Leases.keep
+    keep, take = lease.Leases.keep, lease.Leases.take
 
     async def keep_known(self: lease.Leases, stop: asyncio.Event) -> None:
         _KEPT.set(self)
         await keep(self, stop)
 
+    def take_known(self: lease.Leases, messages: Iterable[Received]) -> None:
+        take(self, messages)
+        pace.taken(self)
+
     lease.Leases.keep = keep_known  # type: ignore[method-assign]  # for a time
+    lease.Leases.take = take_known  # type: ignore[method-assign]
     try:
         yield
     finally:
-        lease.Leases.keep = keep  # type: ignore[method-assign]
+        lease.Leases.keep, lease.Leases.take = keep, take  # type: ignore[method-assign]
         for module in users:
             restored: Any = module
             restored.wait_for_stop = original

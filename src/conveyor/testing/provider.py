@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from conveyor.adapters.simulated.payment_account import Account, Entry, Operation
 from conveyor.adapters.simulated.payment_answers import DECLINED_AT_ONCE, METHODS
@@ -26,7 +26,10 @@ from conveyor.services.shipping.ports import (
     Parcel,
     Rejected,
 )
-from conveyor.testing.loop import OUTSIDE, START_MS, ProcessLoop
+from conveyor.testing.loop import OUTSIDE, OWNER, START_MS, ProcessLoop
+
+if TYPE_CHECKING:
+    from conveyor.testing.process import Process
 
 A = TypeVar("A")
 
@@ -47,6 +50,8 @@ HOW = {
     "hangs": "is applied and hangs",
 }
 SILENT = frozenset({"unanswered", "lost", "late", "hangs", "declined_silently"})
+LONGEST_AWAITED_SECONDS = 200.0
+"""How long whatever comes upon a request waits for it; then it does not come."""
 LATEST_SECONDS = 55.0
 """By when what was sent has taken effect, if ever: sooner than a grant to call is over."""
 
@@ -72,6 +77,7 @@ class Sent:
     operation: str
     key: str
     at: float
+    by: Process
 
 
 @dataclass(slots=True)
@@ -105,6 +111,7 @@ class Outside:
         self.sent: list[Sent] = []
         self.said: list[str] = []
         """Violations that only the outside sees."""
+        self._awaited: defaultdict[str, list[asyncio.Future[Any]]] = defaultdict(list)
         self.under_way = 0
         self.delivery_seconds = 5.0
         self.on_arrival: Callable[[ParcelTaken], None] = lambda _parcel: None
@@ -115,7 +122,9 @@ class Outside:
         """Send a request; `apply` is what it does when it arrives."""
         fate = self.fate_of(operation, order_id)
         seconds = fate.seconds or latency
-        self.sent.append(Sent(order_id, operation, key, self.loop.elapsed))
+        by: Any = OWNER.get()  # it is a process of ours, as none other calls out
+        self.sent.append(Sent(order_id, operation, key, self.loop.elapsed, by))
+        self._tell_who_waits(self.sent[-1])
         arrives, silent = min(seconds / 2, LATEST_SECONDS), fate.how in SILENT
         if silent or fate.how == "slow":
             arrives = latency / 2
@@ -128,6 +137,21 @@ class Outside:
         if silent:
             self._settle_later(answer, seconds, UnansweredError(f"no answer to {operation}"))
         return _answered(answer)
+
+    async def asked_for(self, operation: str) -> Sent | None:
+        """Wait for the next request for this, and give it; None: there is none for long."""
+        asked: asyncio.Future[Sent | None] = self.loop.create_future()
+        self._awaited[operation].append(asked)
+        timer = self.loop.call_later(LONGEST_AWAITED_SECONDS, _give_up, asked)
+        try:
+            return await asked
+        finally:
+            timer.cancel()
+
+    def _tell_who_waits(self, sent: Sent) -> None:
+        for asked in self._awaited.pop(sent.operation, ()):
+            if not asked.done():
+                asked.set_result(sent)
 
     def _arrive(
         self, apply: Callable[[Fate], A], fate: Fate, answer: asyncio.Future[A], rest: float
@@ -243,6 +267,11 @@ class Outside:
             raise UnansweredError("no answer to status")
         found = self.parcels.get(key)
         return Dispatched(found.tracking, found.state(self.loop.elapsed)) if found else None
+
+
+def _give_up(asked: asyncio.Future[Sent | None]) -> None:
+    if not asked.done():
+        asked.set_result(None)
 
 
 async def _answered(answer: asyncio.Future[A]) -> A:

@@ -13,6 +13,10 @@ from typing import Any
 FLOWS = ("shop", "food", "travel", "renewal")
 PROCESSES = 3
 EVERY_PROCESS = -1
+WHO_ASKED = -2
+"""The process whose request an event comes upon."""
+ITS_OWN = -2
+"""The number of the customer whose order that request was for."""
 # What customers do is no fault; of everything else that a story holds, the counts are shown.
 CUSTOMERS = frozenset({"order", "subscribe", "town", "stock"})
 # Nor is what people decide the fault of the machine.
@@ -30,7 +34,7 @@ PEOPLE = CUSTOMERS | {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happens `at` so many seconds."""
+    """Something that happens `at` so many seconds: of the story, or after what it comes `upon`."""
 
     at: float
     kind: str

@@ -15,14 +15,13 @@ from typing import Any
 
 from conveyor.adapters.migrations import create_all
 from conveyor.adapters.simulated import carrier_ledger, payment_ledger
-from conveyor.app.audit import run_audit
 from conveyor.app.installation import installation
 from conveyor.messaging.step import Now
-from conveyor.messaging.transaction import Tx
 from conveyor.settings import Settings
-from conveyor.testing import invariants, operators, outsiders, stage
+from conveyor.testing import operators, outsiders, stage
 from conveyor.testing.backstage import backstage
 from conveyor.testing.invariants import machine
+from conveyor.testing.looking import look
 from conveyor.testing.loop import OUTSIDE, START_MS, NothingToDoError, ProcessLoop
 from conveyor.testing.pace import Pace
 from conveyor.testing.process import Process
@@ -30,8 +29,8 @@ from conveyor.testing.provider import Outside
 from conveyor.testing.queues import QueueService
 from conveyor.testing.quiet import Dues, until_quiet
 from conveyor.testing.store import SqliteStore, Store
-from conveyor.testing.story import Event, Story
-from conveyor.testing.town import STRANGER, open_town
+from conveyor.testing.story import Story
+from conveyor.testing.town import open_town
 from conveyor.testing.troubles import Troubles
 
 SETTINGS: dict[str, Any] = {
@@ -47,13 +46,7 @@ SETTINGS: dict[str, Any] = {
     "rider_silence_seconds": 120.0,
     "renewal_scan_seconds": 30.0,
 }
-LOST_WITH_A_BACKUP = frozenset(
-    {"books_equal_provider", "undone_ships_nothing", "completed_has_arrived", "shipped_once"}
-)
-"""What the audit rightly finds once a backup has brought back an older state than the outside's."""
 AFTERWARDS_SECONDS = 10.0
-AUDIT_EACH = 4
-"""The audit looks at every fourth story: it costs as much as all else."""
 ROUNDS = 3
 """How often an operator redrives what is parked, once all is well again."""
 
@@ -95,7 +88,8 @@ class World:
     def play(self, story: Story) -> Outcome:
         """Live a story from its beginning until all is quiet, and look at what is left."""
         self._begin(story)
-        with backstage(self.pace, self.troubles):
+        flows = {facts["flow"] for facts in self.orders_of.values()}
+        with backstage(self.pace, self.troubles, flows):
             asyncio.set_event_loop(self.loop)
             try:
                 self.loop.run_until_complete(self._live())
@@ -158,7 +152,7 @@ class World:
         for process in self.processes:
             process.start()
         crowd = self.loop.create_task(outsiders.crowd(self), context=OUTSIDE.copy())
-        playing = [self._play(e) for e in self.story.events if e.kind in stage.PLAYS]
+        playing = [stage.play(self, e) for e in self.story.events if e.kind in stage.PLAYS]
         await asyncio.gather(*playing)
         if await until_quiet(self):
             for _ in range(ROUNDS):
@@ -172,33 +166,7 @@ class World:
                     break
         crowd.cancel()
         await asyncio.sleep(AFTERWARDS_SECONDS)  # until it is over by every process's clock
-        await self._check()
-
-    async def _play(self, event: Event) -> None:
-        await asyncio.sleep(event.at)
-        try:
-            await stage.PLAYS[event.kind](self, event)
-        except Exception as error:  # noqa: BLE001 - whoever asked got no answer but this
-            self.say("request_breaks", f"{event.kind}: {type(error).__name__}: {error}")
-
-    async def _check(self) -> None:
-        invariants.check(self)
-        if not self.violations and self.story.seed % AUDIT_EACH == 0:
-            self.store.run(self._write_ledgers)
-            report = await run_audit(self.processes[0].app)
-            for finding in report.findings:
-                # Whose flow is not installed stands there, and after hours the audit says so.
-                known = [it for it in finding.examples if not it.startswith(STRANGER)]
-                if known and not (self.restored and finding.name in LOST_WITH_A_BACKUP):
-                    self.say(f"audit.{finding.name}", str(known[:3]))
-
-    def _write_ledgers(self, tx: Tx) -> None:
-        """Write the outside's books where the audit reads them."""
-        payment_ledger.add(tx, self.outside.entries)
-        for parcel in self.outside.parcels.values():
-            at = None if parcel.arrives_at is None else START_MS + round(parcel.arrives_at * 1000)
-            taken = (parcel.key, parcel.order_id, parcel.tracking, START_MS)
-            carrier_ledger.take(tx, [carrier_ledger.Entry(*taken, at, None)])
+        await look(self)
 
     def say(self, name: str, what: str) -> None:
         """Note a violation."""
@@ -244,6 +212,11 @@ class World:
         else:
             found = self.store.rows("SELECT id FROM orders WHERE reference = ?", f"n{number}")
         return [order_id for (order_id,) in found]
+
+    def number_of(self, order_id: str) -> int:
+        """Give the number of the customer whose order this is; -1 when there is none."""
+        found = self.store.rows("SELECT reference FROM orders WHERE id = ?", order_id)
+        return int(found[0][0][1:].partition(" ")[0]) if found else -1
 
     def timelines(self) -> list[str]:
         """Tell what the orders of the last story went through."""

@@ -1,0 +1,107 @@
+"""Draws scenes: misfortunes of which one comes upon the other, at the moment at which it hurts.
+
+What is drawn by the clock alone meets a call that is under way, or what undoes it, once in a
+thousand lives. So here it comes `upon` a request: so many seconds after the outside was asked for
+that operation, by whoever asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from conveyor.testing.plot import Plot
+from conveyor.testing.story import ITS_OWN, WHO_ASKED, Event
+from conveyor.testing.troubles import CANNOT_BE_DECLINED
+
+FORWARD = {
+    "shop": ("authorize", "capture", "dispatch"),
+    "food": ("authorize", "capture"),
+    "travel": ("authorize", "capture"),
+    "renewal": ("charge",),
+}
+CANCELLABLE = {**FORWARD, "shop": ("authorize", "capture")}
+GIVEN_BACK = {
+    "shop": (("authorize", "void"), ("capture", "refund"), ("capture", "refund")),
+    "food": (("authorize", "void"),),
+    "travel": (("authorize", "void"), ("capture", "refund")),
+    "renewal": (("charge", "refund"),),
+}
+"""What was asked for, and what gives it back."""
+IN_DOUBT = ("late", "late", "lost", "unanswered", "hangs", "slow")
+ALL_ALONG = 900.0
+"""Seconds for which a scene's provider stays as it is."""
+
+Scene = Callable[[Plot], list[Event]]
+
+
+def _provider(plot: Plot, operation: str, how: Any, times: int) -> Event:  # noqa: ANN401 - one fate, or one after the other
+    facts = {"operation": operation, "how": how, "takes": plot.seconds(2, 5, 20, 40)}
+    return Event(0.0, "provider", {**facts, "times": times, "seconds": ALL_ALONG})
+
+
+def _upon(plot: Plot, operation: str, kind: str, **facts: Any) -> Event:  # noqa: ANN401 - as in `Event`
+    at = plot.rng.choice((0.0, plot.seconds(0.1), plot.seconds(1), plot.seconds(10, 20)))
+    return Event(at, kind, {"upon": operation, "process": plot.process(), **facts})
+
+
+def _changes_its_mind(plot: Plot) -> list[Event]:
+    """A call is in doubt, and its order is to turn back."""
+    rng, flow = plot.rng, plot.rng.choice(plot.flows)
+    operation, how = rng.choice(CANCELLABLE[flow]), rng.choice(IN_DOUBT)
+    events = [_provider(plot, operation, how, rng.choice((1, 1, 2, 20)))]
+    events.append(_upon(plot, operation, "cancel", n=ITS_OWN))
+    if rng.random() < 0.2:
+        who = rng.choice(("suspend", "crash"))
+        events.append(_upon(plot, "lookup", who, process=WHO_ASKED, seconds=plot.seconds(5, 90)))
+    if rng.random() < 0.2:
+        decides = rng.choice(("compensate", "redrive", "discard"))
+        events.append(Event(plot.seconds(200, 400), "operator", {"process": 0, "what": decides}))
+    return events
+
+
+def _does_not_give_back(plot: Plot) -> list[Event]:
+    """An order turns back, and what is to be given back is not, for long."""
+    rng, flow = plot.rng, plot.rng.choice(plot.flows)
+    taken, back = rng.choice(GIVEN_BACK[flow])
+    how = rng.choice(("unavailable", "late", "unanswered", "saved_error"))
+    if back not in CANNOT_BE_DECLINED and rng.random() < 0.6:
+        how = "declined"
+    turns = Event(0.0, "cancel", {"upon": taken, "process": plot.process(), "n": ITS_OWN})
+    return [_provider(plot, back, how, rng.choice((1, 3, 1_000, 1_000))), turns]
+
+
+def _is_forgotten(plot: Plot) -> list[Event]:
+    """A call fails at first, and a backup of that moment is put back once it has not."""
+    rng, flow = plot.rng, plot.rng.choice(plot.flows)
+    operation = rng.choice(FORWARD[flow])
+    how = rng.choice(("unavailable", "unavailable", "saved_error", ("late", "unavailable", "ok")))
+    failing = _provider(plot, operation, how, rng.choice((1, 2)))
+    return [failing, _upon(plot, operation, "restore", seconds=plot.seconds(5, 20, 60))]
+
+
+def _stands_still(plot: Plot) -> list[Event]:
+    """Whoever asks stands still meanwhile, or dies, or its clock steps; its messages come again."""
+    rng, flow = plot.rng, plot.rng.choice(plot.flows)
+    operation = rng.choice(FORWARD[flow])
+    how = rng.choice((*IN_DOUBT, "unavailable", ("unanswered", "unavailable", "ok")))
+    who: dict[str, Any] = {"process": WHO_ASKED, "seconds": plot.seconds(10, 35, 90, 150)}
+    kind = rng.choice(("suspend", "suspend", "crash", "clock"))
+    if kind == "clock":
+        who["step"] = rng.choice((3_600.0, -3_600.0, 86_400.0))
+    upon = rng.choice((operation, "lookup"))
+    return [_provider(plot, operation, how, rng.choice((1, 2, 3))), _upon(plot, upon, kind, **who)]
+
+
+SCENES: tuple[Scene, ...] = (
+    _changes_its_mind,
+    _changes_its_mind,
+    _does_not_give_back,
+    _is_forgotten,
+    _stands_still,
+)
+
+
+def draw_scene(plot: Plot) -> list[Event]:
+    """Draw one."""
+    return plot.rng.choice(SCENES)(plot)
