@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from conveyor.testing.planted import BUGS, OF_LOCKS
+from conveyor.testing.planted.once import ONCE, STANDS_FOR
 
 MOST_RUNS = 100
 # These are found in a few stories each; the others take hundreds: see `conveyor.testing.planted`.
@@ -43,3 +44,9 @@ def test_there_are_thirty_and_each_is_taken_out_again() -> None:
         with planted.in_place():
             pass
         assert [vars(owner)[name] for owner, name, _ in planted.replaced] == before
+
+
+def test_each_fault_that_the_system_once_had_is_among_them() -> None:
+    names = {planted.name for planted in (*BUGS, *OF_LOCKS)}
+    assert names >= STANDS_FOR.keys()
+    assert set(STANDS_FOR.values()) == ONCE.keys()

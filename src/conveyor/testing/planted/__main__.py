@@ -6,25 +6,15 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 
 from conveyor.testing import planted
 from conveyor.testing.planted import BUGS, OF_LOCKS, runs_until_found
+from conveyor.testing.planted.table import Found, as_markdown, summed_up
 from conveyor.testing.world import World
 
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A line of the table; `runs` is 0 where nothing showed."""
-
-    name: str
-    flow: str
-    what: str
-    runs: int
-    shown: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,16 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     world, table = _world(chosen.database), list[Found]()
     try:
         for bug in wanted:
-            runs, shown = runs_until_found(world, bug, chosen.most)
-            table.append(Found(bug.name, bug.flow, bug.what, runs, shown))
+            table.append(Found.of(bug, *runs_until_found(world, bug, chosen.most)))
             if not chosen.json:
-                _tell(table[-1], chosen.most)
+                _tell(table[-1], chosen)
     except KeyboardInterrupt:
-        _sum_up(table, len(wanted), as_json=chosen.json)
+        _sum_up(table, len(wanted), chosen)
         return INTERRUPTED
     finally:
         world.close()
-    _sum_up(table, len(wanted), as_json=chosen.json)
+    _sum_up(table, len(wanted), chosen)
     return 0 if table and all(line.runs for line in table) else 1
 
 
@@ -67,21 +56,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--database", metavar="URL", default="", help="a PostgreSQL, for those of its locks"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    told = parser.add_mutually_exclusive_group()
+    told.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    told.add_argument(
+        "--markdown", action="store_true", help="print a table in Markdown at the end"
+    )
     return parser
 
 
-def _tell(line: Found, most: int) -> None:
-    told = f"{line.runs:6,} runs: {line.shown}" if line.runs else f"not found in {most:,} runs"
-    print(f"{line.name:28} {line.flow:8} {told}", flush=True)
+def _tell(line: Found, chosen: argparse.Namespace) -> None:
+    told = f"{line.runs:6,} runs: {line.shown}" if line.runs else "not found"
+    if not line.runs:
+        told += f" in {chosen.most:,} runs"
+    where = sys.stderr if chosen.markdown else sys.stdout
+    print(f"{line.name:28} {line.flow:8} {told}", file=where, flush=True)
 
 
-def _sum_up(table: Sequence[Found], wanted: int, *, as_json: bool) -> None:
+def _sum_up(table: Sequence[Found], wanted: int, chosen: argparse.Namespace) -> None:
     found = sum(line.runs > 0 for line in table)
-    if as_json:
+    if chosen.json:
         print(json.dumps({"found": found, "of": wanted, "bugs": [asdict(line) for line in table]}))
-    else:
-        print(f"{found} of {wanted} found")
+        return
+    if chosen.markdown:
+        print(as_markdown(table))
+    print(summed_up(table, wanted))
 
 
 if __name__ == "__main__":

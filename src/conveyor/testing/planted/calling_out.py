@@ -8,11 +8,13 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
-from conveyor.messaging import calling, calls, closing, deadlines, handling, lease, settling
+import sqlalchemy as sa
+
+from conveyor.messaging import calling, calls, closing, deadlines, handling, lease, settling, tables
 from conveyor.messaging.outcome import Again
 from conveyor.services.payments import steps as payment_steps
 from conveyor.services.payments.ports import Declined
-from conveyor.testing.planted.planting import Make, always, bug, nothing
+from conveyor.testing.planted.planting import Make, always, bug, instead, nothing
 
 EVERY_STEP = ""
 
@@ -109,6 +111,12 @@ def _same_place(_right: Any) -> Any:
     return lambda place: place
 
 
+UNFENCED = (
+    sa.update(tables.calls)
+    .where(*calls._KEY)
+    .values(calls._set("state", "ended_at", "may_run_until"))
+)
+"""As once: an attempt that is closed is ended again, as by a late copy that got no answer."""
 NO_GRANT = (calling.Grant, "is_over", always(value=False))
 NEW_KEY = (calls, "intend", _new_key())
 
@@ -133,8 +141,8 @@ BUGS = (
         (calls, "take_up", _calls_all_the_same), (closing, "_found_nothing", _hold_on)),
     bug("marked_calls_food", "the same, of a meal", "food",
         (calls, "take_up", _calls_all_the_same), (closing, "_found_nothing", _hold_on)),
-    bug("stale_answers", "an answer is taken whatever the order's version", "shop",
-        (closing, "_waits_for", always(value=True))),
+    bug("stale_answers", "an answer is taken at any version, of an attempt that is closed", "shop",
+        (closing, "_waits_for", always(value=True)), (calls, "_END", instead(UNFENCED))),
     bug("payload_changes", "what is asked again is not what was asked", "renewal",
         (calls, "take_up", _asks_for_what_is_due_now)),
     bug("no_deadline", "a call may take as long as it likes", "shop",
