@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     queue_url: str = Field(
         EMBEDDED, description="embedded: or sqs://REGION/PREFIX?endpoint_url=..."
     )
+    queue_kms_key: str = Field(
+        "",
+        description="Customer's key of AWS KMS for the queues: id, ARN or alias/NAME; default: a "
+        "key of SQS's own.",
+    )
     extensions: str = Field(
         "", description="package.module:NAME of an Extension; several with commas between."
     )

@@ -8,14 +8,13 @@ from tests.deploy.expanded import expanded
 from tests.deploy.rules import DEAD, complaints, of_type, target
 
 from conveyor.adapters.sqs.address import parse_sqs_url
-from conveyor.adapters.sqs.provisioning import attributes
+from conveyor.adapters.sqs.attributes import DEFAULTS, FIFO_DEFAULTS, plain_attributes
 from conveyor.app.installation import installation
 from conveyor.messaging.queue import QueueSpec
 from conveyor.settings import Settings
 
 PREFIX = "conveyor-"
-OUR_KEY = "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds"
-QUEUES_OWN_KEY = "SqsManagedSseEnabled"
+KEY = "KmsMasterKeyId"
 
 
 def in_text(value: Any) -> str:
@@ -33,11 +32,16 @@ def test_its_queues_are_those_that_provision_makes() -> None:
     wanted = {}
     for spec in installation(settings).queues:
         for it in (spec, spec.dead_letters()):
-            wanted[name_of(it)] = attributes(it)
-            del wanted[name_of(it)][QUEUES_OWN_KEY]  # here it is the customer's
+            every = plain_attributes(it, kms_key=KEY)
+            by_itself = DEFAULTS | FIFO_DEFAULTS
+            wanted[name_of(it)] = {
+                name: value
+                for name, value in every.items()
+                if name not in by_itself and name != KEY  # which the template makes itself
+            }
     found = {}
     for name, queue in queues.items():
-        own = {key: value for key, value in queue.items() if key not in OUR_KEY}
+        own = {key: value for key, value in queue.items() if key != KEY}
         called = own.pop("QueueName")["Fn::Sub"].replace("${Prefix}", PREFIX)
         redrive = own.pop("RedrivePolicy", None)
         found[called] = {key: in_text(value) for key, value in own.items()}

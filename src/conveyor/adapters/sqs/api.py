@@ -21,6 +21,7 @@ from botocore.exceptions import (
 )
 
 from conveyor.adapters.sqs.address import SqsAddress
+from conveyor.adapters.sqs.asking import Answer, answer_of
 from conveyor.adapters.sqs.errors import AwsCredentialsError, QueueNotProvisionedError
 from conveyor.adapters.sqs.transport import TARGETS, LeanTransport, open_session
 from conveyor.messaging.ambient import Ambient
@@ -129,6 +130,18 @@ class SqsApi:
         except BotoCoreError as error:
             raise QueueUnavailableError(queue, str(error)) from error
         return answer
+
+    async def ask(self, queue: str, operation: str, **parameters: Any) -> Answer:  # noqa: ANN401 - the SDK's
+        """Call an operation once and give what was said, also where that is no.
+
+        Raises QueueUnavailableError where nobody answers.
+        """
+        try:
+            return answer_of(await getattr(self._client, operation)(**parameters))
+        except ClientError as error:
+            return answer_of(error.response)
+        except BotoCoreError as error:
+            raise QueueUnavailableError(queue, str(error)) from error
 
     def _config(self) -> AioConfig:
         """Prefer little work a request: what is sent was checked here, and by our own types."""

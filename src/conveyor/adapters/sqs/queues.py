@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conveyor.adapters.sqs.address import SqsAddress
+from conveyor.adapters.sqs.asking import Answer
 from conveyor.adapters.sqs.errors import AwsExtraMissingError
-from conveyor.adapters.sqs.provisioning import provision
+from conveyor.adapters.sqs.provisioning import MADE, Provisioned, Provisioner
 from conveyor.adapters.sqs.queue import SqsQueue, SqsTuning
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import QueuesNotOpenError, UnknownQueueError
@@ -51,12 +52,21 @@ class SqsQueues:
 
     async def provision(self, specs: Sequence[QueueSpec]) -> list[str]:
         """Create what is missing and set what differs; gives the names created."""
-        created = []
+        done = await self.provision_with(Provisioner(self), specs)
+        return [it.name for it in done if it.action == MADE]
+
+    async def provision_with(
+        self, provisioner: Provisioner, specs: Sequence[QueueSpec]
+    ) -> list[Provisioned]:
+        """Let this provisioner see to each queue, and before it to its dead-letter queue."""
+        done: list[Provisioned] = []
         for spec in specs:
             self._add(spec)
             queue, dead_letters = self._queues[spec.name], self._queues[spec.dead_letters().name]
-            created += await provision(self, queue, dead_letters)
-        return created
+            done += [
+                await provisioner.ensure(it, dead_letters.name) for it in (dead_letters, queue)
+            ]
+        return done
 
     async def open(self) -> None:
         """Make the client; SQS itself is not asked. Raises AwsExtraMissingError."""
@@ -79,6 +89,12 @@ class SqsQueues:
         if self._api is None:
             raise QueuesNotOpenError
         return await self._api.call(queue, operation, **parameters)
+
+    async def ask(self, queue: str, operation: str, **parameters: Any) -> Answer:  # noqa: ANN401 - the SDK's
+        """Call an operation once and give what was said. Raises as `SqsApi.ask` does."""
+        if self._api is None:
+            raise QueuesNotOpenError
+        return await self._api.ask(queue, operation, **parameters)
 
     def _add(self, spec: QueueSpec) -> None:
         for it in (spec, spec.dead_letters()):

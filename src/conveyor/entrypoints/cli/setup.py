@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from conveyor.entrypoints.cli.options import data_option, json_option, run
-from conveyor.entrypoints.cli.output import emit, say
+from conveyor.entrypoints.cli.output import emit, note, say, table
+
+if TYPE_CHECKING:
+    from conveyor.adapters.sqs.attributes import Difference
+    from conveyor.adapters.sqs.provisioning import Provisioned
 
 
 @click.command()
@@ -30,15 +36,31 @@ def queues() -> None:
 
 @queues.command()
 @data_option
+@click.option(
+    "--kms-key",
+    envvar="CONVEYOR_QUEUE_KMS_KEY",
+    default="",
+    metavar="KEY",
+    help="Encrypt with this key of AWS KMS (id, ARN or alias/NAME) instead of SQS's own.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @json_option
-def provision(data: Path, *, as_json: bool) -> None:
-    """Create the queues that are missing.
+def provision(data: Path, kms_key: str, *, dry_run: bool, as_json: bool) -> None:
+    """Make the queues, and put right what differs.
 
-    On Amazon SQS each gets its dead-letter queue, redrive policy, encryption and retention.
+    On Amazon SQS each service has a queue and a dead-letter queue, with the redrive policy between
+    them, visibility, retention, long polls and encryption, refused to whoever comes without TLS. A
+    second run changes nothing. What the queue service does not keep is told.
     """
-    created = run(_provision(data))
-    said = f"Created: {', '.join(created)}." if created else "All queues are there."
-    emit({"created": created}, as_json=as_json, show=lambda _: say(said))
+    done = run(_provision(data, kms_key, dry_run=dry_run))
+    emit(
+        {"dry_run": dry_run, **_by_action(done), "queues": [asdict(it) for it in done]},
+        as_json=as_json,
+        show=lambda _: _show_provisioned(done, dry_run=dry_run),
+    )
+    for it in done:
+        for lost in it.not_kept:
+            note(f"{it.queue}: {lost.attribute} is not {lost.expected}: {lost.cause}.")
 
 
 async def _migrate(data: Path) -> list[str]:
@@ -58,18 +80,39 @@ async def _migrate(data: Path) -> list[str]:
         await database.close()
 
 
-async def _provision(data: Path) -> list[str]:
-    from conveyor.adapters.steady_clock import MachineClock
-    from conveyor.app.backends import open_queues
-    from conveyor.app.installation import installation
-    from conveyor.app.opening import ambient_of
+async def _provision(data: Path, kms_key: str, *, dry_run: bool) -> list[Provisioned]:
+    from conveyor.app.provisioning import provision_queues
     from conveyor.settings import Settings
 
     settings = Settings(data=data)
-    specs = installation(settings).queues
-    queues = open_queues(settings, specs, ambient_of(MachineClock()))
-    await queues.open()
-    try:
-        return await queues.provision(specs)
-    finally:
-        await queues.close()
+    key = kms_key or settings.queue_kms_key
+    return await provision_queues(settings, key, dry_run=dry_run)
+
+
+def _by_action(done: list[Provisioned]) -> dict[str, list[str]]:
+    of = {"created": "made", "changed": "changed", "left": "left"}
+    return {said: [it.name for it in done if it.action == action] for said, action in of.items()}
+
+
+def _show_provisioned(done: list[Provisioned], *, dry_run: bool) -> None:
+    if not done:
+        say("Embedded queues are made when they are opened: there is nothing to provision.")
+        return
+    rows = [
+        (it.queue, _said_of(it, dry_run=dry_run), *_facts(change))
+        for it in done
+        for change in (it.changes if it.action == "changed" else ()) or (None,)
+    ]
+    table(("queue", "", "attribute", "was", "is to be" if dry_run else "is"), rows)
+    counts = ", ".join(f"{len(names)} {said}" for said, names in _by_action(done).items())
+    say(f"{counts}. Nothing was done: a dry run." if dry_run else f"{counts}.")
+
+
+def _said_of(done: Provisioned, *, dry_run: bool) -> str:
+    return f"to be {done.action}" if dry_run and done.action != "left" else done.action
+
+
+def _facts(change: Difference | None) -> tuple[str, str, str]:
+    if change is None:
+        return ("", "", "")
+    return (change.attribute, change.found or "not set", change.expected)
