@@ -12,6 +12,7 @@ from conveyor.entrypoints.cli.audit import audit
 from conveyor.entrypoints.cli.bookings import bookings
 from conveyor.entrypoints.cli.dead_letters import dead_letters
 from conveyor.entrypoints.cli.demo import demo
+from conveyor.entrypoints.cli.doctor import doctor
 from conveyor.entrypoints.cli.environment import warn_of_unknown_settings
 from conveyor.entrypoints.cli.errors import trouble_of
 from conveyor.entrypoints.cli.explain import explain
@@ -45,6 +46,7 @@ Begin here:
   conveyor orders list             see how the orders stand
   conveyor explain ORDER           read the whole story of one
   conveyor audit                   check that nothing was lost or doubled
+  conveyor doctor                  see what is wrong with the installation, and what to do
 
 Commands talk to the server at --server URL, or to the one that owns --data DIR, with the
 key in CONVEYOR_API_KEY. When none runs they open the data directory themselves, and act
@@ -90,10 +92,11 @@ def main() -> None:
 
 
 _RUNNING: list[click.Command] = [up, serve, work, migrate, queues, package, keys, demo]
+_ADVISING: list[click.Command] = [doctor]
 _LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, intake, replay, audit]
 _EATING: list[click.Command] = [restaurants, riders]
 _BOOKING: list[click.Command] = [bookings]
 _RENEWING: list[click.Command] = [plans, subscriptions, renewals]
-for _command in _RUNNING + _LOOKING + _EATING + _BOOKING + _RENEWING:
+for _command in _RUNNING + _ADVISING + _LOOKING + _EATING + _BOOKING + _RENEWING:
     main.add_command(_command)
 orders.add_command(answer)

@@ -63,7 +63,7 @@ def _said_of_surroundings(error: Exception) -> str:
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError) and error.title == "Settings":
-        return _settings(error)
+        return settings_in_words(error)
     if isinstance(error, OSError):
         return f"{error.filename or 'files'}: {error.strerror}."
     if isinstance(error, UnicodeDecodeError):
@@ -117,7 +117,8 @@ def _configuration() -> Mapping[type, str]:
     }
 
 
-def _settings(error: ValidationError) -> str:
+def settings_in_words(error: ValidationError) -> str:
+    """Name each setting that cannot be read, and why."""
     return "; ".join(
         f"CONVEYOR_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
         for e in error.errors()

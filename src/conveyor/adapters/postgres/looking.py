@@ -1,0 +1,24 @@
+"""A look at a server, on a connection as every process of ours opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from conveyor.adapters.postgres.connections import open_engine
+from conveyor.messaging.transaction import Tx
+
+T = TypeVar("T")
+
+
+def look(url: str, work: Callable[[Tx], T]) -> T:
+    """Run `work`, which only reads, once and in this thread; nothing is tried again.
+
+    Raises what SQLAlchemy raises.
+    """
+    engine = open_engine(url, 1)
+    try:
+        with engine.connect() as connection:
+            return work(Tx(connection))
+    finally:
+        engine.dispose()

@@ -1,0 +1,103 @@
+"""Settings that nothing reads, and settings that do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from conveyor.app.doctor.findings import Finding, failure, fine, warning
+from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS
+from conveyor.settings import EMBEDDED, Settings
+
+CHECK = "settings"
+
+
+async def check(settings: Settings, misspelt: Mapping[str, str]) -> list[Finding]:
+    """Look at the settings alone; nothing is opened."""
+    found = [*_unread(misspelt), *_backends(settings), *_times(settings), *_outside(settings)]
+    return found or [fine(CHECK, "all", "they go together")]
+
+
+def _unread(misspelt: Mapping[str, str]) -> Iterator[Finding]:
+    for name, meant in misspelt.items():
+        todo = f"did you mean {meant}?" if meant else "unset it"
+        yield warning(CHECK, name, "is no setting of Conveyor, and has no effect", todo)
+
+
+def _backends(settings: Settings) -> Iterator[Finding]:
+    on_sqlite = settings.database_path is not None
+    embedded = settings.queue_url.startswith(EMBEDDED)
+    if embedded and not on_sqlite:
+        yield warning(
+            CHECK,
+            "CONVEYOR_QUEUE_URL",
+            "an embedded queue belongs to one process, and PostgreSQL to many",
+            "name queues on SQS with sqs://..., or run `conveyor up` alone",
+        )
+    if on_sqlite and not embedded:
+        yield warning(
+            CHECK,
+            "CONVEYOR_DATABASE_URL",
+            "queues on SQS belong to many processes, and an embedded database to one",
+            "name a PostgreSQL, or run `conveyor up` alone",
+        )
+    query = urlsplit(settings.queue_url).query
+    endpoint = urlsplit(query.partition("endpoint_url=")[2])
+    if endpoint.scheme == "http" and not _is_local(endpoint.hostname):
+        yield warning(
+            CHECK,
+            "CONVEYOR_QUEUE_URL",
+            f"messages go to {endpoint.hostname} without TLS",
+            "use https in its endpoint_url",
+        )
+
+
+def _times(settings: Settings) -> Iterator[Finding]:
+    if settings.call_timeout_seconds > settings.visibility_seconds:
+        yield warning(
+            CHECK,
+            "CONVEYOR_VISIBILITY_SECONDS",
+            f"a call may take {settings.call_timeout_seconds:g} s, and its message is seen again "
+            f"after {settings.visibility_seconds} s when its worker stands still",
+            "set it to CONVEYOR_CALL_TIMEOUT_SECONDS or more (functions: six times their time-out)",
+        )
+    if settings.backoff_base_seconds > settings.backoff_cap_seconds:
+        yield warning(
+            CHECK,
+            "CONVEYOR_BACKOFF_CAP_SECONDS",
+            f"the longest rest, {settings.backoff_cap_seconds:g} s, is shorter than the first, "
+            f"{settings.backoff_base_seconds:g} s",
+            "set it higher than CONVEYOR_BACKOFF_BASE_SECONDS",
+        )
+    if settings.backoff_cap_seconds > MAX_VISIBILITY_SECONDS:
+        yield warning(
+            CHECK,
+            "CONVEYOR_BACKOFF_CAP_SECONDS",
+            f"no message of SQS rests longer than {MAX_VISIBILITY_SECONDS} s",
+            f"set it to {MAX_VISIBILITY_SECONDS} or less",
+        )
+
+
+def _outside(settings: Settings) -> Iterator[Finding]:
+    if settings.webhook_url and not settings.webhook_secret:
+        yield failure(
+            CHECK,
+            "CONVEYOR_WEBHOOK_SECRET",
+            "is needed with CONVEYOR_WEBHOOK_URL: no process starts",
+            "set it, the same for every process",
+        )
+    if settings.database_path is None:
+        yield warning(
+            CHECK,
+            "payment provider, carrier",
+            "they are simulated, on a PostgreSQL: no money moves and no parcel leaves",
+            "for a trial that is right; do not take real orders with it",
+        )
+
+
+def _is_local(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,78 @@
+"""Servers for all of these tests, and a deployment on them that is as it should be."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.cli.driver import say
+from tests.doctor.between import Between, between
+from tests.servers import (
+    AWS_TEST_ENVIRONMENT,
+    Postgres,
+    SqsServer,
+    ministack_server,
+    postgres_server,
+)
+
+Environment = dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def sqs() -> Iterator[SqsServer]:
+    with ministack_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Durable: doctor would rightly say if it were not."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Postgres) -> str:
+    """A database that is up to date, to be copied."""
+    url = postgres.fresh_database()
+    assert say("migrate", CONVEYOR_DATABASE_URL=url).code == 0
+    return url
+
+
+@pytest.fixture
+def database(postgres: Postgres, migrated: str) -> Iterator[str]:
+    name = f"db_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        template = migrated.rpartition("/")[2]
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        yield f"{postgres.url.rpartition('/')[0]}/{name}"
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture(scope="session")
+def provisioned(sqs: SqsServer, migrated: str) -> Environment:
+    """A deployment on PostgreSQL and SQS that is as it should be; nobody works in it."""
+    queues = f"sqs://eu-west-1/well-?endpoint_url={sqs.endpoint_url}"
+    environment = AWS_TEST_ENVIRONMENT | {
+        "CONVEYOR_DATABASE_URL": migrated,
+        "CONVEYOR_QUEUE_URL": queues,
+    }
+    assert say("queues", "provision", **environment).code == 0
+    return environment
+
+
+@pytest.fixture
+def rules(sqs: SqsServer) -> Iterator[Between]:
+    with between(sqs.endpoint_url) as rules:
+        yield rules
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded directory that is as it should be, to be copied."""
+    path = tmp_path_factory.mktemp("embedded") / "data"
+    assert say("stock", "set", "CD", 10, "--data", path).code == 0
+    return path
