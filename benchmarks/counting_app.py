@@ -55,6 +55,11 @@ def _count(scope: Event, body: bytes) -> None:
     if not operation:
         return  # not of SQS: a look at the server's health
     _counts[operation] += 1
+    if target.endswith("Batch"):
+        read = json.loads(body)
+        _counts[f"{operation} entries"] += len(read["Entries"])
+    if target and b".fifo" in body:
+        _counts[f"{operation} fifo"] += 1
     if operation == RECEIVE:
         queue = json.loads(body)["QueueUrl"] if target else scope["path"]
         _counts[f"{RECEIVE} {queue.rpartition('/')[2]}"] += 1

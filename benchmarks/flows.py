@@ -92,7 +92,8 @@ def _food(deployment: Deployment, path: Path, count: int) -> Path:
     fleet = ({"id": f"r{n}", "capacity": RIDER_CAPACITY, **rider} for n in range(RIDERS))
     deployment.run("restaurants", "import", _write(path, [kitchen]))
     deployment.run("riders", "import", _write(path, fleet))
-    meal = {"items": [{"sku": "PIZZA", "quantity": 1, "unit_price": 900}], "restaurant": "kitchen"}
+    pizza = {"sku": "PIZZA", "quantity": 1, "unit_price": 900}
+    meal = {"items": [pizza], "restaurant": "kitchen", "drop_off": PLACE}
     return _write(path, (_body("food", number) | meal for number in range(count)))
 
 
