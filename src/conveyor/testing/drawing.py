@@ -12,7 +12,7 @@ from conveyor.testing.story import FLOWS, Event, Story
 
 CALM = 0.2
 """A fifth of all stories is undisturbed, so that what is then certain can be held."""
-SCENES = 0.2
+SCENES = 0.25
 """Of the stories that are disturbed, how many play a scene: by a chance of its own."""
 LATE = 0.3
 """Of the stories that are disturbed, how many are spoken of once more when all seems over."""

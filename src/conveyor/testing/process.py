@@ -13,13 +13,9 @@ from conveyor.app.parts import Parts
 from conveyor.app.timekeeper import machine_timekeeper
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import ConveyorError
+from conveyor.testing.calling import CarrierPort, ProviderPort
 from conveyor.testing.loop import OWNER
-from conveyor.testing.ports import (
-    CarrierPort,
-    ProcessClock,
-    ProviderPort,
-    QueuesPort,
-)
+from conveyor.testing.ports import ProcessClock, QueuesPort
 
 if TYPE_CHECKING:
     from conveyor.testing.world import World

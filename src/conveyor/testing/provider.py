@@ -26,6 +26,7 @@ from conveyor.services.shipping.ports import (
     Parcel,
     Rejected,
 )
+from conveyor.testing.fate import SILENT, Fate
 from conveyor.testing.loop import OUTSIDE, OWNER, START_MS, ProcessLoop
 
 if TYPE_CHECKING:
@@ -34,39 +35,10 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 KEY_LIFETIME_SECONDS = 24 * 3600.0
-FORWARD = frozenset({"authorize", "capture", "charge", "dispatch"})
-
-
-HOW = {
-    "ok": "is answered",
-    "slow": "is answered late",
-    "declined": "is declined",
-    "declined_silently": "is declined, and not answered",
-    "unavailable": "fails for certain",
-    "saved_error": "fails for certain, and its key keeps the error",
-    "unanswered": "is applied and not answered",
-    "lost": "is lost and not answered",
-    "late": "is not answered, and applied afterwards",
-    "hangs": "is applied and hangs",
-}
-SILENT = frozenset({"unanswered", "lost", "late", "hangs", "declined_silently"})
 LONGEST_AWAITED_SECONDS = 200.0
 """How long whatever comes upon a request waits for it; then it does not come."""
 LATEST_SECONDS = 55.0
 """By when what was sent has taken effect, if ever: sooner than a grant to call is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What becomes of a request: see `HOW`; `seconds` is how long it takes, or is silent."""
-
-    how: str = "ok"
-    seconds: float = 0.0
-
-    @property
-    def is_no(self) -> bool:
-        """Whether it is declined."""
-        return self.how.startswith("declined")
 
 
 @dataclass(frozen=True, slots=True)

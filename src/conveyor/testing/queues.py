@@ -10,7 +10,6 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from conveyor.messaging.queue import (
     DEAD_LETTER_SUFFIX,
@@ -18,49 +17,14 @@ from conveyor.messaging.queue import (
     Depth,
     Outgoing,
     QueueSpec,
-    Received,
     VisibilityChange,
 )
-from conveyor.testing.loop import OUTSIDE, START_MS, Owner, ProcessLoop
+from conveyor.testing.boxes import Box, Message, Poll
+from conveyor.testing.loop import OUTSIDE, Owner, ProcessLoop
 
 RECEIVE_LIMIT = 10
 MESSAGE_ID_BITS = 128
 FOREVER = float("inf")
-
-
-@dataclass(slots=True)
-class Message:
-    """A message that the service has. Times are the loop's seconds."""
-
-    sequence: int
-    message_id: str
-    body: str
-    attributes: tuple[tuple[str, str], ...]
-    group: str
-    sent_at: float
-    visible_at: float
-    delayed: bool
-    receive_count: int = 0
-
-
-@dataclass(slots=True)
-class Poll:
-    """A long poll under way."""
-
-    owner: Owner
-    limit: int
-    answer: asyncio.Future[list[Message]]
-
-
-@dataclass(slots=True)
-class Box:
-    """One queue of the service."""
-
-    spec: QueueSpec
-    messages: dict[int, Message] = field(default_factory=dict)
-    polls: deque[Poll] = field(default_factory=deque)
-    remembered: dict[tuple[str, str], float] = field(default_factory=dict)
-    alarm: asyncio.TimerHandle | None = None
 
 
 class QueueService:
@@ -243,20 +207,6 @@ class QueueService:
         message.receive_count = 0
         message.attributes = (*message.attributes, ("cause", cause))
         self.put(self.boxes[box.spec.name + DEAD_LETTER_SUFFIX], message)
-
-
-def received(message: Message, seconds: float, now_ms: int) -> Received:
-    """Show a message as its receiver sees it, by its own clock: leased for so many seconds."""
-    return Received(
-        message.body,
-        f"{message.sequence}.{message.receive_count}",
-        message.message_id,
-        message.receive_count,
-        START_MS + round(message.sent_at * 1000),
-        now_ms + round(seconds * 1000),
-        message.group,
-        message.attributes,
-    )
 
 
 def _end(answer: asyncio.Future[list[Message]]) -> None:

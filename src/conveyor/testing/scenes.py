@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from conveyor.testing.faults import IN_TURN
 from conveyor.testing.plot import Plot
 from conveyor.testing.story import ITS_OWN, WHO_ASKED, Event
 from conveyor.testing.troubles import CANNOT_BE_DECLINED
@@ -93,9 +94,23 @@ def _stands_still(plot: Plot) -> list[Event]:
     return [_provider(plot, operation, how, rng.choice((1, 2, 3))), _upon(plot, upon, kind, **who)]
 
 
+def _meets_a_copy(plot: Plot) -> list[Event]:
+    """A late request meets those that come after it, and a copy of the message brings one more."""
+    rng, flow = plot.rng, plot.rng.choice(plot.flows)
+    operation = rng.choice(FORWARD[flow])
+    events = [_provider(plot, operation, rng.choice(IN_TURN), rng.choice((3, 6, 12)))]
+    if rng.random() < 0.5:
+        copied = {"queue": rng.choice(("", "payments")), "how": "double"}
+        events.append(
+            Event(0.0, "messages", {**copied, "takes": plot.seconds(2, 20), "seconds": 60.0})
+        )
+    return events
+
+
 SCENES: tuple[Scene, ...] = (
     _changes_its_mind,
     _changes_its_mind,
+    _meets_a_copy,
     _does_not_give_back,
     _is_forgotten,
     _stands_still,

@@ -21,10 +21,8 @@ import json
 import multiprocessing
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
@@ -32,37 +30,13 @@ from conveyor.testing.drawing import draw
 from conveyor.testing.rush import draw_rush
 from conveyor.testing.shrinking import shorten
 from conveyor.testing.story import CUSTOMERS, FLOWS, Story
+from conveyor.testing.totals import Totals
 from conveyor.testing.world import Outcome, World
 
 PROGRESS_SECONDS = 10.0
 BATCH = 8
 INTERRUPTED = 130
 Draws = Callable[[int, str], Story]
-
-
-@dataclass(slots=True)
-class Totals:
-    """What all runs came to so far."""
-
-    runs: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    events: Counter[str] = field(default_factory=Counter)
-
-    def add(self, outcome: Outcome) -> None:
-        """Count in a run."""
-        self.runs += 1
-        self.steps += outcome.steps
-        self.seconds += outcome.seconds
-        self.events.update(event.kind for event in outcome.story.events)
-
-    def lines(self, took: float) -> Iterator[str]:
-        """Say it."""
-        days = self.seconds / 86_400
-        yield f"{self.runs:,} runs, {self.steps:,} steps, {days:,.1f} days lived in {took:,.0f} s"
-        faults = {kind: n for kind, n in sorted(self.events.items()) if kind not in CUSTOMERS}
-        told = ", ".join(f"{kind} {n:,}" for kind, n in faults.items())
-        yield f"{sum(faults.values()):,} faults: {told or 'none'}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,9 +8,10 @@ from collections import Counter
 from conveyor.messaging.order import Order
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
 from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.testing.boxes import Box, Message
+from conveyor.testing.fate import Fate
 from conveyor.testing.loop import ProcessLoop
-from conveyor.testing.provider import Fate
-from conveyor.testing.queues import Box, Message, QueueService
+from conveyor.testing.queues import QueueService
 from conveyor.testing.story import EVERY_PROCESS, Event
 
 CANNOT_BE_DECLINED = frozenset({"void", "status", "lookup"})

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 from conveyor.messaging.errors import KeySpentError
 from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Again, Done, Outcome, Park, Refused
+from conveyor.messaging.outcome import Again, Done, Outcome, Refused
 from conveyor.messaging.routing_slip import flow_name
 from conveyor.messaging.step import Answer, AnyStep, CallStep, Now
 from conveyor.messaging.transaction import Tx
 from conveyor.services.payments import store
+from conveyor.services.payments.due import (
+    authorization_due,
+    capture_due,
+    method_of,
+    refund_due,
+    release_due,
+)
 from conveyor.services.payments.model import Payment
 from conveyor.services.payments.ports import (
     Approved,
@@ -99,7 +105,7 @@ class ChargeStep(PaymentStep):
     def prepare(self, tx: Tx, order: Order, now: Now) -> PaymentRequest | Outcome:
         """Ask the payer for the method at each attempt: it may be another than the order's."""
         payer = self._payer(order)
-        method = payer.method(tx, order, now) if payer else _method(order)
+        method = payer.method(tx, order, now) if payer else method_of(order)
         if not isinstance(method, str):
             return method
         due = super().prepare(tx, order, now)
@@ -170,54 +176,13 @@ def _returned(request: PaymentRequest, answer: PaymentAnswer) -> Approved:
     return answer
 
 
-def authorization_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:  # noqa: ARG001 - a Due
-    """Hold the order's total."""
-    return PaymentRequest(order.id, order.total, order.currency, _method(order))
-
-
-def capture_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
-    """Take all that is held; a second capture of one order is never asked for."""
-    payment = store.of_order(tx, order.id)
-    if payment is None or payment.voided:
-        return Park("nothing is authorized that could be captured")
-    return _request(payment, payment.open) or Done({"captured_before": payment.captured})
-
-
-def release_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
-    """Let go of what is held; nothing to do once it is captured (a refund returns that)."""
-    payment = store.of_order(tx, order.id)
-    request = _request(payment, payment.open) if payment else None
-    if payment is None or request is None:
-        return Done({"nothing_to": "void"})
-    return replace(request, amount=payment.fee, fee=True) if payment.fee else request
-
-
-def refund_due(tx: Tx, order: Order) -> PaymentRequest | Outcome:
-    """Give back all that we kept, but for the fee."""
-    payment = store.of_order(tx, order.id)
-    return (payment and _request(payment, payment.owed)) or Done({"nothing_to": "refund"})
-
-
-def _request(payment: Payment, amount: int) -> PaymentRequest | None:
-    if amount == 0:
-        return None
-    return PaymentRequest(
-        payment.order_id, amount, payment.currency, payment.method, payment.reference
-    )
-
-
-def _method(order: Order) -> str:
-    payment: Any = order.body.get("payment") or {}
-    return str(payment.get("method", ""))  # the provider declines what it does not know
-
-
 def _add(tx: Tx, order: Order, answer: Approved, captured: int = 0) -> None:
     store.add(
         tx,
         Payment(
             order_id=order.id,
             currency=order.currency,
-            method=_method(order),
+            method=method_of(order),
             reference=answer.reference,
             authorized=answer.amount,
             captured=captured,

@@ -8,16 +8,8 @@ from conveyor.messaging.handling import owed_step
 from conveyor.messaging.order import load
 from conveyor.messaging.transaction import Tx
 from conveyor.services.riders import store
-from conveyor.services.riders.model import Point
-from conveyor.services.riders.steps import (
-    ACCEPT,
-    ASSIGN,
-    DECLINE,
-    DELIVER,
-    DELIVER_IT,
-    PICK_UP,
-    note,
-)
+from conveyor.services.riders.model import ACCEPT, DECLINE, DELIVER_IT, PICK_UP, Point
+from conveyor.services.riders.steps import ASSIGN, DELIVER, note
 
 MAX_LOOKS = 3
 """How often an order is looked at anew that moves from step to step meanwhile."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 OFFER_SECONDS = 45.0
@@ -35,6 +35,21 @@ LIVE = (OPEN, ACCEPTED, PICKED_UP)
 STANDING = (*LIVE, DELIVERED)
 """Of all offers of an order, at most one is in one of these states."""
 STATES = (*STANDING, DECLINED, LAPSED, LOST, WITHDRAWN)
+
+# What a rider says.
+ACCEPT = "accept"
+DECLINE = "decline"
+PICK_UP = "pick_up"
+DELIVER_IT = "deliver"
+# From which state of an offer what a rider says leads where; all else is turned away. An order
+# that was accepted can be given back until it is picked up.
+NEXT: Mapping[tuple[str, object], str] = {
+    (OPEN, ACCEPT): ACCEPTED,
+    (OPEN, DECLINE): DECLINED,
+    (ACCEPTED, DECLINE): DECLINED,
+    (ACCEPTED, PICK_UP): PICKED_UP,
+    (PICKED_UP, DELIVER_IT): DELIVERED,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,14 @@ from conveyor.services.riders.model import (
     ACCEPTED,
     CIRCLES_METRES,
     DECLINED,
+    DELIVER_IT,
     DELIVERED,
     LAPSED,
     LOST,
+    NEXT,
     OFFER_SECONDS,
     OPEN,
+    PICK_UP,
     PICKED_UP,
     SILENCE_SECONDS,
     WITHDRAWN,
@@ -42,12 +45,6 @@ from conveyor.services.riders.ports import Kitchens
 
 ASSIGN = "riders.assign"
 DELIVER = "riders.deliver"
-
-# What a rider says.
-ACCEPT = "accept"
-DECLINE = "decline"
-PICK_UP = "pick_up"
-DELIVER_IT = "deliver"
 
 NOT_OFFERED = "not_offered"
 NOT_NOW = "not_now"
@@ -84,7 +81,7 @@ class Assign(LocalStep):
         offer = store.standing(tx, order.id)
         if offer is None or offer.rider != answer["rider"]:
             return TurnedAway(NOT_OFFERED)
-        to_state = _NEXT.get((offer.state, answer["says"]))
+        to_state = NEXT.get((offer.state, answer["says"]))
         if to_state is None or not store.change(tx, offer, to_state, now.ms):
             return TurnedAway(NOT_NOW)
         self._tell(tx, order, now, offer, to_state)
@@ -190,17 +187,6 @@ class Deliver(Assign):
         return Awaiting(f"{what} by rider {offer.rider}", milliseconds / 1000)
 
 
-# From which state of an offer what a rider says leads where; all else is turned away. An order
-# that was accepted can be given back until it is picked up.
-_NEXT: Mapping[tuple[str, object], str] = {
-    (OPEN, ACCEPT): ACCEPTED,
-    (OPEN, DECLINE): DECLINED,
-    (ACCEPTED, DECLINE): DECLINED,
-    (ACCEPTED, PICK_UP): PICKED_UP,
-    (PICKED_UP, DELIVER_IT): DELIVERED,
-}
-
-
 # What an order's story says of an offer that came to nothing.
 _PHRASES = {DECLINED: "declined", LAPSED: "did not answer in time", LOST: "is silent, and replaced"}
 
@@ -213,7 +199,7 @@ def note(tx: Tx, order_id: str, rider: str, says: str, now: Now) -> bool:
     offer = store.standing(tx, order_id)
     if offer is None or offer.rider != rider or says not in {PICK_UP, DELIVER_IT}:
         return False
-    to_state = _NEXT.get((offer.state, says))
+    to_state = NEXT.get((offer.state, says))
     if to_state is None:
         return False
     store.lock_fleets(tx, [offer.merchant])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conveyor.messaging.dead_letter import CAUSE, FIRST_MESSAGE_ID
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
-from conveyor.testing.queues import Message
+from conveyor.testing.boxes import Message
 from conveyor.testing.town import GARBAGE
 from conveyor.testing.troubles import NEVER
 

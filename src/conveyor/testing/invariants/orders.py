@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
 from conveyor.services.orders.intake_consumer import INTAKE
-from conveyor.testing.provider import FORWARD
+from conveyor.testing.fate import FORWARD
 
 if TYPE_CHECKING:
     from conveyor.testing.world import World
