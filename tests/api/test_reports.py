@@ -188,7 +188,7 @@ def test_the_description_is_complete(server: Server) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("POST", "/", 405),
         ("GET", "/v1/orders/", 404),
         ("GET", "/v2/orders", 404),
         ("GET", "/%00", 404),
@@ -207,6 +207,16 @@ def test_paths_and_methods_that_are_not_there_are_problems_too(
     answer = server.client("").request(method, path)
     problem_of(answer, status)
     assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_the_root_says_what_this_is_and_where_to_go_on(server: Server) -> None:
+    answer = server.client("").get("/").json()
+    paths = [at for at in answer.values() if at.startswith("/")]
+
+    assert answer["name"] == "conveyor"
+    assert len(paths) == 6
+    for path in paths:
+        assert server.client("").get(path).status_code in {200, 401}
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/v1/orders", "/docs", "/nowhere"])

@@ -34,7 +34,13 @@ from conveyor.services.access.model import (
 SUBJECTS = frozenset({RESTAURANT, RIDER})
 """Scopes whose keys may speak for one restaurant or rider alone: the `name` of the path."""
 # Open to everybody: they say nothing of any order, or are signed.
-OPEN = {"POST /v1/webhooks/carrier", "GET /healthz", "GET /readyz", "GET /metrics"}
+OPEN = {
+    "POST /v1/webhooks/carrier",
+    "GET /",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+}
 # Who may: readers and operators look, operators change, and what is not so stands here.
 LOOKING, CHANGING = {READ, OPERATE}, {OPERATE}
 UNLIKE = {

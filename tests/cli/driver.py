@@ -1,14 +1,19 @@
 """The command line as its user has it: in this process where that is enough, else as a process."""
 
+import fcntl
+import io
 import json
 import os
+import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -73,6 +78,44 @@ def piped(text: bytes, *arguments: object) -> Said:
         env=_environment({}),
     )
     return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+class _Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def seen(columns: int, *arguments: object) -> list[str]:
+    """Run a command in this process before a terminal of so many columns, and give its lines."""
+    screen = _Screen()
+    env: dict[str, str | None] = {n: None for n in os.environ if n.startswith(PREFIX)}
+    env |= {"COLUMNS": str(columns), "TERM": "dumb"}
+    with CliRunner().isolation(env=env), redirect_stdout(screen):
+        main([str(a) for a in arguments], standalone_mode=False)
+    return [line.rstrip() for line in screen.getvalue().rstrip().splitlines()]
+
+
+def on_a_screen(*arguments: str, rows: int, columns: int) -> list[str]:
+    """Run a command whose result goes to a terminal of this size, and give its lines."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    size = {"COLUMNS": str(columns), "LINES": str(rows), "TERM": "dumb"}
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env=_environment(size),
+    ) as process:
+        os.close(theirs)
+        said = b""
+        try:
+            while more := os.read(ours, 4_096):
+                said += more
+        except OSError:  # Linux says so once the other end is closed
+            pass
+    os.close(ours)
+    assert process.returncode == 0
+    return said.decode().rstrip().splitlines()
 
 
 class Process:

@@ -1,19 +1,14 @@
 """`conveyor demo`, and the real orders that it runs on."""
 
-import fcntl
 import json
-import os
-import pty
 import signal
-import struct
 import subprocess
 import sys
-import termios
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import COMMAND, Process, Said, say, say_apart, until
+from tests.cli.driver import Process, Said, on_a_screen, say, say_apart, until
 
 from conveyor.app.cdnow import CdnowLineError, packaged_purchases, read_purchases
 from conveyor.app.demo.shop import STOCK, card_of, sku_of
@@ -165,7 +160,7 @@ def test_its_directory_can_be_looked_into(shown: tuple[Said, Path]) -> None:
 
 def test_on_a_small_screen_its_result_comes_last_and_whole(shown: tuple[Said, Path]) -> None:
     _, data = shown
-    lines = _on_a_screen("demo", "--data", str(data), rows=24, columns=80)
+    lines = on_a_screen("demo", "--data", str(data), rows=24, columns=80)
     end = lines[-24:]
 
     assert "every invariant holds" in lines[-1]
@@ -174,24 +169,12 @@ def test_on_a_small_screen_its_result_comes_last_and_whole(shown: tuple[Said, Pa
     assert not [line for line in lines if len(line) > 80 and "export" not in line]
 
 
-def _on_a_screen(*arguments: str, rows: int, columns: int) -> list[str]:
-    """Run a command whose result goes to a terminal of this size, and give its lines."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    size = {"COLUMNS": str(columns), "LINES": str(rows), "TERM": "dumb"}
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | size,
-    ) as process:
-        os.close(theirs)
-        said = b""
-        try:
-            while more := os.read(ours, 4_096):
-                said += more
-        except OSError:  # Linux says so once the other end is closed
-            pass
-    os.close(ours)
-    assert process.returncode == 0
-    return said.decode().rstrip().splitlines()
+def test_asked_for_more_it_shows_each_check_before_its_result(shown: tuple[Said, Path]) -> None:
+    _, data = shown
+    lines = on_a_screen("demo", "-v", "--data", str(data), rows=24, columns=80)
+    checks = [at for at, line in enumerate(lines) if line.rstrip().endswith(" ok")]
+
+    assert len(checks) >= 11
+    assert checks[-1] < min(at for at, line in enumerate(lines) if " refused: " in line)
+    assert "every invariant holds" in lines[-1]
+    assert not [line for line in lines if len(line) > 80 and "export" not in line]

@@ -28,7 +28,10 @@ ENDED = frozenset({"completed", "cancelled", "refused"})
 WATCH_SECONDS = 1.0
 WATCHED = 100
 A_TIME = "2026-01-31T12:00:00Z"
-COLUMNS = ("order", "reference", "status", "step", "total", "reason")
+COLUMNS = ("order", "placed", "flow", "reference", "status", "total")
+ADDRESS = ("name", "line1", "line2", "postal_code", "city", "region", "country")
+DATE_AND_MINUTE = slice(0, 16)
+"""Of a time as the API writes it."""
 
 
 @click.command()
@@ -137,25 +140,29 @@ def _tell(order: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(order).decode())
         return
-    where = f" {order['step']}" if order["step"] else ""
-    because = f": {order['reason']}" if order["reason"] else ""
-    say(f"{order['updated_at']}  {order['id']}  {order['status']}{where}{because}")
+    said = f"{order['status']}{_where_and_why(order)}"
+    say(f"{order['updated_at']}  {order['id']}  {said}")
+
+
+def _where_and_why(order: Mapping[str, Any]) -> str:
+    where = f" at {order['step']}" if order["step"] else ""
+    return where + (f": {order['reason']}" if order["reason"] else "")
 
 
 def _show_list(found: Iterable[Mapping[str, Any]]) -> None:
     rows = [
         (
             order["id"],
+            f"{order['placed_at'][DATE_AND_MINUTE].replace('T', ' ')}Z",
+            order["flow"],
             order["reference"],
-            order["status"],
-            order["step"],
+            f"{order['status']}{_where_and_why(order)}",
             money(order["total"], order["currency"]),
-            order["reason"],
         )
         for order in found
     ]
     if rows:
-        table(COLUMNS, rows, right=("total",))
+        table(COLUMNS, rows, right=("total",), spare="reference")
     else:
         say("No orders.")
 
@@ -163,12 +170,14 @@ def _show_list(found: Iterable[Mapping[str, Any]]) -> None:
 def _show_order(order: Mapping[str, Any]) -> None:
     rows: list[tuple[str, object]] = [
         (name.replace("_", " "), order[name])
-        for name in ("id", "reference", "status", "step", "reason", "customer_id")
+        for name in ("id", "flow", "reference", "status", "step", "reason", "customer_id")
         if order[name]
     ]
     rows += [("item", f"{item['quantity']} {item['sku']}") for item in order["items"]]
     rows.append(("total", money(order["total"], order["currency"])))
     rows.append(("payment", order["payment"]["method"]))
+    if address := ", ".join(filter(None, map(order["shipping"].get, ADDRESS))):
+        rows.append(("ships to", address))
     rows += [(name, order[f"{name}_at"]) for name in ("placed", "updated", "settled")]
     table(("", ""), [row for row in rows if row[1] is not None])
 

@@ -7,12 +7,15 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
 from conveyor.messaging.printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
 
 
 def emit(value: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:  # noqa: ANN401 - JSON
@@ -52,17 +55,31 @@ def note(text: str) -> None:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    spare: str = "",
 ) -> None:
     """Print rows under headings; columns named in `right` hold figures.
 
-    Where the terminal is too narrow for the longest words, each row is a list of its fields.
+    Where the terminal is too narrow for the longest words, the column `spare` is left out; where
+    that is not enough, each row is a list of its fields.
     """
     cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
-    if any(columns) and sum(_least(columns, cells)) + PADDING * len(columns) > _width():
-        _listed(columns, cells)
+    if not any(columns) or _fits(columns, cells):
+        _tabulated(columns, cells, right)
         return
-    _tabulated(columns, cells, right)
+    kept = [at for at, column in enumerate(columns) if column != spare]
+    fewer, rest = [columns[at] for at in kept], [[row[at] for at in kept] for row in cells]
+    if _fits(fewer, rest):
+        _tabulated(fewer, rest, right)
+    else:
+        _listed(columns, cells)
+
+
+def _fits(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
+    return sum(_least(columns, cells)) + PADDING * len(columns) <= _width()
 
 
 def _tabulated(
@@ -73,14 +90,34 @@ def _tabulated(
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
-    for at, column in enumerate(columns):
-        side = "right" if column in right else "left"
-        one_word = not any(" " in row[at] for row in cells)
-        shown.add_column(column, justify=side, overflow="fold", no_wrap=one_word)  # type: ignore[arg-type]
+    shown = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_header=any(columns)
+    )
+    for column, width in zip(columns, _widths(columns, cells), strict=True):
+        side: JustifyMethod = "right" if column in right else "left"
+        shown.add_column(column, justify=side, overflow="fold", width=width)
     for row in cells:
         shown.add_row(*map(Text, row))
-    Console(width=_width(), highlight=False, soft_wrap=False).print(shown)
+    # Of a terminal that calls itself dumb, Rich believes a width only together with a height.
+    console = Console(width=_width(), height=len(cells), highlight=False, soft_wrap=False)
+    console.print(shown)
+
+
+def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int | None]:
+    """Give each column its longest word, and what is left to those that need least more.
+
+    Rich would narrow them by their widths alone, and break words. None: as Rich does.
+    """
+    if not _fits(columns, cells):
+        return [None] * len(columns)
+    least = _least(columns, cells)
+    more = [max(len(row[at]) for row in [columns, *cells]) - of for at, of in enumerate(least)]
+    room = _width() - PADDING * len(columns) - sum(least)
+    widths: list[int | None] = [*least]
+    for at in sorted(range(len(columns)), key=more.__getitem__):
+        widths[at] = least[at] + min(more[at], room)
+        room -= min(more[at], room)
+    return widths
 
 
 def _listed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it can work, and its figures. None of these needs a key."""
+"""What this is, whether it lives, whether it can work, its figures. None of these needs a key."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import TheApi
 from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.problems import ProblemError
-from conveyor.entrypoints.http.report_schemas import Health
+from conveyor.entrypoints.http.report_schemas import Health, Program
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 router = APIRouter(tags=["health"])
+
+
+@router.get("/", responses=problems(Code.INVALID))
+async def show_program(request: Request) -> Program:
+    """Say what this is, and where to go on."""
+    return Program(version=request.app.version)
 
 
 @router.get("/healthz", responses=problems(Code.INVALID))

@@ -45,3 +45,16 @@ class Audit(BaseModel):
     clean: bool
     violations: int
     checks: list[dict[str, Any]]
+
+
+class Program(BaseModel):
+    """What answers here, and where the rest of it is."""
+
+    name: Literal["conveyor"] = "conveyor"
+    version: str
+    documentation: Literal["/docs"] = "/docs"
+    openapi: Literal["/openapi.json"] = "/openapi.json"
+    orders: Literal["/v1/orders"] = Field("/v1/orders", description="With an API key.")
+    health: Literal["/healthz"] = "/healthz"
+    readiness: Literal["/readyz"] = "/readyz"
+    metrics: Literal["/metrics"] = "/metrics"

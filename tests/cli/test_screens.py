@@ -1,0 +1,89 @@
+"""What is listed can be read on terminals of 60, 80 and 120 columns: no word is broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.driver import bodies, say, seen
+
+ADDRESS = {"name": "A. Buyer", "line1": "1 Main Street", "city": "Springfield", "country": "US"}
+REASON = "ordered twice"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with an order that goes on and one that was cancelled."""
+    directory = tmp_path_factory.mktemp("screens") / "data"
+    first, second = (json.dumps(body | {"shipping": ADDRESS}) for body in bodies(2))
+    say("place", "-", "--data", directory, stdin=first)
+    cancelled = say("place", "-", "--data", directory, stdin=second).out.strip()
+    say("orders", "cancel", cancelled, "--reason", REASON, "--data", directory)
+    return directory
+
+
+def placed(data: Path) -> list[dict[str, str]]:
+    """The newest first."""
+    found: list[dict[str, str]] = say("orders", "list", "--data", data, "--json").json()
+    return found
+
+
+def listed(data: Path, columns: int) -> list[str]:
+    lines = seen(columns, "orders", "list", "--data", data)
+    assert max(map(len, lines)) <= columns
+    return lines
+
+
+def test_on_60_columns_each_order_is_a_list_of_its_fields(data: Path) -> None:
+    lines = listed(data, 60)
+
+    assert [line.split() for line in lines if line.startswith("order ")] == [
+        ["order", order["id"]] for order in placed(data)
+    ]
+    assert f"status     cancelled: {REASON}" in lines
+    assert "reference  cdnow-2" in lines
+    assert "status     processing at payments.authorize" in lines
+    assert lines[0] == ""
+    assert lines.count("") == 2
+
+
+def test_on_80_columns_the_reference_makes_room(data: Path) -> None:
+    text = "\n".join(lines := listed(data, 80))
+
+    assert lines[1].split() == ["order", "placed", "flow", "status", "total"]
+    for order in placed(data):
+        date, minute = order["placed_at"][:10], order["placed_at"][11:16]
+        row = next(line for line in lines if order["id"] in line)
+        assert date in row
+        assert f"{minute}Z" in text
+        assert "shop" in row
+    assert "cancelled: ordered " in text
+    assert "payments.authorize" in text
+
+
+def test_on_120_columns_all_fits_a_row(data: Path) -> None:
+    lines = listed(data, 120)
+
+    assert lines[1].split() == ["order", "placed", "flow", "reference", "status", "total"]
+    for order in placed(data):
+        row = next(line for line in lines if order["id"] in line)
+        assert order["placed_at"][:16].replace("T", " ") + "Z" in row
+        assert order["reference"] in row
+        assert order["status"] in row
+        assert "USD" in row
+
+
+def test_an_order_is_shown_with_where_it_goes(data: Path) -> None:
+    shown = say("orders", "show", placed(data)[0]["id"], "--data", data).out
+
+    assert "A. Buyer, 1 Main Street, Springfield, US" in shown
+    assert "shop" in shown
+
+
+def test_keys_are_not_broken_either(data: Path) -> None:
+    made = say("keys", "create", "--label", "the shop", "--data", data, "--json").json()
+    lines = seen(60, "keys", "list", "--data", data)
+
+    assert max(map(len, lines)) <= 60
+    assert any(line.split()[-1:] == [made["id"]] for line in lines)
