@@ -50,6 +50,9 @@ def test_behind_a_proxy_each_client_has_its_own_rate(start: Callable[..., Server
     # What a client wrote itself stands further left, and is not believed.
     assert [one_by(f"203.0.113.{n}, 192.0.2.1") for n in range(6)] == [401] * 5 + [429]
     assert one_by("192.0.2.2") == 401
+    # One machine has a whole network of IPv6 addresses to come from.
+    assert [one_by(f"2001:db8:0:1::{n}") for n in range(6)] == [401] * 5 + [429]
+    assert one_by("2001:db8:0:2::1") == 401
 
 
 def test_a_key_asks_so_often_and_no_more(start: Callable[..., Server]) -> None:

@@ -31,8 +31,8 @@ class Host(Protocol):
         """Whether a further connection takes the place of another."""
         ...
 
-    def greet(self, connection: socket.socket) -> asyncio.Protocol | None:
-        """Give the protocol of a new connection; None: it was sent away, and is to be closed."""
+    def greet(self, connection: socket.socket, address: str) -> asyncio.Protocol | None:
+        """Give the protocol of a new connection; None: it was sent away."""
         ...
 
     def make_room(self) -> bool:
@@ -75,7 +75,7 @@ class Acceptor:
             if self._opening and self._host.is_full:
                 return  # in the next turn those can be given up, or asked
             try:
-                connection, _ = self._listener.accept()
+                connection, address = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -83,7 +83,7 @@ class Acceptor:
                     raise
                 self._make_room(error)
                 return
-            self._take(connection)
+            self._take(connection, address[0])
 
     def _make_room(self, error: OSError) -> None:
         if not self._host.make_room():
@@ -91,10 +91,9 @@ class Acceptor:
             self._loop.remove_reader(self._listener)
             self._loop.call_later(REST_SECONDS, self._resume)
 
-    def _take(self, connection: socket.socket) -> None:
-        protocol = self._host.greet(connection)
+    def _take(self, connection: socket.socket, address: str) -> None:
+        protocol = self._host.greet(connection, address)
         if protocol is None:
-            connection.close()
             return
         connection.settimeout(0)
         opening = self._loop.create_task(self._open(connection, protocol))

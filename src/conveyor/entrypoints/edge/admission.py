@@ -27,6 +27,9 @@ FIRST_LIMIT = 256
 LEAST_LIMIT = 64
 MOST_LIMIT = 1_000
 LESS = 0.8
+MOST_BYTES = 8 * 1_048_576
+"""Bodies of those that wait: thousands of usual ones, or eight of the largest. Each is in memory
+several times over until its order is on the disk."""
 BESIDE_SERVICES = 2
 """Requests that begin in one turn of the loop where services need it too: about a millisecond."""
 ALONE = 8
@@ -47,31 +50,36 @@ class Lane:
         self._patience = patience_seconds
         self._clock = clock
         self._numbers = count()
-        self._waiting: dict[int, float] = {}  # since when, the oldest first
+        self._waiting: dict[int, tuple[float, int]] = {}  # since when, and its bytes; oldest first
+        self._bytes = 0
         self._limit = float(FIRST_LIMIT)
         self._filled = False
         self._lowered = 0.0
 
-    @property
     def is_open(self) -> bool:
         """Whether a further request would be answered soon."""
         if len(self._waiting) >= self._limit:
             self._filled = True
             return False
+        if self._bytes >= MOST_BYTES:
+            return False
         oldest = next(iter(self._waiting.values()), None)
-        return oldest is None or self._clock() - oldest < self._patience
+        return oldest is None or self._clock() - oldest[0] < self._patience
 
-    def enter(self) -> int:
-        """Let a request in; gives what it leaves with."""
+    def enter(self, size: int) -> int:
+        """Let a request in with a body of that size; gives what it leaves with."""
         number = next(self._numbers)
-        self._waiting[number] = self._clock()
+        self._waiting[number] = (self._clock(), size)
+        self._bytes += size
         return number
 
     def leave(self, number: int) -> None:
         """Let it out once its answer begins; leaving twice is harmless."""
-        since = self._waiting.pop(number, None)
-        if since is None:
+        waited = self._waiting.pop(number, None)
+        if waited is None:
             return
+        since, size = waited
+        self._bytes -= size
         now = self._clock()
         if now - since > self._patience:
             if since > self._lowered:  # it came after the limit was lowered the last time
@@ -137,21 +145,33 @@ class Admission:
         self._operating = Lane(patience_seconds, clock)
         self._others = Lane(patience_seconds, clock)
 
+    @property
+    def is_shedding(self) -> bool:
+        """Whether some requests would have to wait too long."""
+        lanes = (self._placing, self._operating, self._others)
+        return not all(lane.is_open() for lane in lanes)
+
     def sends_away(self, method: str, path: str) -> bool:
         """Whether such a request would have to wait too long."""
         lane = self._lane_of(method, path)
-        return lane is not None and not lane.is_open
+        return lane is not None and not lane.is_open()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or that too much is waiting."""
         lane = self._lane_of(scope["method"], scope["path"])
         if lane is None:
             await self._app(scope, receive, send)
-        elif not lane.is_open:
-            self.figures.refused[OVERLOADED.code] += 1
-            await OVERLOADED.response(scope, receive, send)
+        elif not lane.is_open():
+            await self._refuse(scope, receive, send)
         elif (body := await _whole(receive)) is not None:
-            await self._wait(lane, scope, body, receive, send)
+            if lane.is_open():  # still, after a body that may have taken its time
+                await self._wait(lane, scope, body, receive, send)
+            else:
+                await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.figures.refused[OVERLOADED.code] += 1
+        await OVERLOADED.response(scope, receive, send)
 
     def _lane_of(self, method: str, path: str) -> Lane | None:
         if path in OPEN_PATHS:
@@ -163,7 +183,7 @@ class Admission:
     async def _wait(
         self, lane: Lane, scope: Scope, body: bytes, receive: Receive, send: Send
     ) -> None:
-        number = lane.enter()
+        number = lane.enter(len(body))
         unread = True
 
         async def receiving() -> Message:

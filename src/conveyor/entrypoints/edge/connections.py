@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from contextlib import suppress
 from heapq import nlargest, nsmallest
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from conveyor.entrypoints.edge.admission import Admission
+from conveyor.entrypoints.edge.departures import Departures, asked_by
 from conveyor.entrypoints.edge.limits import Limits
 from conveyor.entrypoints.edge.protocol import GuardedProtocol, Phase
-from conveyor.entrypoints.edge.refusals import Refusal
+from conveyor.entrypoints.edge.refusals import OVERLOADED_AND_OVER, Refusal
+from conveyor.entrypoints.http.addresses import counted_as
 from conveyor.entrypoints.http.codes import Code
 
 AT_ONCE = 32
@@ -41,11 +42,12 @@ class Connections:
         self, limits: Limits, admission: Admission, config: Config, state: ServerState
     ) -> None:
         """There are none."""
-        self.sends_away = admission.sends_away
+        self.admission = admission
         self.limits = limits
         self.figures = admission.figures
         self._config = config
         self._state = state
+        self._departures = Departures()
         self._open: set[GuardedProtocol] = set()
         self._by_address: Counter[str] = Counter()
         self._held = 0
@@ -55,11 +57,10 @@ class Connections:
         """Whether a further connection takes the place of another."""
         return len(self._open) >= self.limits.connections
 
-    def greet(self, connection: socket.socket) -> GuardedProtocol | None:
-        """See `acceptor.Greet`."""
-        try:
-            address: str = connection.getpeername()[0]
-        except OSError:  # it is gone already
+    def greet(self, connection: socket.socket, address: str) -> GuardedProtocol | None:
+        """See `acceptor.Host`."""
+        if self.admission.is_shedding and self._is_sent_away(connection):
+            self._send_away(connection, OVERLOADED_AND_OVER, alone=True)
             return None
         if self.is_full and not self.make_room():
             self._send_away(connection, FULL)
@@ -68,10 +69,10 @@ class Connections:
             self._send_away(connection, TOO_MANY)
             return None
         protocol = GuardedProtocol(self._config, self._state, self)
-        protocol.address = address
+        protocol.address = counted_as(address)
         self._open.add(protocol)
         self.figures.connections += 1
-        self._by_address[address] += 1
+        self._by_address[protocol.address] += 1
         return protocol
 
     def drop(self, protocol: GuardedProtocol) -> None:
@@ -110,14 +111,23 @@ class Connections:
         now = asyncio.get_running_loop().time()
         for protocol in list(self._open):
             protocol.check(now)
+        self._departures.check()
+
+    def close(self) -> None:
+        """Let go of those that were answered, and are held for a moment."""
+        self._departures.close()
+
+    def _is_sent_away(self, connection: socket.socket) -> bool:
+        """Whether it asks, and for nothing else, what would have to wait too long."""
+        asked = asked_by(connection)
+        return asked is not None and self.admission.sends_away(*asked)
 
     def _has_room_for(self, address: str) -> bool:
-        many = self._by_address[address] >= self.limits.connections_by_address
+        many = self._by_address[counted_as(address)] >= self.limits.connections_by_address
         return not many or self.limits.trusts(address)
 
-    def _send_away(self, connection: socket.socket, answer: Refusal) -> None:
+    def _send_away(
+        self, connection: socket.socket, answer: Refusal, *, alone: bool = False
+    ) -> None:
         self.figures.refused[answer.code] += 1
-        with suppress(OSError):  # it may be gone by now
-            connection.settimeout(0)
-            connection.send(answer.raw)  # a new connection has room for it
-            connection.shutdown(socket.SHUT_WR)
+        self._departures.answer(connection, answer, alone=alone)

@@ -199,8 +199,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def _is_sent_away(self) -> bool:
         if self.expect_100_continue or self._is_answering():
             return False  # the application says so itself, at once, or when it is its turn
+        method = self.parser.get_method().decode()
+        if method == "HEAD":
+            return False  # whose answer has no body, as the application's server knows
         path = self.url.partition(b"?")[0].decode("latin-1")
-        return self._connections.sends_away(self.parser.get_method().decode(), path)
+        return self._connections.admission.sends_away(method, path)
 
     def _send_away(self) -> None:
         """Say that too much is waiting: here, where it costs a third of what it does further on."""

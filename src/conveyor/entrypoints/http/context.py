@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 from conveyor.app.audits import Audits
 from conveyor.app.composition import App
 from conveyor.app.summary import Summaries
+from conveyor.entrypoints.http.addresses import counted_as
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError, invalid
 from conveyor.entrypoints.http.rates import Rates
@@ -79,7 +80,8 @@ async def authorize(request: Request, *scopes: str) -> Grant:
 
 async def _grant_of(request: Request) -> Grant:
     api: Api = request.app.state.api
-    text, address = key_text(request), request.client.host if request.client else ""
+    text = key_text(request)
+    address = counted_as(request.client.host) if request.client else ""
     if (too_often := api.rates.tried_too_often(address)) and not api.access.has_seen(text):
         raise too_often
     grant = request.state.grant = await api.access.grant_of(text) if text else None
