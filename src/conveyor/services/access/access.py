@@ -30,6 +30,7 @@ class Access:
         self._ambient = ambient
         self._local = (digest_of(local.text), local.grant) if local else None
         self._remembered: dict[str, tuple[Grant | None, int]] = {}
+        self._forgotten = 0
 
     async def grant_of(self, text: str) -> Grant | None:
         """Give what this key opens; None: it is no key, unknown, revoked or expired."""
@@ -43,10 +44,10 @@ class Access:
         now = self._ambient.elapsed_ms()  # a clock that is set back must keep no key alive
         grant, until = self._remembered.get(digest, (None, 0))
         if now >= until:
+            forgotten = self._forgotten
             grant = await self._look_up(key_id, digest)
-            if len(self._remembered) >= MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[digest] = (grant, now + REMEMBER_MS)
+            if forgotten == self._forgotten:  # else it may have been revoked since it was seen
+                self._remember(digest, grant, now + REMEMBER_MS)
         return None if grant is None or grant.is_over(self._ambient.now_ms()) else grant
 
     def has_seen(self, text: str) -> bool:
@@ -59,7 +60,13 @@ class Access:
 
     def forget(self) -> None:
         """Ask the database again: a key was revoked."""
+        self._forgotten += 1
         self._remembered.clear()
+
+    def _remember(self, digest: str, grant: Grant | None, until: int) -> None:
+        if len(self._remembered) >= MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[digest] = (grant, until)
 
     async def _look_up(self, key_id: str, digest: str) -> Grant | None:
         key = await self._database.read(lambda tx: store.find(tx, key_id))
