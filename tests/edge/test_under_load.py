@@ -19,8 +19,6 @@ from tests.servers import postgres_server
 
 AT_ONCE = 600
 SECONDS = 3.0
-QUIET = {"CONVEYOR_LOG_LEVEL": "CRITICAL"}
-"""What every failed request says would fill a pipe that nobody reads, and stop the process."""
 DISK_BYTES = 600_000
 STOCK = ("stock", "set", "CD", 1_000_000_000)
 LATER = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
@@ -58,7 +56,7 @@ def test_a_server_that_is_killed_under_load_keeps_its_word(tmp_path: Path) -> No
 
 def test_a_database_that_is_killed_under_load_keeps_its_word(tmp_path: Path) -> None:
     with postgres_server() as postgres:
-        database = {"CONVEYOR_DATABASE_URL": postgres.fresh_database()} | QUIET
+        database = {"CONVEYOR_DATABASE_URL": postgres.fresh_database()}
         assert say("migrate", **database).code == 0
         say(*STOCK, "--data", tmp_path, **database)
         with running(tmp_path, **database) as (_, ready):
@@ -75,7 +73,7 @@ def test_a_database_that_is_killed_under_load_keeps_its_word(tmp_path: Path) -> 
 
 def test_a_disk_that_is_full_under_load_is_said_and_keeps_its_word(tmp_path: Path) -> None:
     say(*STOCK, "--data", tmp_path)
-    with running(tmp_path, **QUIET) as (process, ready):
+    with running(tmp_path) as (process, ready):
         pid = process.popen.pid
         _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         offering = Offering(ready, 50, SECONDS)

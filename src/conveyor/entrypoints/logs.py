@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 from conveyor.app.backends import SettingError
+from conveyor.entrypoints.log_lines import LineWriter
 from conveyor.settings import Settings
 
+STANDARD_ERROR = 2
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -17,4 +19,4 @@ def write_logs(settings: Settings) -> None:
     if name not in levels:
         known = ", ".join(levels)
         raise SettingError("CONVEYOR_LOG_LEVEL", f"{settings.log_level!r} is none of {known}")
-    logging.basicConfig(level=levels[name], format=FORMAT)
+    logging.basicConfig(level=levels[name], format=FORMAT, handlers=[LineWriter(STANDARD_ERROR)])
