@@ -35,6 +35,22 @@ def test_a_body_of_one_mebibyte_is_taken_and_a_byte_more_is_not(
     assert problem_of(post(MIB + 1), 413)["code"] == "too_large"
 
 
+@pytest.mark.parametrize(
+    ("metadata", "why"),
+    [
+        ({"a": [[] for _ in range(20_001)]}, "lists and objects"),
+        ({"a": list(range(5_001))}, "5,000 values"),
+        ({"a": "x" * 65_536, "b": "x"}, "65,536 characters"),
+        ({"a": [[[[[[[[1]]]]]]]]}, "8 deep"),
+    ],
+)
+def test_what_is_kept_with_an_order_is_bounded(
+    client: httpx.Client, metadata: dict[str, Any], why: str
+) -> None:
+    answer = client.post("/v1/orders", json=order_of(metadata=metadata))
+    assert why in problem_of(answer, 422)["detail"]
+
+
 def test_the_same_order_with_its_metadata_in_another_order_is_the_same(
     client: httpx.Client,
 ) -> None:

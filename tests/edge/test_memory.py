@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import resource
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
+from benchmarks.open_loop import Crowd
+from tests.api.serving import order_of
 from tests.cli.driver import Process, running
 from tests.edge.crowding import peak_mib
 from tests.edge.wire import Wire, ask, request
@@ -53,10 +58,25 @@ def test_memory_stays_within_its_bounds(server: tuple[Process, str], abuse: Abus
         assert peak_mib(process) < MAX_MIB
 
 
+def test_orders_of_a_mebibyte_stay_within_the_bounds(tmp_path: Path) -> None:
+    with running(tmp_path) as (process, ready):
+        values: list[object] = [[[]] * (MIB // 4), "x" * (MIB - 1_000), "x" * 60_000]
+        for value in values:
+            crowd = Crowd(ready["url"], ready["first_key"], [_order({"a": value})])
+            offered = asyncio.run(crowd.saturate(64, 1.0, "large"))
+            assert set(offered.times) <= {202, 422, 503}
+            assert not offered.broken
+        assert peak_mib(process) < MAX_MIB
+
+
+def _order(metadata: dict[str, Any]) -> bytes:
+    return json.dumps(order_of(metadata=metadata), separators=(",", ":")).encode()
+
+
 def test_with_few_descriptors_the_idle_make_room(tmp_path: Path) -> None:
     with running(tmp_path) as (process, ready), ExitStack() as stack:
         _, most = resource.prlimit(process.popen.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(process.popen.pid, resource.RLIMIT_NOFILE, (256, most))
         for _ in range(400):
-            stack.enter_context(Wire(ready["url"]))
+            stack.enter_context(Wire(ready["url"])).send(b"G")
             assert ask(ready["url"]).status == HTTPStatus.OK

@@ -11,9 +11,9 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError, invalid, unreadable
-from conveyor.services.orders.bodies import SHOWN, TOO_SMALL, Bodies
+from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.model import OrderBody, check_storable
-from conveyor.services.orders.vanishing import vanishing_number
+from conveyor.services.orders.raw_json import flaw_of
 
 MAX_BODY_BYTES = 1_048_576
 """As much as SQS takes in one message."""
@@ -39,8 +39,8 @@ async def read_body(request: Request) -> bytes:
 
 def parse(model: type[M], body: bytes) -> M:
     """Read JSON as this model, whatever the content type says. Raises `ProblemError`."""
-    if number := vanishing_number(body):
-        raise invalid("body", TOO_SMALL.format(number=number[:SHOWN]))
+    if flaw := flaw_of(body):
+        raise invalid("body", flaw)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -49,6 +49,8 @@ def parse(model: type[M], body: bytes) -> M:
 
 def read_json(field: str, raw: bytes) -> JsonValue:
     """Read JSON that is kept as it came, also what no model looks at. Raises `ProblemError`."""
+    if flaw := flaw_of(raw):
+        raise invalid(field, flaw)
     try:
         value: JsonValue = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -8,11 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from conveyor.services.orders.model import OrderBody
-from conveyor.services.orders.vanishing import vanishing_number
+from conveyor.services.orders.raw_json import flaw_of
 
-TOO_SMALL = "{number} is a number so small that it would be taken for 0"
-SHOWN = 40
-"""Characters of such a number that are shown."""
 ADDRESS_MISSING = "is needed: it says where the goods go"
 
 
@@ -35,13 +32,12 @@ class Bodies:
 
     def read_json(self, raw: bytes | str) -> OrderBody:
         """Read JSON text. Raises pydantic's `ValidationError`."""
-        model = self.model(_Head.model_validate_json(raw).flow)
-        if number := vanishing_number(raw):
-            why = PydanticCustomError("number_too_small", TOO_SMALL, {"number": number[:SHOWN]})
+        if flaw := flaw_of(raw):
+            why = PydanticCustomError("unreadable", "{flaw}", {"flaw": flaw})
             error = InitErrorDetails(type=why, loc=(), input=None)
-            raise ValidationError.from_exception_data(model.__name__, [error])
-        body = model.model_validate_json(raw)
-        return self._with_address(body)
+            raise ValidationError.from_exception_data(OrderBody.__name__, [error])
+        model = self.model(_Head.model_validate_json(raw).flow)
+        return self._with_address(model.model_validate_json(raw))
 
     def read(self, value: object) -> OrderBody:
         """Read a JSON value. Raises pydantic's `ValidationError`."""

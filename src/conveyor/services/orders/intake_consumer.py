@@ -24,7 +24,7 @@ from conveyor.messaging.errors import UNABLE, UnknownFlowError
 from conveyor.messaging.lease import Leases
 from conveyor.messaging.outbox import wait_for_stop
 from conveyor.messaging.queue import Received
-from conveyor.services.orders.bodies import SHOWN, TOO_SMALL, Bodies
+from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake import KEY_FIELD, Keyed, read_intake
 from conveyor.services.orders.model import OrderBody
 from conveyor.services.orders.placement import (
@@ -35,7 +35,7 @@ from conveyor.services.orders.placement import (
     Placed,
     Placement,
 )
-from conveyor.services.orders.vanishing import vanishing_number
+from conveyor.services.orders.raw_json import flaw_of
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +143,8 @@ class IntakeConsumer:
     async def _place(self, message: Received) -> Answer | _Bad | None:
         """Give what became of it; None: it cannot be placed now."""
         try:
-            if number := vanishing_number(message.body):
-                return _Bad(TOO_SMALL.format(number=number[:SHOWN]))
+            if flaw := flaw_of(message.body):
+                return _Bad(flaw)
             value = orjson.loads(message.body)
             key, body = read_intake(value, self._bodies, self._policy.currency, self._policy.method)
             key = key or _known_by(message)

@@ -25,6 +25,10 @@ MAX_UNIT_PRICE = 10**12  # minor units
 MAX_TOTAL = 10**15  # minor units
 MAX_METADATA_ENTRIES = 50
 MAX_METADATA_DEPTH = 8
+MAX_METADATA_VALUES = 5_000
+MAX_METADATA_CHARACTERS = 65_536
+"""In all lists and objects together: it is read with each of the order's steps, in groups of
+hundreds of orders."""
 MAX_METADATA_INTEGER = 2**63 - 1  # what every reader of JSON in a language with 64 bits can take
 
 # Without control characters: PostgreSQL cannot store NUL, and no terminal should see the rest; nor
@@ -216,20 +220,45 @@ def _texts(value: object) -> Iterator[str]:
         yield str(value)
 
 
-def check_storable(name: str, value: object, depth: int = 1) -> None:
+def check_storable(name: str, value: object) -> None:
     """Raise ValueError for JSON that a database, or a reader in another language, cannot take."""
-    if depth > MAX_METADATA_DEPTH:
-        raise ValueError(f"{name}: is nested more than {MAX_METADATA_DEPTH} deep")
-    if isinstance(value, str) and "\x00" in value:
-        raise ValueError(f"{name}: a text contains the character NUL")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name}: a number is too large")
-    if isinstance(value, int) and abs(value) > MAX_METADATA_INTEGER:
-        raise ValueError(f"{name}: an integer is beyond {MAX_METADATA_INTEGER}")
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            check_storable(name, key, depth)
-            check_storable(name, inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            check_storable(name, inner, depth + 1)
+    _Storable(name).check(value, 1)
+
+
+class _Storable:
+    """Counts as it goes: so many values and characters, in all lists and objects together."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._values = 0
+        self._characters = 0
+
+    def check(self, value: object, depth: int) -> None:
+        self._values += 1
+        if self._values > MAX_METADATA_VALUES:
+            raise self._wrong(f"has more than {MAX_METADATA_VALUES:,} values")
+        if depth > MAX_METADATA_DEPTH:
+            raise self._wrong(f"is nested more than {MAX_METADATA_DEPTH} deep")
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                self.check(key, depth)
+                self.check(inner, depth + 1)
+        elif isinstance(value, list):
+            for inner in value:
+                self.check(inner, depth + 1)
+        elif isinstance(value, str):
+            self._check_text(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise self._wrong("a number is too large")
+        elif isinstance(value, int) and abs(value) > MAX_METADATA_INTEGER:
+            raise self._wrong(f"an integer is beyond {MAX_METADATA_INTEGER}")
+
+    def _check_text(self, text: str) -> None:
+        self._characters += len(text)
+        if self._characters > MAX_METADATA_CHARACTERS:
+            raise self._wrong(f"has more than {MAX_METADATA_CHARACTERS:,} characters")
+        if "\x00" in text:
+            raise self._wrong("a text contains the character NUL")
+
+    def _wrong(self, why: str) -> ValueError:
+        return ValueError(f"{self._name}: {why}")
