@@ -112,15 +112,17 @@ def postgres_server(*, durable: bool = True) -> Iterator[Postgres]:
 
 
 @contextmanager
-def ministack_server(*, application: str = MINISTACK) -> Iterator[SqsServer]:
+def ministack_server(*, application: str = MINISTACK, port: int = 0) -> Iterator[SqsServer]:
     """Run MiniStack, serving SQS alone, as a process of its own.
 
     Its application is served by uvicorn (as `python -m ministack` would by hypercorn): it takes
     the socket that is already bound here, so no other process can snatch the port, and it leaves
     more of a small machine to the clients.
-    `application` names another one that hands on to MiniStack's. Raises ServerFailedError.
+    `application` names another one that hands on to MiniStack's; `port` is that of a server that
+    is gone, else any. Raises ServerFailedError.
     """
-    with tempfile.TemporaryDirectory(prefix="conveyor-ministack-") as name, _listener() as listener:
+    home = tempfile.TemporaryDirectory(prefix="conveyor-ministack-")
+    with home as name, _listener(port) as listener:
         port = listener.getsockname()[1]
         command = [sys.executable, "-m", "uvicorn", application]
         command += ["--app-dir", str(Path(__file__).parents[1])]
@@ -137,12 +139,13 @@ def ministack_server(*, application: str = MINISTACK) -> Iterator[SqsServer]:
             environment=environment,
             inherit=(listener.fileno(),),
         ) as pid:
+            listener.close()  # it is the server's: without it nobody listens
             yield SqsServer(endpoint, pid)
 
 
 @contextmanager
-def _listener() -> Iterator[socket.socket]:
-    with socket.create_server((HOST, 0), backlog=LISTEN_BACKLOG) as listener:
+def _listener(port: int) -> Iterator[socket.socket]:
+    with socket.create_server((HOST, port), backlog=LISTEN_BACKLOG) as listener:
         # Connections inherit it. Uvicorn takes an inherited socket for a Unix one and leaves
         # Nagle's algorithm on, which holds every answer back for 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

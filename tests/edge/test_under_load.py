@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from benchmarks.overload import Health
 from tests.cli.driver import running, say
 from tests.edge.crowding import Offering, each_is_kept, wait_patiently
 from tests.edge.wire import ask
-from tests.servers import postgres_server
+from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
 
 AT_ONCE = 600
 SECONDS = 3.0
@@ -69,6 +71,29 @@ def test_a_database_that_is_killed_under_load_keeps_its_word(tmp_path: Path) -> 
             assert not offered.broken
             assert set(offered.times) <= {HTTPStatus.ACCEPTED, *LATER}
             each_is_kept(ready, offered)
+
+
+def test_a_queue_that_is_killed_under_load_keeps_its_word(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        sqs = stack.enter_context(ministack_server())
+        endpoint = f"sqs://eu-west-1/crowd-?endpoint_url={sqs.endpoint_url}"
+        queues = AWS_TEST_ENVIRONMENT | {"CONVEYOR_QUEUE_URL": endpoint}
+        assert say("queues", "provision", **queues).code == 0
+        say(*STOCK, "--data", tmp_path, **queues)
+        _, ready = stack.enter_context(running(tmp_path, **queues))
+        offering = Offering(ready, 50, SECONDS)
+        offering.start()
+        assert wait_patiently(lambda: len(offering.seen()) > 100)
+        os.kill(sqs.pid, signal.SIGKILL)
+        seen = len(offering.seen())
+        offered = offering.end()
+        assert not offered.broken
+        assert set(offered.times) <= {HTTPStatus.ACCEPTED, *LATER}
+        assert len(offered.ids) > seen + 50  # orders are taken all the same
+        # It comes back with nothing of what it had: neither messages nor queues.
+        stack.enter_context(ministack_server(port=urlsplit(sqs.endpoint_url).port or 0))
+        assert say("queues", "provision", **queues).code == 0
+        each_is_kept(ready, offered)
 
 
 def test_a_disk_that_is_full_under_load_is_said_and_keeps_its_word(tmp_path: Path) -> None:
