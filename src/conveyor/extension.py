@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.elsewhere import TakenElsewhere
 from conveyor.messaging.errors import ConveyorError, KeySpentError, NotAppliedError, UnansweredError
 from conveyor.messaging.order import Order
 from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
@@ -36,6 +37,7 @@ __all__ = [
     "ConveyorError",
     "Done",
     "Extension",
+    "ExternalStep",
     "Fee",
     "Flow",
     "KeySpentError",
@@ -71,13 +73,33 @@ def body_of(order: Order, model: type[B]) -> B:
     return model.model_validate_json(order.raw_body)
 
 
-class AwaitingStep(LocalStep, Generic[M]):
-    """A step that somebody answers, over the API or with `conveyor orders answer`.
+class Answerable(AnyStep, Generic[M]):
+    """A step that is answered over the API or with `conveyor orders answer`.
+
+    `decide` takes the answer, of the model `answer`; an answer that is not of it is turned away
+    before it gets here. `overdue` decides when nobody answered in time; without it the order is
+    parked.
+    """
+
+    answer: type[M]
+    _decide: Callable[[Tx, Order, M, Now], Outcome]
+    _overdue: Callable[[Tx, Order, Now], Outcome] | None
+
+    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:
+        """Take the answer the order awaits, as JSON values. Raises pydantic's `ValidationError`."""
+        typed = self.answer.model_validate_json(orjson.dumps(dict(answer)))
+        return self._decide(tx, order, typed, now)
+
+    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
+        """Decide without an answer."""
+        return (self._overdue or super().overdue)(tx, order, now)
+
+
+class AwaitingStep(Answerable[M], LocalStep):
+    """A step that somebody answers who is asked in whatever way.
 
     `begin` gives `Awaiting` with the time to answer in, or another outcome where nobody need be
-    asked. `decide` takes the answer, of the model `answer`; an answer that is not of it is turned
-    away before it gets here. `overdue` decides when nobody answered in time; without it the order
-    is parked.
+    asked.
     """
 
     def __init__(
@@ -93,14 +115,34 @@ class AwaitingStep(LocalStep, Generic[M]):
         self._decide = decide
         self._overdue = overdue
 
-    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:
-        """Take the answer the order awaits, as JSON values. Raises pydantic's `ValidationError`."""
-        typed = self.answer.model_validate_json(orjson.dumps(dict(answer)))
-        return self._decide(tx, order, typed, now)
 
-    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
-        """Decide without an answer."""
-        return (self._overdue or super().overdue)(tx, order, now)
+class ExternalStep(Answerable[M], TakenElsewhere):
+    """A step of an external service: a process of yours, in any language, takes it from the queue.
+
+    It receives the token, does its work, answers with the token's version, and deletes the message
+    after that: see docs/messages.md. `seconds` is how long that may take in all, with every wait
+    and every new try; then `overdue` decides.
+    """
+
+    def __init__(
+        self,
+        decide: Callable[[Tx, Order, M, Now], Outcome],
+        *,
+        answer: type[M],
+        seconds: float,
+        overdue: Callable[[Tx, Order, Now], Outcome] | None = None,
+    ) -> None:
+        self.answer = answer
+        self.seconds = seconds
+        self._decide = decide
+        self._overdue = overdue
+
+    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:
+        """Take the answer. A no to a compensation is for an operator."""
+        outcome = super().answered(tx, order, answer, now)
+        if order.backwards and isinstance(outcome, Refused):
+            return Park(f"it cannot be undone: {outcome.reason}", outcome.detail)
+        return outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +151,14 @@ class Service:
 
     `steps` is the table of its steps, or a function that gives it: called once a process, with the
     clock and random numbers to use. With `fifo`, the steps' `group` is handled strictly in the
-    order in which it came.
+    order in which it came. With `external`, a process of yours serves its queue, not Conveyor: all
+    its steps are `ExternalStep`.
     """
 
     name: str
     steps: Mapping[str, AnyStep] | Callable[[Ambient], Mapping[str, AnyStep]]
     fifo: bool = False
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)

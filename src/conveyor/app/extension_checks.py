@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 
 from conveyor.app.extension_shapes import misshapen, no_step
-from conveyor.extension import Extension, Service
+from conveyor.extension import Extension, ExternalStep, Service
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
@@ -37,6 +37,10 @@ def check(extension: Extension) -> None:
         if not SERVICE_NAME.fullmatch(service.name) or service.name.endswith(DEAD_LETTER_SUFFIX):
             cause = f"{service.name!r} cannot name a service: a-z first, then a-z, 0-9, _ and -"
             raise ExtensionError(extension.name, cause)
+        if service.external and service.fifo:
+            # Turns are given out by whoever takes a step, and that is not us.
+            cause = f"the service {service.name} is external, and cannot be FIFO"
+            raise ExtensionError(extension.name, cause)
     for flow in extension.flows:
         for wrong in _wrong_with(flow):
             raise ExtensionError(extension.name, f"flow {flow.key}: {wrong}")
@@ -56,6 +60,9 @@ def steps_of(extension: Extension, service: Service, ambient: Ambient) -> dict[s
             raise ExtensionError(extension.name, cause)
         if wrong := no_step(step):
             raise ExtensionError(extension.name, f"the step {name!r} {wrong}")
+        if isinstance(step, ExternalStep) != service.external:
+            cause = f"all steps of an external service are ExternalStep, and no others: {name!r}"
+            raise ExtensionError(extension.name, cause)
     return steps
 
 

@@ -33,11 +33,16 @@ INTAKE_RETENTION_SECONDS = 14 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """All flows, services, queues and bodies of one deployment."""
+    """All flows, services, queues and bodies of one deployment.
+
+    `services` are those that Conveyor runs; `external` ones have a queue, and somebody else's
+    process behind it.
+    """
 
     extensions: tuple[Extension, ...]
     flows: tuple[Flow, ...]
     services: tuple[str, ...]
+    external: tuple[str, ...]
     queues: tuple[QueueSpec, ...]
     bodies: Bodies
 
@@ -61,6 +66,7 @@ def installation(settings: Settings) -> Installation:
     extensions = tuple(load(settings.extensions))
     flows = [SHOP]
     fifo = dict.fromkeys(SERVICES, False)
+    external: list[str] = []
     bodies: dict[str, type[OrderBody]] = {}
     for addition in ADDITIONS:
         flows += addition.flows
@@ -73,6 +79,7 @@ def installation(settings: Settings) -> Installation:
         for service in extension.services:
             _require_new(extension, "service", service.name, [*fifo, INTAKE])
             fifo[service.name] = service.fifo
+            external += [service.name] if service.external else []
         bodies |= extension.bodies
     receives = 2 * settings.max_receives + REDRIVE_MARGIN
     queues = [
@@ -94,7 +101,8 @@ def installation(settings: Settings) -> Installation:
         )
     )
     read = Bodies(bodies, () if settings.address_optional else _shipping(flows))
-    return Installation(extensions, tuple(flows), tuple(fifo), tuple(queues), read)
+    ours = tuple(name for name in fifo if name not in external)
+    return Installation(extensions, tuple(flows), ours, tuple(external), tuple(queues), read)
 
 
 def _shipping(flows: Iterable[Flow]) -> set[str]:

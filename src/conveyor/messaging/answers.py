@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conveyor.messaging import order as status
 from conveyor.messaging.batching import Batcher
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.faults import Desk
 from conveyor.messaging.handling import gather, owed_step
-from conveyor.messaging.order import load
+from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
 from conveyor.messaging.outcome import TurnedAway
 from conveyor.messaging.settling import settle
@@ -24,12 +23,16 @@ UNKNOWN_ORDER = "unknown_order"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An answer to an order's step; `note` keeps one that comes before the order awaits it."""
+    """An answer to an order's step; `note` keeps one that comes before the order awaits it.
+
+    `version` is that of the order which it answers; None: whichever it has.
+    """
 
     order_id: str
     step: str
     answer: Answer
     note: Callable[[Tx], None] | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def take_answers(tx: Tx, desk: Desk, group: Sequence[Given]) -> list[Result]:
             results.append(Result(UNKNOWN_ORDER))
             continue
         due = owed_step(desk.registry, order)
-        if order.status != status.AWAITING or due != given.step or order.id in seen:
+        if order.id in seen or not _is_awaited(desk, order, due, given):
             if given.note:
                 given.note(tx)
             results.append(Result(NOT_AWAITED))
@@ -101,3 +104,9 @@ def take_answers(tx: Tx, desk: Desk, group: Sequence[Given]) -> list[Result]:
         seen.add(order.id)
         results.append(Result(TAKEN, settle(tx, desk.registry, order, outcome, desk.now)))
     return results
+
+
+def _is_awaited(desk: Desk, order: Order, due: str, given: Given) -> bool:
+    if due != given.step or given.version not in {None, order.version}:
+        return False
+    return desk.registry.step(due).awaits(order)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from conveyor.messaging import calls, timeline
 from conveyor.messaging import order as status
+from conveyor.messaging.elsewhere import TakenElsewhere
 from conveyor.messaging.line import release
 from conveyor.messaging.order import Order, load
 from conveyor.messaging.outbox import Owed
@@ -57,8 +58,9 @@ def cancel(
 ) -> Intervention:
     """Cancel an order if its flow still allows it; `by` is who asks, for its story.
 
-    While a provider's answer is outstanding, the order is only marked: a call whose outcome is
-    not known is never compensated. It turns back when the call's result is recorded.
+    While a provider's answer is outstanding, or that of a process elsewhere, the order is only
+    marked: a call whose outcome is not known is never compensated. It turns back when its result
+    is recorded.
     """
     order = _locked(tx, order_id)
     if order is None:
@@ -200,5 +202,8 @@ def _last_step_has_begun(tx: Tx, registry: Registry, order: Order) -> bool:
 
 def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:
     due = owed(registry.flow(order.flow), place_of(order))
+    step = registry.steps.get(due)
+    if isinstance(step, TakenElsewhere):
+        return step.awaits(order)
     last = calls.latest(tx, [order.id]).get((order.id, due))
     return last is not None and last.is_open

@@ -15,10 +15,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 
-from conveyor.messaging import ahead, outbox, timeline
+from conveyor.messaging import ahead, elsewhere, outbox, timeline
 from conveyor.messaging import order as status
 from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.engine import Engine
@@ -121,6 +122,7 @@ class Reconciler:
         while not stop.is_set():
             try:
                 await self.reconcile_once()
+                await self.end_overdue()
                 if rounds % RECALL_ROUNDS == 0:
                     await ahead.recall_all(self._engine)
             except Exception:
@@ -136,6 +138,15 @@ class Reconciler:
         for standing in found:
             by_queue[service_of(standing.step)].append(standing)
         return sum([await self._resend(name, here, now) for name, here in by_queue.items()])
+
+    async def end_overdue(self) -> None:
+        """Decide about orders that somebody elsewhere has had for longer than their step allows."""
+        engine = self._engine
+        for stretch in elsewhere.stretches(engine.registry):
+            work = partial(
+                elsewhere.end_overdue, registry=engine.registry, stretch=stretch, now=engine.now()
+            )
+            await engine.relay.send(await engine.database.run(work))
 
     def _standing(self, tx: Tx, now: int) -> Iterator[Standing]:
         for flow, position, ending, count in tx.execute(_STANDING, self._bounds(now - OVERDUE_MS)):

@@ -61,6 +61,10 @@ class AnyStep:
         """Give the message group on a FIFO queue: what must be handled strictly in order."""
         return order.id
 
+    def awaits(self, order: Order) -> bool:
+        """Whether an order that is owed this step takes an answer to it."""
+        return order.status == AWAITING
+
     def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome | TurnedAway:
         """Take the answer the order awaits. Called only while the order awaits at this step."""
         raise NotImplementedError(f"{type(self).__name__} awaits no answer")

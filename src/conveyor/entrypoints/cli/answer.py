@@ -18,18 +18,32 @@ if TYPE_CHECKING:
 @click.argument("order")
 @click.argument("step")
 @click.argument("answer", metavar="JSON")
+@click.option(
+    "--order-version",
+    type=click.IntRange(min=1),
+    help="Answer only while the order has this version; an external step needs it.",
+)
 @reaching
 @json_option
-def answer(order: str, step: str, answer: str, reach: Reach, *, as_json: bool) -> None:
+def answer(
+    order: str,
+    step: str,
+    answer: str,
+    order_version: int | None,
+    reach: Reach,
+    *,
+    as_json: bool,
+) -> None:
     """Answer STEP of ORDER, which awaits it; exit code 1 when it does not.
 
     JSON is an object of what the step takes, as in '{"approved": true, "by": "sam"}'.
     """
-    taken = run(_answer(reach, order, step, answer))
+    query = "" if order_version is None else f"?version={order_version}"
+    taken = run(_answer(reach, order, f"{quote(step, safe='')}{query}", answer))
     emit(taken, as_json=as_json, show=lambda _: say("The answer is taken."))
 
 
-async def _answer(reach: Reach, order: str, step: str, answer: str) -> Any:  # noqa: ANN401 - JSON
-    path = f"/v1/orders/{quote(order, safe='')}/answers/{quote(step, safe='')}"
+async def _answer(reach: Reach, order: str, to: str, answer: str) -> Any:  # noqa: ANN401 - JSON
+    path = f"/v1/orders/{quote(order, safe='')}/answers/{to}"
     async with reach.client(moves=True) as client:
         return (await client.send("POST", path, answer.encode()))[0]

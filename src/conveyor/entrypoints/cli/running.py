@@ -76,8 +76,11 @@ def work(services: tuple[str, ...], data: Path, *, as_json: bool) -> None:
     from conveyor.entrypoints.process import run_work
 
     settings = _settings(data)
-    installed = installation(settings).services
+    everything = installation(settings)
+    installed = everything.services
     for name in services:
+        if name in everything.external:
+            raise click.BadParameter(f"{name!r} is external: a process of yours serves its queue")
         if name not in (*installed, ALL):
             raise click.BadParameter(f"no service {name!r}; there are {', '.join(installed)}, all")
     wanted = installed if ALL in services else tuple(dict.fromkeys(services))

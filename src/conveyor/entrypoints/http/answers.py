@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from conveyor.entrypoints.http.bodies import parse, read_body, read_json
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Answerer, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
-from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.schemas import AnswerTaken
-from conveyor.extension import AwaitingStep
+from conveyor.extension import Answerable, ExternalStep
 from conveyor.messaging.answers import TAKEN, UNKNOWN_ORDER, Given
-from conveyor.messaging.message import MAX_STEP_LENGTH
+from conveyor.messaging.message import MAX_STEP_LENGTH, MAX_VERSION
 from conveyor.messaging.order import Order
 from conveyor.services.orders import store
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
 
 StepName = Annotated[str, Path(max_length=MAX_STEP_LENGTH, examples=["refunds.decide"])]
+Version = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=MAX_VERSION,
+        description="Answer only if the order still has this version. Needed for the step of an "
+        "external service: the `orderversion` of the message.",
+    ),
+]
 _BODY = {
     "requestBody": {
         "required": True,
@@ -43,7 +52,13 @@ _BODY = {
     openapi_extra=_BODY,
 )
 async def answer_step(
-    order_id: AnyId, step: StepName, request: Request, api: TheApi, grant: Answerer
+    order_id: AnyId,
+    step: StepName,
+    request: Request,
+    api: TheApi,
+    grant: Answerer,
+    *,
+    version: Version = None,
 ) -> AnswerTaken:
     """Answer a step that awaits it, and let the order go on. A second answer is turned away."""
     wanted, engine = order_or_404(order_id), api.app.engine
@@ -51,19 +66,25 @@ async def answer_step(
     if order is None:
         raise not_found("order")
     asks = engine.registry.steps.get(step)
-    if not isinstance(asks, AwaitingStep):
+    if not isinstance(asks, Answerable):
         raise not_found("step that takes answers here")
+    if version is None and isinstance(asks, ExternalStep):
+        raise invalid("version", "is needed: the `orderversion` of the message that is answered")
     raw = await read_body(request)
     answer = read_json("answer", raw)
     parse(asks.answer, raw)
     assert isinstance(answer, dict)  # noqa: S101 - as every model of an answer is
-    what = await api.app.answers.take(Given(order.id, step, answer))
+    what = await api.app.answers.take(Given(order.id, step, answer, version=version))
     if what == UNKNOWN_ORDER:
         raise not_found("order")
     if what != TAKEN:
-        raise ProblemError(Code.NOT_AWAITED, _not_awaited(order, step))
+        raise ProblemError(Code.NOT_AWAITED, _not_awaited(order, step, version))
     return AnswerTaken(order=order.id, step=step)
 
 
-def _not_awaited(order: Order, step: str) -> str:
+def _not_awaited(order: Order, step: str, version: int | None) -> str:
+    if version not in {None, order.version}:
+        return (
+            f"Version {version} of the order is not there: it is {order.status}, and has another."
+        )
     return f"The order does not await an answer to {step}: it is {order.status}, or was answered."
