@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEPLOY_VENV := .venv-deploy
+# Directories with a package-lock.json.
+NODE := examples/node tests/node
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -27,6 +29,7 @@ demo: install ## Watch four flows side by side, a thousand real orders among the
 	@$(BIN)/conveyor demo
 
 test: lint $(DEPLOY_VENV)/.installed ## Check everything: lint, types, layers, then the tests
+	@scripts/install-node-packages $(NODE)
 	@$(BIN)/pytest -n 3 --dist worksteal
 
 soak: install ## Simulate disturbed lives of the system, from a new seed, until stopped or broken
@@ -66,7 +69,8 @@ audit-dependencies: $(INSTALLED)-test ## Ask for known vulnerabilities of what i
 
 clean: ## Remove .venv and all that tools left behind
 	rm -rf $(VENV) $(DEPLOY_VENV) build dist src/*.egg-info .hypothesis .import_linter_cache .mypy_cache \
-		.pytest_cache .ruff_cache
+		.pytest_cache .ruff_cache \
+		$(addsuffix /node_modules,$(NODE)) $(addsuffix /.install-lock,$(NODE))
 	find src tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/pyvenv.cfg $(DEPLOY_VENV)/pyvenv.cfg:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 
-from conveyor.extension import Extension, Service
+from conveyor.extension import Extension, ExternalStep, Service
 from conveyor.messaging.routing_slip import Flow, Step
 from conveyor.messaging.step import CallStep, LocalStep
 from conveyor.services.orders.model import OrderBody
@@ -32,7 +32,7 @@ def misshapen(extension: Extension) -> Iterator[str]:
 
 def no_step(step: object) -> str:
     """Say why this is no step; '' when it is one."""
-    if isinstance(step, LocalStep | CallStep):
+    if isinstance(step, LocalStep | CallStep | ExternalStep):
         return ""
     if isinstance(step, type):
         return f"is the class {step.__name__}: make one of it, as in {step.__name__}(...)"

@@ -58,7 +58,7 @@ class Installation:
     def require_steps(self, steps: Mapping[str, AnyStep]) -> None:
         """Raises `ExtensionError` for a flow of an extension with a step that is not of these."""
         for extension in self.extensions:
-            require_steps(extension, steps, self.services)
+            require_steps(extension, steps, (*self.services, *self.external))
 
 
 def installation(settings: Settings) -> Installation:
