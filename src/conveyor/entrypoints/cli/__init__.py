@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from conveyor.entrypoints.cli.answer import answer
+from conveyor.entrypoints.cli.asyncapi import asyncapi
 from conveyor.entrypoints.cli.audit import audit
 from conveyor.entrypoints.cli.bookings import bookings
 from conveyor.entrypoints.cli.dead_letters import dead_letters
@@ -91,7 +92,7 @@ def main() -> None:
     warn_of_unknown_settings(main)
 
 
-_RUNNING: list[click.Command] = [up, serve, work, migrate, queues, package, keys, demo]
+_RUNNING: list[click.Command] = [up, serve, work, migrate, queues, package, asyncapi, keys, demo]
 _ADVISING: list[click.Command] = [doctor]
 _LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, intake, replay, audit]
 _EATING: list[click.Command] = [restaurants, riders]

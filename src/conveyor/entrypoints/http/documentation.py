@@ -25,10 +25,9 @@ from conveyor.entrypoints.http.resource_schemas import BODIES as RESOURCE_BODIES
 from conveyor.entrypoints.http.schemas import CancelBody
 from conveyor.entrypoints.http.stock_schemas import StockBody, StockImport
 from conveyor.entrypoints.http.subscription_schemas import BODIES
-from conveyor.services.orders.model import MAX_TOTAL, MAX_UNIT_PRICE, OrderBody
+from conveyor.entrypoints.order_schemas import REF, flows_by_body, narrow_bodies
 
 ASSETS = "/docs/assets"
-REF = "#/components/schemas/{model}"
 # These are parsed by us (see `bodies`), or written by us: FastAPI does not know of them.
 OUR_MODELS: tuple[type[BaseModel], ...] = (
     CancelBody,
@@ -41,26 +40,6 @@ OUR_MODELS: tuple[type[BaseModel], ...] = (
     *RESOURCE_BODIES,
     *BODIES,
 )
-
-
-def _amount(most: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 0, "maximum": most}
-
-
-def _priced(field: str) -> list[dict[str, Any]]:
-    """Say that either every member of a list has a price, or none has and there is a total.
-
-    What the list's presence asks for stands by itself: a generator of clients that met the choice
-    at the top would take it for the whole body.
-    """
-    price = {"unit_price": _amount(MAX_UNIT_PRICE)}
-    with_price = {"required": ["unit_price"], "properties": price}
-    without = {"properties": {"unit_price": {"type": "null"}}}
-    total = {"total": _amount(MAX_TOTAL)}
-    return [
-        {"properties": {field: {"items": with_price}}},
-        {"required": ["total"], "properties": {**total, field: {"items": without}}},
-    ]
 
 
 TAGS = [
@@ -119,31 +98,18 @@ def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:
         tags=TAGS,
         separate_input_output_schemas=False,
     )
-    bodies = {
-        model.__name__: [f.name for f in installed.flows if installed.bodies.model(f.name) is model]
-        for model in installed.bodies.models
-    }
+    bodies = flows_by_body(installed)
     models: tuple[type[BaseModel], ...] = (*installed.bodies.models, *OUR_MODELS)
     _, ours = models_json_schema([(model, "validation") for model in models], ref_template=REF)
     schemas = described["components"]["schemas"]
     schemas.update(ours["$defs"])
-    for model in installed.bodies.models:
-        _narrow(schemas[model.__name__], bodies[model.__name__], model.PRICED)
-        if installed.bodies.ships.issuperset(bodies[model.__name__]):
-            _need_address(schemas[model.__name__])
+    narrow_bodies(schemas, installed)
     content = described["paths"]["/v1/orders"]["post"]["requestBody"]["content"]
     content["application/json"]["schema"] = _by_flow(bodies)
     for operations in described["paths"].values():
         for operation in operations.values():
             _offer_scopes(operation)
     return described
-
-
-def _need_address(schema: dict[str, Any]) -> None:
-    """Say that the address has a country; where a generator of clients does not stumble over it."""
-    country = {"required": ["country"], "properties": {"country": {"type": "string"}}}
-    schema["required"] = [*schema["required"], "shipping"]
-    schema["dependentSchemas"]["shipping"] = {"properties": {"shipping": country}}
 
 
 def _by_flow(bodies: dict[str, list[str]]) -> dict[str, Any]:
@@ -168,13 +134,3 @@ def _offer_scopes(operation: dict[str, Any]) -> None:
     if needs:
         scopes = [(name, scope) for need in needs for name in need for scope in need[name]]
         operation["security"] = [{name: [scope]} for name, scope in scopes]
-
-
-def _narrow(schema: dict[str, Any], flows: list[str], priced: str) -> None:
-    """Say of an order's body what its model alone does not know."""
-    flow = schema["properties"]["flow"]
-    flow["enum"] = sorted(set(flows))
-    if OrderBody.model_fields["flow"].default not in flows:  # this is none that names no flow
-        flow.pop("default", None)
-        schema["required"] = [*schema.get("required", ()), "flow"]
-    schema.setdefault("dependentSchemas", {})[priced] = {"anyOf": _priced(priced)}

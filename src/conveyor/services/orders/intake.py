@@ -17,8 +17,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.model import (
@@ -49,6 +52,15 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+class _OrNumber:
+    """Says in the JSON Schema what `_as_text` takes."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), {"type": "integer"}]}
+
+
 _TEXT = BeforeValidator(_as_text)
 
 
@@ -57,9 +69,9 @@ class PlainOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    order_id: Annotated[Key, _TEXT] = Field(alias="orderId")
-    user_id: Annotated[Word, _TEXT] = Field(alias="userId")
-    items: list[Annotated[Word, _TEXT]] = Field(min_length=1, max_length=MAX_ITEMS)
+    order_id: Annotated[Key, _TEXT, _OrNumber()] = Field(alias="orderId")
+    user_id: Annotated[Word, _TEXT, _OrNumber()] = Field(alias="userId")
+    items: list[Annotated[Word, _TEXT, _OrNumber()]] = Field(min_length=1, max_length=MAX_ITEMS)
     total: Decimal = Field(ge=0, le=MAX_TOTAL, allow_inf_nan=False)
 
 
