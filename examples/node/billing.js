@@ -12,7 +12,7 @@ async function once(order, step, receipt) {
   const file = path.join(receipts, `${order.id}.${step}.json`);
   try {
     await fs.writeFile(file, JSON.stringify(receipt), { flag: 'wx' });
-    console.log(`${step}:`, order.id, receipt.amount, receipt.currency);
+    console.log(`${step}:`, order.id, receipt.amount);
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
   }
@@ -21,14 +21,24 @@ async function once(order, step, receipt) {
 
 const sum = ({ total, currency }) => ({ amount: total, currency });
 
+const has = (order, step) =>
+  fs.access(path.join(receipts, `${order.id}.${step}.json`)).then(
+    () => true,
+    () => false,
+  );
+
 const steps = {
   'billing.charge': async (order) => {
     if (order.payment.method === 'card_declined') return { charged: false, reason: 'card declined' };
+    // An operator has had it undone meanwhile: it is not charged after that.
+    if (await has(order, 'billing.refund')) return { charged: false, reason: 'refunded' };
     return { charged: true, reference: await once(order, 'billing.charge', sum(order)) };
   },
-  'billing.refund': async (order) => ({
-    reference: await once(order, 'billing.refund', sum(order)),
-  }),
+  // Where nothing was charged there is nothing to give back, and yet it is noted.
+  'billing.refund': async (order) => {
+    const receipt = (await has(order, 'billing.charge')) ? sum(order) : { amount: 0 };
+    return { reference: await once(order, 'billing.refund', receipt) };
+  },
 };
 
 module.exports = { steps };

@@ -8,6 +8,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from examples.node.billed import STEPS
+from tests.cli.driver import say
 from tests.examples.gifts import BOTH, FIRST, WRAP, Wrapped
 
 from conveyor.app.extension_checks import ExtensionError
@@ -86,6 +88,10 @@ def install(
         (shaped(services=(LISTED,)), "the steps of service gifts are of type list"),
         (shaped(flows=(flow(),), bodies={"f": Wrapped}), "the body of 'f' is no subclass"),
         (shaped(tables=[]), "its tables are of type list"),
+        (
+            Extension("e", services=(Service("mail", {}, fifo=True, external=True),)),
+            "the service mail is external, and cannot be FIFO",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -159,6 +165,31 @@ def test_a_step_that_nobody_has_is_named_with_flow_and_extension(
 
     assert str(raised.value).startswith("extension e: flow gift@3: ")
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize("external", [True, False])
+def test_an_external_service_has_external_steps_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, external: bool
+) -> None:
+    other = WRAP["gifts.wrap"] if external else STEPS["billing.charge"]
+    steps: dict[str, AnyStep] = {"billing.charge": other}
+    service = Service("billing", steps, external=external)
+    installed = install(monkeypatch, tmp_path, Extension("e", services=(service,)))
+
+    with pytest.raises(ExtensionError, match="all steps of an external service are ExternalStep"):
+        installed.added_steps(NO_AMBIENT)
+
+
+def test_nobody_of_ours_runs_an_external_service(tmp_path: Path) -> None:
+    named = {"CONVEYOR_EXTENSIONS": "examples.node.billed:EXTENSION"}
+
+    said = say("work", "billing", "--data", tmp_path, **named)
+
+    assert said.code == 2
+    assert "'billing' is external: a process of yours serves its queue" in said.err
+    installed = installation(Settings(data=tmp_path, extensions=named["CONVEYOR_EXTENSIONS"]))
+    assert "billing" not in installed.services
+    assert "billing" in {spec.name for spec in installed.queues}
 
 
 def test_steps_are_a_table_or_a_function_that_gives_it(
