@@ -19,12 +19,10 @@ from conveyor.settings import Settings
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ROOT / "docs" / "operations.md"
 PAGES = sorted(
-    [
-        *ROOT.glob("*.md"),
-        *ROOT.glob("docs/**/*.md"),
-        *ROOT.glob("examples/**/*.md"),
-        *ROOT.glob("benchmarks/*.md"),
-    ]
+    page
+    for place in ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md")
+    for page in ROOT.glob(place)
+    if "node_modules" not in page.parts
 )
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 every_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
