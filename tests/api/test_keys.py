@@ -198,3 +198,13 @@ def _new_key(client: httpx.Client, scopes: list[str], **others: Any) -> Any:
     answer = client.post("/v1/keys", json={"scopes": scopes, **others})
     assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+def test_no_key_revokes_one_that_opens_more(server: Server) -> None:
+    wide, narrow = server.client_of("acme"), server.client_of("acme", ["keys", "restaurant"])
+    made = narrow.post("/v1/keys", json={"scopes": ["restaurant"], "subject": "r1"}).json()
+    placing = wide.post("/v1/keys", json={"scopes": ["place"]}).json()
+
+    assert problem_of(narrow.delete(f"/v1/keys/{placing['id']}"), 403)["code"] == "forbidden"
+    assert narrow.delete(f"/v1/keys/{made['id']}").status_code == 204
+    assert wide.delete(f"/v1/keys/{placing['id']}").status_code == 204

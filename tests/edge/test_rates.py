@@ -29,6 +29,16 @@ def test_keys_that_fail_are_tried_so_often_and_no_more(start: Callable[..., Serv
     assert server.client("").get("/healthz").status_code == 200
 
 
+def test_a_key_in_use_goes_on_working_when_another_is_revoked(start: Callable[..., Server]) -> None:
+    server = start(failed_keys_a_minute=5)
+    used = server.client_of("acme")
+    other = used.post("/v1/keys", json={"scopes": ["read"]}).json()["id"]
+    unknown = server.client(UNKNOWN)
+    assert [unknown.get("/v1/orders").status_code for _ in range(6)] == [401] * 5 + [429]
+    assert used.delete(f"/v1/keys/{other}").status_code == 204
+    assert used.get("/v1/orders").status_code == 200
+
+
 def test_only_a_proxy_of_ours_says_whose_keys_fail(start: Callable[..., Server]) -> None:
     def tries(server: Server, count: int) -> list[int]:
         client = server.client(UNKNOWN)

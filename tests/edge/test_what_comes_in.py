@@ -54,6 +54,9 @@ def chunk(size: int) -> bytes:
             ],
         ),
         (400, [b"\x16\x03\x01 this is no HTTP\r\n\r\n"]),
+        (400, [b"GET /healthz HTTP/1.1\r\n\r\n"]),
+        (400, [request("/healthz", "Host: there")]),
+        (400, [request("/healthz", "Authorization: Bearer a", "Authorization: Bearer b")]),
     ],
 )
 def test_what_is_too_long_is_refused_and_not_reset(

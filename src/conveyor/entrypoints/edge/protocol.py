@@ -123,6 +123,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Hand the request to the application; its body may still come."""
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(MALFORMED)
+        if not self._is_unambiguous():
+            self._stop(MALFORMED)
         self._enter(Phase.BODY)
         self._unseen = self._is_sent_away()
         if not self._unseen:
@@ -195,6 +197,13 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.refuse(TOO_SLOW)
             else:
                 self.give_up()
+
+    def _is_unambiguous(self) -> bool:
+        """Whether a proxy in front must have understood what we do (RFC 9112, section 3.2)."""
+        names = [name for name, _ in self.headers]
+        hosts = names.count(b"host")
+        one = hosts == 1 or (not hosts and self.parser.get_http_version() == "1.0")
+        return one and names.count(b"authorization") <= 1
 
     def _is_sent_away(self) -> bool:
         if self.expect_100_continue or self._is_answering():

@@ -47,11 +47,16 @@ def _note(scope: Scope, status: int) -> None:
         logging.WARNING if refused else logging.INFO,
         "%s %s by %s from %s: %d",
         scope["method"],
-        scope["path"].encode("unicode_escape").decode(),  # as a log's line, and no more than one
+        _plain(scope["path"]),
         _who(scope),
-        (scope.get("client") or ("this machine",))[0],
+        _plain((scope.get("client") or ("this machine",))[0]),  # which a proxy may have named
         status,
     )
+
+
+def _plain(text: str) -> str:
+    """Write it as a part of a log's line, and of no more than one."""
+    return text.encode("unicode_escape").decode()
 
 
 def _who(scope: Scope) -> str:

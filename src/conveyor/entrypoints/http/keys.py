@@ -70,13 +70,16 @@ async def create_key(
 
 @router.delete("/{key_id}", status_code=204, responses=changing(Code.NOT_FOUND))
 async def revoke_key(key_id: AnyId, api: TheApi, grant: KeyKeeper) -> Response:
-    """Revoke a key: at once here, within seconds in other processes."""
-    engine = api.app.engine
-    now = engine.now()
+    """Revoke a key that opens no more than yours: at once here, within seconds elsewhere."""
+    database, now = api.app.engine.database, api.app.engine.now()
     if not _KEY_ID.fullmatch(key_id):
         raise not_found("key")
-    if not await engine.database.run(lambda tx: store.revoke(tx, key_id, grant.sees, now)):
+    key = await database.read(lambda tx: store.find(tx, key_id))
+    if key is None or grant.sees not in {None, key.merchant}:
         raise not_found("key")
+    if any(grant.beyond(key.scopes, key.subject)):
+        raise ProblemError(Code.FORBIDDEN, "That API key opens more than this one does.")
+    await database.run(lambda tx: store.revoke(tx, key_id, grant.sees, now))
     api.access.forget()
     return Response(status_code=204)
 

@@ -31,6 +31,7 @@ class Access:
         self._local = (digest_of(local.text), local.grant) if local else None
         self._remembered: dict[str, tuple[Grant | None, int]] = {}
         self._forgotten = 0
+        self._opened: dict[str, None] = {}  # which keys ever opened something, the last one last
 
     async def grant_of(self, text: str) -> Grant | None:
         """Give what this key opens; None: it is no key, unknown, revoked or expired."""
@@ -46,6 +47,8 @@ class Access:
         if now >= until:
             forgotten = self._forgotten
             grant = await self._look_up(key_id, digest)
+            if grant is not None:
+                self._note_opened(digest)
             if forgotten == self._forgotten:  # else it may have been revoked since it was seen
                 self._remember(digest, grant, now + REMEMBER_MS)
         return None if grant is None or grant.is_over(self._ambient.now_ms()) else grant
@@ -55,13 +58,18 @@ class Access:
         digest = digest_of(text)
         if self._local and hmac.compare_digest(digest, self._local[0]):
             return True
-        grant, _ = self._remembered.get(digest, (None, 0))
-        return grant is not None
+        return digest in self._opened
 
     def forget(self) -> None:
         """Ask the database again: a key was revoked."""
         self._forgotten += 1
         self._remembered.clear()
+
+    def _note_opened(self, digest: str) -> None:
+        self._opened.pop(digest, None)
+        self._opened[digest] = None
+        if len(self._opened) > MAX_REMEMBERED:
+            del self._opened[next(iter(self._opened))]
 
     def _remember(self, digest: str, grant: Grant | None, until: int) -> None:
         if len(self._remembered) >= MAX_REMEMBERED:
