@@ -42,7 +42,6 @@ MINISTACK = "ministack.app:app"
 MINISTACK_QUIET = {
     "BIND_HOST": HOST,
     "LOG_LEVEL": "ERROR",
-    "SERVICES": "sqs",
     "SFTP_ENABLED": "0",
     "IOT_MTLS_ENABLED": "0",
     "MINISTACK_WORKER_THREADS": "2",
@@ -112,8 +111,10 @@ def postgres_server(*, durable: bool = True) -> Iterator[Postgres]:
 
 
 @contextmanager
-def ministack_server(*, application: str = MINISTACK, port: int = 0) -> Iterator[SqsServer]:
-    """Run MiniStack, serving SQS alone, as a process of its own.
+def ministack_server(
+    *, application: str = MINISTACK, port: int = 0, services: str = "sqs"
+) -> Iterator[SqsServer]:
+    """Run MiniStack, serving SQS alone if no more is asked for, as a process of its own.
 
     Its application is served by uvicorn (as `python -m ministack` would by hypercorn): it takes
     the socket that is already bound here, so no other process can snatch the port, and it leaves
@@ -129,7 +130,8 @@ def ministack_server(*, application: str = MINISTACK, port: int = 0) -> Iterator
         command += ["--fd", str(listener.fileno()), "--log-level", "error", "--no-access-log"]
         # A long poll that a client has left behind would hold the end up.
         command += ["--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "1"]
-        environment = os.environ | MINISTACK_QUIET | {"GATEWAY_PORT": str(port), "TMPDIR": name}
+        own = {"SERVICES": services, "GATEWAY_PORT": str(port), "TMPDIR": name}
+        environment = os.environ | MINISTACK_QUIET | own
         endpoint = f"http://{HOST}:{port}"
         with running_server(
             "MiniStack",

@@ -23,8 +23,9 @@ def test_it_is_small_and_has_what_functions_need_and_no_more(archive: Path) -> N
     assert not [name for name in names if name.startswith("conveyor/testing")]
     assert {
         n.split("/")[2] for n in names if n.startswith("botocore/data/") and n.count("/") > 2
-    } == {"sqs"}
+    } == {"secretsmanager", "sqs"}
     assert any(name.endswith(".pyc") for name in names)
+    assert "botocore/cacert.pem" in names  # the template has PostgreSQL's proxy checked with it
 
 
 def test_it_is_the_same_each_time(archive: Path, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
+from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.app.composition import App
 from conveyor.app.opening import open_app
+from conveyor.entrypoints.aws_lambda.secrets import Secrets
 from conveyor.entrypoints.logs import write_logs
 from conveyor.messaging.errors import ConveyorError
 from conveyor.settings import EMBEDDED, Settings
@@ -53,6 +55,7 @@ class Instance:
     def __init__(self, settings: Settings | None = None) -> None:
         """`settings`: default: the environment's."""
         self._settings = settings
+        self._secrets = Secrets()
         self._loop = asyncio.new_event_loop()
         self._app: App | None = None
         self._lasting: set[asyncio.Task[Any]] = set()
@@ -63,8 +66,13 @@ class Instance:
 
         `goes_on`: the invocation has run some already, and knows what time it is.
 
-        Raises `NotSharedError`, what opening a system raises, and what `work` raises.
+        Raises `NotSharedError`, `SecretError`, what opening a system raises, and what `work`
+        raises.
         """
+        if not goes_on and self._secrets.refresh(since_boot_seconds()) and self._app is not None:
+            log.warning("a secret has changed: all is opened anew")
+            self._loop.run_until_complete(self._app.close())
+            self._app = None
         return self._loop.run_until_complete(self._run(work, goes_on=goes_on))
 
     def later(self, seconds: float, what: Callable[[], object]) -> asyncio.TimerHandle:

@@ -46,8 +46,8 @@ NOT_CALLED = (
 )
 LEFT_OUT = ("tests", "test", "__pycache__")
 SDK_DATA = PurePosixPath("botocore/data")
-SDK_SERVICES = frozenset({"sqs"})
-"""Of the SDK's hundreds of services the one that we call."""
+SDK_SERVICES = frozenset({"secretsmanager", "sqs"})
+"""Of the SDK's hundreds of services those that we call."""
 
 
 class NotInstalledError(ConveyorError):

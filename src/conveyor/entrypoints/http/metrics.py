@@ -7,18 +7,17 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from conveyor.app.composition import App
 from conveyor.app.missing_flows import missing_flows
+from conveyor.app.standing import Due, due
 from conveyor.app.summary import Summaries, Summary, Which
 from conveyor.entrypoints.edge.figures import Figures
 from conveyor.messaging.line import blocked
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth
-from conveyor.messaging.tables import outbox
 from conveyor.messaging.transaction import Tx
 
 REMEMBER_MS = 5_000
@@ -28,17 +27,12 @@ MISSING_MS = 60_000
 
 log = logging.getLogger(__name__)
 
-_DUE = sa.select(sa.func.count(), sa.func.min(outbox.c.due_at)).where(
-    outbox.c.due_at <= sa.bindparam("now")
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _Look:
     at: int
     depths: dict[str, Depth | None]
-    overdue: int
-    oldest_ms: int
+    due: Due
     orders: Summary
     blocked: tuple[int, int]  # groups, and orders that wait in them
     missing: dict[str, int]
@@ -68,15 +62,14 @@ class Metrics:
         names = [n + end for n in engine.registry.queues for end in ("", DEAD_LETTER_SUFFIX)]
         depths = await asyncio.gather(*(self._depth(name) for name in names))
 
-        def read(tx: Tx) -> tuple[int, int, tuple[int, int]]:
-            overdue, oldest = tx.execute(_DUE, {"now": now}).one()
-            return int(overdue), int(oldest or now), blocked(tx)
+        def read(tx: Tx) -> tuple[Due, tuple[int, int]]:
+            return due(tx, now), blocked(tx)
 
-        overdue, oldest, held_up = await engine.database.read(read)
+        late, held_up = await engine.database.read(read)
         orders = await self._summaries.of(Which(None))
         seen = dict(zip(names, depths, strict=True))
         missing = await self._missing_flows(now)
-        return _Look(now, seen, overdue, now - oldest, orders, held_up, missing)
+        return _Look(now, seen, late, orders, held_up, missing)
 
     async def _missing_flows(self, now: int) -> dict[str, int]:
         if self._missing is None or now - self._missing[0] >= MISSING_MS:
@@ -167,11 +160,11 @@ def _gauges(look: _Look) -> Iterator[Metric]:
             # Which they are names tenants and orders, and is told to those who hold a key.
             ("conveyor_groups_blocked", "Message groups in which a parked order is first.", groups),
             ("conveyor_orders_blocked", "Orders that wait behind a parked one.", behind),
-            ("conveyor_outbox_due", "Rows of the outbox that are due, timers too.", look.overdue),
+            ("conveyor_outbox_due", "Rows of the outbox that are due, timers too.", look.due.rows),
             (
                 "conveyor_outbox_oldest_due_seconds",
                 "How long the oldest of them has been due.",
-                look.oldest_ms / 1000,
+                look.due.oldest_ms / 1000,
             ),
         )
     )

@@ -1,0 +1,103 @@
+"""Secrets of AWS Secrets Manager, read as an instance starts, and again from time to time.
+
+Written into a function's environment, as a template could, they would be shown to whoever may look
+at its configuration, and a new password would need a new deployment. `CONVEYOR_SECRETS` has the
+ARNs; each secret is a JSON object: one of RDS, with `username` and `password`, which go into
+PostgreSQL's own variables, or settings by their names.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+
+import orjson
+
+from conveyor.messaging.errors import ConveyorError
+
+log = logging.getLogger(__name__)
+
+NAMES = "CONVEYOR_SECRETS"
+SETTING = "CONVEYOR_"
+OF_RDS = {"username": "PGUSER", "password": "PGPASSWORD"}
+AGAIN_SECONDS = 300.0
+"""For how long a secret that was changed may go unnoticed."""
+CONNECT_SECONDS, READ_SECONDS = 2, 5
+ATTEMPTS = 3
+REGION_IN_ARN = 3
+
+
+class SecretError(ConveyorError):
+    """A secret that cannot be used; what it says is never shown."""
+
+    def __init__(self, arn: str, cause: str) -> None:
+        super().__init__(f"the secret {arn} {cause}")
+        self.arn = arn
+        self.cause = cause
+
+
+class Secrets:
+    """The secrets that the environment names, put into the environment."""
+
+    def __init__(self) -> None:
+        self._read_at: float | None = None
+
+    def refresh(self, now: float) -> bool:
+        """Read them if they are old, `now` in seconds; gives whether one has changed.
+
+        Raises `SecretError`, the first time only: later those go on that are known.
+        """
+        arns = os.environ.get(NAMES, "").split()
+        if not arns or (self._read_at is not None and now - self._read_at < AGAIN_SECONDS):
+            return False
+        is_first, self._read_at = self._read_at is None, now
+        try:
+            wanted = {name: value for arn in arns for name, value in _settings(arn, _text(arn))}
+        except SecretError:
+            if is_first:
+                self._read_at = None
+                raise
+            log.exception("secrets are not to be read now; those that are known go on")
+            return False
+        changed = any(os.environ.get(name) != value for name, value in wanted.items())
+        os.environ.update(wanted)
+        return changed
+
+
+def _text(arn: str) -> str:
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.session import get_session
+
+    client = get_session().create_client(
+        "secretsmanager",
+        region_name=arn.split(":")[REGION_IN_ARN],
+        config=Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        ),
+    )
+    try:
+        return str(client.get_secret_value(SecretId=arn)["SecretString"])
+    except (BotoCoreError, ClientError) as error:
+        raise SecretError(arn, f"is not to be read: {error}") from error
+
+
+def _settings(arn: str, text: str) -> Iterator[tuple[str, str]]:
+    try:
+        read = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        read = None
+    if not isinstance(read, Mapping):
+        raise SecretError(arn, 'is not JSON as in {"CONVEYOR_WEBHOOK_SECRET": "whsec_..."}')
+    found = {OF_RDS.get(key, key): value for key, value in read.items()}
+    ours = (*OF_RDS.values(), SETTING)
+    known = {str(name): value for name, value in found.items() if str(name).startswith(ours)}
+    if not known:
+        raise SecretError(arn, f"has neither {', '.join(OF_RDS)} nor a {SETTING}... setting")
+    for name, value in known.items():
+        if not isinstance(value, str):
+            raise SecretError(arn, f"has a {name} that is no text")
+        yield name, value

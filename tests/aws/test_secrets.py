@@ -1,0 +1,199 @@
+"""Functions read their secrets from Secrets Manager, and tell CloudWatch how a system stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+import sqlalchemy as sa
+from tests.aws.deployment import MODULE, REGION
+from tests.aws.runtime import Function, FunctionError
+from tests.cli.driver import say
+from tests.servers import AWS_TEST_ENVIRONMENT, Postgres, ministack_server
+
+from conveyor.app.composition import App
+from conveyor.entrypoints.aws_lambda import secrets, tick
+from conveyor.entrypoints.aws_lambda.instance import Instance
+from conveyor.entrypoints.aws_lambda.secrets import SecretError, Secrets
+
+WEBHOOK = {"CONVEYOR_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}
+
+
+READY = {
+    "version": "2.0",
+    "routeKey": "$default",
+    "rawPath": "/readyz",
+    "rawQueryString": "",
+    "headers": {},
+    "requestContext": {"http": {"method": "GET", "path": "/readyz", "sourceIp": "127.0.0.1"}},
+    "isBase64Encoded": False,
+}
+
+
+class Moment:
+    """An invocation that has hardly any time."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 3_200
+
+
+async def close(app: App) -> None:
+    await app.close()
+
+
+class Vault:
+    """Secrets Manager, and what is kept there."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.client = boto3.client(
+            "secretsmanager",
+            region_name=REGION,
+            endpoint_url=endpoint,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+        self.environment = AWS_TEST_ENVIRONMENT | {"AWS_ENDPOINT_URL": endpoint}
+
+    def keep(self, text: str) -> str:
+        made = self.client.create_secret(Name=uuid.uuid4().hex, SecretString=text)
+        return str(made["ARN"])
+
+    def change(self, arn: str, **values: str) -> None:
+        self.client.put_secret_value(SecretId=arn, SecretString=json.dumps(values))
+
+
+@pytest.fixture(scope="module")
+def vault() -> Iterator[Vault]:
+    with ministack_server(services="sqs,secretsmanager") as server:
+        yield Vault(server.endpoint_url)
+
+
+@pytest.fixture
+def surroundings(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is set here is forgotten afterwards."""
+    before = dict(os.environ)
+    for name, value in vault.environment.items():
+        monkeypatch.setenv(name, value)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+
+
+@pytest.fixture
+def system(vault: Vault, servers: tuple[Postgres, Any]) -> dict[str, str]:
+    """The environment of a function whose database URL names no user."""
+    url = servers[0].fresh_database()
+    queues = f"sqs://{REGION}/s{uuid.uuid4().hex[:8]}-"
+    whole = vault.environment | {"CONVEYOR_DATABASE_URL": url, "CONVEYOR_QUEUE_URL": queues}
+    for command in (("migrate",), ("queues", "provision")):
+        assert say(*command, **whole).code == 0
+    return whole | {"CONVEYOR_DATABASE_URL": url.replace("postgres@", "")}
+
+
+def test_a_function_reads_its_secrets(package: Path, vault: Vault, system: dict[str, str]) -> None:
+    database = vault.keep(json.dumps({"username": "postgres", "password": "p", "port": 5432}))
+    arns = f"{vault.keep(json.dumps(WEBHOOK))} {database}"
+    with Function(package, f"{MODULE}.api.handle", system | {"CONVEYOR_SECRETS": arns}, 60) as api:
+        answer = api.invoke(READY)
+    assert answer["statusCode"] == 200, answer
+
+
+def test_a_secret_that_is_none_is_told_without_what_it_says(
+    package: Path, vault: Vault, system: dict[str, str]
+) -> None:
+    environment = system | {"CONVEYOR_SECRETS": vault.keep("hunter2")}
+    with (
+        Function(package, f"{MODULE}.api.handle", environment, 60) as api,
+        pytest.raises(FunctionError, match="is not JSON as in") as told,
+    ):
+        api.invoke(READY)
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_a_tick_tells_cloudwatch_how_orders_stand(
+    system: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for key, value in system.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("PGUSER", "postgres")
+    instance = Instance()
+    monkeypatch.setattr(tick, "_instance", instance)
+    with psycopg.connect(system["CONVEYOR_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO parked VALUES ('o1', 'processing', 'payments', '', 's', '', 1, '', 1, 0)"
+        )
+    tick.handle({}, Moment())
+    instance.run(close, goes_on=True)
+
+    line = next(it for it in capsys.readouterr().out.splitlines() if it.startswith('{"_aws"'))
+    told = json.loads(line)
+    (directive,) = told["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Conveyor"
+    assert directive["Dimensions"] == [["System"]]
+    names = {it["Name"] for it in directive["Metrics"]}
+    assert {"OrdersParked", "OutboxOldestDueSeconds"} <= names <= told.keys()
+    assert told["System"] == system["CONVEYOR_QUEUE_URL"].rpartition("/")[2]
+    assert (told["OrdersParked"], told["OrdersOpen"]) == (1, 0)
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_a_changed_secret_is_read_within_minutes(vault: Vault) -> None:
+    arn = vault.keep(json.dumps({"username": "one", "password": "p"}))
+    os.environ["CONVEYOR_SECRETS"] = arn
+    read = Secrets()
+    assert read.refresh(1_000)
+    vault.change(arn, username="two", password="p")
+    assert not read.refresh(1_000 + secrets.AGAIN_SECONDS - 1)
+    assert os.environ["PGUSER"] == "one"
+    assert read.refresh(1_000 + secrets.AGAIN_SECONDS)
+    assert os.environ["PGUSER"] == "two"
+    assert not read.refresh(1_000 + 2 * secrets.AGAIN_SECONDS)
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_what_is_known_goes_on_while_secrets_cannot_be_read(vault: Vault) -> None:
+    arn = vault.keep(json.dumps(WEBHOOK))
+    os.environ["CONVEYOR_SECRETS"] = arn
+    read = Secrets()
+    assert read.refresh(0)
+    vault.client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    assert not read.refresh(secrets.AGAIN_SECONDS)
+    with pytest.raises(SecretError, match="is not to be read"):
+        Secrets().refresh(0)
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_an_instance_opens_anew_with_a_new_password(
+    vault: Vault,
+    system: dict[str, str],
+    servers: tuple[Postgres, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = f"r{uuid.uuid4().hex}"
+    with psycopg.connect(servers[0].url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} SUPERUSER LOGIN")
+    arn = vault.keep(json.dumps({"username": "postgres", "password": "p"}))
+    for key, value in (system | {"CONVEYOR_SECRETS": arn}).items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(secrets, "AGAIN_SECONDS", 0)
+    instance = Instance()
+
+    async def who(app: App) -> str:
+        return await app.parts.database.read(
+            lambda tx: str(tx.execute(sa.text("SELECT current_user")).scalar_one())
+        )
+
+    assert instance.run(who) == "postgres"
+    vault.change(arn, username=name, password="p")
+    assert instance.run(who) == name
+    instance.run(close, goes_on=True)
