@@ -83,7 +83,8 @@ $(INSTALLED)-%: requirements/%.txt pyproject.toml | $(VENV)/pyvenv.cfg
 	@$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Most of it is never imported, and so not worth compiling.
 $(DEPLOY_VENV)/.installed: requirements/deploy.txt | $(DEPLOY_VENV)/pyvenv.cfg
 	@echo "Installing what checks deploy/ (a minute or two the first time)"
-	@$(DEPLOY_VENV)/bin/python -m pip install --quiet --require-hashes --requirement $<
+	@$(DEPLOY_VENV)/bin/python -m pip install --quiet --no-compile --require-hashes --requirement $<
 	@touch $@

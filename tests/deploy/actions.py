@@ -28,10 +28,20 @@ ATTACH = {
     "ec2:UnassignPrivateIpAddresses",
 }
 
+PULL = {
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetDownloadUrlForLayer",
+}
+
 ACTIONS: dict[str, set[str]] = {
     "QueueRole": LOG | READ_SECRETS | SEND | TAKE | ATTACH,
     "ApiRole": LOG | READ_SECRETS | SEND | LOOK_AFTER | ATTACH,
     "TickRole": LOG | READ_SECRETS | SEND | COUNT | ATTACH,
     "ScheduleRole": {"lambda:InvokeFunction"},
     "ProxyRole": READ_SECRETS,
+    # Workers on Fargate: what they do, and what starts them.
+    "TaskRole": SEND | TAKE,
+    "ExecutionRole": LOG | READ_SECRETS | PULL,
 }

@@ -1,7 +1,7 @@
-"""Writes out what CloudFormation makes of a template before it creates anything.
+"""Writes out what CloudFormation makes of templates before it creates anything.
 
-Run by the Python of `.venv-deploy`: expand.py TEMPLATE PARAMETERS, the latter as JSON. The loops
-are written out by cfn-lint, after AWS's documentation; SAM's part is AWS's own translator.
+Run by the Python of `.venv-deploy`: expand.py PARAMETERS TEMPLATE..., the parameters as JSON. The
+loops are written out by cfn-lint, after AWS's documentation; SAM's part is AWS's own translator.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ def expand(path: str, parameters: dict[str, str]) -> dict[str, Any]:
     problems, looped = language_extension(Template(path, source, [REGION]))
     if problems:
         raise SystemExit("\n".join(map(str, problems)))
-    plain = json.loads(json.dumps(looped))
-    if SAM not in source.get("Transform", []):
-        return dict(plain)
-    plain["Transform"] = SAM
-    return dict(transform(plain, {}, NoManagedPolicies()))
+    plain: dict[str, Any] = json.loads(json.dumps(looped))
+    declared = plain.pop("Transform")
+    if SAM not in declared:
+        return plain
+    return dict(transform(plain | {"Transform": SAM}, {}, NoManagedPolicies()))
 
 
 if __name__ == "__main__":
-    json.dump(expand(sys.argv[1], json.loads(sys.argv[2])), sys.stdout, indent=1)
+    given = json.loads(sys.argv[1])
+    json.dump([expand(path, given) for path in sys.argv[2:]], sys.stdout, indent=1)

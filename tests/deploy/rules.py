@@ -17,7 +17,8 @@ DEAD = "DeadQueue"
 WILDCARDS = {
     ("Key", "kms:*"): "AWS's own default: the account decides by its policies who may use the key",
     ("Key", "*"): "in a key's policy it is the key itself",
-    ("NetworkRights", "*"): "AWS asks for these without resources; the code is denied them",
+    ("SharedRights", "*"): "AWS asks for these without resources; the code is denied them",
+    ("ExecutionRole", "*"): "AWS gives ecr:GetAuthorizationToken no resource",
 }
 
 Template = Mapping[str, Any]
@@ -159,7 +160,7 @@ def alarms_watch_everything(template: Template) -> Iterator[str]:
 def _allowed(template: Template) -> Iterator[Found]:
     for name, resource in template["Resources"].items():
         for document in _documents(resource.get("Properties", {})):
-            for statement in document["Statement"]:
+            for statement in _statements(document):
                 if statement["Effect"] == "Allow":
                     yield name, statement
 
@@ -175,11 +176,18 @@ def _documents(properties: Any) -> Iterator[Mapping[str, Any]]:
             yield from _documents(value)
 
 
+def _statements(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Give the statements of a policy, those too that are there on a condition."""
+    for statement in document["Statement"]:
+        branches = statement.get("Fn::If", ["", statement])
+        yield from (it for it in branches[1:] if "Effect" in it)
+
+
 def _actions(policies: list[Any]) -> set[str]:
     return {
         action
         for policy in policies
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in _statements(policy["PolicyDocument"])
         if statement["Effect"] == "Allow"
         for action in listed(statement["Action"])
     }
