@@ -32,8 +32,14 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^ {4}(conveyor .+)$", re.MULTILINE)
 _INLINE = re.compile(r"`(conveyor [^`]+)`")
 _SETTING = re.compile(r"\bCONVEYOR_[A-Z_]+\b")
-# Read by the command line itself, see `conveyor --help`.
-NO_SETTINGS = {"CONVEYOR_SERVER", "CONVEYOR_API_KEY", "CONVEYOR_HOST", "CONVEYOR_PORT"}
+# Read by the command line itself, see `conveyor --help`, and the last one by Lambda functions.
+NO_SETTINGS = {
+    "CONVEYOR_SERVER",
+    "CONVEYOR_API_KEY",
+    "CONVEYOR_HOST",
+    "CONVEYOR_PORT",
+    "CONVEYOR_SECRETS",
+}
 SHELL_ENDS = {"|", ">", "<", "<<", "&&", "\\", "#", ";", "<<END"}
 
 
