@@ -47,7 +47,7 @@ def seen_by(whom: str) -> dict[str, str]:
     return {f"{name}.json": planted()[name] for name in names}
 
 
-@pytest.mark.timeout(300)  # cfn-lint and checkov look through everything
+@pytest.mark.timeout(600)  # cfn-lint and checkov look through everything, once
 def test_nothing_is_found_in_ours() -> None:
     found = found_by_cfn_lint()
     assert [*found[TEMPLATE.name], *found[WORKERS.name], *found[f"{AS_IT_IS}.json"]] == []
@@ -55,7 +55,7 @@ def test_nothing_is_found_in_ours() -> None:
     assert [*found["workers.json"], *found[f"{AS_IT_IS}.json"]] == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("plant", PLANTS, ids=[it.name for it in PLANTS])
 def test_each_fault_is_named(plant: Plant) -> None:
     said = {
