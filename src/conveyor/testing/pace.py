@@ -38,8 +38,8 @@ class Pace:
         """How often something happened."""
         self._of: WeakKeyDictionary[asyncio.Task[Any], tuple[int, float]] = WeakKeyDictionary()
         self._long: dict[asyncio.Future[bool], float] = {}
-        self._empty: dict[int, tuple[asyncio.Future[bool], float]] = {}
-        """Who looks after leases of which there are none, by their identity."""
+        self._empty: dict[lease.Leases, tuple[asyncio.Future[bool], float]] = {}
+        """Who looks after leases of which there are none."""
 
     def clear(self) -> None:
         """Begin anew."""
@@ -80,12 +80,12 @@ class Pace:
         else:
             # Nothing can be near its end until something is taken.
             sleeper = self._loop.create_future()
-            self._empty[id(leases)] = (sleeper, seconds)
+            self._empty[leases] = (sleeper, seconds)
             await self._sleep(stop, LONGEST_SECONDS, LONGEST_SECONDS, sleeper)
 
     def taken(self, leases: lease.Leases) -> None:
         """These hold something again: let them be looked at."""
-        if found := self._empty.pop(id(leases), None):
+        if found := self._empty.pop(leases, None):
             self._loop.call_later(found[1], _wake, found[0], context=OUTSIDE)
 
     async def _sleep(
