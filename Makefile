@@ -17,7 +17,7 @@ LOCK = PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test soak lint bench lock upgrade sbom audit-dependencies clean
+.PHONY: help install demo test soak planted lint bench lock upgrade sbom audit-dependencies clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: lint $(DEPLOY_VENV)/.installed ## Check everything: lint, types, layers, t
 
 soak: install ## Simulate disturbed lives of the system, from a new seed, until stopped or broken
 	@$(BIN)/python -m conveyor.testing.simulate --runs 0 --jobs 2 --seed $$(date +%s)
+
+planted: install ## Write docs/planted-bugs.md: how many lives it takes to find each planted bug
+	@$(BIN)/python -m conveyor.testing.planted --markdown > docs/planted-bugs.md || [ $$? -eq 1 ]
 
 lint: $(INSTALLED)-test ## Check style, types and layers
 	@echo "ruff check";    $(BIN)/ruff check .

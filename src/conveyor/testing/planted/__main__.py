@@ -77,9 +77,7 @@ def _sum_up(table: Sequence[Found], wanted: int, chosen: argparse.Namespace) -> 
     if chosen.json:
         print(json.dumps({"found": found, "of": wanted, "bugs": [asdict(line) for line in table]}))
         return
-    if chosen.markdown:
-        print(as_markdown(table))
-    print(summed_up(table, wanted))
+    print(as_markdown(table, wanted) if chosen.markdown else summed_up(table, wanted))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,12 @@ HEAD = (
     "| once | planted | what it does | flow | runs | what showed it |\n|---|---|---|---|---:|---|"
 )
 
+TITLE = "# Planted bugs"
+ABOUT = """\
+Written by `make planted`: how many lives of the [simulator](testing.md) it takes until a bug shows.
+The seeds are those from 1 on, so that the last of these lives is replayed by its number. Some bring
+back what the system once had, as the first column says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -35,12 +41,13 @@ class Found:
         return cls(bug.name, bug.flow, bug.what, STANDS_FOR.get(bug.name, ""), runs, shown)
 
 
-def as_markdown(table: Sequence[Found]) -> str:
-    """Give the table, and the faults that the system once had before all others."""
+def as_markdown(table: Sequence[Found], wanted: int) -> str:
+    """Give a page: the table, after the faults that the system once had."""
     lines = [HEAD, *map(_line, sorted(table, key=lambda it: (not it.once, it.once)))]
     known = {line.once for line in table}
     faults = [f"| {fault} | {what} |" for fault, what in ONCE.items() if fault in known]
-    return "\n".join(["| | once |", "|---|---|", *faults, "", *lines, ""])
+    once = "\n".join(["| | once |", "|---|---|", *faults])
+    return "\n\n".join([TITLE, ABOUT, f"{summed_up(table, wanted)}.", once, "\n".join(lines)])
 
 
 def _line(it: Found) -> str:
