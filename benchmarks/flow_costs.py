@@ -1,6 +1,6 @@
 """What an order of each flow asks of AWS: the figures behind `conveyor cost`.
 
-    python -m benchmarks.flow_costs [--alone 30] [--together 1000] [--invocations 40] [--print]
+    python -m benchmarks.flow_costs [--only PART ...] [--alone 30] [--together 1000] [--to FILE]
 
 Runs each flow twice on PostgreSQL and an SQS server that counts: one order at a time, and as many
 at once as come. Counted are requests and messages at the queue server, bytes between Conveyor and
@@ -12,7 +12,6 @@ with one message. It is written to `src/conveyor/data/measured.json`.
 import argparse
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -41,6 +40,9 @@ from conveyor.entrypoints.aws_lambda.packaging import build
 TARGET = Path(__file__).parents[1] / "src" / "conveyor" / "data" / "measured.json"
 PLACED = ("shop", "food", "travel")
 RENEWAL = "renewal"
+FUNCTIONS = "functions"
+PARTS = (*PLACED, RENEWAL, FUNCTIONS)
+TICK_SECONDS = 30.0
 DIGITS = 4
 Figures = dict[str, Any]
 
@@ -95,42 +97,42 @@ class Meters:
 
 
 def main() -> None:
-    """Measure all of it and write it down."""
+    """Measure all of it, and write down each part as soon as it is there."""
     options = _options()
     os.environ.update(AWS_TEST_ENVIRONMENT)
+    result: Figures = json.loads(options.to.read_text()) if options.to.exists() else {}
     with postgres_server() as postgres:
-        servers = Servers(postgres)
-        result: Figures = {
+        result |= {
             "measured_at": f"{datetime.now(UTC):%Y-%m-%d}",
             "command": "python -m benchmarks.flow_costs",
-            "machine": machine_facts(servers),
+            "machine": machine_facts(Servers(postgres)),
             "orders": {"alone": options.alone, "together": options.together},
-            "flows": {},
         }
-        for flow in PLACED:
-            result["flows"][flow] = {
-                "alone": _placed(postgres, flow, options.alone, "--concurrency", 1),
-                "together": _placed(postgres, flow, options.together),
-            }
-        result["flows"][RENEWAL] = {"together": _renewed(postgres, options.together)}
-        result["functions"] = _functions(postgres, options.invocations)
-    _write(result, options)
-
-
-def _write(result: Figures, options: argparse.Namespace) -> None:
-    text = json.dumps(result, indent=2) + "\n"
-    print(text)
-    if not options.print:
-        TARGET.write_text(text, encoding="utf-8")
+        for name in options.only or PARTS:
+            if name == FUNCTIONS:
+                result[FUNCTIONS] = _functions(postgres, options.alone)
+            else:
+                result.setdefault("flows", {})[name] = _flow(postgres, name, options)
+            options.to.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
     parser.add_argument("--alone", type=int, default=30, help="orders, one at a time")
     parser.add_argument("--together", type=int, default=1_000, help="orders, all at once")
-    parser.add_argument("--invocations", type=int, default=40, help="orders of the functions")
-    parser.add_argument("--print", action="store_true", help="print it, and write nothing down")
+    parser.add_argument("--to", type=Path, default=TARGET, help="the file; other parts stay in it")
     return parser.parse_args()
+
+
+def _flow(postgres: Postgres, name: str, options: argparse.Namespace) -> Figures:
+    if name == RENEWAL:
+        return {"together": _renewed(postgres, options.together)}
+    return {
+        "alone": _placed(postgres, name, options.alone, "--concurrency", 1),
+        "together": _placed(postgres, name, options.together),
+    }
 
 
 def _placed(postgres: Postgres, flow: str, count: int, *options: object) -> Figures:
@@ -169,39 +171,40 @@ def _functions(postgres: Postgres, count: int) -> Figures:
         build(home / "functions.zip")
         package = lay_out(home / "functions.zip", home / "laid-out")
         made = stack.enter_context(deployed(package, postgres, sqs.endpoint_url, "cost-"))
-        api, handler = made.function("api"), made.function("queue")
-        made.feed(handler, *SHOP)
-        _carry(made, api)  # the first invocations import and connect
-        assert handler.process is not None
-        assert api.process is not None
-        before, queue, http = (
-            counts(sqs.endpoint_url),
-            _cpu_seconds(handler.process.pid),
-            _cpu_seconds(api.process.pid),
+        api, handler, tick = (
+            made.function("api"),
+            made.function("queue"),
+            made.function("tick", seconds=TICK_SECONDS),
         )
-        for _ in range(count):
-            _carry(made, api)
+        made.feed(handler, *SHOP, batch_size=1)
+        _carry(made, api, tick, 1)  # the first invocations import and connect
+        before = counts(sqs.endpoint_url)
+        queue, http = _time_of(handler), _time_of(api)
+        _carry(made, api, tick, count)
         invocations = (counts(sqs.endpoint_url) - before)["DeleteMessage"]
         return {
             "flow": "shop",
             "orders": count,
             "messages_an_order": _each(invocations, count),
-            "cpu_seconds_a_message": _each(_cpu_seconds(handler.process.pid) - queue, invocations),
-            "cpu_seconds_an_order_placed": _each(_cpu_seconds(api.process.pid) - http, count),
-            "cold_start_seconds": round(handler.cold_seconds[0], 2),
+            "cpu_seconds_a_message": _each(_time_of(handler) - queue, invocations),
+            "cpu_seconds_an_order_placed": _each(_time_of(api) - http, count),
         }
 
 
-def _carry(made: Functions, api: Function) -> None:
-    order_id = made.place(api)
+def _time_of(function: Function) -> float:
+    assert function.process is not None
+    return _cpu_seconds(function.process.pid)
 
-    def is_completed() -> bool:
+
+def _carry(made: Functions, api: Function, tick: Function, count: int) -> None:
+    placed = {made.place(api) for _ in range(count)}
+
+    def are_completed() -> bool:
         with psycopg.connect(made.environment["CONVEYOR_DATABASE_URL"]) as connection:
-            statement = "SELECT status FROM orders WHERE id = %s"
-            row = connection.execute(statement, [order_id]).fetchone()
-        return row is not None and row[0] == COMPLETED
+            statement = "SELECT id FROM orders WHERE status = %s"
+            return placed <= {row[0] for row in connection.execute(statement, [COMPLETED])}
 
-    until(is_completed, meanwhile=lambda: time.sleep(0.05))
+    until(are_completed, meanwhile=lambda: tick.invoke({}))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from conveyor.adapters.steady_clock import machine_ms
 from conveyor.app.doctor.findings import Finding, failure, fine, warning
 from conveyor.app.installation import Installation
-from conveyor.messaging.order import SETTLED
+from conveyor.app.missing_flows import missing_among
 from conveyor.messaging.tables import orders, outbox
 from conveyor.messaging.transaction import Tx
 
@@ -22,12 +22,10 @@ def orphaned_flows(tx: Tx, installed: Installation | None) -> Iterator[Finding]:
     """Name the flows of open orders that are not installed: their messages are given back."""
     if installed is None:
         return
-    known = {flow.key for flow in installed.flows}
-    for flow, count in tx.execute(_OPEN_BY_FLOW):
-        if flow not in known:
-            says = f"{count:,} open orders are of it, and it is not installed"
-            todo = "install the package that brings it (CONVEYOR_EXTENSIONS), at that version"
-            yield failure("extensions", flow, says, todo)
+    for flow, count in missing_among(tx, {flow.key for flow in installed.flows}).items():
+        says = f"{count:,} open orders are of it, and it is not installed"
+        todo = "install the package that brings it (CONVEYOR_EXTENSIONS), at that version"
+        yield failure("extensions", flow, says, todo)
 
 
 def embedded_owner(tx: Tx, owner: str | None) -> Iterator[Finding]:
@@ -61,10 +59,4 @@ def at_work(tx: Tx, neighbours: int) -> Iterator[Finding]:
 
 START = "run `conveyor up`"
 _OPEN = sa.select(sa.func.count()).where(orders.c.settled_at.is_(None))
-_OPEN_BY_FLOW = (
-    sa.select(orders.c.flow, sa.func.count())
-    .where(orders.c.status.not_in(SETTLED))
-    .group_by(orders.c.flow)
-    .order_by(orders.c.flow)
-)
 _OLDEST_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(sa.not_(outbox.c.held))

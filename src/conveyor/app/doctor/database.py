@@ -50,6 +50,7 @@ def _on_server(
 ) -> Callable[[Tx], list[Finding]]:
     def work(tx: Tx) -> list[Finding]:
         found = postgres.judged(postgres.facts(tx), settings)
+        tx.connection.exec_driver_sql(postgres.SHORTLY)
         found += postgres.clock(tx, now_ms)
         current, findings = schema(tx)
         found += findings

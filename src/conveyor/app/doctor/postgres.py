@@ -216,6 +216,8 @@ def _is_local(host: str) -> bool:
         return False
 
 
+SHORTLY = "SET LOCAL statement_timeout = 15000; SET LOCAL lock_timeout = 5000"
+"""For the rest of a look: it is given up by then, and must not be waited for."""
 WHOSE_TIME = "all processes go by the database's clock: keep that one right, with NTP"
 _SETTINGS = sa.text(
     "SELECT name, setting, reset_val FROM pg_settings WHERE name IN ("

@@ -11,6 +11,7 @@ from conveyor.entrypoints.cli.answer import answer
 from conveyor.entrypoints.cli.asyncapi import asyncapi
 from conveyor.entrypoints.cli.audit import audit
 from conveyor.entrypoints.cli.bookings import bookings
+from conveyor.entrypoints.cli.cost import cost
 from conveyor.entrypoints.cli.dead_letters import dead_letters
 from conveyor.entrypoints.cli.demo import demo
 from conveyor.entrypoints.cli.doctor import doctor
@@ -93,7 +94,7 @@ def main() -> None:
 
 
 _RUNNING: list[click.Command] = [up, serve, work, migrate, queues, package, asyncapi, keys, demo]
-_ADVISING: list[click.Command] = [doctor]
+_ADVISING: list[click.Command] = [doctor, cost]
 _LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, intake, replay, audit]
 _EATING: list[click.Command] = [restaurants, riders]
 _BOOKING: list[click.Command] = [bookings]
