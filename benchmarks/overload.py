@@ -1,7 +1,9 @@
 """What a server does while three times what it carries is offered: embedded and on PostgreSQL.
 
 The full rate is that of the same server a moment before, when a replay over HTTP places orders as
-fast as they settle; both clients take their share of the machine.
+fast as they settle. Crowd, database, queues and workers share the machine with the server in both:
+the crowd stands for machines of others, so its part is taken from what a server of one's own would
+have. How late it was itself (`late_ms`) tells whether it got along.
 """
 
 import json
@@ -13,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -105,7 +107,9 @@ class System:
         count = sizes.placing_full_rate
         # Orders of another number have other idempotency keys.
         file = write_orders(self.deployment.data / "orders.jsonl", count, first=time.time_ns())
-        return float(self.deployment.replay(file)[0]["orders_per_second"])
+        settings = {"CONVEYOR_SERVER": self.url, "CONVEYOR_API_KEY": self.key}
+        replayed, _ = self.deployment.replay(file, settings=settings)
+        return float(replayed["orders_per_second"])
 
     def crowd(self, rate: float, seconds: float, *options: str) -> Any:  # noqa: ANN401 - JSON
         """Offer orders; `ids` are those that were accepted."""
@@ -138,7 +142,7 @@ class System:
 def measure_overload(servers: Servers, sizes: Sizes) -> Section:
     """Overload every kind of server, over connections that stay and over new ones."""
     runs = []
-    for start in (_embedded, _on_postgres):
+    for start in (_embedded, _on_postgres, _with_workers):
         with start(servers) as system:
             for options in ((), ("--new-connections",)):
                 full = system.full_rate(sizes, *options)
@@ -170,6 +174,13 @@ def _embedded(_: Servers) -> Iterator[System]:
         with deployment.start("up", "--port", 0) as (ready, server):
             yield System("up", deployment, ready["url"], ready["first_key"], server, settles=True)
         deployment.audit()
+
+
+@contextmanager
+def _with_workers(servers: Servers) -> Iterator[System]:
+    with _on_postgres(servers) as alone, alone.deployment.start("work", "all"):
+        yield replace(alone, name="serve and work", settles=True)
+        alone.deployment.audit()
 
 
 @contextmanager
