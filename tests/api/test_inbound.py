@@ -25,6 +25,7 @@ from tests.api.serving import (
 from conveyor.messaging.queue import Outgoing
 from conveyor.services.shipping.webhooks import WebhookKey
 
+VANISHING = '{"orderId": "V", "userId": "1", "items": ["CD"], "total": 1E-999}'
 Start = Callable[..., Server]
 CARRIER = "/v1/webhooks/carrier"
 LATER_SECONDS = 9_000.0
@@ -151,11 +152,16 @@ def test_a_bad_order_of_the_intake_is_a_dead_letter_that_says_why(
     wait_until(causes, lambda seen: any(one.startswith(cause) for one in seen))
 
 
-def test_a_plain_total_that_vanishes_is_a_dead_letter(server: Server) -> None:
+def test_a_total_that_vanishes_is_refused_rather_than_read_as_nothing(server: Server) -> None:
+    answer = server.client().post("/v1/intake", content=VANISHING)
+
+    assert fields_of(answer) == {"body"}
+    assert "1E-999 is a number so small that it would be taken for 0" in answer.text
+
+
+def test_a_plain_total_that_vanishes_in_the_queue_is_a_dead_letter(server: Server) -> None:
     client = server.client()
-    client.post(
-        "/v1/intake", content='{"orderId": "V", "userId": "1", "items": ["CD"], "total": 1E-999}'
-    )
+    server.run(server.app.engine.queues.queue("intake").send([Outgoing(VANISHING, group="intake")]))
 
     def causes() -> list[str]:
         return [one["cause"] for one in client.get("/v1/dead-letters").json()["messages"]]

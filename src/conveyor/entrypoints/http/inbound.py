@@ -17,6 +17,7 @@ from conveyor.entrypoints.http.schemas import A_TIME, AN_ORDER, Confirmed, Queue
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.queue import Outgoing
 from conveyor.messaging.queue_limits import refusal
+from conveyor.services.orders.bodies import SHOWN, TOO_SMALL
 from conveyor.services.orders.intake import plain_total
 from conveyor.services.orders.intake_consumer import (
     INTAKE,
@@ -24,6 +25,7 @@ from conveyor.services.orders.intake_consumer import (
     MESSAGE_KEY_PREFIX,
 )
 from conveyor.services.orders.money import in_words
+from conveyor.services.orders.vanishing import vanishing_number
 from conveyor.services.shipping.messages import ConfirmationError
 from conveyor.services.shipping.webhooks import (
     ID_HEADER,
@@ -96,7 +98,7 @@ async def send_to_intake(request: Request, api: TheApi, grant: Placer) -> Queued
 
     It is durable when this answers. What is sent again with the same key is one order; the plain
     form's `orderId` and the body's `idempotencyKey` count before the header. A bad order goes to
-    the queue's dead letters, with the reason.
+    the queue's dead letters, with the reason; one that would be read as free is refused.
     """
     merchant = api.app.settings.intake_merchant
     if grant.merchant != merchant:
@@ -114,6 +116,8 @@ async def send_to_intake(request: Request, api: TheApi, grant: Placer) -> Queued
     )
     if reason := refusal(queue.spec, message):
         raise invalid("body", reason)
+    if number := vanishing_number(text):
+        raise invalid("body", TOO_SMALL.format(number=number[:SHOWN]))
     if await queue.send([message]):
         raise QueueUnavailableError(INTAKE, "it did not take the message")
     return Queued(queue=INTAKE, amount=_amount(text, api.app.settings.default_currency))
