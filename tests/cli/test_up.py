@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from tests.cli.driver import Process, bodies, running, say, say_apart, until
 
+from conveyor.entrypoints.cli.running import _announce
+from conveyor.entrypoints.process import Ready
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -166,3 +169,14 @@ def _messages(data: Path) -> list[dict[str, str]]:
 def _calls(data: Path, order: str) -> bool:
     story = say("explain", order, "--data", data, "--json").json()
     return any(call["state"] == "intended" for call in story["calls"])
+
+
+@pytest.mark.parametrize(("host", "says"), [("10.1.2.3", True), ("127.0.0.1", False)])
+def test_away_from_loopback_it_says_what_commands_need(
+    capsys: pytest.CaptureFixture[str], host: str, *, says: bool
+) -> None:
+    url = f"http://{host}:8080"
+
+    _announce(Ready(("orders",), url, data="/srv/shop"), as_json=False)
+
+    assert (f"Commands need --server {url} and a key" in capsys.readouterr().err) is says

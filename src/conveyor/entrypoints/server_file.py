@@ -54,7 +54,7 @@ def find(data: Path) -> ServerFile | None:
     contents = _read(data)
     if contents is None or not _is_alive(contents.pid):
         return None
-    if not _is_loopback(contents.url):
+    if not is_loopback(contents.url):
         log.warning(
             "%s names %s, which is not this machine's loopback: the key there is not sent to it; "
             "name it with --server",
@@ -81,7 +81,8 @@ def _read(data: Path) -> ServerFile | None:
         return None
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether only this machine can be at this address."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback
