@@ -13,7 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -88,11 +88,25 @@ class _Screen(io.StringIO):
 def seen(columns: int, *arguments: object) -> list[str]:
     """Run a command in this process before a terminal of so many columns, and give its lines."""
     screen = _Screen()
-    env: dict[str, str | None] = {n: None for n in os.environ if n.startswith(PREFIX)}
-    env |= {"COLUMNS": str(columns), "TERM": "dumb"}
-    with CliRunner().isolation(env=env), redirect_stdout(screen):
+    with _terminal(columns), redirect_stdout(screen):
         main([str(a) for a in arguments], standalone_mode=False)
     return [line.rstrip() for line in screen.getvalue().rstrip().splitlines()]
+
+
+def heard(columns: int, *arguments: object) -> list[str]:
+    """Run it likewise, and give what it says beside its result."""
+    screen = _Screen()
+    with _terminal(columns), redirect_stderr(screen), suppress(SystemExit):
+        main([str(a) for a in arguments])
+    return screen.getvalue().splitlines()
+
+
+@contextmanager
+def _terminal(columns: int) -> Iterator[None]:
+    env: dict[str, str | None] = {n: None for n in os.environ if n.startswith(PREFIX)}
+    env |= {"COLUMNS": str(columns), "TERM": "dumb"}
+    with CliRunner().isolation(env=env):
+        yield
 
 
 def on_a_screen(*arguments: str, rows: int, columns: int) -> list[str]:

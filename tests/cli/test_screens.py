@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import bodies, say, seen
+from tests.cli.driver import bodies, heard, say, seen
 
 ADDRESS = {"name": "A. Buyer", "line1": "1 Main Street", "city": "Springfield", "country": "US"}
 REASON = "ordered twice"
@@ -87,3 +87,11 @@ def test_keys_are_not_broken_either(data: Path) -> None:
 
     assert max(map(len, lines)) <= 60
     assert any(line.split()[-1:] == [made["id"]] for line in lines)
+
+
+def test_errors_are_broken_at_words_too(tmp_path: Path) -> None:
+    lines = heard(60, "orders", "list", "--data", tmp_path / "a directory that nobody has made")
+
+    assert len(lines) > 2
+    assert max(len(line) for line in lines if " " in line.strip()) <= 60
+    assert " ".join(map(str.strip, lines)).endswith("`conveyor up` begins a new one.")

@@ -61,7 +61,7 @@ def test_for_people_it_says_where_and_with_which_key(data: Path) -> None:
         until((data / "server.json").exists)
         said = process.stop(signal.SIGINT)
 
-    assert "Your API key, shown this once: cvy_" in said.err
+    assert "Your API key, shown this once:\n  cvy_" in said.err
     assert "Conveyor is ready at http://127.0.0.1:" in said.err
     assert f"Its data are in {data}." in said.err
     assert said.out == ""

@@ -77,7 +77,7 @@ def demo(
         with write_orders(directory).open("rb") as source, read_orders(source) as orders:
             result = run(_demo(directory, orders))
     except KeyboardInterrupt:
-        note(f"Interrupted; nothing is lost. To go on: {_again(directory)}")
+        note(f"Interrupted; nothing is lost. To go on:\n  {_again(directory)}")
         raise
     emit(
         _as_json(result, directory),
@@ -102,7 +102,7 @@ async def _demo(directory: Path, orders: OrderFile) -> Result:
     merchant = settings.intake_merchant
     async with running_here(settings) as app:
         begun = time.monotonic()
-        note(f"Look around meanwhile: {program()} orders list --data {directory}")
+        note(f"Look around meanwhile:\n  {program()} orders list --data {directory}")
         await demo.set_up(app, merchant)
         with showing_board(demo.FLOWS) as show:
             async with _watching(app, show):

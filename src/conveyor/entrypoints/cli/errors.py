@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from conveyor.entrypoints.cli.output import note
 from conveyor.messaging.errors import (
     ConveyorError,
     DatabaseUnavailableError,
@@ -33,6 +34,13 @@ class TroubleError(click.ClickException):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(f"{message}\n{hint}" if hint else message)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it, on a terminal without breaking words."""
+        if file is None:
+            note(f"Error: {self.format_message()}")
+        else:
+            super().show(file)
 
 
 class MisuseError(TroubleError):

@@ -29,7 +29,7 @@ def emit(value: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:  # 
 def say(text: str) -> None:
     """Print a line, or several, of a result for people; a terminal gets them broken at words."""
     for line in printable(text).splitlines() or [""]:
-        click.echo(_broken(line) if sys.stdout.isatty() else line)
+        click.echo(_broken(line, _width()) if sys.stdout.isatty() else line)
 
 
 def say_command(text: str) -> None:
@@ -37,11 +37,11 @@ def say_command(text: str) -> None:
     click.echo(printable(text))
 
 
-def _broken(line: str) -> str:
+def _broken(line: str, columns: int) -> str:
     indent = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
         line,
-        _width(),
+        columns,
         subsequent_indent=indent + "  ",
         break_long_words=False,
         break_on_hyphens=False,
@@ -50,8 +50,11 @@ def _broken(line: str) -> str:
 
 
 def note(text: str) -> None:
-    """Say something beside the result."""
-    click.echo(printable(text), err=True)
+    """Say something beside the result, broken at words as there; what is indented stays whole."""
+    columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
+    for line in printable(text).splitlines() or [""]:
+        whole = not columns or line.startswith(" ")
+        click.echo(line if whole else _broken(line, columns), err=True)
 
 
 def table(

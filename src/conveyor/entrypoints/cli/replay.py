@@ -65,7 +65,7 @@ def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None
     for reason in result.report.refused_because:
         if reason.startswith(UNKNOWN_SKU):
             sku = reason.removeprefix(UNKNOWN_SKU)
-            note(f"There is no stock of {sku}: {program()} stock set {sku} QUANTITY")
+            note(f"There is no stock of {sku}:\n  {program()} stock set {sku} QUANTITY")
     if result.progress.rejected:
         raise TroubleError(_bad_lines(result.progress))
 

@@ -108,7 +108,7 @@ def _announce(ready: Ready, *, as_json: bool) -> None:
         return
     where = f" at {ready.url} (documentation at {ready.url}/docs)" if ready.url else ""
     if ready.first_key:
-        note(f"Your API key, shown this once: {ready.first_key}")
+        note(f"Your API key, shown this once:\n  {ready.first_key}")
     what = ", ".join(ready.services) or "the API alone"
     note(f"Conveyor is ready{where}: {what}. Ctrl-C stops it.")
     if ready.data:
