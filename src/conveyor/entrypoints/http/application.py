@@ -42,6 +42,7 @@ from conveyor.services.access.model import LocalKey, Token
 DESCRIPTION = """\
 Takes an order, answers at once, and carries it from service to service until it is completed,
 or undone and the money given back. Money is integer minor units.
+`Authorize` takes the API key that `conveyor up` shows at its first start.
 
 Errors are problem+json, each with one of these codes. An operation tells which it may answer;
 `internal` and `method_not_allowed` any may.
