@@ -17,7 +17,6 @@ from conveyor.entrypoints.http.schemas import A_TIME, AN_ORDER, Confirmed, Queue
 from conveyor.messaging.errors import QueueUnavailableError
 from conveyor.messaging.queue import Outgoing
 from conveyor.messaging.queue_limits import refusal
-from conveyor.services.orders.bodies import SHOWN, TOO_SMALL
 from conveyor.services.orders.intake import plain_total
 from conveyor.services.orders.intake_consumer import (
     INTAKE,
@@ -25,7 +24,7 @@ from conveyor.services.orders.intake_consumer import (
     MESSAGE_KEY_PREFIX,
 )
 from conveyor.services.orders.money import in_words
-from conveyor.services.orders.vanishing import vanishing_number
+from conveyor.services.orders.raw_json import flaw_of
 from conveyor.services.shipping.messages import ConfirmationError
 from conveyor.services.shipping.webhooks import (
     ID_HEADER,
@@ -114,10 +113,8 @@ async def send_to_intake(request: Request, api: TheApi, grant: Placer) -> Queued
         deduplication_id=new_id,
         attributes=((KEY_ATTRIBUTE, key),),
     )
-    if reason := refusal(queue.spec, message):
+    if reason := refusal(queue.spec, message) or flaw_of(text):
         raise invalid("body", reason)
-    if number := vanishing_number(text):
-        raise invalid("body", TOO_SMALL.format(number=number[:SHOWN]))
     if await queue.send([message]):
         raise QueueUnavailableError(INTAKE, "it did not take the message")
     return Queued(queue=INTAKE, amount=_amount(text, api.app.settings.default_currency))
