@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import uuid
@@ -44,10 +45,6 @@ class Moment:
         return 3_200
 
 
-async def close(app: App) -> None:
-    await app.close()
-
-
 class Vault:
     """Secrets Manager, and what is kept there."""
 
@@ -87,6 +84,17 @@ def surroundings(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 
 @pytest.fixture
+def instance() -> Iterator[Instance]:
+    """An instance of a function in this process, which does not end with it as others do."""
+    made = Instance()
+    yield made
+    if made._app is not None:
+        made._loop.run_until_complete(made._app.close())
+    made._loop.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
 def system(vault: Vault, servers: tuple[Postgres, Any]) -> dict[str, str]:
     """The environment of a function whose database URL names no user."""
     url = servers[0].fresh_database()
@@ -119,6 +127,7 @@ def test_a_secret_that_is_none_is_told_without_what_it_says(
 
 @pytest.mark.usefixtures("surroundings")
 def test_a_tick_tells_cloudwatch_how_orders_stand(
+    instance: Instance,
     system: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -126,14 +135,12 @@ def test_a_tick_tells_cloudwatch_how_orders_stand(
     for key, value in system.items():
         monkeypatch.setenv(key, value)
     monkeypatch.setenv("PGUSER", "postgres")
-    instance = Instance()
     monkeypatch.setattr(tick, "_instance", instance)
     with psycopg.connect(system["CONVEYOR_DATABASE_URL"], autocommit=True) as connection:
         connection.execute(
             "INSERT INTO parked VALUES ('o1', 'processing', 'payments', '', 's', '', 1, '', 1, 0)"
         )
     tick.handle({}, Moment())
-    instance.run(close, goes_on=True)
 
     line = next(it for it in capsys.readouterr().out.splitlines() if it.startswith('{"_aws"'))
     told = json.loads(line)
@@ -174,6 +181,7 @@ def test_what_is_known_goes_on_while_secrets_cannot_be_read(vault: Vault) -> Non
 
 @pytest.mark.usefixtures("surroundings")
 def test_an_instance_opens_anew_with_a_new_password(
+    instance: Instance,
     vault: Vault,
     system: dict[str, str],
     servers: tuple[Postgres, Any],
@@ -186,7 +194,6 @@ def test_an_instance_opens_anew_with_a_new_password(
     for key, value in (system | {"CONVEYOR_SECRETS": arn}).items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(secrets, "AGAIN_SECONDS", 0)
-    instance = Instance()
 
     async def who(app: App) -> str:
         return await app.parts.database.read(
@@ -196,4 +203,3 @@ def test_an_instance_opens_anew_with_a_new_password(
     assert instance.run(who) == "postgres"
     vault.change(arn, username=name, password="p")
     assert instance.run(who) == name
-    instance.run(close, goes_on=True)
