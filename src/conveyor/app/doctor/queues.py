@@ -24,6 +24,8 @@ CHECK = "queues"
 WATCH_SECONDS = 3.0
 """How long a queue with messages is watched for somebody who takes from it."""
 SECOND_MS = 1000
+DATE_SECONDS = 2.0
+"""A `Date` is told to the second, and servers may tell it for another one."""
 
 Depths = Mapping[str, tuple[int, int]]
 
@@ -67,10 +69,10 @@ async def _clock(queues: SqsQueues, now_ms: Callable[[], int]) -> Finding:
     if answer.date_ms is None:
         says = "the queue service does not say what time it is"
         return warning("clock", "queue service", says, "compare it by hand")
-    middle = answer.date_ms + SECOND_MS / 2
+    middle = answer.date_ms + DATE_SECONDS / 2 * SECOND_MS
     skew = (middle - ours) / SECOND_MS - half
     todo = "put this machine's clock right, with NTP: SQS refuses what was signed minutes ago"
-    return judged_skew("queue service", skew, half + 0.5, todo)
+    return judged_skew("queue service", skew, half + DATE_SECONDS / 2, todo)
 
 
 async def look(
