@@ -88,7 +88,7 @@ def postgres_server(*, durable: bool = True) -> Iterator[Postgres]:
     """
     with tempfile.TemporaryDirectory(prefix="conveyor-postgres-") as name:
         home = Path(name)
-        account = _unprivileged_account()
+        account = unprivileged_account()
         if account.user is not None:
             os.chown(home, account.user, -1)
         binaries = _postgres_binaries(home)
@@ -103,7 +103,7 @@ def postgres_server(*, durable: bool = True) -> Iterator[Postgres]:
             "PostgreSQL",
             command,
             home,
-            ready=lambda: _accepts(url),
+            ready=lambda: accepts(url),
             account=account,
             stop=signal.SIGINT,
         ) as pid:
@@ -154,14 +154,16 @@ def _listener(port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _unprivileged_account() -> Account:
+def unprivileged_account() -> Account:
+    """Give an account that is not root: database servers refuse to run as that."""
     if os.geteuid() != 0:
         return OURSELVES
     entry = pwd.getpwnam(UNPRIVILEGED_USER)
     return Account(entry.pw_uid, entry.pw_gid, [])
 
 
-def _accepts(url: str) -> bool:
+def accepts(url: str) -> bool:
+    """Whether a database server, or what stands before one, takes connections at this URL."""
     try:
         psycopg.connect(url, connect_timeout=2).close()
     except psycopg.OperationalError:

@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     database_connections: int = Field(
         8, ge=1, description="Connections to PostgreSQL, for each process; a function has one."
     )
+    database_pooled: bool = Field(
+        default=False,
+        description="A pooler is before PostgreSQL, such as RDS Proxy or PgBouncer, which lends a "
+        "session for one transaction: prepare no statement, set nothing beyond it.",
+    )
     queue_url: str = Field(
         EMBEDDED, description="embedded: or sqs://REGION/PREFIX?endpoint_url=..."
     )

@@ -1,4 +1,4 @@
-"""A process that writes to the database at argv[1] and says which writes have returned.
+"""A process that writes to the database at argv[2], of kind argv[1]; says which writes returned.
 
 It ends only when it is killed.
 """
@@ -9,14 +9,14 @@ import asyncio
 import sys
 from itertools import count
 
-from tests.conformance.database_fixtures import counters, open_database, putting
+from tests.conformance.database_fixtures import Place, counters, putting
 
 WRITERS = 8
 
 
-async def main(url: str) -> None:
+async def main(place: Place) -> None:
     """Write as fast as it goes, from several tasks."""
-    database = open_database(url, inline=False)
+    database = place.open()
     await database.run(lambda tx: counters.create(tx.connection, checkfirst=True))
     names = count()
 
@@ -30,4 +30,4 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(Place(*sys.argv[1:])))

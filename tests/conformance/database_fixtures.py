@@ -13,7 +13,7 @@ from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.messaging.transaction import Database, PerDialect, Tx
 
-KINDS = ("sqlite", "sqlite-inline", "postgresql", "postgresql-inline")
+KINDS = ("sqlite", "sqlite-inline", "postgresql", "postgresql-inline", "postgresql-pooled")
 
 counters = sa.Table(
     "counters",
@@ -44,7 +44,9 @@ class Place:
 
     def open(self) -> Database:
         """Open it. The caller closes it, in the loop that it was used in."""
-        return open_database(self.url, inline=self.kind.endswith("-inline"))
+        kind = self.kind
+        inline, pooled = kind.endswith("-inline"), kind.endswith("-pooled")
+        return open_database(self.url, inline=inline, pooled=pooled)
 
     def play(self, *stories: Callable[[Database], Awaitable[None]]) -> None:
         """Tell each story to the database, opened anew."""
@@ -60,11 +62,11 @@ class Place:
             await database.close()
 
 
-def open_database(url: str, *, inline: bool) -> Database:
+def open_database(url: str, *, inline: bool, pooled: bool = False) -> Database:
     """Open `sqlite:///FILE` or `postgresql://...`."""
     if url.startswith("sqlite"):
         return SqliteDatabase(Path(url.removeprefix("sqlite:///")), inline=inline)
-    return PostgresDatabase(url, inline=inline)
+    return PostgresDatabase(url, inline=inline, pooled=pooled)
 
 
 def put(tx: Tx, name: str, value: int = 0) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from tests.conformance.database_fixtures import (
@@ -23,6 +24,7 @@ from tests.conformance.database_fixtures import (
     putting,
     values,
 )
+from tests.pooler import pooled
 from tests.servers import Postgres, postgres_server
 
 from conveyor.messaging.errors import VersionConflictError
@@ -42,12 +44,19 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def pooler(postgres: Postgres) -> Iterator[Postgres]:
+    with pooled(postgres) as server:
+        yield server
+
+
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """An empty database of each kind."""
     if request.param.startswith("sqlite"):
         return Place(request.param, f"sqlite:///{tmp_path / 'conformance.db'}")
-    server: Postgres = request.getfixturevalue("postgres")
+    behind = "pooler" if request.param.endswith("-pooled") else "postgres"
+    server: Postgres = request.getfixturevalue(behind)
     return Place(request.param, server.fresh_database())
 
 
@@ -64,6 +73,40 @@ def test_what_run_returned_is_seen_by_everybody_and_after_reopening(place: Place
         assert await database.read(values) == {"a": 7}
 
     place.play(write, look)
+
+
+SETTINGS = ("enable_seqscan", "statement_timeout", "lock_timeout")
+
+
+def settings(tx: Tx) -> list[str]:
+    return [str(tx.execute(sa.text(f"SHOW {name}")).scalar_one()) for name in SETTINGS]
+
+
+@pytest.mark.parametrize("place", ["postgresql", "postgresql-pooled"], indirect=True)
+def test_what_holds_for_a_transaction_holds_for_each(place: Place) -> None:
+    async def look(database: Database) -> None:
+        for _ in range(3):
+            assert await database.run(settings) == ["off", "1min", "10s"]
+            assert await database.read(settings) == ["on", "1min", "10s"]
+            assert await database.examine(settings) == ["on", "0", "10s"]
+
+    place.play(look, look)
+
+
+def test_behind_a_pooler_a_session_is_left_as_it_was(pooler: Postgres) -> None:
+    url = pooler.fresh_database()
+    Place("postgresql-pooled", url).play(use)
+    with psycopg.connect(url, prepare_threshold=None) as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+        assert connection.execute("SHOW enable_seqscan").fetchone() == ("on",)
+        prepared = connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
+    assert prepared == (0,)
+
+
+async def use(database: Database) -> None:
+    for number in range(10):
+        await database.run(putting(str(number)))
+        await database.read(values)
 
 
 def fail_after_writing(tx: Tx) -> None:
@@ -276,7 +319,8 @@ def test_a_cancelled_submitter_leaves_the_database_usable(place: Place) -> None:
 
 
 def test_after_a_kill_everything_that_run_returned_is_there(place: Place) -> None:
-    command = [sys.executable, "-m", "tests.conformance.database_child", place.url]
+    command = [sys.executable, "-m", "tests.conformance.database_child"]
+    command += [place.kind.removesuffix("-inline"), place.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         said = [child.stdout.readline().strip() for _ in range(WRITES_BEFORE_THE_KILL)]

@@ -52,9 +52,7 @@ def open_database(settings: Settings) -> Database:
         make_private_directory(path.parent)
         return SqliteDatabase(path)
     if settings.database_url.startswith(POSTGRES_SCHEMES):
-        from conveyor.adapters.postgres.database import PostgresDatabase
-
-        return PostgresDatabase(settings.database_url, connections=settings.database_connections)
+        return _postgres(settings, settings.database_connections)
     raise SettingError(
         "CONVEYOR_DATABASE_URL",
         f"{without_secrets(settings.database_url)!r} is neither sqlite:///FILE nor "
@@ -76,10 +74,15 @@ def open_ledger(settings: Settings) -> Database:
         from conveyor.adapters.sqlite.database import SqliteDatabase
 
         return SqliteDatabase(settings.directory / LEDGER_FILE)
+    return _postgres(settings, min(LEDGER_CONNECTIONS, settings.database_connections))
+
+
+def _postgres(settings: Settings, connections: int) -> Database:
     from conveyor.adapters.postgres.database import PostgresDatabase
 
-    connections = min(LEDGER_CONNECTIONS, settings.database_connections)
-    return PostgresDatabase(settings.database_url, connections=connections)
+    return PostgresDatabase(
+        settings.database_url, connections=connections, pooled=settings.database_pooled
+    )
 
 
 def open_queues(settings: Settings, specs: Sequence[QueueSpec], ambient: Ambient) -> Queues:

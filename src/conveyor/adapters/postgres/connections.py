@@ -15,6 +15,8 @@ STATEMENT_TIMEOUT_MS = 60_000
 LOCK_TIMEOUT_MS = 10_000
 # A process that hangs inside a transaction must not hold its locks for ever.
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+PREPARED_FROM = 5
+"""The driver's own: how often a statement is executed before it is prepared."""
 # A peer that went away without a word (power, network) is given up after about this long.
 KEEPALIVE_IDLE_SECONDS = 30
 UNACKNOWLEDGED_TIMEOUT_MS = 30_000
@@ -29,13 +31,24 @@ EXAMINERS_SETTINGS = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = 0"
 )
 
+TIMEOUTS = {
+    "statement_timeout": STATEMENT_TIMEOUT_MS,
+    "lock_timeout": LOCK_TIMEOUT_MS,
+    "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_MS,
+}
 # Not as libpq's `options`: poolers such as PgBouncer and RDS Proxy refuse those.
-SESSION_SETTINGS = (
-    f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; "
-    f"SET lock_timeout = {LOCK_TIMEOUT_MS}; "
-    f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT_MS}; "
-    "SET plan_cache_mode = force_generic_plan; "
-    + "; ".join(f"SET {name} = off" for name in BY_KEY_ONLY)
+SESSION_SETTINGS = "; ".join(
+    (
+        *(f"SET {name} = {ms}" for name, ms in TIMEOUTS.items()),
+        "SET plan_cache_mode = force_generic_plan",
+        *(f"SET {name} = off" for name in BY_KEY_ONLY),
+    )
+)
+# Behind a pooler a session is another with each transaction, and one that was told something is
+# either everybody's (PgBouncer) or no longer shared (RDS Proxy): what counts is said each time.
+POOLED_READERS_SETTINGS = "; ".join(f"SET LOCAL {name} = {ms}" for name, ms in TIMEOUTS.items())
+POOLED_WRITERS_SETTINGS = "; ".join(
+    (POOLED_READERS_SETTINGS, *(f"SET LOCAL {name} = off" for name in BY_KEY_ONLY))
 )
 
 
@@ -55,9 +68,10 @@ def _check_options(engine: sa.Engine, url: str) -> None:
         raise PostgresUrlError(url, str(error).strip()) from None
 
 
-def open_engine(url: str, connections: int) -> sa.Engine:
+def open_engine(url: str, connections: int, *, pooled: bool) -> sa.Engine:
     """Give a pool of at most `connections`; none is opened yet.
 
+    `pooled`: what is at this URL lends a session for a transaction only.
     Raises `PostgresExtraMissingError` when there is no driver, and `PostgresUrlError`.
     """
     try:
@@ -75,6 +89,7 @@ def open_engine(url: str, connections: int) -> sa.Engine:
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
                 "tcp_user_timeout": UNACKNOWLEDGED_TIMEOUT_MS,
+                "prepare_threshold": None if pooled else PREPARED_FROM,
             },
         )
     except ImportError as error:
@@ -92,6 +107,8 @@ def open_engine(url: str, connections: int) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def settle(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+        if pooled:
+            return
         connection.autocommit = True  # a SET is undone with the transaction it was made in
         connection.execute(SESSION_SETTINGS)
         connection.autocommit = False

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from conveyor.adapters.postgres.connections import (
     EXAMINERS_SETTINGS,
+    POOLED_READERS_SETTINGS,
+    POOLED_WRITERS_SETTINGS,
     READERS_SETTINGS,
     open_engine,
     reading,
@@ -41,9 +43,21 @@ class PostgresDatabase:
 
     dialect = "postgresql"
 
-    def __init__(self, url: str, *, connections: int = CONNECTIONS, inline: bool = False) -> None:
-        """Take `postgresql://...`; nothing is opened yet. Raises `PostgresExtraMissingError`."""
-        self._engine = open_engine(url, connections)
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = CONNECTIONS,
+        inline: bool = False,
+        pooled: bool = False,
+    ) -> None:
+        """Take `postgresql://...`; nothing is opened yet. Raises `PostgresExtraMissingError`.
+
+        `pooled`: a pooler is there, which lends a session for a transaction only.
+        """
+        self._engine = open_engine(url, connections, pooled=pooled)
+        self._writers_settings = POOLED_WRITERS_SETTINGS if pooled else ""
+        self._readers_settings = POOLED_READERS_SETTINGS if pooled else READERS_SETTINGS
         self._reading = reading(self._engine)
         self._threads = None if inline else ThreadPoolExecutor(connections, "postgres")
 
@@ -96,6 +110,8 @@ class PostgresDatabase:
         with self._engine.connect() as connection:
             tx = Tx(connection, cannot_write)
             try:
+                if self._writers_settings:
+                    connection.exec_driver_sql(self._writers_settings)
                 result = work(tx)
                 tx.flush()
                 _commit(connection)
@@ -109,7 +125,7 @@ class PostgresDatabase:
 
     def _read(self, work: Callable[[Tx], T]) -> T:
         with self._reading.connect() as connection:
-            connection.exec_driver_sql(READERS_SETTINGS)
+            connection.exec_driver_sql(self._readers_settings)
             tx = Tx(connection, is_unavailability)
             result = work(tx)
             tx.flush()  # a write that was put off fails here like any other
