@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from benchmarks.audits import measure_audits
+from benchmarks.cold_starts import measure_cold_starts
 from benchmarks.comparisons import compare
 from benchmarks.flows import compare_flows
 from benchmarks.memory import measure_memory
@@ -24,6 +25,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "placing": measure_placing,
     "overload": measure_overload,
     "start": measure_start,
+    "cold-start": measure_cold_starts,
     "idle-cpu": measure_idle_cpu,
     "idle-queues": measure_idle_queues,
     "settled": compare_settled,
