@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.aws.deployment import Deployment, deployed
 from tests.aws.runtime import lay_out
+from tests.pooler import pooled
 from tests.servers import Postgres, SqsServer, ministack_server, postgres_server
 
 from conveyor.entrypoints.aws_lambda.packaging import build
@@ -35,14 +36,21 @@ def servers() -> Iterator[tuple[Postgres, SqsServer]]:
         yield postgres, sqs
 
 
+@pytest.fixture(scope="session")
+def pooler(servers: tuple[Postgres, SqsServer]) -> Iterator[Postgres]:
+    with pooled(servers[0]) as server:
+        yield server
+
+
 @pytest.fixture
 def deploy(package: Path, servers: tuple[Postgres, SqsServer]) -> Iterator[Deploy]:
     postgres, sqs = servers
     with ExitStack() as stack:
 
-        def make(**settings: str) -> Deployment:
+        def make(database: str = "", **settings: str) -> Deployment:
             prefix = f"f{uuid.uuid4().hex[:8]}-"
-            made = deployed(package, postgres, sqs.endpoint_url, prefix, **settings)
+            place = database or postgres.fresh_database()
+            made = deployed(package, place, sqs.endpoint_url, prefix, **settings)
             return stack.enter_context(made)
 
         yield make

@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 import psycopg
 import pytest
 from tests.aws.conftest import Deploy
-from tests.aws.deployment import ORDER, SHOP, Deployment, until
-from tests.aws.runtime import Function, FunctionError
-from tests.cli.driver import Process
+from tests.aws.deployment import SHOP, until
+from tests.aws.event_source import arn_of, event_of
+from tests.aws.runtime import FunctionError
+from tests.servers import Postgres
 
-TICK_SECONDS = 6
+pytestmark = pytest.mark.timeout(300)  # each starts half a dozen processes, cold
+
+MESSAGE = {
+    "MessageId": "1",
+    "ReceiptHandle": "r",
+    "Body": "{}",
+    "MD5OfBody": "",
+    "Attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "0"},
+}
 SHORT = {"CONVEYOR_CALL_TIMEOUT_SECONDS": "2", "CONVEYOR_VISIBILITY_SECONDS": "10"}
-
-
-def carry(deployment: Deployment, order_ids: list[str], tick: Function) -> None:
-    """Let time pass until these orders are completed."""
-
-    def are_completed() -> bool:
-        return all(deployment.status(order_id) == "completed" for order_id in order_ids)
-
-    until(are_completed, meanwhile=partial(tick.invoke, {}))
-    assert deployment.is_clean()
 
 
 def test_an_order_is_carried_by_functions(deploy: Deploy) -> None:
     deployment = deploy()
     api = deployment.function("api")
     deployment.feed(deployment.function("queue"), *SHOP)
-    order_ids = [deployment.place(api) for _ in range(5)]
+    for _ in range(5):
+        deployment.place(api)
     body = json.dumps({"orderId": "o1", "userId": "u1", "items": ["CD"], "total": 11.77})
     deployment.sqs.send_message(QueueUrl=deployment.url_of("intake"), MessageBody=body)
 
-    carry(deployment, order_ids, deployment.function("tick", TICK_SECONDS))
+    deployment.settle(completed=6)
 
     status, orders = deployment.ask(api, "GET", "/v1/orders?status=completed")
     assert (status, len(orders["orders"])) == (200, 6)
+    assert not deployment.trouble()
+
+
+def test_functions_share_connections_behind_a_pooler(deploy: Deploy, pooler: Postgres) -> None:
+    deployment = deploy(pooler.fresh_database(), CONVEYOR_DATABASE_POOLED="1")
+    api = deployment.function("api")
+    deployment.feed(deployment.function("queue"), *SHOP)
+    deployment.feed(deployment.function("queue"), *SHOP)
+    for _ in range(10):
+        deployment.place(api)
+    deployment.settle(completed=10)
     assert not deployment.trouble()
 
 
@@ -46,32 +56,35 @@ def test_each_function_goes_on_where_another_was_killed(deploy: Deploy) -> None:
     api, payments = deployment.function("api"), deployment.function("queue")
     deployment.feed(deployment.function("queue"), *(it for it in SHOP if it != "payments"))
     (source,) = deployment.feed(payments, "payments")
-    order_ids = [deployment.place(api) for _ in range(3)]
+    for _ in range(3):
+        deployment.place(api)
 
     payments.is_busy.wait()
     payments.kill()
 
-    carry(deployment, order_ids, deployment.function("tick", TICK_SECONDS))
+    deployment.settle(completed=3)
     assert source.errors == ["the process died"]
     assert len(payments.cold_seconds) == 2
 
 
 def test_what_cannot_be_done_in_time_is_handed_back(deploy: Deploy) -> None:
     deployment = deploy(**SHORT)
-    api = deployment.function("api")
-    order_id = deployment.place(api)
+    deployment.place(deployment.function("api"))
+    payments = deployment.function("queue", told=7)
+    with pytest.raises(FunctionError, match="none of this deployment's queues"):
+        payments.invoke(event_of("arn:aws:sqs:eu-west-1:1:foreign", [MESSAGE]))  # now it is warm
     with psycopg.connect(deployment.environment["CONVEYOR_DATABASE_URL"]) as blocking:
         blocking.execute("LOCK TABLE orders")
-        source, *_ = deployment.feed(deployment.function("queue", seconds=7), "payments")
+        (source,) = deployment.feed(payments, "payments")
         until(lambda: bool(source.failed), meanwhile=lambda: source.handed.wait(1))
         assert source.errors == []
     deployment.feed(deployment.function("queue"), *(it for it in SHOP if it != "payments"))
-    carry(deployment, [order_id], deployment.function("tick", TICK_SECONDS))
+    deployment.settle(completed=1)
 
 
 def test_a_function_that_is_cut_off_loses_nothing(deploy: Deploy) -> None:
     deployment = deploy(CONVEYOR_PAYMENT_LATENCY_SECONDS="1", **SHORT)
-    order_id = deployment.place(deployment.function("api"))
+    deployment.place(deployment.function("api"))
     payments = deployment.function("queue")
     (source,) = deployment.feed(payments, "payments")
     payments.is_busy.wait()
@@ -81,7 +94,7 @@ def test_a_function_that_is_cut_off_loses_nothing(deploy: Deploy) -> None:
     payments.seconds = 60
     assert "timed out" in source.errors[0]
     deployment.feed(deployment.function("queue"), *(it for it in SHOP if it != "payments"))
-    carry(deployment, [order_id], deployment.function("tick", TICK_SECONDS))
+    deployment.settle(completed=1)
 
 
 def test_poison_is_put_aside_and_its_neighbours_go_on(deploy: Deploy) -> None:
@@ -89,22 +102,12 @@ def test_poison_is_put_aside_and_its_neighbours_go_on(deploy: Deploy) -> None:
     api = deployment.function("api")
     deployment.sqs.send_message(QueueUrl=deployment.url_of("payments"), MessageBody="not ours")
     deployment.feed(deployment.function("queue"), *SHOP)
-    carry(deployment, [deployment.place(api)], deployment.function("tick", TICK_SECONDS))
+    deployment.place(api)
+    deployment.settle(completed=1)
     dead = deployment.sqs.receive_message(
         QueueUrl=deployment.url_of("payments-dead"), MessageAttributeNames=["All"]
     )["Messages"]
     assert [message["Body"] for message in dead] == ["not ours"]
-    assert not deployment.trouble()
-
-
-def test_services_may_be_functions_or_workers(deploy: Deploy) -> None:
-    deployment = deploy()
-    api = deployment.function("api")
-    deployment.feed(deployment.function("queue"), "intake", "orders", "inventory", "payments")
-    with Process("work", "shipping", "payments", "--json", **deployment.environment) as worker:
-        worker.ready()
-        order_ids = [deployment.place(api) for _ in range(10)]
-        carry(deployment, order_ids, deployment.function("tick", TICK_SECONDS))
     assert not deployment.trouble()
 
 
@@ -119,14 +122,7 @@ def test_settings_that_do_not_fit_a_function_are_told(
     deploy: Deploy, changed: dict[str, str], said: str
 ) -> None:
     deployment = deploy()
-    function = deployment.function("queue", 60, **changed)
-    record = {
-        "messageId": "1",
-        "receiptHandle": "r",
-        "body": json.dumps(ORDER),
-        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "0"},
-        "eventSourceARN": f"arn:aws:sqs:eu-west-1:1:{deployment.name_of('payments')}",
-    }
+    function = deployment.function("queue", changed)
     with pytest.raises(FunctionError) as told:
-        function.invoke({"Records": [record]})
+        function.invoke(event_of(arn_of(deployment.name_of("payments")), [MESSAGE]))
     assert said in str(told.value)
