@@ -170,11 +170,13 @@ def _functions(postgres: Postgres, count: int) -> Figures:
         sqs = stack.enter_context(counting_sqs_server())
         build(home / "functions.zip")
         package = lay_out(home / "functions.zip", home / "laid-out")
-        made = stack.enter_context(deployed(package, postgres, sqs.endpoint_url, "cost-"))
+        made = stack.enter_context(
+            deployed(package, postgres.fresh_database(), sqs.endpoint_url, "cost-")
+        )
         api, handler, tick = (
             made.function("api"),
             made.function("queue"),
-            made.function("tick", seconds=TICK_SECONDS),
+            made.function("tick", told=TICK_SECONDS),
         )
         made.feed(handler, *SHOP, batch_size=1)
         _carry(made, api, tick, 1)  # the first invocations import and connect

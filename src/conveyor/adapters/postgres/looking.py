@@ -11,12 +11,12 @@ from conveyor.messaging.transaction import Tx
 T = TypeVar("T")
 
 
-def look(url: str, work: Callable[[Tx], T]) -> T:
+def look(url: str, work: Callable[[Tx], T], *, pooled: bool = False) -> T:
     """Run `work`, which only reads, once and in this thread; nothing is tried again.
 
-    Raises what SQLAlchemy raises.
+    For `pooled` see `open_engine`. Raises what SQLAlchemy raises.
     """
-    engine = open_engine(url, 1)
+    engine = open_engine(url, 1, pooled=pooled)
     try:
         with engine.connect() as connection:
             return work(Tx(connection))

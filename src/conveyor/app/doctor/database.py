@@ -30,7 +30,9 @@ async def check(settings: Settings, now_ms: Callable[[], int]) -> list[Finding]:
 
     work = _on_server(settings, installed, now_ms)
     try:
-        return await asyncio.to_thread(look, settings.database_url, work)
+        return await asyncio.to_thread(
+            look, settings.database_url, work, pooled=settings.database_pooled
+        )
     except sa.exc.DBAPIError as error:
         place = sa.make_url(settings.database_url).set(username=None, password=None, query={})
         says = f"it does not answer: {str(error.orig).strip().partition(chr(10))[0]}"
