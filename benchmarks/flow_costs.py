@@ -183,7 +183,7 @@ def _functions(postgres: Postgres, count: int) -> Figures:
         before = counts(sqs.endpoint_url)
         queue, http = _time_of(handler), _time_of(api)
         _carry(made, api, tick, count)
-        invocations = (counts(sqs.endpoint_url) - before)["DeleteMessage"]
+        invocations = (counts(sqs.endpoint_url) - before)["DeleteMessageBatch"]
         return {
             "flow": "shop",
             "orders": count,
