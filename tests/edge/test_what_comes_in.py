@@ -9,6 +9,8 @@ import pytest
 from tests.api.serving import Server, wait_until
 from tests.edge.wire import Answer, Wire, ask, request
 
+from conveyor.entrypoints.edge.protocol import TOO_SLOW, GuardedProtocol
+
 MIB = 1024 * 1024
 CODES = {"too_large", "url_too_long", "headers_too_large", "malformed_request"}
 CONNECTIONS = "conveyor_http_connections"
@@ -152,3 +154,23 @@ def test_of_many_unfinished_bodies_the_largest_make_room(start: Callable[..., Se
         wait_until(lambda: sum(not wire.is_open() for wire in large), lambda count: count >= 8)
         assert small.is_open()
         assert ask(server.url).status == 200
+
+
+def test_whoever_is_gone_while_being_sent_away_stops_nobody(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[GuardedProtocol] = []
+
+    async def gone() -> None:
+        wire.close()  # no turn of the server's loop follows in which it could hear of it
+        seen[-1].refuse(TOO_SLOW)
+
+    with Wire(server.url) as wire:
+        wire.send(b"G")
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                GuardedProtocol, "check", lambda it, _: seen.append(it) if it.held else None
+            )
+            wait_until(lambda: seen, bool)
+            server.run(gone())
+    assert ask(server.url).status == 200

@@ -15,10 +15,10 @@ PIECE = 65_536
 class Wire:
     """One connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
         address = urlsplit(url)
         self._socket = socket.socket()
-        self._socket.settimeout(PATIENCE_SECONDS)
+        self._socket.settimeout(patience_seconds)
         # So that what is not read is soon noticed by whoever sends it.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PIECE)
         self._socket.connect((address.hostname, address.port))
@@ -27,6 +27,10 @@ class Wire:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def close(self) -> None:
+        """Be gone: whatever is sent to us from now on is answered with a reset."""
         self._socket.close()
 
     def send(self, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -175,7 +176,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.write(answer.raw)
         self._connections.figures.refused[answer.code] += 1
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with suppress(OSError):  # it was reset, and the loop has not heard of it yet
+                self.transport.write_eof()
 
     def give_up(self) -> None:
         """End the connection, whatever it is at."""
