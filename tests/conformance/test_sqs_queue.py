@@ -236,6 +236,7 @@ async def test_a_queue_that_is_not_there_says_how_to_create_it(ministack: Servic
 async def test_a_queue_that_sqs_refuses_says_why(ministack: Service) -> None:
     queues = ministack.make()
     await queues.open()
+    assert isinstance(queues, SqsQueues)
     spec = QueueSpec(fresh_name(), retention_seconds=1)
     made = await queues.provision_with(Provisioner(queues), [spec])
     assert "MessageRetentionPeriod" in {it.attribute for one in made for it in one.not_kept}
