@@ -228,6 +228,14 @@ def test_what_is_not_json_is_told_so(client: httpx.Client, body: bytes) -> None:
     assert problem_of(answer, 400)["code"] == "malformed_json"
 
 
+# What is refused for its size is not even looked through for what else is wrong with it.
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000], ids=["lists", "objects"])
+def test_json_of_too_many_lists_and_objects_is_told_so(client: httpx.Client, body: bytes) -> None:
+    problem = problem_of(client.post("/v1/orders", content=body), 422)
+    assert problem["code"] == "invalid"
+    assert "20,000 lists and objects" in problem["detail"]
+
+
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"order"', b"12", b'{"metadata": {"a": 1e999}}'])
 def test_json_that_is_no_order_is_told_so(client: httpx.Client, body: bytes) -> None:
     problem_of(client.post("/v1/orders", content=body), 422)

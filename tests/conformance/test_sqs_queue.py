@@ -239,7 +239,10 @@ async def test_a_queue_that_sqs_refuses_says_why(ministack: Service) -> None:
     assert isinstance(queues, SqsQueues)
     spec = QueueSpec(fresh_name(), retention_seconds=1)
     made = await queues.provision_with(Provisioner(queues), [spec])
-    assert "MessageRetentionPeriod" in {it.attribute for one in made for it in one.not_kept}
+    refused = [
+        it for one in made for it in one.not_kept if it.attribute == "MessageRetentionPeriod"
+    ]
+    assert [(it.expected, "MessageRetentionPeriod" in it.cause) for it in refused] == [("1", True)]
     await queues.close()
 
 

@@ -9,7 +9,8 @@ import pytest
 from tests.api.serving import Server, wait_until
 from tests.edge.wire import Answer, Wire, ask, request
 
-from conveyor.entrypoints.edge.protocol import TOO_SLOW, GuardedProtocol
+from conveyor.entrypoints.edge.protocol import GuardedProtocol
+from conveyor.entrypoints.edge.refusals import TOO_SLOW
 
 MIB = 1024 * 1024
 CODES = {"too_large", "url_too_long", "headers_too_large", "malformed_request"}

@@ -65,14 +65,14 @@ async def _within(name: str, check: Awaitable[list[Finding]]) -> list[Finding]:
         says = f"no answer within {DEADLINE_SECONDS:g} s"
         return [failure(name, name, says, "see whether it runs, and whether the network lets us")]
     except ConveyorError as error:
-        return [failure(name, name, str(error), TODO[name])]
+        return [failure(name, name, str(error), WHAT_TO_DO[name])]
     except Exception as error:
         log.debug("the check of %s broke", name, exc_info=True)
         says = f"it cannot be looked at: {type(error).__name__}: {error}"
-        return [failure(name, name, says, TODO[name])]
+        return [failure(name, name, says, WHAT_TO_DO[name])]
 
 
-TODO = {
+WHAT_TO_DO = {
     "settings": "put the setting right",
     "extensions": "put CONVEYOR_EXTENSIONS, or the package, right",
     "disk": "see that this user may read the directory",

@@ -12,9 +12,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from conveyor.entrypoints.edge import refusals
 from conveyor.entrypoints.edge.limits import MAX_HEADERS, MAX_PIPELINED
-from conveyor.entrypoints.edge.refusals import OVERLOADED, OVERLOADED_AND_OVER, Refusal
-from conveyor.entrypoints.http.codes import Code
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.edge.connections import Connections
@@ -24,12 +23,6 @@ LINGER_SECONDS = 2.0
 
 Closed at once, the connection would be reset, and the refusal lost with it.
 """
-
-MALFORMED = Refusal(Code.MALFORMED_REQUEST, closes=True)
-TOO_LONG_URL = Refusal(Code.URL_TOO_LONG, closes=True)
-TOO_LARGE_HEADERS = Refusal(Code.HEADERS_TOO_LARGE, closes=True)
-TOO_LARGE_BODY = Refusal(Code.TOO_LARGE, closes=True)
-TOO_SLOW = Refusal(Code.TOO_SLOW, closes=True)
 
 
 class Phase(IntEnum):
@@ -57,7 +50,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._limits = connections.limits
         self._fed = 0
         self._head = 0
-        self._refusal = MALFORMED
+        self._refusal = refusals.MALFORMED
         self._unseen = False
         self.address = ""
         self.phase = Phase.OPENING
@@ -95,9 +88,9 @@ class GuardedProtocol(HttpToolsProtocol):
             return  # it has been answered already
         self._hold(self.held + len(data))
         if self.phase is Phase.HEAD and self._fed > self._limits.header_bytes:
-            self.refuse(TOO_LARGE_HEADERS)
+            self.refuse(refusals.TOO_LARGE_HEADERS)
         elif self.phase is Phase.BODY and self._fed > self._most():
-            self.refuse(TOO_LARGE_BODY)
+            self.refuse(refusals.TOO_LARGE_BODY)
 
     def on_message_begin(self) -> None:
         """Begin to count; of the first piece only what has been parsed is counted."""
@@ -109,23 +102,23 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take a piece of the URL."""
         super().on_url(url)
         if len(self.url) > self._limits.url_bytes:
-            self._stop(TOO_LONG_URL)
+            self._stop(refusals.TOO_LONG_URL)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, or one of those that follow a body in chunks."""
         super().on_header(name, value)
         self._head += len(name) + len(value)
         if self._head > self._limits.header_bytes or len(self.headers) > MAX_HEADERS:
-            self._stop(TOO_LARGE_HEADERS)
+            self._stop(refusals.TOO_LARGE_HEADERS)
         if name.lower() == b"content-length" and _number(value) > self._limits.body_bytes:
-            self._stop(TOO_LARGE_BODY)
+            self._stop(refusals.TOO_LARGE_BODY)
 
     def on_headers_complete(self) -> None:
         """Hand the request to the application; its body may still come."""
         if len(self.pipeline) >= MAX_PIPELINED:
-            self._stop(MALFORMED)
+            self._stop(refusals.MALFORMED)
         if not self._is_unambiguous():
-            self._stop(MALFORMED)
+            self._stop(refusals.MALFORMED)
         self._enter(Phase.BODY)
         self._unseen = self._is_sent_away()
         if not self._unseen:
@@ -162,7 +155,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().resume_writing()
         self.stuck_since = None
 
-    def refuse(self, answer: Refusal) -> None:
+    def refuse(self, answer: refusals.Refusal) -> None:
         """Answer in the application's place, and end the connection; for others in the middle."""
         if self._is_answering():
             if self.phase is not Phase.BODY or self.cycle.response_started or self.pipeline:
@@ -196,7 +189,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.give_up()
         elif self.phase in most and now - self.since > most[self.phase]:
             if self.held:
-                self.refuse(TOO_SLOW)
+                self.refuse(refusals.TOO_SLOW)
             else:
                 self.give_up()
 
@@ -219,7 +212,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _send_away(self) -> None:
         """Say that too much is waiting: here, where it costs a third of what it does further on."""
         keep = self.parser.should_keep_alive()
-        answer = OVERLOADED if keep else OVERLOADED_AND_OVER
+        answer = refusals.OVERLOADED if keep else refusals.OVERLOADED_AND_OVER
         self._connections.figures.refused[answer.code] += 1
         self.transport.write(answer.raw)
         self._hold(0)
@@ -247,7 +240,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Bytes that a request may have: also as chunks of one byte each it is not endless."""
         return self._limits.header_bytes + 2 * self._limits.body_bytes
 
-    def _stop(self, answer: Refusal) -> None:
+    def _stop(self, answer: refusals.Refusal) -> None:
         self._refusal = answer
         raise _StopError
 

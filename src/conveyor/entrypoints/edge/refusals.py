@@ -41,3 +41,8 @@ _MUCH = "Too much is waiting already, so nothing was done. Try again in a moment
 OVERLOADED = Refusal(Code.OVERLOADED, _MUCH, later=True)
 OVERLOADED_AND_OVER = Refusal(Code.OVERLOADED, _MUCH, later=True, closes=True)
 """The same where the client wants no more on this connection."""
+MALFORMED = Refusal(Code.MALFORMED_REQUEST, closes=True)
+TOO_LONG_URL = Refusal(Code.URL_TOO_LONG, closes=True)
+TOO_LARGE_HEADERS = Refusal(Code.HEADERS_TOO_LARGE, closes=True)
+TOO_LARGE_BODY = Refusal(Code.TOO_LARGE, closes=True)
+TOO_SLOW = Refusal(Code.TOO_SLOW, closes=True)
