@@ -1,20 +1,15 @@
-"""What each role of the templates may do: what its function was seen to use, and no more."""
+"""What each role of the templates may do: what its function was seen to use, and no more.
+
+Of the queues that is what doctor tries, and tells as the least policies.
+"""
 
 from __future__ import annotations
 
+from conveyor.app.doctor.permissions import NEEDED
+
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 READ_SECRETS = {"secretsmanager:GetSecretValue", "kms:Decrypt"}
-SEND = {"sqs:GetQueueUrl", "sqs:SendMessage", "kms:GenerateDataKey", "kms:Decrypt"}
-# Lambda's own event source receives and deletes in the function's name.
-TAKE = {
-    "sqs:ReceiveMessage",
-    "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
-    "sqs:ChangeMessageVisibility",
-}
-# By way of the API operators list, redrive and discard dead letters; it counts messages, too.
-LOOK_AFTER = TAKE
-COUNT = {"sqs:GetQueueAttributes"}
+USE_KEY = {"kms:GenerateDataKey", "kms:Decrypt"}
 # Lambda itself takes these to attach a function to a network; its code may not.
 ATTACH = {
     "ec2:AssignPrivateIpAddresses",
@@ -35,13 +30,22 @@ PULL = {
     "ecr:GetDownloadUrlForLayer",
 }
 
+
+def on_queues(part: str) -> set[str]:
+    """Give what a part of the system may do with queues and dead-letter queues."""
+    live, dead = NEEDED[part]
+    return {*live, *dead} | USE_KEY
+
+
 ACTIONS: dict[str, set[str]] = {
-    "QueueRole": LOG | READ_SECRETS | SEND | TAKE | ATTACH,
-    "ApiRole": LOG | READ_SECRETS | SEND | LOOK_AFTER | ATTACH,
-    "TickRole": LOG | READ_SECRETS | SEND | COUNT | ATTACH,
+    # Lambda's own event source receives and deletes in the function's name.
+    "QueueRole": LOG | READ_SECRETS | on_queues("worker") | ATTACH,
+    # By way of it operators list, redrive and discard dead letters.
+    "ApiRole": LOG | READ_SECRETS | on_queues("api") | ATTACH,
+    "TickRole": LOG | READ_SECRETS | on_queues("tick") | ATTACH,
     "ScheduleRole": {"lambda:InvokeFunction"},
     "ProxyRole": READ_SECRETS,
     # Workers on Fargate: what they do, and what starts them.
-    "TaskRole": SEND | TAKE,
+    "TaskRole": on_queues("worker"),
     "ExecutionRole": LOG | READ_SECRETS | PULL,
 }

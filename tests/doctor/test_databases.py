@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from tests.cli.driver import bodies, running, say
 from tests.doctor.conftest import Environment
+from tests.pooler import pooled
 from tests.servers import Postgres
 
 from conveyor.adapters.postgres.looking import look
@@ -105,6 +106,15 @@ def test_a_role_without_rights_and_one_with_few_connections(
         connection.execute("DROP ROLE reader")
     assert "orders" in found["database", "rights"]["says"]
     assert "4 at most" in found["database", "connections"]["says"]
+
+
+def test_behind_a_pooler_the_settings_of_each_transaction_count(
+    postgres: Postgres, database: str
+) -> None:
+    with pooled(postgres) as pooler:
+        behind = f"{pooler.url.rpartition('/')[0]}/{database.rpartition('/')[2]}"
+        found = examined(CONVEYOR_DATABASE_URL=behind, CONVEYOR_DATABASE_POOLED="1")
+    assert {name for check, name in found if check == "database"} == set()
 
 
 def test_a_database_that_is_not_in_utf8_is_named(postgres: Postgres) -> None:

@@ -1,4 +1,4 @@
-"""What is sent away unread must be one whole request and nothing more, told without much looking."""
+"""What is sent away unread must be one whole request, and is known for it without much looking."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -81,28 +81,21 @@ def installation(settings: Settings) -> Installation:
             fifo[service.name] = service.fifo
             external += [service.name] if service.external else []
         bodies |= extension.bodies
-    receives = 2 * settings.max_receives + REDRIVE_MARGIN
-    queues = [
-        QueueSpec(
-            name,
-            fifo=in_order,
-            visibility_seconds=settings.visibility_seconds,
-            max_receives=receives,
-        )
-        for name, in_order in fifo.items()
-    ]
-    queues.append(
-        QueueSpec(
-            INTAKE,
-            durable=True,
-            visibility_seconds=settings.visibility_seconds,
-            max_receives=receives,
-            retention_seconds=INTAKE_RETENTION_SECONDS,
-        )
-    )
     read = Bodies(bodies, () if settings.address_optional else _shipping(flows))
     ours = tuple(name for name in fifo if name not in external)
-    return Installation(extensions, tuple(flows), ours, tuple(external), tuple(queues), read)
+    queues = tuple(_queues(settings, fifo))
+    return Installation(extensions, tuple(flows), ours, tuple(external), queues, read)
+
+
+def _queues(settings: Settings, fifo: Mapping[str, bool]) -> Iterator[QueueSpec]:
+    """Give the queue of each service, and the intake's."""
+    each = partial(
+        QueueSpec,
+        visibility_seconds=settings.visibility_seconds,
+        max_receives=2 * settings.max_receives + REDRIVE_MARGIN,
+    )
+    yield from (each(name, fifo=in_order) for name, in_order in fifo.items())
+    yield each(INTAKE, durable=True, retention_seconds=INTAKE_RETENTION_SECONDS)
 
 
 def _shipping(flows: Iterable[Flow]) -> set[str]:

@@ -46,7 +46,7 @@ class Standing:
 def due(tx: Tx, now_ms: int) -> Due:
     """Look at what the outbox is late with."""
     rows, oldest = tx.execute(_DUE, {"now": now_ms}).one()
-    return Due(int(rows), now_ms - int(oldest or now_ms))
+    return Due(int(rows), now_ms - int(now_ms if oldest is None else oldest))
 
 
 def standing(tx: Tx, now_ms: int) -> Standing:

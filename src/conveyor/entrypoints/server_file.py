@@ -10,11 +10,12 @@ import logging
 import os
 import stat
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
+
+from conveyor.adapters.loopback import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def find(data: Path) -> ServerFile | None:
     contents = _read(data)
     if contents is None or not _is_alive(contents.pid):
         return None
-    if not is_loopback(contents.url):
+    if not is_here(contents.url):
         log.warning(
             "%s names %s, which is not this machine's loopback: the key there is not sent to it; "
             "name it with --server",
@@ -81,12 +82,11 @@ def _read(data: Path) -> ServerFile | None:
         return None
 
 
-def is_loopback(url: str) -> bool:
+def is_here(url: str) -> bool:
     """Whether only this machine can be at this address."""
     try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
+        return is_loopback(urlsplit(url).hostname)
+    except ValueError:  # no URL at all
         return False
 
 

@@ -139,7 +139,8 @@ def paced(pace: Pace) -> Iterator[None]:
         take(self, messages)
         pace.taken(self)
 
-    lease.Leases.keep = keep_known  # type: ignore[method-assign]  # for a time
+    # Only a simulated life has idle loops whose every look costs it; both are put back below.
+    lease.Leases.keep = keep_known  # type: ignore[method-assign]
     lease.Leases.take = take_known  # type: ignore[method-assign]
     try:
         yield

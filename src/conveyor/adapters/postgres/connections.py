@@ -95,25 +95,25 @@ def open_engine(url: str, connections: int, *, pooled: bool) -> sa.Engine:
     except ImportError as error:
         raise PostgresExtraMissingError from error
     _check_options(engine, url)
-
-    @sa.event.listens_for(engine, "handle_error")
-    def withhold(context: sa.engine.ExceptionContext) -> None:
-        # The server's DETAIL shows the row, the driver's message has it, and errors are logged.
-        original, wrapped = context.original_exception, context.sqlalchemy_exception
-        said = getattr(getattr(original, "diag", None), "message_primary", None)
-        if said and wrapped is not None:
-            original.args = (said,)
-            wrapped.args = (f"({type(original).__name__}) {said}",)
-
-    @sa.event.listens_for(engine, "connect")
-    def settle(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
-        if pooled:
-            return
-        connection.autocommit = True  # a SET is undone with the transaction it was made in
-        connection.execute(SESSION_SETTINGS)
-        connection.autocommit = False
-
+    sa.event.listen(engine, "handle_error", _withhold)
+    if not pooled:
+        sa.event.listen(engine, "connect", _settle)
     return engine
+
+
+def _withhold(context: sa.engine.ExceptionContext) -> None:
+    # The server's DETAIL shows the row, the driver's message has it, and errors are logged.
+    original, wrapped = context.original_exception, context.sqlalchemy_exception
+    said = getattr(getattr(original, "diag", None), "message_primary", None)
+    if said and wrapped is not None:
+        original.args = (said,)
+        wrapped.args = (f"({type(original).__name__}) {said}",)
+
+
+def _settle(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+    connection.autocommit = True  # a SET is undone with the transaction it was made in
+    connection.execute(SESSION_SETTINGS)
+    connection.autocommit = False
 
 
 def reading(engine: sa.Engine) -> sa.Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from conveyor.adapters.postgres.connections import open_engine
+from conveyor.adapters.postgres.connections import POOLED_READERS_SETTINGS, open_engine
 from conveyor.messaging.transaction import Tx
 
 T = TypeVar("T")
@@ -19,6 +19,8 @@ def look(url: str, work: Callable[[Tx], T], *, pooled: bool = False) -> T:
     engine = open_engine(url, 1, pooled=pooled)
     try:
         with engine.connect() as connection:
+            if pooled:
+                connection.exec_driver_sql(POOLED_READERS_SETTINGS)
             return work(Tx(connection))
     finally:
         engine.dispose()

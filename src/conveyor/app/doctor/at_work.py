@@ -10,7 +10,8 @@ from conveyor.adapters.steady_clock import machine_ms
 from conveyor.app.doctor.findings import Finding, failure, fine, warning
 from conveyor.app.installation import Installation
 from conveyor.app.missing_flows import missing_among
-from conveyor.messaging.tables import orders, outbox
+from conveyor.app.standing import due
+from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
 
 CHECK = "workers"
@@ -48,8 +49,7 @@ def at_work(tx: Tx, neighbours: int) -> Iterator[Finding]:
     else:
         todo = "start `conveyor work all`; functions connect only while they work"
         yield warning(CHECK, "connections", "no other process of Conveyor is connected", todo)
-    oldest = tx.execute(_OLDEST_DUE).scalar_one()
-    late = machine_ms() - oldest if oldest is not None else 0
+    late = due(tx, machine_ms()).oldest_ms
     if late > LATE_MS:
         says = f"a message has been due for {late // 1000:,} s, and nobody sends it"
         yield failure(CHECK, "outbox", says, "start workers, or the function `tick`")
@@ -59,4 +59,3 @@ def at_work(tx: Tx, neighbours: int) -> Iterator[Finding]:
 
 START = "run `conveyor up`"
 _OPEN = sa.select(sa.func.count()).where(orders.c.settled_at.is_(None))
-_OLDEST_DUE = sa.select(sa.func.min(outbox.c.due_at)).where(sa.not_(outbox.c.held))

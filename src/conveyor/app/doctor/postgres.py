@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 import sqlalchemy as sa
 
+from conveyor.adapters.loopback import is_loopback
 from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.app.backends import LEDGER_CONNECTIONS
 from conveyor.app.doctor.findings import Finding, failure, fine, warning
@@ -56,6 +56,7 @@ def facts(tx: Tx) -> Facts:
     made_with, is_now = "", ""
     if major >= COLLATION_VERSIONS_SINCE:
         made_with, is_now = (str(it or "") for it in tx.execute(_VERSIONS).one())
+    # The pool knows no driver, and so no type for its connection.
     info = tx.connection.connection.driver_connection.info  # type: ignore[union-attr]
     in_force = {it.name: it.setting for it in read}
     return Facts(
@@ -147,14 +148,11 @@ def _durability(given: Facts) -> Iterator[Finding]:
 def _time_outs(given: Facts) -> Iterator[Finding]:
     from conveyor.adapters.postgres import connections as ours
 
-    for name, wanted in (
-        ("statement_timeout", ours.STATEMENT_TIMEOUT_MS),
-        ("lock_timeout", ours.LOCK_TIMEOUT_MS),
-        ("idle_in_transaction_session_timeout", ours.IDLE_IN_TRANSACTION_TIMEOUT_MS),
-    ):
+    for name, wanted in ours.TIMEOUTS.items():
         if given.settings[name] != str(wanted):
             says = f"it is {given.settings[name]} ms on our connection, which has set {wanted} ms"
-            todo = "look at the pooler between: it must keep what a session sets"
+            todo = "look at the pooler between: it must keep what a session sets, or be told of in "
+            todo += "CONVEYOR_DATABASE_POOLED"
             yield failure(CHECK, name, says, todo)
     whole = int(given.settings.get("transaction_timeout", 0))
     if 0 < whole < ours.STATEMENT_TIMEOUT_MS:
@@ -208,12 +206,7 @@ def _transport(given: Facts) -> Iterator[Finding]:
 
 
 def _is_local(host: str) -> bool:
-    if host.startswith("/") or host in {"", "localhost"}:
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return not host or host.startswith("/") or is_loopback(host)  # a path: that of a socket
 
 
 SHORTLY = "SET LOCAL statement_timeout = 15000; SET LOCAL lock_timeout = 5000"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from conveyor.adapters.loopback import is_loopback
 from conveyor.app.doctor.findings import Finding, failure, fine, warning
 from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS
 from conveyor.settings import EMBEDDED, Settings
@@ -44,7 +44,7 @@ def _backends(settings: Settings) -> Iterator[Finding]:
         )
     query = urlsplit(settings.queue_url).query
     endpoint = urlsplit(query.partition("endpoint_url=")[2])
-    if endpoint.scheme == "http" and not _is_local(endpoint.hostname):
+    if endpoint.scheme == "http" and not is_loopback(endpoint.hostname):
         yield warning(
             CHECK,
             "CONVEYOR_QUEUE_URL",
@@ -94,10 +94,3 @@ def _outside(settings: Settings) -> Iterator[Finding]:
             "they are simulated, on a PostgreSQL: no money moves and no parcel leaves",
             "for a trial that is right; do not take real orders with it",
         )
-
-
-def _is_local(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False

@@ -99,7 +99,7 @@ def _announce(ready: Ready, *, as_json: bool) -> None:
     import orjson
 
     from conveyor.app.missing_flows import in_words
-    from conveyor.entrypoints.server_file import is_loopback
+    from conveyor.entrypoints.server_file import is_here
 
     if ready.missing_flows:
         note(f"Warning: {in_words(ready.missing_flows)}")
@@ -113,7 +113,7 @@ def _announce(ready: Ready, *, as_json: bool) -> None:
     note(f"Conveyor is ready{where}: {what}. Ctrl-C stops it.")
     if ready.data:
         note(f"Its data are in {ready.data}.")
-        if not is_loopback(ready.url):
+        if not is_here(ready.url):
             note(
                 f"Commands need --server {ready.url} and a key: they look for it on loopback alone."
             )
