@@ -61,6 +61,7 @@ def first_requests(directory: Path) -> list[Any]:
         return db.execute(query).fetchall()
 
 
+@pytest.mark.timeout(300)  # every message ten times, and all of it twice
 def test_every_message_ten_times_in_no_order_ends_in_order(tmp_path: Path) -> None:
     calm, storm = World(tmp_path / "calm"), World(tmp_path / "storm")
     storm.wrap_queues = StormQueues

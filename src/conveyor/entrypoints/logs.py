@@ -19,4 +19,6 @@ def write_logs(settings: Settings) -> None:
     if name not in levels:
         known = ", ".join(levels)
         raise SettingError("CONVEYOR_LOG_LEVEL", f"{settings.log_level!r} is none of {known}")
-    logging.basicConfig(level=levels[name], format=FORMAT, handlers=[LineWriter(STANDARD_ERROR)])
+    if not logging.root.handlers:  # whoever has set up logging before us keeps it as it is
+        writer = LineWriter(STANDARD_ERROR)
+        logging.basicConfig(level=levels[name], format=FORMAT, handlers=[writer])

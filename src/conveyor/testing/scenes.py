@@ -7,7 +7,7 @@ that operation, by whoever asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from conveyor.testing.faults import IN_TURN
@@ -36,7 +36,8 @@ ALL_ALONG = 900.0
 Scene = Callable[[Plot], list[Event]]
 
 
-def _provider(plot: Plot, operation: str, how: Any, times: int) -> Event:  # noqa: ANN401 - one fate, or one after the other
+def _provider(plot: Plot, operation: str, how: Sequence[str], times: int) -> Event:
+    """`how`: one fate, or several, one after the other."""
     facts = {"operation": operation, "how": how, "takes": plot.seconds(2, 5, 20, 40)}
     return Event(0.0, "provider", {**facts, "times": times, "seconds": ALL_ALONG})
 
