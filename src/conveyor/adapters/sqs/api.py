@@ -1,63 +1,26 @@
-"""Calls to SQS through the AWS SDK: its client, its errors in our words, and a count of requests.
+"""Calls to SQS: lean ones where that is possible, the AWS SDK's client for all else.
 
 Only `SqsQueues.open` imports this module, so that Conveyor works without the SDK.
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
-from typing import Any
-
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-)
+from typing import TYPE_CHECKING, Any
 
 from conveyor.adapters.sqs.address import SqsAddress
-from conveyor.adapters.sqs.asking import Answer, answer_of
-from conveyor.adapters.sqs.errors import AwsCredentialsError, QueueNotProvisionedError
+from conveyor.adapters.sqs.asking import Answer
+from conveyor.adapters.sqs.environment import credentials_of_environment, endpoint_of
 from conveyor.adapters.sqs.transport import TARGETS, LeanTransport, open_session
 from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.errors import QueueUnavailableError
-from conveyor.messaging.queue import LONG_POLL_SECONDS
 
-CONNECT_SECONDS = 5
-READ_SECONDS = LONG_POLL_SECONDS + 15  # a long poll is no time-out
-MAX_ATTEMPTS = 4  # of a request, by the SDK; what still fails then is for the caller to try again
-# Under SQS's own, so that it is rarely SQS that closes a connection as we send on it.
-KEEPALIVE_SECONDS = 30
-USER_AGENT = "conveyor"
-_MISSING_QUEUE = ("NonExistentQueue", "QueueDoesNotExist")
-_NO_CREDENTIALS = (
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-)
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
-_NOT_TAKEN = (
-    "AccessDenied",
-    "AccessDeniedException",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-)
+if TYPE_CHECKING:
+    from conveyor.adapters.sqs.sdk import SdkClient
 
 
 class SqsApi:
-    """One SDK client, for all queues."""
+    """Calls for all queues; whatever is not a plain success is left to the SDK."""
 
     def __init__(self, address: SqsAddress, connections: int, ambient: Ambient) -> None:
         """At most `connections` requests are under way at the same time, long polls included."""
@@ -66,40 +29,23 @@ class SqsApi:
         self._connections = connections
         self._ambient = ambient
         self._stack = AsyncExitStack()
-        self._client: Any = None
+        self._client: SdkClient | None = None
+        self._making = asyncio.Lock()
         self._lean: LeanTransport | None = None
 
     async def open(self) -> None:
-        """Create the client; credentials are found by the SDK's own chain.
+        """Find credentials: those of the environment, or by the SDK's own chain.
 
         Raises AwsCredentialsError for credentials that are named and are not there.
         """
-        try:
-            await self._connect()
-        except _NO_CREDENTIALS as error:
-            raise AwsCredentialsError(f"{self._address.prefix}*", str(error)) from error
-
-    async def _connect(self) -> None:
-        session = get_session()
-        creating = session.create_client(
-            "sqs",
-            region_name=self._address.region,
-            endpoint_url=self._address.endpoint_url,
-            config=self._config(),
-        )
-        self._client = await self._stack.enter_async_context(creating)
-        # Once for every request that goes out, the SDK's retries too.
-        self._client.meta.events.register("before-send.sqs", self._count)
-        credentials = await session.get_credentials()
+        endpoint_url, credentials = endpoint_of(self._address), credentials_of_environment()
+        if endpoint_url is None or credentials is None:
+            sdk = await self._sdk()
+            endpoint_url, credentials = sdk.endpoint_url, sdk.credentials
         if credentials is not None:  # without any, the SDK says best what is missing
-            pool = open_session(self._connections, READ_SECONDS, KEEPALIVE_SECONDS)
-            await self._stack.enter_async_context(pool)
+            pool = await self._stack.enter_async_context(open_session(self._connections))
             self._lean = LeanTransport(
-                self._client.meta.endpoint_url,
-                self._address.region,
-                credentials,
-                pool,
-                self._ambient,
+                endpoint_url, self._address.region, credentials, pool, self._ambient
             )
 
     async def close(self) -> None:
@@ -116,44 +62,26 @@ class SqsApi:
             quick = await self._lean.call(operation, parameters)
             if quick is not None:
                 return quick
-        try:
-            answer: dict[str, Any] = await getattr(self._client, operation)(**parameters)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code.endswith(_MISSING_QUEUE):
-                raise QueueNotProvisionedError(queue) from error
-            if code in _NOT_TAKEN:
-                raise AwsCredentialsError(queue, str(error)) from error
-            raise QueueUnavailableError(queue, str(error)) from error
-        except _NO_CREDENTIALS as error:
-            raise AwsCredentialsError(queue, str(error)) from error
-        except BotoCoreError as error:
-            raise QueueUnavailableError(queue, str(error)) from error
-        return answer
+        return await (await self._sdk()).call(queue, operation, **parameters)
 
     async def ask(self, queue: str, operation: str, **parameters: Any) -> Answer:  # noqa: ANN401 - the SDK's
         """Call an operation once and give what was said, also where that is no.
 
         Raises QueueUnavailableError where nobody answers.
         """
-        try:
-            return answer_of(await getattr(self._client, operation)(**parameters))
-        except ClientError as error:
-            return answer_of(error.response)
-        except BotoCoreError as error:
-            raise QueueUnavailableError(queue, str(error)) from error
+        return await (await self._sdk()).ask(queue, operation, **parameters)
 
-    def _config(self) -> AioConfig:
-        """Prefer little work a request: what is sent was checked here, and by our own types."""
-        return AioConfig(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            max_pool_connections=self._connections,
-            connector_args={"keepalive_timeout": KEEPALIVE_SECONDS},
-            retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-            parameter_validation=False,
-            user_agent=USER_AGENT,  # a fixed one: else the SDK composes it anew, twice a request
-        )
+    async def _sdk(self) -> SdkClient:
+        """Give the SDK's client, made when it is first needed."""
+        async with self._making:
+            if self._client is None:
+                from conveyor.adapters.sqs.sdk import SdkClient  # noqa: PLC0415 - slow to import
 
-    def _count(self, **_: object) -> None:
+                client = SdkClient(self._address, self._connections, self._count)
+                self._stack.push_async_callback(client.close)
+                await client.open()
+                self._client = client
+        return self._client
+
+    def _count(self) -> None:
         self.requests += 1

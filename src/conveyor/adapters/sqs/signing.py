@@ -25,27 +25,41 @@ MS = 1000
 class Credentials(Protocol):
     """As the SDK's chain gives them."""
 
-    access_key: str
-    secret_key: str
-    token: str | None
+    @property
+    def access_key(self) -> str:
+        """Which key it is."""
+        ...
+
+    @property
+    def secret_key(self) -> str:
+        """What requests are signed with."""
+        ...
+
+    @property
+    def token(self) -> str | None:
+        """What goes along, where the key is good for a while only."""
+        ...
 
 
 class Signer:
     """Signs calls to one endpoint, given by its URL without path or query."""
 
-    def __init__(self, url: str, region: str, service: str) -> None:
+    def __init__(
+        self, url: str, region: str, service: str, content_type: str = CONTENT_TYPE
+    ) -> None:
         parts = urlsplit(url)
         is_default = parts.port in {None, DEFAULT_PORTS.get(parts.scheme)}
         self._host = f"{parts.hostname}" if is_default else f"{parts.hostname}:{parts.port}"
         self._region = region
         self._service = service
+        self._content_type = content_type
 
     def headers(
         self, credentials: Credentials, target: str, body: bytes, now_ms: int
     ) -> dict[str, str]:
         """Give the headers of a call that is made now, `Authorization` among them."""
         at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_ms // MS))
-        signed = {"content-type": CONTENT_TYPE, "host": self._host, "x-amz-date": at}
+        signed = {"content-type": self._content_type, "host": self._host, "x-amz-date": at}
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
         signed["x-amz-target"] = target

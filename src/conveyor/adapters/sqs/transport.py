@@ -1,4 +1,4 @@
-"""The four calls that every message needs, with the SDK's credentials and signature, and no more.
+"""The calls that every message needs, signed as the SDK would sign them, and no more.
 
 The SDK's own client spends most of a millisecond of processor time on a call: on hooks, endpoint
 rules, serializers, user agent, signature. Here a call is one signed POST of JSON, at a fifth of
@@ -13,21 +13,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from conveyor.adapters.sqs.signing import Signer
+from conveyor.adapters.sqs.signing import Credentials, Signer
 from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.queue import LONG_POLL_SECONDS
 
+READ_SECONDS = LONG_POLL_SECONDS + 15  # a long poll is no time-out
+# Under SQS's own, so that it is rarely SQS that closes a connection as we send on it.
+KEEPALIVE_SECONDS = 30
 TARGETS = {
+    "get_queue_url": "AmazonSQS.GetQueueUrl",
     "send_message_batch": "AmazonSQS.SendMessageBatch",
     "receive_message": "AmazonSQS.ReceiveMessage",
     "delete_message_batch": "AmazonSQS.DeleteMessageBatch",
     "change_message_visibility_batch": "AmazonSQS.ChangeMessageVisibilityBatch",
 }
+
+
+class Renewing(Protocol):
+    """Credentials that renew themselves, where they run out; the SDK's do."""
+
+    async def get_frozen_credentials(self) -> Credentials:
+        """Give those that are good now."""
+        ...
 
 
 class LeanTransport:
@@ -37,11 +50,11 @@ class LeanTransport:
         self,
         endpoint_url: str,
         region: str,
-        credentials: Any,  # noqa: ANN401 - the SDK's
+        credentials: Renewing,
         session: aiohttp.ClientSession,
         ambient: Ambient,
     ) -> None:
-        """`credentials` are those that the SDK's chain found; they renew themselves."""
+        """`credentials` are the environment's, or what the SDK's chain found."""
         self._url = URL(endpoint_url.rstrip("/") + "/")
         self._signer = Signer(endpoint_url, region, "sqs")
         self._credentials = credentials
@@ -68,13 +81,11 @@ class LeanTransport:
             return None
 
 
-def open_session(
-    connections: int, read_seconds: float, keepalive_seconds: float
-) -> aiohttp.ClientSession:
-    """Give a pool of connections; a long poll is no time-out."""
+def open_session(connections: int) -> aiohttp.ClientSession:
+    """Give a pool of connections."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=keepalive_seconds),
-        timeout=aiohttp.ClientTimeout(total=read_seconds),
+        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEEPALIVE_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=READ_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=True,
     )

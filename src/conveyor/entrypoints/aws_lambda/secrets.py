@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
+from conveyor.entrypoints.aws_lambda.secrets_manager import UnreadableError, text_of
 from conveyor.messaging.errors import ConveyorError
 
 log = logging.getLogger(__name__)
@@ -23,9 +24,6 @@ SETTING = "CONVEYOR_"
 OF_RDS = {"username": "PGUSER", "password": "PGPASSWORD"}
 AGAIN_SECONDS = 300.0
 """For how long a secret that was changed may go unnoticed."""
-CONNECT_SECONDS, READ_SECONDS = 2, 5
-ATTEMPTS = 3
-REGION_IN_ARN = 3
 
 
 class SecretError(ConveyorError):
@@ -66,22 +64,9 @@ class Secrets:
 
 
 def _text(arn: str) -> str:
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.session import get_session
-
-    client = get_session().create_client(
-        "secretsmanager",
-        region_name=arn.split(":")[REGION_IN_ARN],
-        config=Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        ),
-    )
     try:
-        return str(client.get_secret_value(SecretId=arn)["SecretString"])
-    except (BotoCoreError, ClientError) as error:
+        return text_of(arn)
+    except UnreadableError as error:
         raise SecretError(arn, f"is not to be read: {error}") from error
 
 
