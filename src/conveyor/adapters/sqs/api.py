@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from conveyor.adapters.sqs.address import SqsAddress
 from conveyor.adapters.sqs.asking import Answer
-from conveyor.adapters.sqs.environment import credentials_of_environment, endpoint_of
-from conveyor.adapters.sqs.transport import TARGETS, LeanTransport, open_session
+from conveyor.adapters.sqs.environment import (
+    credentials_of_environment,
+    endpoint_of,
+    in_a_function,
+)
+from conveyor.adapters.sqs.posts import FewPosts
+from conveyor.adapters.sqs.signing import Signer
+from conveyor.adapters.sqs.transport import TARGETS, LeanTransport, Posts
 from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.queue import LONG_POLL_SECONDS
 
 if TYPE_CHECKING:
     from conveyor.adapters.sqs.sdk import SdkClient
+
+READ_SECONDS = LONG_POLL_SECONDS + 15  # a long poll is no time-out
 
 
 class SqsApi:
@@ -43,10 +52,10 @@ class SqsApi:
             sdk = await self._sdk()
             endpoint_url, credentials = sdk.endpoint_url, sdk.credentials
         if credentials is not None:  # without any, the SDK says best what is missing
-            pool = await self._stack.enter_async_context(open_session(self._connections))
-            self._lean = LeanTransport(
-                endpoint_url, self._address.region, credentials, pool, self._ambient
-            )
+            signer = Signer(endpoint_url, self._address.region, "sqs")
+            posts = self._posts(endpoint_url)
+            self._stack.push_async_callback(posts.close)
+            self._lean = LeanTransport(signer, credentials, posts, self._ambient)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -71,13 +80,20 @@ class SqsApi:
         """
         return await (await self._sdk()).ask(queue, operation, **parameters)
 
+    def _posts(self, endpoint_url: str) -> Posts:
+        if in_a_function():
+            return FewPosts(endpoint_url, READ_SECONDS)
+        from conveyor.adapters.sqs.pool import PooledPosts  # noqa: PLC0415 - slow to import
+
+        return PooledPosts(endpoint_url, READ_SECONDS, self._connections)
+
     async def _sdk(self) -> SdkClient:
         """Give the SDK's client, made when it is first needed."""
         async with self._making:
             if self._client is None:
                 from conveyor.adapters.sqs.sdk import SdkClient  # noqa: PLC0415 - slow to import
 
-                client = SdkClient(self._address, self._connections, self._count)
+                client = SdkClient(self._address, self._connections, READ_SECONDS, self._count)
                 self._stack.push_async_callback(client.close)
                 await client.open()
                 self._client = client

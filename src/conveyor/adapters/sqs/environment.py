@@ -25,6 +25,8 @@ WITH_A_SAY = (
     "AWS_USE_FIPS_ENDPOINT",
 )
 """Variables that move an endpoint."""
+FUNCTION = "AWS_LAMBDA_RUNTIME_API"
+"""Set in every function: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 CONFIG_FILE = "AWS_CONFIG_FILE"
 USUAL_CONFIG_FILE = "~/.aws/config"
 OTHER_DOMAINS = ("cn-", "us-iso", "eu-isoe", "eusc-")
@@ -42,6 +44,11 @@ class StaticCredentials:
     async def get_frozen_credentials(self) -> Self:
         """Give them as they are; the SDK's own renew themselves here."""
         return self
+
+
+def in_a_function(environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether this process is one of Lambda's."""
+    return FUNCTION in environment
 
 
 def credentials_of_environment(

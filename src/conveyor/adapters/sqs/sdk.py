@@ -25,7 +25,7 @@ from botocore.exceptions import (
 from conveyor.adapters.sqs.address import SqsAddress
 from conveyor.adapters.sqs.asking import Answer, answer_of
 from conveyor.adapters.sqs.errors import AwsCredentialsError, QueueNotProvisionedError
-from conveyor.adapters.sqs.transport import KEEPALIVE_SECONDS, READ_SECONDS
+from conveyor.adapters.sqs.pool import KEEPALIVE_SECONDS
 from conveyor.messaging.errors import QueueUnavailableError
 
 CONNECT_SECONDS = 5
@@ -56,10 +56,13 @@ _NOT_TAKEN = (
 class SdkClient:
     """One client, for all queues."""
 
-    def __init__(self, address: SqsAddress, connections: int, count: Callable[[], None]) -> None:
+    def __init__(
+        self, address: SqsAddress, connections: int, read_seconds: float, count: Callable[[], None]
+    ) -> None:
         """`count` is called once for every request that goes out, the SDK's retries too."""
         self._address = address
         self._connections = connections
+        self._read_seconds = read_seconds
         self._count = count
         self._stack = AsyncExitStack()
         self._client: Any = None
@@ -130,7 +133,7 @@ class SdkClient:
         """Prefer little work a request: what is sent was checked here, and by our own types."""
         return AioConfig(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=self._read_seconds,
             max_pool_connections=self._connections,
             connector_args={"keepalive_timeout": KEEPALIVE_SECONDS},
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},

@@ -12,20 +12,13 @@ Protocol: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperG
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Protocol
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from conveyor.adapters.sqs.signing import Credentials, Signer
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.queue import LONG_POLL_SECONDS
+from conveyor.messaging.ambient import Clock
 
-READ_SECONDS = LONG_POLL_SECONDS + 15  # a long poll is no time-out
-# Under SQS's own, so that it is rarely SQS that closes a connection as we send on it.
-KEEPALIVE_SECONDS = 30
 TARGETS = {
     "get_queue_url": "AmazonSQS.GetQueueUrl",
     "send_message_batch": "AmazonSQS.SendMessageBatch",
@@ -43,23 +36,27 @@ class Renewing(Protocol):
         ...
 
 
-class LeanTransport:
-    """Signed POSTs over one pool of connections."""
+class Posts(Protocol):
+    """Sends POSTs to one URL."""
 
-    def __init__(
-        self,
-        endpoint_url: str,
-        region: str,
-        credentials: Renewing,
-        session: aiohttp.ClientSession,
-        ambient: Ambient,
-    ) -> None:
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> bytes | None:
+        """Give what was answered; None: it was no plain success."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class LeanTransport:
+    """Signs what is posted, and reads what is answered."""
+
+    def __init__(self, signer: Signer, credentials: Renewing, posts: Posts, clock: Clock) -> None:
         """`credentials` are the environment's, or what the SDK's chain found."""
-        self._url = URL(endpoint_url.rstrip("/") + "/")
-        self._signer = Signer(endpoint_url, region, "sqs")
+        self._signer = signer
         self._credentials = credentials
-        self._session = session
-        self._ambient = ambient
+        self._posts = posts
+        self._clock = clock
 
     async def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         """Give the answer of a call that succeeded; None: let the SDK try."""
@@ -68,24 +65,12 @@ class LeanTransport:
             return None
         body = orjson.dumps(parameters)
         frozen = await self._credentials.get_frozen_credentials()
-        headers = self._signer.headers(frozen, target, body, self._ambient.now_ms())
-        try:
-            async with self._session.post(
-                self._url, data=body, headers=headers, allow_redirects=False
-            ) as answer:
-                if answer.status != HTTPStatus.OK:
-                    return None
-                read: dict[str, Any] = orjson.loads(await answer.read() or b"{}")
-                return read
-        except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError):
+        headers = self._signer.headers(frozen, target, body, self._clock.now_ms())
+        text = await self._posts.post(body, headers)
+        if text is None:
             return None
-
-
-def open_session(connections: int) -> aiohttp.ClientSession:
-    """Give a pool of connections."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEEPALIVE_SECONDS),
-        timeout=aiohttp.ClientTimeout(total=READ_SECONDS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=True,
-    )
+        try:
+            read: dict[str, Any] = orjson.loads(text or b"{}")
+        except orjson.JSONDecodeError:
+            return None
+        return read

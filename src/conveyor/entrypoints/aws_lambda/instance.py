@@ -7,6 +7,7 @@ may be left over in the next one, which would find its leases gone and its deadl
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
@@ -83,6 +84,8 @@ class Instance:
         if self._app is None:
             self._app = await self._opened()
             self._lasting = asyncio.all_tasks()
+            gc.freeze()
+            gc.enable()
         if self._app.parts.timekeeper is not None and not goes_on:
             await self._app.parts.timekeeper.follow_once()
         try:

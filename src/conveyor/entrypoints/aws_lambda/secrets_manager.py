@@ -9,13 +9,11 @@ https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValu
 from __future__ import annotations
 
 import os
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
 
 import orjson
 
 from conveyor.adapters.sqs.environment import StaticCredentials, credentials_of_environment
+from conveyor.adapters.sqs.posts import FewPosts
 from conveyor.adapters.sqs.signing import Signer
 from conveyor.adapters.steady_clock import machine_ms
 
@@ -45,22 +43,16 @@ def _lean(arn: str, credentials: StaticCredentials) -> str | None:
     url = next(filter(None, map(os.environ.get, ENDPOINTS)), None)
     url = url or f"https://{SERVICE}.{region}.amazonaws.com"
     body = orjson.dumps({"SecretId": arn})
-    signer = Signer(url, region, SERVICE, CONTENT_TYPE)
-    parts = urlsplit(url)
-    made = HTTPConnection if parts.scheme == "http" else HTTPSConnection
-    connection = made(parts.netloc, timeout=READ_SECONDS)
+    headers = Signer(url, region, SERVICE, CONTENT_TYPE).headers(
+        credentials, TARGET, body, machine_ms()
+    )
+    posts = FewPosts(url, READ_SECONDS)
+    text = posts.post_now(body, headers)
+    posts.close_now()
     try:
-        headers = signer.headers(credentials, TARGET, body, machine_ms())
-        connection.request("POST", "/", body, headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        if answer.status != HTTPStatus.OK:
-            return None
-        return str(orjson.loads(text)["SecretString"])
-    except (OSError, HTTPException, orjson.JSONDecodeError, KeyError):
+        return None if text is None else str(orjson.loads(text)["SecretString"])
+    except (orjson.JSONDecodeError, KeyError):
         return None
-    finally:
-        connection.close()
 
 
 def _by_the_sdk(arn: str) -> str:
