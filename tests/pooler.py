@@ -4,6 +4,8 @@ What a session is told before its transaction, it may tell another: settings, pr
 locks. RDS Proxy is milder, since it keeps such a session to one connection.
 """
 
+import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -34,6 +36,11 @@ ignore_startup_parameters = extra_float_digits
 """
 
 
+def command() -> str:
+    """Give where it is: a system's directory that is not on everybody's path."""
+    return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin") or "pgbouncer"
+
+
 @contextmanager
 def pooled(postgres: Postgres) -> Iterator[Postgres]:
     """Run PgBouncer before a server; what it gives is used like one.
@@ -51,6 +58,6 @@ def pooled(postgres: Postgres) -> Iterator[Postgres]:
         home.chmod(0o755)  # for the account that it runs under
         url = f"postgresql://postgres@{HOST}:{port}/postgres"
         with running_server(
-            "PgBouncer", ["pgbouncer", str(file)], home, ready=lambda: accepts(url), account=account
+            "PgBouncer", [command(), str(file)], home, ready=lambda: accepts(url), account=account
         ) as pid:
             yield Postgres(url, pid)

@@ -13,7 +13,7 @@ from tests.api.serving import Server
 pytestmark = pytest.mark.timeout(660)  # it makes thousands of requests
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = 10
+EXAMPLES = 6
 SECONDS = 600
 """Far more than it needs: a machine may have much else to do."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +44,14 @@ def durable_points(names: list[str]) -> list[int]:
     provider's answer between them are the same crash.
     """
     return [1, *(at for at, name in enumerate(names, 1) if name.startswith("after"))]
+
+
+def sampled(scenario: Lived, among: Sequence[Lived]) -> int:
+    """Give which points to take: each of the first scenario, every other one of those like it.
+
+    They share most of their points with it, and the simulator crashes at all of them by chance.
+    """
+    return 1 if scenario is among[0] else 2
 
 
 def crash_at(scenario: Lived, point: int, *, cancel_at_once: bool = False) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from conveyor.testing.story import FLOWS
 
-LIVES = 75
+LIVES = 60
 
 
 @pytest.mark.parametrize("flow", [*FLOWS, "all"])

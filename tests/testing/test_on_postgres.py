@@ -19,7 +19,7 @@ from conveyor.testing.rush import draw_rush
 from conveyor.testing.story import FLOWS
 from conveyor.testing.world import World
 
-RUNS = 8
+RUNS = 6
 MOST_RUNS = 40
 UNLOCKED = ("orders_unlocked", "seats_unlocked", "card_read_early")
 DATABASES = "SELECT count(*) FROM pg_database"

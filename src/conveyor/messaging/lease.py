@@ -40,6 +40,7 @@ class Leases:
         self._until: dict[str, int] = {}
         self._first: dict[str, int] = {}
         self._changed = asyncio.Event()
+        self._holding = asyncio.Event()
 
     def __len__(self) -> int:
         """Count what is in our hands."""
@@ -52,12 +53,16 @@ class Leases:
         for message in messages:
             self._until[message.receipt] = now + min(message.visible_at_ms - wall, most)
             self._first[message.receipt] = now
+        if self._until:
+            self._holding.set()
 
     def drop(self, receipts: Iterable[str]) -> None:
         """Stop extending; called before a back-off is set, which an extension would undo."""
         for receipt in receipts:
             self._until.pop(receipt, None)
             self._first.pop(receipt, None)
+        if not self._until:
+            self._holding.clear()
         self._changed.set()
 
     async def room(self, limit: int, stop: asyncio.Event) -> None:
@@ -68,13 +73,28 @@ class Leases:
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Extend what is near expiry, until told to stop."""
-        while not stop.is_set():
-            try:
-                await self.extend_once()
-            except Exception:
-                # What expires meanwhile comes back to somebody, and is stale or taken again.
-                log.exception("%s: leases could not be extended", self._queue.spec.name)
-            await wait_for_stop(stop, CHECK_SECONDS)
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                await self._until_holding(stopping)
+                try:
+                    await self.extend_once()
+                except Exception:
+                    # What expires meanwhile comes back to somebody, and is stale or taken again.
+                    log.exception("%s: leases could not be extended", self._queue.spec.name)
+                await wait_for_stop(stop, CHECK_SECONDS)
+        finally:
+            stopping.cancel()
+
+    async def _until_holding(self, stopping: asyncio.Task[bool]) -> None:
+        """Sleep while nothing is in our hands: a system that is idle is to cost nothing."""
+        if self._holding.is_set():
+            return
+        holding = asyncio.create_task(self._holding.wait())
+        try:
+            await asyncio.wait({holding, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            holding.cancel()
 
     async def extend_once(self) -> None:
         """Extend each lease that is near its end, never past the cap."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from conveyor.adapters.sqs.address import SqsAddress
@@ -70,10 +71,10 @@ class SqsQueues:
 
     async def open(self) -> None:
         """Make the client; SQS itself is not asked. Raises AwsExtraMissingError."""
-        try:
-            from conveyor.adapters.sqs.api import SqsApi  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as error:
-            raise AwsExtraMissingError from error
+        if find_spec("aiobotocore") is None:
+            raise AwsExtraMissingError
+        from conveyor.adapters.sqs.api import SqsApi  # noqa: PLC0415 - an extra
+
         self._api = SqsApi(self._address, self._tuning.connections, self._ambient)
         await self._api.open()
 
