@@ -7,6 +7,7 @@ have. How late it was itself (`late_ms`) tells whether it got along.
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -178,8 +179,16 @@ def _embedded(_: Servers) -> Iterator[System]:
 
 @contextmanager
 def _with_workers(servers: Servers) -> Iterator[System]:
-    with _on_postgres(servers) as alone, alone.deployment.start("work", "all"):
-        yield replace(alone, name="serve and work", settles=True)
+    """Give workers a core of their own, as elsewhere a machine: the crowd would have most of it."""
+    with _on_postgres(servers) as alone, alone.deployment.start("work", "all") as (_, workers):
+        cores = sorted(os.sched_getaffinity(0))
+        for process in (0, alone.server.process.pid):  # 0: this one, and the crowd that it starts
+            os.sched_setaffinity(process, cores[:1])
+        os.sched_setaffinity(workers.process.pid, cores[1:] or cores)
+        try:
+            yield replace(alone, name="serve and work", settles=True)
+        finally:
+            os.sched_setaffinity(0, cores)
         alone.deployment.audit()
 
 
