@@ -7,24 +7,31 @@ an entry point in the group `conveyor.extensions`, or a deployment names it in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import orjson
 import sqlalchemy as sa
 from pydantic import BaseModel
 
 from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.answers import Answers
 from conveyor.messaging.elsewhere import TakenElsewhere
+from conveyor.messaging.engine import Engine
 from conveyor.messaging.errors import ConveyorError, KeySpentError, NotAppliedError, UnansweredError
 from conveyor.messaging.order import Order
 from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
 from conveyor.messaging.routing_slip import Fee, Flow, Step
 from conveyor.messaging.step import Answer, AnyStep, CallStep, LocalStep, Now
+from conveyor.messaging.supervision import Loop
 from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.model import Line, OrderBody, Payment, Word
+from conveyor.services.orders.placement import Placement
 from conveyor.services.orders.store import find as find_order
+from conveyor.services.payments.ports import Payer, PaymentProvider
+from conveyor.services.shipping.ports import Carrier
+from conveyor.settings import Settings
 
 __all__ = [
     "Again",
@@ -40,17 +47,21 @@ __all__ = [
     "ExternalStep",
     "Fee",
     "Flow",
+    "Given",
     "KeySpentError",
     "Line",
     "LocalStep",
+    "Loop",
     "NotAppliedError",
     "Now",
     "Order",
     "OrderBody",
     "Outcome",
     "Park",
+    "Payer",
     "Payment",
     "Refused",
+    "Running",
     "Service",
     "Step",
     "TurnedAway",
@@ -146,28 +157,73 @@ class ExternalStep(Answerable[M], TakenElsewhere):
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What the steps of a process are made with.
+
+    `payers` says, by the name of the flow, who pays the orders that `payments.charge` charges.
+    """
+
+    settings: Settings
+    ambient: Ambient
+    provider: PaymentProvider
+    carrier: Carrier
+    payers: Mapping[str, Payer]
+
+
+class Nobody:
+    """Stands for a provider and a carrier where steps are made to be described, and not taken."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - it may be asked for anything
+        """Give what cannot be called."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A system whose steps are made: what its loops work with."""
+
+    settings: Settings
+    engine: Engine
+    answers: Answers
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A service: its queue has its name, and its steps are named `name.step`.
 
-    `steps` is the table of its steps, or a function that gives it: called once a process, with the
-    clock and random numbers to use. With `fifo`, the steps' `group` is handled strictly in the
-    order in which it came. With `external`, a process of yours serves its queue, not Conveyor: all
-    its steps are `ExternalStep`.
+    `steps` is the table of its steps, or a function that gives it, called once a process. With
+    `fifo`, the steps' `group` is handled strictly in the order in which it came. With `external`, a
+    process of yours serves its queue, not Conveyor: all its steps are `ExternalStep`.
     """
 
     name: str
-    steps: Mapping[str, AnyStep] | Callable[[Ambient], Mapping[str, AnyStep]]
+    steps: Mapping[str, AnyStep] | Callable[[Given], Mapping[str, AnyStep]]
     fifo: bool = False
     external: bool = False
 
 
+def no_loops(_running: Running, _services: Collection[str]) -> Iterable[tuple[str, Loop]]:
+    """Run nothing."""
+    return ()
+
+
+def _nothing_passing(_tx: Tx, _order: Order) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A package's flows and services.
+    """A package's flows, services, and whatever else goes with them.
 
-    `bodies` gives the typed body of a flow's orders, by the flow's name; `OrderBody` where there is
-    none. `tables` are created by `conveyor migrate` (and `up`) where they are missing; to change
-    them later is the package's own affair.
+    - `bodies`: the typed body of a flow's orders, by the flow's name; else it is `OrderBody`.
+    - `tables` are created by `conveyor migrate` (and `up`) where they are missing; to change them
+      later is the package's own affair.
+    - `payers`: who pays the orders that `payments.charge` charges, by the flow's name, where a
+      decline is not to be a refusal.
+    - `loops` gives what a process with these services runs beside its consumers, each with a name:
+      it ends when the event that it is given is set, and is started again when it ends before.
+    - `glimpse` gives what a follower of one of its orders sees that passes, such as a position.
     """
 
     name: str
@@ -175,3 +231,6 @@ class Extension:
     services: tuple[Service, ...] = ()
     bodies: Mapping[str, type[OrderBody]] = field(default_factory=dict)
     tables: sa.MetaData | None = None
+    payers: Mapping[str, Payer] = field(default_factory=dict)
+    loops: Callable[[Running, Collection[str]], Iterable[tuple[str, Loop]]] = no_loops
+    glimpse: Callable[[Tx, Order], Mapping[str, Any]] = _nothing_passing

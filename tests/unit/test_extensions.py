@@ -15,19 +15,21 @@ from tests.examples.gifts import BOTH, FIRST, WRAP, Wrapped
 from conveyor.app.extension_checks import ExtensionError
 from conveyor.app.installation import Installation, installation
 from conveyor.extension import (
-    Ambient,
     AnyStep,
     AwaitingStep,
     Extension,
     Fee,
     Flow,
+    Given,
+    Nobody,
     OrderBody,
     Service,
     Step,
 )
 from conveyor.settings import Settings
 
-NO_AMBIENT: Ambient = None  # type: ignore[assignment]  # steps here ask for nothing of it
+NO_AMBIENT: Any = None  # steps here ask for nothing of it
+GIVEN = Given(Settings(), NO_AMBIENT, Nobody(), Nobody(), {})
 
 
 def flow(cancel_until: str = "gifts.wrap", *steps: str, name: str = "f", version: int = 1) -> Flow:
@@ -117,7 +119,7 @@ def test_a_step_is_named_as_its_service_has_it(
     installed = install(monkeypatch, tmp_path, Extension("e", services=(Service("gifts", steps),)))
 
     with pytest.raises(ExtensionError, match=r"must be named gifts\.STEP"):
-        installed.added_steps(NO_AMBIENT)
+        installed.steps(GIVEN)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_a_step_is_a_step(
     installed = install(monkeypatch, tmp_path, Extension("e", services=(of_gifts,)))
 
     with pytest.raises(ExtensionError, match=says):
-        installed.added_steps(NO_AMBIENT)
+        installed.steps(GIVEN)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_a_step_that_nobody_has_is_named_with_flow_and_extension(
     installed = install(monkeypatch, tmp_path, extension)
 
     with pytest.raises(ExtensionError) as raised:
-        installed.require_steps(installed.added_steps(NO_AMBIENT))
+        installed.steps(GIVEN)
 
     assert str(raised.value).startswith("extension e: flow gift@3: ")
     assert says in str(raised.value)
@@ -177,7 +179,7 @@ def test_an_external_service_has_external_steps_alone(
     installed = install(monkeypatch, tmp_path, Extension("e", services=(service,)))
 
     with pytest.raises(ExtensionError, match="all steps of an external service are ExternalStep"):
-        installed.added_steps(NO_AMBIENT)
+        installed.steps(GIVEN)
 
 
 def test_nobody_of_ours_runs_an_external_service(tmp_path: Path) -> None:
@@ -195,17 +197,17 @@ def test_nobody_of_ours_runs_an_external_service(tmp_path: Path) -> None:
 def test_steps_are_a_table_or_a_function_that_gives_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked: list[Ambient] = []
+    asked: list[Given] = []
 
-    def make(ambient: Ambient) -> dict[str, AnyStep]:
-        asked.append(ambient)
+    def make(given: Given) -> dict[str, AnyStep]:
+        asked.append(given)
         return {"others.wrap": WRAP["gifts.wrap"]}
 
     services = (Service("gifts", WRAP), Service("others", make))
     installed = install(monkeypatch, tmp_path, Extension("e", flows=(FIRST,), services=services))
 
-    assert set(installed.added_steps(NO_AMBIENT)) == {"gifts.wrap", "others.wrap"}
-    assert asked == [NO_AMBIENT]
+    assert {"gifts.wrap", "others.wrap"} <= set(installed.steps(GIVEN))
+    assert asked == [GIVEN]
 
 
 @pytest.mark.parametrize(

@@ -8,27 +8,21 @@ from functools import partial
 
 from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
-from conveyor.app.addition import Wired
-from conveyor.app.additions import ADDITIONS
 from conveyor.app.backends import webhook_key
 from conveyor.app.engines import engine_of
 from conveyor.app.installation import Installation
 from conveyor.app.parts import Parts
 from conveyor.app.request_counts import RequestCounts
+from conveyor.extension import Given, Running
 from conveyor.messaging.answers import Answers
 from conveyor.messaging.consumer import Consumer
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.reconciler import Reconciler
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.step import AnyStep
 from conveyor.messaging.supervision import Loop
-from conveyor.services.inventory.steps import STEPS as INVENTORY_STEPS
 from conveyor.services.orders.intake_consumer import IntakeConsumer, IntakePolicy
 from conveyor.services.orders.placement import Placement
-from conveyor.services.orders.steps import STEPS as ORDER_STEPS
-from conveyor.services.payments.steps import payment_steps
 from conveyor.services.shipping.confirmations import Confirmations
-from conveyor.services.shipping.steps import shipping_steps
 from conveyor.settings import EMBEDDED, Settings
 
 
@@ -51,33 +45,21 @@ class App:
             deliver_after_seconds=settings.delivery_delay_seconds,
             post=self._post_webhook,
         )
-        self.additions = [addition(settings, parts.ambient, parts.ledger) for addition in ADDITIONS]
         self.engine = self._engine()
         self.placement = Placement(self.engine)
         self.answers = Answers(self.engine)
-        for addition in self.additions:
-            addition.wired = Wired(self.engine, self.answers, self.placement)
+        self.running = Running(settings, self.engine, self.answers, self.placement)
         self.confirmations = Confirmations(self.answers, key, parts.ambient)
         self.reconciling_since: int | None = None
         """Since when this process sends lost tokens again, for the audit; None: it does not."""
 
     def _engine(self) -> Engine:
-        settings = self.settings
-        payers = {
-            flow: payer for addition in self.additions for flow, payer in addition.payers().items()
-        }
-        steps: dict[str, AnyStep] = {
-            **ORDER_STEPS,
-            **INVENTORY_STEPS,
-            **payment_steps(self.provider, payers),
-            **shipping_steps(self.carrier, delivery_seconds=settings.delivery_deadline_seconds),
-        }
-        for addition in self.additions:
-            steps |= addition.steps()
-        steps |= self.installed.added_steps(self.parts.ambient)
-        self.installed.require_steps(steps)
-        registry = Registry(self.installed.flows, steps, self.installed.queues)
-        return engine_of(settings, self.parts, registry)
+        installed = self.installed
+        given = Given(
+            self.settings, self.parts.ambient, self.provider, self.carrier, installed.payers
+        )
+        registry = Registry(installed.flows, installed.steps(given), installed.queues)
+        return engine_of(self.settings, self.parts, registry)
 
     @property
     def counts_requests(self) -> bool:
@@ -89,8 +71,6 @@ class App:
         await self.parts.queues.open()
         await self.provider.open()
         await self.carrier.open()
-        for addition in self.additions:
-            await addition.open()
 
     async def require_queues(self) -> None:
         """Ask for each queue, once: one that is not there is better found out now than by workers.
@@ -141,8 +121,8 @@ class App:
             yield "reconciler", Reconciler(engine).run
         if "shipping" in services:
             yield "simulated carrier", self.carrier.run
-        for addition in self.additions:
-            yield from addition.loops(services)
+        for extension in self.installed.extensions:
+            yield from extension.loops(self.running, services)
 
     def intake(self, engine: Engine | None = None) -> IntakeConsumer:
         """Give a consumer of the intake queue; `engine` is this system's, or one made from it."""

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 
 from conveyor.app.extension_shapes import misshapen, no_step
-from conveyor.extension import Extension, ExternalStep, Service
-from conveyor.messaging.ambient import Ambient
+from conveyor.extension import Extension, ExternalStep, Given, Service
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
 from conveyor.messaging.routing_slip import Flow, service_of
@@ -50,10 +49,10 @@ def check(extension: Extension) -> None:
             raise ExtensionError(extension.name, f"has a body for {name!r}, which is no flow of it")
 
 
-def steps_of(extension: Extension, service: Service, ambient: Ambient) -> dict[str, AnyStep]:
+def steps_of(extension: Extension, service: Service, given: Given) -> dict[str, AnyStep]:
     """Give a service's steps. Raises `ExtensionError` for one that is none, or not its own."""
-    given = service.steps
-    steps = dict(given(ambient) if callable(given) else given)
+    made = service.steps
+    steps = dict(made(given) if callable(made) else made)
     for name, step in steps.items():
         if name.partition(".")[0] != service.name:
             cause = f"the step {name!r} of service {service.name} must be named {service.name}.STEP"

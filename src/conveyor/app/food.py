@@ -1,22 +1,20 @@
-"""What the food flow adds: restaurants, riders, and simulated ones of both."""
+"""The food flow: restaurants, riders, and simulated ones of both."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from conveyor.adapters.simulated.restaurants import SimulatedRestaurants
 from conveyor.adapters.simulated.riders import SimulatedRiders
-from conveyor.app.addition import Addition
 from conveyor.bodies.food import FoodBody
+from conveyor.extension import Extension, Given, Running, Service
 from conveyor.flows import FOOD
 from conveyor.messaging.message import iso
 from conveyor.messaging.order import AWAITING, Order
-from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
 from conveyor.messaging.supervision import Loop
 from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.model import OrderBody
 from conveyor.services.restaurants import store as restaurants
 from conveyor.services.restaurants.counter import Counter
 from conveyor.services.restaurants.model import COLLECTED
@@ -43,57 +41,64 @@ class Kitchens:
         restaurants.end(tx, order.id, COLLECTED)
 
 
-class Food(Addition):
-    """The share of the system that brings meals."""
+def _restaurants(given: Given) -> Mapping[str, AnyStep]:
+    return restaurant_steps(given.settings.restaurant_deadline_seconds)
 
-    flows: ClassVar[tuple[Flow, ...]] = (FOOD,)
-    services: ClassVar[Mapping[str, bool]] = {RESTAURANTS: False, RIDERS: False}
-    bodies: ClassVar[Mapping[str, type[OrderBody]]] = {FOOD.name: FoodBody}
 
-    def steps(self) -> Mapping[str, AnyStep]:
-        """Give the steps of both services."""
-        chosen = self.settings
-        return {
-            **restaurant_steps(chosen.restaurant_deadline_seconds),
-            **rider_steps(Kitchens(), chosen.offer_deadline_seconds, chosen.rider_silence_seconds),
-        }
+def _riders(given: Given) -> Mapping[str, AnyStep]:
+    chosen = given.settings
+    return rider_steps(Kitchens(), chosen.offer_deadline_seconds, chosen.rider_silence_seconds)
 
-    def glimpse(self, tx: Tx, order: Order) -> Mapping[str, Any]:
-        """Show where the rider is who has accepted the order."""
-        if order.status != AWAITING:
-            return {}
-        offer = riders.standing(tx, order.id)
-        rider = riders.find(tx, offer.merchant, offer.rider) if offer else None
-        if offer is None or rider is None or offer.state not in {ACCEPTED, PICKED_UP}:
-            return {}
-        place = {"latitude": rider.latitude, "longitude": rider.longitude}
-        return {"rider": rider.id, "state": offer.state, "at": iso(rider.heard_at), **place}
 
-    def loops(self, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
-        """Let simulated restaurants and riders answer."""
-        if RESTAURANTS in services:
-            yield "simulated restaurants", self.simulated_restaurants().run
-        if RIDERS in services:
-            yield "simulated riders", self.simulated_riders().run
+def _glimpse(tx: Tx, order: Order) -> Mapping[str, Any]:
+    """Show where the rider is who has accepted the order."""
+    if order.status != AWAITING:
+        return {}
+    offer = riders.standing(tx, order.id)
+    rider = riders.find(tx, offer.merchant, offer.rider) if offer else None
+    if offer is None or rider is None or offer.state not in {ACCEPTED, PICKED_UP}:
+        return {}
+    place = {"latitude": rider.latitude, "longitude": rider.longitude}
+    return {"rider": rider.id, "state": offer.state, "at": iso(rider.heard_at), **place}
 
-    def simulated_restaurants(self) -> SimulatedRestaurants:
-        """Give those of this system."""
-        engine = self.wired.engine
-        return SimulatedRestaurants(
-            engine.database,
-            self.ambient,
-            Counter(engine, self.wired.answers),
-            pace_seconds=self.settings.food_pace_seconds,
-            deadline_seconds=self.settings.restaurant_deadline_seconds,
-        )
 
-    def simulated_riders(self) -> SimulatedRiders:
-        """Give those of this system."""
-        engine = self.wired.engine
-        return SimulatedRiders(
-            engine.database,
-            self.ambient,
-            Dispatch(engine, self.wired.answers),
-            pace_seconds=self.settings.food_pace_seconds,
-            deadline_seconds=self.settings.offer_deadline_seconds,
-        )
+def _loops(running: Running, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
+    """Let simulated restaurants and riders answer."""
+    if RESTAURANTS in services:
+        yield "simulated restaurants", simulated_restaurants(running).run
+    if RIDERS in services:
+        yield "simulated riders", simulated_riders(running).run
+
+
+def simulated_restaurants(running: Running) -> SimulatedRestaurants:
+    """Give those of this system."""
+    engine, settings = running.engine, running.settings
+    return SimulatedRestaurants(
+        engine.database,
+        engine.ambient,
+        Counter(engine, running.answers),
+        pace_seconds=settings.food_pace_seconds,
+        deadline_seconds=settings.restaurant_deadline_seconds,
+    )
+
+
+def simulated_riders(running: Running) -> SimulatedRiders:
+    """Give those of this system."""
+    engine, settings = running.engine, running.settings
+    return SimulatedRiders(
+        engine.database,
+        engine.ambient,
+        Dispatch(engine, running.answers),
+        pace_seconds=settings.food_pace_seconds,
+        deadline_seconds=settings.offer_deadline_seconds,
+    )
+
+
+EXTENSION = Extension(
+    name="food",
+    flows=(FOOD,),
+    services=(Service(RESTAURANTS, _restaurants), Service(RIDERS, _riders)),
+    bodies={FOOD.name: FoodBody},
+    loops=_loops,
+    glimpse=_glimpse,
+)

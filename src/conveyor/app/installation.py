@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
-from conveyor.app.additions import ADDITIONS
+from conveyor.app.built_in import BUILT_IN
 from conveyor.app.extension_checks import ExtensionError, require_steps, steps_of
 from conveyor.app.extension_loading import load, running
-from conveyor.extension import Extension
-from conveyor.flows import SHOP
-from conveyor.messaging.ambient import Ambient
+from conveyor.extension import Extension, Given, no_loops
 from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake_consumer import INTAKE
 from conveyor.services.orders.model import OrderBody
+from conveyor.services.payments.ports import Payer
 from conveyor.services.shipping.steps import SHIP
 from conveyor.settings import Settings
 
 __all__ = ["ExtensionError", "Installation", "installation"]
 
-SERVICES = ("orders", "payments", "inventory", "shipping")
 # The queue's own redrive is the backstop for what we never get to park: after as many receives
 # as faults park an order, and as many again that leave no trace, there is something to spare.
 REDRIVE_MARGIN = 5
@@ -35,44 +33,56 @@ INTAKE_RETENTION_SECONDS = 14 * 86_400
 class Installation:
     """All flows, services, queues and bodies of one deployment.
 
-    `services` are those that Conveyor runs; `external` ones have a queue, and somebody else's
-    process behind it.
+    `extensions` are ours, then `added`, those of other packages. `services` are those that Conveyor
+    runs; `external` ones have a queue, and somebody else's process behind it.
     """
 
     extensions: tuple[Extension, ...]
+    added: tuple[Extension, ...]
     flows: tuple[Flow, ...]
     services: tuple[str, ...]
     external: tuple[str, ...]
     queues: tuple[QueueSpec, ...]
     bodies: Bodies
 
-    def added_steps(self, ambient: Ambient) -> dict[str, AnyStep]:
-        """Give the steps that extensions add. Raises `ExtensionError`."""
+    def steps(self, given: Given) -> dict[str, AnyStep]:
+        """Give the steps of all services. Raises `ExtensionError`."""
         steps: dict[str, AnyStep] = {}
         for extension in self.extensions:
             for service in extension.services:
-                made = partial(steps_of, extension, service, ambient)
+                made = partial(steps_of, extension, service, given)
                 steps |= running(extension.name, made)
+        for extension in self.added:
+            require_steps(extension, steps, (*self.services, *self.external))
         return steps
 
-    def require_steps(self, steps: Mapping[str, AnyStep]) -> None:
-        """Raises `ExtensionError` for a flow of an extension with a step that is not of these."""
-        for extension in self.extensions:
-            require_steps(extension, steps, (*self.services, *self.external))
+    def looping(self, flows: Collection[str]) -> Installation:
+        """Give the same, in which only the loops of these flows' extensions run."""
+        extensions = tuple(
+            it if any(flow.name in flows for flow in it.flows) else replace(it, loops=no_loops)
+            for it in self.extensions
+        )
+        return replace(self, extensions=extensions)
+
+    @property
+    def payers(self) -> dict[str, Payer]:
+        """Give who pays by charge, by the flow's name."""
+        return {flow: payer for it in self.extensions for flow, payer in it.payers.items()}
+
+    def of_flow(self, name: str) -> Extension | None:
+        """Give the extension that brings the flow of this name; None: it is not installed."""
+        having = (it for it in self.extensions if any(flow.name == name for flow in it.flows))
+        return next(having, None)
 
 
 def installation(settings: Settings) -> Installation:
     """Load what the settings and the installed packages name. Raises `ExtensionError`."""
-    extensions = tuple(load(settings.extensions))
-    flows = [SHOP]
-    fifo = dict.fromkeys(SERVICES, False)
+    added = tuple(load(settings.extensions))
+    flows: list[Flow] = []
+    fifo: dict[str, bool] = {}
     external: list[str] = []
     bodies: dict[str, type[OrderBody]] = {}
-    for addition in ADDITIONS:
-        flows += addition.flows
-        fifo |= addition.services
-        bodies |= addition.bodies
-    for extension in extensions:
+    for extension in (*BUILT_IN, *added):
         for flow in extension.flows:
             _require_new(extension, "flow", flow.key, [installed.key for installed in flows])
             flows.append(flow)
@@ -84,7 +94,8 @@ def installation(settings: Settings) -> Installation:
     read = Bodies(bodies, () if settings.address_optional else _shipping(flows))
     ours = tuple(name for name in fifo if name not in external)
     queues = tuple(_queues(settings, fifo))
-    return Installation(extensions, tuple(flows), ours, tuple(external), queues, read)
+    extensions = (*BUILT_IN, *added)
+    return Installation(extensions, added, tuple(flows), ours, tuple(external), queues, read)
 
 
 def _queues(settings: Settings, fifo: Mapping[str, bool]) -> Iterator[QueueSpec]:

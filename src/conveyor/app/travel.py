@@ -1,24 +1,21 @@
-"""What the travel flow adds: bookings of flights and hotel nights, strictly in order."""
+"""The travel flow: bookings of flights and hotel nights, strictly in order."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from typing import ClassVar
 
-from conveyor.app.addition import Addition
 from conveyor.bodies.travel import TravelBody
+from conveyor.extension import Extension, Given, Running, Service
 from conveyor.flows import TRAVEL
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.outbox import wait_for_stop
-from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
 from conveyor.messaging.supervision import Loop
 from conveyor.services.bookings.granting import expire
 from conveyor.services.bookings.model import Terms
 from conveyor.services.bookings.steps import booking_steps
-from conveyor.services.orders.model import OrderBody
 from conveyor.settings import Settings
 
 SERVICE = "bookings"
@@ -31,23 +28,6 @@ log = logging.getLogger(__name__)
 def booking_terms(settings: Settings) -> Terms:
     """Give the terms that a deployment has chosen."""
     return Terms(settings.booking_hold_seconds, settings.booking_wait_seconds)
-
-
-class Travel(Addition):
-    """The share of the system that books journeys."""
-
-    flows: ClassVar[tuple[Flow, ...]] = (TRAVEL,)
-    services: ClassVar[Mapping[str, bool]] = {SERVICE: True}
-    bodies: ClassVar[Mapping[str, type[OrderBody]]] = {TRAVEL.name: TravelBody}
-
-    def steps(self) -> Mapping[str, AnyStep]:
-        """Give the steps of bookings."""
-        return booking_steps(booking_terms(self.settings))
-
-    def loops(self, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
-        """Let holds expire."""
-        if SERVICE in services:
-            yield "expiry of holds", Expiry(self.wired.engine, booking_terms(self.settings)).run
 
 
 class Expiry:
@@ -71,3 +51,22 @@ class Expiry:
         """End one page of holds; gives how many."""
         now_ms = self._engine.ambient.now_ms()
         return await self._engine.database.run(lambda tx: expire(tx, self._terms, now_ms))
+
+
+def _bookings(given: Given) -> Mapping[str, AnyStep]:
+    return booking_steps(booking_terms(given.settings))
+
+
+def _loops(running: Running, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
+    """Let holds expire."""
+    if SERVICE in services:
+        yield "expiry of holds", Expiry(running.engine, booking_terms(running.settings)).run
+
+
+EXTENSION = Extension(
+    name="travel",
+    flows=(TRAVEL,),
+    services=(Service(SERVICE, _bookings, fifo=True),),
+    bodies={TRAVEL.name: TravelBody},
+    loops=_loops,
+)

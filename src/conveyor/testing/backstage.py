@@ -6,13 +6,10 @@ import gc
 import logging
 import sys
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from conveyor.app.food import Food
-from conveyor.app.renewal import Renewal
-from conveyor.app.travel import Travel
 from conveyor.messaging import closing, handling
 from conveyor.messaging.faults import Case, Desk
 from conveyor.messaging.order import Order
@@ -20,27 +17,16 @@ from conveyor.messaging.transaction import Tx
 from conveyor.testing.pace import Pace, paced
 from conveyor.testing.troubles import Troubles
 
-LOOPING = {"travel": Travel, "renewal": Renewal}
-"""Flows that look for what is due by themselves, again and again."""
-
 
 @contextmanager
-def backstage(pace: Pace, troubles: Troubles, flows: Collection[str]) -> Iterator[None]:
-    """Have all of it in place, for one story of these flows."""
+def backstage(pace: Pace, troubles: Troubles) -> Iterator[None]:
+    """Have all of it in place, for one story."""
     with ExitStack() as stack:
         stack.enter_context(quiet_logs())
         stack.enter_context(_no_collecting())
-        stack.enter_context(_put(Food, "loops", _none))  # the outside plays them
-        for flow, addition in LOOPING.items():
-            if flow not in flows:
-                stack.enter_context(_put(addition, "loops", _none))  # they would find nothing
         stack.enter_context(_with_bugs(troubles))
         stack.enter_context(paced(pace))
         yield
-
-
-def _none(*_: object) -> tuple[()]:
-    return ()
 
 
 @contextmanager

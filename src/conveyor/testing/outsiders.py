@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from conveyor.app.composition import App
-from conveyor.app.food import Food
+from conveyor.app.food import simulated_restaurants, simulated_riders
 from conveyor.services.shipping.messages import Delivered, write_confirmation
 from conveyor.services.shipping.webhooks import WebhookKey, write_secret
 from conveyor.testing.loop import OUTSIDE, START_MS
@@ -61,6 +61,5 @@ async def crowd(world: World) -> None:
 
 
 async def _look(app: App) -> None:
-    food = next(addition for addition in app.additions if isinstance(addition, Food))
-    await food.simulated_restaurants().look()
-    await food.simulated_riders().look()
+    await simulated_restaurants(app.running).look()
+    await simulated_riders(app.running).look()

@@ -59,6 +59,10 @@ class Violation:
     what: str
 
 
+PLAYED = {"food"}
+"""Flows whose loops the outside plays."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What a story came to."""
@@ -76,7 +80,7 @@ class World:
     def __init__(self, open_store: Callable[[ProcessLoop], Store] = SqliteStore) -> None:
         self.loop = ProcessLoop()
         self.settings = Settings(data=Path("/nowhere"), **SETTINGS)
-        self.installed = installation(self.settings)
+        self._installed = installation(self.settings)
         self.store = open_store(self.loop)
         self._complete(create_all(_Direct(self.store)))
         self.store.run(payment_ledger.create)
@@ -88,8 +92,7 @@ class World:
     def play(self, story: Story) -> Outcome:
         """Live a story from its beginning until all is quiet, and look at what is left."""
         self._begin(story)
-        flows = {facts["flow"] for facts in self.orders_of.values()}
-        with backstage(self.pace, self.troubles, flows):
+        with backstage(self.pace, self.troubles):
             asyncio.set_event_loop(self.loop)
             try:
                 self.loop.run_until_complete(self._live())
@@ -119,7 +122,7 @@ class World:
         self.pace.clear()
         self.dues.clear()
         self.troubles = Troubles(self.loop, self.rng)
-        self.queues = QueueService(self.loop, self.installed.queues, self.rng)
+        self.queues = QueueService(self.loop, self._installed.queues, self.rng)
         self.queues.deliver = partial(self.troubles.deliver, self.queues)
         self.outside = Outside(self.loop, self.troubles.fate)
         self.outside.on_arrival = partial(outsiders.arrived, self)
@@ -141,6 +144,9 @@ class World:
         self.orders_of = {
             e.facts["n"]: e.facts for e in story.events if e.kind in {"order", "subscribe"}
         }
+        self.installed = self._installed.looping(
+            {f["flow"] for f in self.orders_of.values()} - PLAYED
+        )
         self._births = 0
         self._latency = self.rng.choice((0.02, 0.3, 1.0, 2.0))
         self.processes = [self._born(number) for number in range(self.store.processes)]

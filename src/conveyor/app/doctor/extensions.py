@@ -13,5 +13,5 @@ async def check(settings: Settings) -> list[Finding]:
     """Load all of them. Raises `ExtensionError`, which names the one that is wrong."""
     installed = installation(settings)
     flows = ", ".join(flow.key for flow in installed.flows)
-    named = ", ".join(it.name for it in installed.extensions) or "none"
+    named = ", ".join(it.name for it in installed.added) or "none"
     return [fine(CHECK, named, f"flows: {flows}")]

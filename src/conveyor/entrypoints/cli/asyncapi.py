@@ -22,8 +22,10 @@ def asyncapi(data: Path) -> None:
     from conveyor.app.installation import installation
     from conveyor.app.opening import ambient_of
     from conveyor.entrypoints.asyncapi import describe
+    from conveyor.extension import Given, Nobody
     from conveyor.settings import Settings
 
-    installed = installation(Settings(data=data))
-    steps = installed.added_steps(ambient_of(MachineClock()))
-    click.echo(json.dumps(describe(installed, steps), indent=2))
+    settings, nobody = Settings(data=data), Nobody()
+    installed = installation(settings)
+    given = Given(settings, ambient_of(MachineClock()), nobody, nobody, installed.payers)
+    click.echo(json.dumps(describe(installed, installed.steps(given)), indent=2))

@@ -106,11 +106,8 @@ class Following:
         return Seen(order, entries, self._glimpse(tx, order))
 
     def _glimpse(self, tx: Tx, order: Order) -> Mapping[str, Any]:
-        name = flow_name(order.flow)
-        for addition in self.app.additions:
-            if any(flow.name == name for flow in addition.flows):
-                return addition.glimpse(tx, order)
-        return {}
+        extension = self.app.installed.of_flow(flow_name(order.flow))
+        return extension.glimpse(tx, order) if extension else {}
 
 
 @router.get(
