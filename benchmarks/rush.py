@@ -22,8 +22,8 @@ import sqlalchemy as sa
 
 from conveyor.app.composition import App
 from conveyor.app.opening import open_app, running_app
-from conveyor.app.travel import booking_terms
-from conveyor.bodies.travel import TravelBody
+from conveyor.flows.travel.body import TravelBody
+from conveyor.flows.travel.extension import booking_terms
 from conveyor.messaging.tables import orders
 from conveyor.services.bookings.granting import offer
 from conveyor.services.bookings.model import Offer

@@ -13,7 +13,7 @@ from typing import Any
 from conveyor.app.audit import run_audit
 from conveyor.app.composition import App
 from conveyor.app.decisions import Cancelled, NotCancelled, cancel
-from conveyor.bodies.food import FoodBody
+from conveyor.flows.food.body import FoodBody
 from conveyor.messaging.order import SETTLED, Order
 from conveyor.services.orders.placement import Placed
 from conveyor.services.orders.store import find

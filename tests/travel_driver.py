@@ -9,8 +9,8 @@ from typing import Any
 
 from conveyor.app import decisions
 from conveyor.app.composition import App
-from conveyor.app.travel import booking_terms
-from conveyor.bodies.travel import TravelBody
+from conveyor.flows.travel.body import TravelBody
+from conveyor.flows.travel.extension import booking_terms
 from conveyor.messaging.order import SETTLED, Order
 from conveyor.messaging.outcome import Outcome
 from conveyor.messaging.step import Now

@@ -17,8 +17,8 @@ from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.migrations import create_all
 from conveyor.adapters.sqlite.database import SqliteDatabase
 from conveyor.app.composition import App
+from conveyor.app.extension_tables import migrate_extensions
 from conveyor.app.installation import Installation, installation
-from conveyor.app.opening import create_tables
 from conveyor.app.parts import Parts
 from conveyor.app.timekeeper import machine_timekeeper
 from conveyor.messaging.ambient import Ambient
@@ -184,7 +184,7 @@ class World:
         self.app = app = App(self.settings, parts, self.installed)
         if not self._has_tables:
             await create_all(app.parts.database)
-            await create_tables(app.parts.database, self.installed)
+            await migrate_extensions(app.parts.database, self.installed)
             self._has_tables = True
         await app.open()
         stop = asyncio.Event()

@@ -5,7 +5,7 @@ python examples/travel/journeys.py > journeys.jsonl
 
 import json
 
-from conveyor.app.demo.travel import journeys
+from conveyor.flows.travel.demo import journeys
 
 if __name__ == "__main__":
     for journey in journeys():

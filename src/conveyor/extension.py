@@ -7,14 +7,15 @@ an entry point in the group `conveyor.extensions`, or a deployment names it in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import orjson
 import sqlalchemy as sa
 from pydantic import BaseModel
 
+from conveyor.checks import Check, Examination, Finding, Look, look
 from conveyor.messaging.ambient import Ambient
 from conveyor.messaging.answers import Answers
 from conveyor.messaging.elsewhere import TakenElsewhere
@@ -41,16 +42,22 @@ __all__ = [
     "Awaiting",
     "AwaitingStep",
     "CallStep",
+    "Check",
     "ConveyorError",
+    "Demo",
     "Done",
+    "Examination",
     "Extension",
     "ExternalStep",
+    "Fact",
     "Fee",
+    "Finding",
     "Flow",
     "Given",
     "KeySpentError",
     "Line",
     "LocalStep",
+    "Look",
     "Loop",
     "NotAppliedError",
     "Now",
@@ -61,15 +68,18 @@ __all__ = [
     "Payer",
     "Payment",
     "Refused",
+    "Routes",
     "Running",
     "Service",
     "Step",
+    "Story",
     "TurnedAway",
     "Tx",
     "UnansweredError",
     "Word",
     "body_of",
     "find_order",
+    "look",
 ]
 
 M = TypeVar("M", bound=BaseModel)
@@ -208,6 +218,71 @@ def no_loops(_running: Running, _services: Collection[str]) -> Iterable[tuple[st
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Operations of the HTTP API that go together.
+
+    `router` is a FastAPI `APIRouter`: see `conveyor.entrypoints.http` for what its functions may
+    ask for. `tags` describes those that it uses; `models` are those that only bodies parsed by us
+    refer to, for the OpenAPI document.
+    """
+
+    router: Any
+    tags: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[type[BaseModel], ...] = ()
+
+
+Story = tuple[str, sa.ColumnElement[bool], str]
+"""Of which flow (by its name) an order, found by which condition, has something to tell, and what.
+"""
+
+
+class Demo:
+    """What a flow shows of itself in `conveyor demo`; under its `settings` nobody waits long."""
+
+    settings: ClassVar[Mapping[str, Any]] = {}
+    stories: ClassVar[Sequence[Story]] = ()
+
+    def orders(self) -> Iterable[dict[str, Any]]:
+        """Give the orders, the same each time."""
+        return ()
+
+    async def set_up(self, app: Any, merchant: str) -> None:  # noqa: ANN401 - the whole system
+        """Make what can be ordered; harmless where it is there."""
+
+    async def conclude(self, app: Any, merchant: str) -> None:  # noqa: ANN401 - as above
+        """Wait for what goes on after the last order."""
+
+
+def nothing() -> Iterable[Any]:
+    """Bring nothing."""
+    return ()
+
+
+def no_demo() -> Demo | None:
+    """Show nothing."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that a flow knows of an order: a sentence, and the same as JSON values."""
+
+    name: str
+    says: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def no_facts(_tx: Tx, _order: Order) -> Iterable[Fact]:
+    """Know nothing more."""
+    return ()
+
+
+def no_looks(_examination: Examination) -> Iterable[Look]:
+    """Look at no order."""
+    return ()
+
+
 def _nothing_passing(_tx: Tx, _order: Order) -> Mapping[str, Any]:
     return {}
 
@@ -217,12 +292,23 @@ class Extension:
     """A package's flows, services, and whatever else goes with them.
 
     - `bodies`: the typed body of a flow's orders, by the flow's name; else it is `OrderBody`.
-    - `tables` are created by `conveyor migrate` (and `up`) where they are missing; to change them
-      later is the package's own affair.
+    - `tables` are created by `conveyor migrate` (and `up`) where they are missing. To change them
+      later, give `migrations`: a directory of your package, as in `"package:migrations"`, with
+      Alembic revisions in files named `0001_what_it_does.py`; then they make the tables too.
     - `payers`: who pays the orders that `payments.charge` charges, by the flow's name, where a
       decline is not to be a refusal.
     - `loops` gives what a process with these services runs beside its consumers, each with a name:
       it ends when the event that it is given is set, and is started again when it ends before.
+    - `belongings` are its tables with an `order_id`: the audit sees that there is such an order,
+      and where they have a `merchant`, that it is the order's.
+    - `checks` gives what holds its tables against what must be true of them, in the audit; `looks`
+      what goes through the orders page by page, made anew for each audit: see `conveyor.checks`.
+    - `routes` gives operations of the HTTP API, `commands` click commands of `conveyor`, and `demo`
+      what is shown of it in `conveyor demo`. They are called where they are needed, so that what
+      they import costs nobody else.
+    - `scopes` are those of its own that API keys may have, with what each opens; a route asks for
+      one with `conveyor.entrypoints.http.key_with`.
+    - `facts` gives what `explain` tells of an order beside what is known of every order.
     - `glimpse` gives what a follower of one of its orders sees that passes, such as a position.
     """
 
@@ -231,6 +317,15 @@ class Extension:
     services: tuple[Service, ...] = ()
     bodies: Mapping[str, type[OrderBody]] = field(default_factory=dict)
     tables: sa.MetaData | None = None
+    migrations: str = ""
     payers: Mapping[str, Payer] = field(default_factory=dict)
     loops: Callable[[Running, Collection[str]], Iterable[tuple[str, Loop]]] = no_loops
     glimpse: Callable[[Tx, Order], Mapping[str, Any]] = _nothing_passing
+    belongings: tuple[sa.Table, ...] = ()
+    checks: Callable[[], Iterable[Check]] = nothing
+    looks: Callable[[Examination], Iterable[Look]] = no_looks
+    routes: Callable[[], Iterable[Routes]] = nothing
+    commands: Callable[[], Iterable[Any]] = nothing
+    demo: Callable[[], Demo | None] = no_demo
+    scopes: Mapping[str, str] = field(default_factory=dict)
+    facts: Callable[[Tx, Order], Iterable[Fact]] = no_facts

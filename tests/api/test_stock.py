@@ -9,7 +9,7 @@ import httpx
 import pytest
 from tests.api.serving import Server, fields_of, problem_of
 
-from conveyor.entrypoints.http.stock_schemas import MAX_STOCK_ROWS
+from conveyor.flows.shop.schemas import MAX_STOCK_ROWS
 from conveyor.services.inventory.model import MAX_AVAILABLE
 
 

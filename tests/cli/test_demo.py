@@ -11,7 +11,7 @@ import pytest
 from tests.cli.driver import Process, Said, on_a_screen, say, say_apart, until
 
 from conveyor.app.cdnow import CdnowLineError, packaged_purchases, read_purchases
-from conveyor.app.demo.shop import STOCK, card_of, sku_of
+from conveyor.flows.shop.demo import STOCK, card_of, sku_of
 from conveyor.services.orders.model import OrderBody
 
 ROOT = Path(__file__).parents[2]

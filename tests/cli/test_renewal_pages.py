@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conveyor.entrypoints.cli.renewals import _run
+from conveyor.flows.renewal.cli_renewals import _run
 from conveyor.testing.loop import run_virtual
 
 ASKED = {"per_cent": 100.0, "limit": 1, "dry": False, "catch_up": True}

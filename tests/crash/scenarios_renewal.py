@@ -14,7 +14,7 @@ from tests.renewals import MERCHANT, assert_clean, make_plan, subscribe
 from tests.virtual import until_idle
 
 from conveyor.app.composition import App
-from conveyor.app.renewal_scan import Scan
+from conveyor.flows.renewal.scan import Scan
 from conveyor.messaging.interventions import cancel
 from conveyor.messaging.order import AWAITING, SETTLED, Order
 from conveyor.messaging.transaction import Tx

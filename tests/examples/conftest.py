@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "examples" / "refund_request"
+GIFT_CARDS = ROOT / "examples" / "gift_cards"
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +19,11 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the directory that `refund-request` is installed in; for the import path."""
     source = tmp_path_factory.mktemp("source") / "refund_request"
     shutil.copytree(SOURCE, source)  # building leaves its traces in the source's directory
-    target = tmp_path_factory.mktemp("installed")
+    return installed(source, tmp_path_factory.mktemp("installed"))
+
+
+def installed(source: Path, target: Path) -> Path:
+    """Build a package and install it away from our tree; gives the directory that it is in."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     install = ["install", "--no-index", "--no-deps", "--no-build-isolation", "--target"]
     done = subprocess.run(

@@ -13,7 +13,7 @@ from tests.meals import assert_clean, settled
 from tests.virtual import World
 
 from conveyor.app.composition import App
-from conveyor.app.demo.food import IMPATIENCE, MEALS, meals, open_town
+from conveyor.flows.food.demo import IMPATIENCE, MEALS, meals, open_town
 from conveyor.services.orders.placement import Placed
 
 

@@ -22,7 +22,7 @@ from tests.virtual import World
 
 from conveyor.app.composition import App
 from conveyor.app.decisions import VOID, Cancelled
-from conveyor.app.food import Kitchens
+from conveyor.flows.food.extension import Kitchens
 from conveyor.messaging.order import CANCELLED, PARKED
 
 

@@ -22,8 +22,8 @@ from tests.storm import StormQueues
 from tests.virtual import Boundaries, Crash, World
 
 from conveyor.app.composition import App
-from conveyor.app.renewal_scan import Scan, Scanned, key_of
-from conveyor.bodies.renewal import RenewalBody
+from conveyor.flows.renewal.body import RenewalBody
+from conveyor.flows.renewal.scan import Scan, Scanned, key_of
 from conveyor.messaging.order import COMPLETED, REFUSED
 from conveyor.services.orders.placement import Placed
 from conveyor.services.orders.store import find

@@ -16,7 +16,7 @@ from tests.virtual import World
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
 from conveyor.app.composition import App
-from conveyor.app.renewal_scan import Scan
+from conveyor.flows.renewal.scan import Scan
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
 from conveyor.services.subscriptions.changes import Changes

@@ -37,10 +37,15 @@ class SettingError(ConveyorError):
 class SchemaNotCurrentError(ConveyorError):
     """The database is not at the revision that this code needs; its operator decides when it is."""
 
-    def __init__(self, revision: str | None) -> None:
+    def __init__(self, revision: str | None, needed: str = HEAD, of: str = "") -> None:
         at = f"at revision {revision}" if revision else "empty"
-        super().__init__(f"the database is {at}, this version needs {HEAD}: run `conveyor migrate`")
+        whose = f", for {of}," if of else ""
+        super().__init__(
+            f"the database is{whose} {at}, this version needs {needed}: run `conveyor migrate`"
+        )
         self.revision = revision
+        self.needed = needed
+        self.of = of
 
 
 def open_database(settings: Settings) -> Database:

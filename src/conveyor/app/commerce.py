@@ -8,6 +8,7 @@ from conveyor.extension import Extension, Given, Service
 from conveyor.messaging.step import AnyStep
 from conveyor.services.orders.steps import STEPS as ORDER_STEPS
 from conveyor.services.payments.steps import payment_steps
+from conveyor.services.payments.store import payments
 
 
 def _payments(given: Given) -> Mapping[str, AnyStep]:
@@ -15,5 +16,7 @@ def _payments(given: Given) -> Mapping[str, AnyStep]:
 
 
 EXTENSION = Extension(
-    name="commerce", services=(Service("orders", ORDER_STEPS), Service("payments", _payments))
+    name="commerce",
+    services=(Service("orders", ORDER_STEPS), Service("payments", _payments)),
+    belongings=(payments,),
 )

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from conveyor.app.built_in import BUILT_IN
+from conveyor.app.built_in import built_in
 from conveyor.app.extension_checks import ExtensionError, require_steps, steps_of
 from conveyor.app.extension_loading import load, running
 from conveyor.extension import Extension, Given, no_loops
 from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
+from conveyor.services.access.model import SCOPES
 from conveyor.services.orders.bodies import Bodies
 from conveyor.services.orders.intake_consumer import INTAKE
 from conveyor.services.orders.model import OrderBody
@@ -65,6 +66,11 @@ class Installation:
         return replace(self, extensions=extensions)
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        """Give those that keys may have."""
+        return (*SCOPES, *(scope for it in self.extensions for scope in it.scopes))
+
+    @property
     def payers(self) -> dict[str, Payer]:
         """Give who pays by charge, by the flow's name."""
         return {flow: payer for it in self.extensions for flow, payer in it.payers.items()}
@@ -82,7 +88,7 @@ def installation(settings: Settings) -> Installation:
     fifo: dict[str, bool] = {}
     external: list[str] = []
     bodies: dict[str, type[OrderBody]] = {}
-    for extension in (*BUILT_IN, *added):
+    for extension in (extensions := (*built_in(), *added)):
         for flow in extension.flows:
             _require_new(extension, "flow", flow.key, [installed.key for installed in flows])
             flows.append(flow)
@@ -94,7 +100,6 @@ def installation(settings: Settings) -> Installation:
     read = Bodies(bodies, () if settings.address_optional else _shipping(flows))
     ours = tuple(name for name in fifo if name not in external)
     queues = tuple(_queues(settings, fifo))
-    extensions = (*BUILT_IN, *added)
     return Installation(extensions, added, tuple(flows), ours, tuple(external), queues, read)
 
 

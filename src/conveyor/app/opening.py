@@ -6,18 +6,15 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
-
-import sqlalchemy as sa
 
 from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.app.backends import bring_up_to_date, open_database, open_ledger, open_queues
 from conveyor.app.composition import App
-from conveyor.app.installation import Installation, installation
+from conveyor.app.extension_tables import bring_extensions_up_to_date
+from conveyor.app.installation import installation
 from conveyor.app.parts import Parts
 from conveyor.app.timekeeper import open_timekeeper
 from conveyor.messaging.ambient import Ambient, Clock
-from conveyor.messaging.transaction import Database, Tx
 from conveyor.settings import Settings
 
 
@@ -60,24 +57,13 @@ async def open_app(settings: Settings) -> App:
         timekeeper = await open_timekeeper(database)
         ambient = ambient_of(timekeeper.clock)
         installed = installation(settings)
-        await create_tables(database, installed)
+        await bring_extensions_up_to_date(database, installed)
         queues = open_queues(settings, installed.queues, ambient)
         opened.push_async_callback(queues.close)
         app = App(settings, Parts(ambient, database, ledger, queues, timekeeper), installed)
         await app.open()
         opened.pop_all()
         return app
-
-
-async def create_tables(database: Database, installed: Installation) -> None:
-    """Create the extensions' tables where they are missing."""
-    for extension in installed.extensions:
-        if extension.tables is not None:
-            await database.run(partial(_create, extension.tables))
-
-
-def _create(tables: sa.MetaData, tx: Tx) -> None:
-    tables.create_all(tx.connection)
 
 
 def ambient_of(clock: Clock) -> Ambient:

@@ -22,7 +22,7 @@ from conveyor.messaging.errors import ConveyorError, DataDirectoryInUseError
 from conveyor.messaging.message import iso
 from conveyor.messaging.transaction import Tx
 from conveyor.services.access import store as keys
-from conveyor.services.access.model import SCOPES, LocalKey, new_local_key
+from conveyor.services.access.model import LocalKey, new_local_key
 from conveyor.settings import EMBEDDED, Settings
 
 LOOPBACK = "127.0.0.1"
@@ -65,7 +65,9 @@ async def run_up(settings: Settings, host: str, port: int, announce: Announce) -
     with listen(host, port) as listener:
         async with _opened(settings) as app:
             first_key = await _first_key(app)
-            local = new_local_key(secrets.token_bytes, settings.intake_merchant)
+            local = new_local_key(
+                secrets.token_bytes, settings.intake_merchant, app.installed.scopes
+            )
             data = str(settings.directory.absolute()) if settings.database_path else ""
             missing = await missing_flows(app.engine)
             ready = Ready(app.installed.services, url_of(listener), first_key, data, missing)
@@ -100,7 +102,7 @@ async def running_here(settings: Settings) -> AsyncIterator[App]:
 
 @asynccontextmanager
 async def _looked_at(app: App, listener: socket) -> AsyncIterator[None]:
-    local = new_local_key(secrets.token_bytes, app.settings.intake_merchant)
+    local = new_local_key(secrets.token_bytes, app.settings.intake_merchant, app.installed.scopes)
     services, listening = app.installed.services, _listening(app, listener, local)
     stop, ready, body = asyncio.Event(), asyncio.Event(), asyncio.current_task()
     running = asyncio.create_task(run_until(stop, app, services, listening, ready.set))
@@ -168,7 +170,7 @@ async def _first_key(app: App) -> str:
             tx,
             secrets.token_bytes,
             merchant=merchant,
-            scopes=SCOPES,
+            scopes=app.installed.scopes,
             label=FIRST_KEY_LABEL,
             now=now,
         )

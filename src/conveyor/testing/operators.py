@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from conveyor.app import decisions
 from conveyor.app.composition import App
 from conveyor.app.dead_letters import list_poison, parked_orders, redrive_poison
-from conveyor.app.renewal_scan import Scan, Scanned
+from conveyor.flows.renewal.scan import Scan, Scanned
 from conveyor.messaging.interventions import ACCEPTED
 from conveyor.services.inventory.store import set_stock
 from conveyor.testing.process import insist

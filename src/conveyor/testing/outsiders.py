@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from conveyor.app.composition import App
-from conveyor.app.food import simulated_restaurants, simulated_riders
+from conveyor.flows.food.extension import simulated_restaurants, simulated_riders
 from conveyor.services.shipping.messages import Delivered, write_confirmation
 from conveyor.services.shipping.webhooks import WebhookKey, write_secret
 from conveyor.testing.loop import OUTSIDE, START_MS

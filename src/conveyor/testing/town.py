@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from conveyor.app.composition import App
-from conveyor.app.travel import booking_terms
+from conveyor.flows.travel.extension import booking_terms
 from conveyor.messaging import outbox
 from conveyor.messaging.placing import NewOrder, place
 from conveyor.messaging.registry import Registry

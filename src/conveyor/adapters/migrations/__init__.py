@@ -6,6 +6,9 @@ database that is up to date must be quick.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import sqlalchemy as sa
 
 from conveyor.messaging.errors import ConveyorError
@@ -15,38 +18,62 @@ HEAD = "0006"
 """The newest revision in `versions`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Revisions that follow one another: ours, or those of a package that extends us.
+
+    `versions` is the directory of their files, each named `NUMBER_what_it_does.py`.
+    """
+
+    of: str
+    versions: Path
+    version_table: str
+
+    @property
+    def head(self) -> str:
+        """Give the newest revision: the number of the last file."""
+        return max(
+            (it.name.partition("_")[0] for it in self.versions.glob("[0-9]*.py")), default=""
+        )
+
+
+OURS = Revisions("Conveyor", Path(__file__).with_name("versions"), "alembic_version")
+
+
 class UnknownRevisionError(ConveyorError):
     """The database is newer than this code, which must not touch it."""
 
-    def __init__(self, revision: str) -> None:
+    def __init__(self, revision: str, of: str) -> None:
         super().__init__(
-            f"the database is at revision {revision}, which this version of Conveyor does not "
+            f"the database is at revision {revision}, which this version of {of} does not "
             "know: run the version that migrated it, or a newer one"
         )
         self.revision = revision
+        self.of = of
 
 
-async def current_revision(database: Database) -> str | None:
+async def current_revision(database: Database, revisions: Revisions = OURS) -> str | None:
     """Give the revision that the database is at; None: it was never migrated."""
-    return await database.read(revision_of)
+    return await database.read(lambda tx: revision_of(tx, revisions))
 
 
-async def is_current(database: Database) -> bool:
+async def is_current(database: Database, revisions: Revisions = OURS) -> bool:
     """Whether there is nothing to migrate."""
-    return await current_revision(database) == HEAD
+    newest = HEAD if revisions is OURS else revisions.head
+    return await current_revision(database, revisions) == newest
 
 
-async def migrate(database: Database) -> list[str]:
-    """Bring the database to `HEAD` in one transaction; gives the revisions applied, oldest first.
+async def migrate(database: Database, revisions: Revisions = OURS) -> list[str]:
+    """Bring the database to the newest revision in one transaction; gives those applied, in order.
 
     Several processes may do this at once: one works, the others wait. Raises
     `UnknownRevisionError` when the database is newer than this code.
     """
-    if await is_current(database):
+    if await is_current(database, revisions):
         return []
     from conveyor.adapters.migrations.upgrade import upgrade  # noqa: PLC0415 - Alembic is slow
 
-    return await database.run(upgrade)
+    return await database.run(lambda tx: upgrade(tx, revisions))
 
 
 async def create_all(database: Database) -> None:
@@ -56,9 +83,10 @@ async def create_all(database: Database) -> None:
     await database.run(lambda tx: metadata.create_all(tx.connection))
 
 
-def revision_of(tx: Tx) -> str | None:
+def revision_of(tx: Tx, revisions: Revisions = OURS) -> str | None:
     """Read what Alembic recorded."""
-    if not sa.inspect(tx.connection).has_table("alembic_version"):
+    if not sa.inspect(tx.connection).has_table(revisions.version_table):
         return None
-    revision: str | None = tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    recorded = sa.table(revisions.version_table, sa.column("version_num"))
+    revision: str | None = tx.execute(sa.select(recorded.c.version_num)).scalar()
     return revision

@@ -9,6 +9,7 @@ from conveyor.adapters.migrations.target import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
+    version_table=context.config.attributes["revisions"].version_table,
     render_as_batch=True,  # SQLite changes a column by copying the table
 )
 with context.begin_transaction():

@@ -14,8 +14,8 @@ from conveyor.adapters.simulated.payment_ledger import (
     REFUNDED,
     operations,
 )
-from conveyor.app.audit.pages import Page
-from conveyor.app.audit.view import count_if, on_page
+from conveyor.checks.columns import count_if, on_page
+from conveyor.checks.pages import Page
 from conveyor.messaging.calls import OPEN
 from conveyor.messaging.tables import calls, orders
 from conveyor.messaging.transaction import Tx

@@ -1,27 +1,23 @@
-"""Holds the orders of a page against the rules, and looks for what belongs to none."""
+"""Holds the orders of a page against the rules, and looks for what belongs to none of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from conveyor.app.audit.pages import Page
-from conveyor.app.audit.report import MAX_EXAMPLES, Finding
 from conveyor.app.audit.rules import Rule, order_rules
 from conveyor.app.audit.slip_rules import slip_rules
-from conveyor.app.audit.view import View, build_view, count_if, on_page
+from conveyor.app.audit.view import View, build_view
+from conveyor.checks.columns import Column, count_if, on_page
+from conveyor.checks.finding import MAX_EXAMPLES, Finding
+from conveyor.checks.pages import Page
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.tables import calls, orders, outbox, parked, timeline
 from conveyor.messaging.transaction import Tx
-from conveyor.services.inventory.store import reservations
-from conveyor.services.payments.store import payments
-from conveyor.services.restaurants.store import tickets
-from conveyor.services.riders.store import offers
-from conveyor.services.shipping.store import shipments
 
-_BELONGINGS = (outbox, parked, calls, payments, reservations, shipments, tickets, offers, timeline)
+_BELONGINGS = (outbox, parked, calls, timeline)
 
 _FLOWS = sa.select(orders.c.flow).where(on_page(orders.c.id)).distinct()
 _BY_STATUS = (
@@ -82,25 +78,36 @@ def _judge(
         yield Finding(rule.name, rule.invariant, rule.says, int(examined), int(count), examples)
 
 
-class Orphans:
-    """Looks for what belongs to an order that does not exist."""
+class Belongings:
+    """Looks for what belongs to an order that does not exist, or to another merchant's."""
 
-    def __init__(self) -> None:
-        """Nothing is found yet."""
+    def __init__(self, belongings: Iterable[sa.Table]) -> None:
+        """`belongings` are the tables of flows and services; the core has its own."""
+        self._tables = (*_BELONGINGS, *belongings)
         self._orphans = Finding(
             "belongs_to_an_order", 1, "Nothing is kept for an order that does not exist"
         )
-        self.findings = (self._orphans,)
+        self._foreign = Finding(
+            "of_one_merchant", 11, "What belongs to an order is its own merchant's"
+        )
+        self.findings = (self._orphans, self._foreign)
 
     def take(self, tx: Tx, page: Page, _now: int) -> None:
         """Look at what is kept for the orders of one page, were they there."""
-        for table in _BELONGINGS:
-            missing = sa.not_(sa.exists().where(orders.c.id == table.c.order_id))
-            query = sa.select(sa.func.count(), count_if(missing)).where(on_page(table.c.order_id))
-            rows, orphans = tx.execute(query, page.bounds).one()
-            examples: list[str] = []
-            if orphans:
-                which = sa.select(table.c.order_id).where(on_page(table.c.order_id), missing)
-                found = tx.execute(which.limit(MAX_EXAMPLES), page.bounds).scalars()
-                examples = [f"{order_id} in {table.name}" for order_id in found]
-            self._orphans.add(int(rows), int(orphans), examples)
+        for table in self._tables:
+            there = sa.exists().where(orders.c.id == table.c.order_id)
+            _count(tx, page, self._orphans, table, sa.not_(there))
+            if "merchant" in table.c:
+                elsewhere = there.where(orders.c.merchant != table.c.merchant)
+                _count(tx, page, self._foreign, table, elsewhere)
+
+
+def _count(tx: Tx, page: Page, finding: Finding, table: sa.Table, broken: Column) -> None:
+    query = sa.select(sa.func.count(), count_if(broken)).where(on_page(table.c.order_id))
+    rows, violations = tx.execute(query, page.bounds).one()
+    examples: list[str] = []
+    if violations:
+        which = sa.select(table.c.order_id).where(on_page(table.c.order_id), broken)
+        found = tx.execute(which.limit(MAX_EXAMPLES), page.bounds).scalars()
+        examples = [f"{order_id} in {table.name}" for order_id in found]
+    finding.add(int(rows), int(violations), examples)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from conveyor.app.audit.books import Books, Sums, read_again, read_books, read_ledger
 from conveyor.app.audit.examined import Examined
-from conveyor.app.audit.pages import Page
-from conveyor.app.audit.report import Finding
+from conveyor.checks.finding import Finding
+from conveyor.checks.pages import Page
 
 
 @dataclass(slots=True)

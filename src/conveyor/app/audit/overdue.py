@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import sqlalchemy as sa
 
-from conveyor.app.audit.report import Finding
+from conveyor.checks.finding import Finding
 from conveyor.messaging.engine import Engine
 from conveyor.messaging.handling import owed_step
 from conveyor.messaging.order import AWAITING, COMPENSATING, PROCESSING, Order

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import orjson
 import sqlalchemy as sa
 
-from conveyor.app.audit.pages import Page
-from conveyor.app.audit.report import Finding
-from conveyor.app.audit.view import on_page
+from conveyor.checks.columns import on_page
+from conveyor.checks.finding import Finding
+from conveyor.checks.pages import Page
 from conveyor.messaging import calls as attempts
 from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.handling import owed_step

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from conveyor.adapters.simulated.carrier_ledger import parcels
 from conveyor.app.audit.examined import Examined
-from conveyor.app.audit.pages import PAGE_ORDERS, Page
-from conveyor.app.audit.report import Finding
-from conveyor.app.audit.view import on_page
+from conveyor.checks.columns import on_page
+from conveyor.checks.finding import Finding
+from conveyor.checks.pages import PAGE_ORDERS, Page
 from conveyor.messaging.order import CANCELLED, COMPLETED, REFUSED
 from conveyor.messaging.statements import one_of
 from conveyor.messaging.tables import orders

@@ -1,33 +1,12 @@
-"""What an audit found: for each check how much it looked at, and what breaks it."""
+"""What an audit found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-MAX_EXAMPLES = 5
-"""Violations that a finding names; all are counted."""
-
-
-@dataclass(slots=True)
-class Finding:
-    """One check. `invariant` is its number in the design; `examples` name orders, or SKUs."""
-
-    name: str
-    invariant: int
-    says: str
-    examined: int = 0
-    violations: int = 0
-    examples: list[str] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, examined: int, violations: int, examples: Iterable[str] = ()) -> None:
-        """Count in what was seen of one part of the data."""
-        self.examined += examined
-        self.violations += violations
-        room = MAX_EXAMPLES - len(self.examples)
-        self.examples += list(examples)[:room]
+from conveyor.checks.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)

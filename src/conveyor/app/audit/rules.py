@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from conveyor.app.audit.view import Column, View
+from conveyor.app.audit.view import View
+from conveyor.checks.columns import Column
 from conveyor.messaging import order as status
 from conveyor.messaging.ambient import CLOCK_SLACK_MS
 from conveyor.messaging.order import SETTLED, TERMINAL

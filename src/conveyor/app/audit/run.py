@@ -6,58 +6,46 @@ Looks go through the orders page by page, side by side, each page in a short tra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from conveyor.app.audit import whole
-from conveyor.app.audit.bookings import check_bookings
 from conveyor.app.audit.examined import Examined
-from conveyor.app.audit.food import check_food
-from conveyor.app.audit.judging import ByRules, Orphans
+from conveyor.app.audit.judging import Belongings, ByRules
 from conveyor.app.audit.money import Comparison
 from conveyor.app.audit.ordered import AsOrdered
 from conveyor.app.audit.overdue import check_overdue
 from conveyor.app.audit.owing import Owing
-from conveyor.app.audit.pages import Page, pages_of
 from conveyor.app.audit.parcels import Parcels
-from conveyor.app.audit.report import MAX_EXAMPLES, AuditReport, Finding
-from conveyor.app.audit.subscriptions import check_subscriptions
-from conveyor.app.audit.whose import check_whose
+from conveyor.app.audit.report import AuditReport
+from conveyor.app.audit.whole import CHECKS
 from conveyor.app.composition import App
+from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, Look, Page
+from conveyor.checks.finding import together
+from conveyor.checks.pages import pages_of
 from conveyor.messaging.order import COMPLETED
 from conveyor.messaging.reconciler import LONGEST_MS, LOST_MS
-from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.transaction import Tx
 
 # Twice what the reconciler waits before it sends a token again that no queue hides, and any.
 STUCK_MS = 2 * LOST_MS
 LOST_FOR_SURE_MS = 2 * LONGEST_MS
 
-Check = Callable[[Tx], Iterable[Finding]]
-"""What looks at tables whole, in a transaction of its own."""
-
-
-class Look(Protocol):
-    """What looks at the orders of one page after the other."""
-
-    @property
-    def findings(self) -> Sequence[Finding]:
-        """Give what was found in all pages."""
-        ...
-
-    def take(self, tx: Tx, page: Page, now: int, /) -> None:
-        """Judge the orders of one page, all of them at one committed state."""
-        ...
-
 
 async def run_audit(app: App) -> AuditReport:
     """Check every invariant that data at rest can show; orders in motion raise no false alarm."""
     examined = Examined(app.parts.database, app.parts.ledger)
     now = app.parts.ambient.now_ms()
-    registry = app.engine.registry
+    registry, extensions = app.engine.registry, app.installed.extensions
+    examination = Examination(registry.flows, now)
     by_rules = ByRules(registry.flows, _lost_before(app, now))
-    looks: tuple[Look, ...] = (by_rules, Orphans(), AsOrdered(registry), Owing(registry))
+    looks: list[Look] = [
+        by_rules,
+        Belongings([table for it in extensions for table in it.belongings]),
+        AsOrdered(),
+        Owing(registry),
+        *(look for it in extensions for look in it.looks(examination)),
+    ]
     books, parcels = Comparison(), Parcels()
     pages = await examined.ours(pages_of)
     await _side_by_side(
@@ -67,11 +55,11 @@ async def run_audit(app: App) -> AuditReport:
     )
     findings = [finding for look in looks for finding in look.findings]
     findings += [*parcels.findings, books.finding]
-    for check in _whole(list(registry.flows.values()), now):
-        findings += await examined.ours(check)
+    for check in (*CHECKS, *(check for it in extensions for check in it.checks())):
+        findings += await examined.ours(partial(_check, check, examination))
     findings.append(await check_overdue(app.engine, now - STUCK_MS))
     findings.append(await _parcels(app, by_rules.statuses[COMPLETED]))
-    findings.sort(key=lambda finding: finding.invariant)
+    findings = sorted(together(findings), key=lambda finding: finding.invariant)
     statuses = by_rules.statuses
     return AuditReport(now, statuses.total(), dict(statuses), findings)
 
@@ -85,6 +73,10 @@ def _take(look: Look, page: Page, now: int, tx: Tx) -> None:
     look.take(tx, page, now)
 
 
+def _check(check: Check, examination: Examination, tx: Tx) -> list[Finding]:
+    return list(check(tx, examination))
+
+
 async def _side_by_side(*looks: Coroutine[Any, Any, None]) -> None:
     """Run all; where one raises the others are not gone on with."""
     tasks = [asyncio.create_task(look) for look in looks]
@@ -93,18 +85,6 @@ async def _side_by_side(*looks: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-
-
-def _whole(flows: list[Flow], now: int) -> Sequence[Check]:
-    return (
-        whole.check_keys,
-        whole.check_stock,
-        whole.check_count,
-        check_food,
-        check_bookings,
-        lambda tx: check_subscriptions(tx, now),
-        lambda tx: check_whose(tx, flows),
-    )
 
 
 async def _parcels(app: App, completed: int) -> Finding:

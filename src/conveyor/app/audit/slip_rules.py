@@ -10,7 +10,8 @@ from itertools import pairwise
 import sqlalchemy as sa
 
 from conveyor.app.audit.rules import UNDONE, Rule
-from conveyor.app.audit.view import Column, View
+from conveyor.app.audit.view import View
+from conveyor.checks.columns import Column
 from conveyor.messaging.order import COMPLETED
 from conveyor.messaging.routing_slip import Flow, Step
 from conveyor.messaging.tables import orders

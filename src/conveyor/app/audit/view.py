@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
+from conveyor.checks.columns import Column, count_if, on_page
 from conveyor.messaging import timeline
 from conveyor.messaging.calls import OPEN
 from conveyor.messaging.order import TERMINAL
@@ -21,26 +21,8 @@ from conveyor.messaging.tables import calls, orders, outbox, parked
 from conveyor.messaging.tables import timeline as entries
 from conveyor.services.payments.store import payments
 
-Column = sa.ColumnElement[Any]
-
-FIRST_ID = ""
-LAST_ID = "z" * 26  # above every ULID, and above what is none
-
 _BEGUN = (timeline.AWAITING,)
 _MAY_HAVE_BEGUN = (timeline.AGAIN, timeline.PARKED, timeline.TURNED_BACK)
-
-_after = sa.bindparam("after", type_=sa.Text)
-_upto = sa.bindparam("upto", type_=sa.Text)
-
-
-def on_page(column: Column) -> Column:
-    """Whether an order's id belongs to the page: after `:after`, up to `:upto`."""
-    return sa.and_(column > _after, column <= _upto)
-
-
-def count_if(condition: Column) -> Column:
-    """Count the rows for which it is true."""
-    return sa.func.count().filter(condition)  # what is not counted costs SQLite no step
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,14 @@
-"""What is not about one order at a time: how many there are, idempotency keys, and stock."""
+"""What is not about one order at a time: how many there are, and idempotency keys."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.app.audit.report import MAX_EXAMPLES, Finding
-from conveyor.app.audit.view import count_if
+from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding
+from conveyor.checks.columns import count_if
 from conveyor.messaging.placed_counts import compare
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
-from conveyor.services.inventory.audit import InventoryAudit
-from conveyor.services.inventory.audit import audit as audit_inventory
-from conveyor.services.inventory.model import StockLevel
 from conveyor.services.orders.store import idempotency
 
 _keyed = idempotency.outerjoin(orders, orders.c.id == idempotency.c.order_id)
@@ -29,7 +26,7 @@ _foreign = orders.c.merchant != idempotency.c.merchant
 _BROKEN_KEYS = sa.select(count_if(_lost), count_if(_foreign)).select_from(_keyed)
 
 
-def check_keys(tx: Tx) -> list[Finding]:
+def check_keys(tx: Tx, _: Examination) -> list[Finding]:
     """Whatever a key was answered with must be there, once, and be that merchant's."""
     keys, distinct = tx.execute(_KEYS).one()
     lost, foreign = tx.execute(_BROKEN_KEYS).one()
@@ -61,41 +58,7 @@ def check_keys(tx: Tx) -> list[Finding]:
     ]
 
 
-def check_stock(tx: Tx) -> list[Finding]:
-    """For a SKU: nothing negative, everything accounted for, and by the reservations too."""
-    found = audit_inventory(tx)
-    skus = found.totals.skus
-    balanced = Finding(
-        "stock_adds_up",
-        5,
-        "Available, reserved and sold are not negative and add up to what was received",
-        skus,
-        len(found.unbalanced),
-        _levels(found.unbalanced),
-        _units(found),
-    )
-    counted = Finding(
-        "stock_is_reserved_for_orders",
-        5,
-        "Reserved and sold are the sums of the orders' reservations",
-        skus,
-        len(found.miscounted),
-        _levels(found.miscounted),
-    )
-    stranded = Finding(
-        "no_reservation_stranded",
-        5,
-        "No order at its end still holds stock",
-        found.totals.reserved,
-        len(found.stranded),
-        [f"{one.order_id} ({one.status}): {one.quantity} {one.sku}" for one in found.stranded][
-            :MAX_EXAMPLES
-        ],
-    )
-    return [balanced, counted, stranded]
-
-
-def check_count(tx: Tx) -> list[Finding]:
+def check_count(tx: Tx, _: Examination) -> list[Finding]:
     """Whoever is deleted whole leaves no other trace."""
     placed, there = compare(tx)
     return [
@@ -115,15 +78,5 @@ def _examples(tx: Tx, broken: sa.ColumnElement[bool]) -> list[str]:
     return list(tx.execute(query).scalars())
 
 
-def _levels(levels: list[StockLevel]) -> list[str]:
-    return [f"{level.merchant}/{level.sku}" for level in levels][:MAX_EXAMPLES]
-
-
-def _units(found: InventoryAudit) -> dict[str, int]:
-    totals = found.totals
-    return {
-        "received": totals.received,
-        "available": totals.available,
-        "reserved": totals.reserved,
-        "sold": totals.sold,
-    }
+CHECKS: tuple[Check, ...] = (check_keys, check_count)
+"""Those of every system; flows bring their own."""

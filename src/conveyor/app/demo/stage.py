@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
+from functools import cache
 from heapq import merge
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,20 @@ from typing import Any
 import orjson
 
 from conveyor.adapters.private_files import make_private_directory, make_private_file
+from conveyor.app.built_in import built_in
 from conveyor.app.composition import App
-from conveyor.app.demo.food import IMPATIENCE, meals, open_town
-from conveyor.app.demo.renewal import are_renewing, have_begun, replace_cards, subscribe
-from conveyor.app.demo.shop import fill_shelves, purchases
-from conveyor.app.demo.travel import journeys, open_bookings
+from conveyor.extension import Demo
 from conveyor.settings import DATABASE_FILE, EMBEDDED, Settings
 
 ORDERS_FILE = "orders.jsonl"
 IN_FLIGHT = 250
 """Orders under way at a time: few enough that one can watch them."""
-LOOK_SECONDS = 0.2
+
+
+@cache
+def demos() -> Sequence[Demo]:
+    """Give what our flows show of themselves."""
+    return [demo for it in built_in() if (demo := it.demo()) is not None]
 
 
 def demo_settings(data: Path) -> Settings:
@@ -33,12 +36,9 @@ def demo_settings(data: Path) -> Settings:
         webhook_url="",
         webhook_secret="",
         payment_latency_seconds=0.05,
-        delivery_delay_seconds=1.5,
-        booking_wait_seconds=5.0,
-        renewal_scan_seconds=1.0,
         backoff_base_seconds=0.5,
         max_receives=4,
-        **IMPATIENCE,
+        **{name: value for demo in demos() for name, value in demo.settings.items()},
     )
 
 
@@ -49,16 +49,9 @@ def may_run_in(data: Path) -> bool:
 
 
 async def set_up(app: App, merchant: str) -> None:
-    """Make whatever can be ordered: goods, meals, journeys; and begin the subscriptions.
-
-    That comes last and all at once: where there are some, everything is there.
-    """
-    if await have_begun(app, merchant):
-        return
-    await fill_shelves(app, merchant)
-    await open_town(app, merchant)
-    await open_bookings(app, merchant)
-    await subscribe(app, merchant)
+    """Make whatever can be ordered."""
+    for demo in demos():
+        await demo.set_up(app, merchant)
 
 
 def write_orders(data: Path) -> Path:
@@ -71,20 +64,14 @@ def write_orders(data: Path) -> Path:
 
 
 def _orders() -> bytes:
-    flows = [list(purchases()), list(meals()), list(journeys())]
+    flows = [list(demo.orders()) for demo in demos()]
     return b"".join(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE) for body in _mixed(flows))
 
 
 async def conclude(app: App, merchant: str) -> None:
-    """Wait until the renewals are done; then some of the declined cards are replaced."""
-    await _until_renewed(app)
-    await replace_cards(app, merchant)
-    await _until_renewed(app)
-
-
-async def _until_renewed(app: App) -> None:
-    while await are_renewing(app):  # noqa: ASYNC110 - what it waits for is in the database
-        await asyncio.sleep(LOOK_SECONDS)
+    """Wait for what goes on after the last order."""
+    for demo in demos():
+        await demo.conclude(app, merchant)
 
 
 def _mixed(flows: Sequence[Sequence[dict[str, Any]]]) -> Iterator[dict[str, Any]]:

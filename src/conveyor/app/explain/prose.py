@@ -64,6 +64,7 @@ def _standing(story: Story) -> Iterator[str]:
     if story.shipment:
         tracking = f" {story.shipment.tracking}" if story.shipment.tracking else ""
         yield f"Shipment{tracking}: {story.shipment.state}."
+    yield from (fact.says for fact in story.facts)
 
 
 def _events(story: Story) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -51,9 +52,15 @@ _LINES = (
 async def explain(app: App, order_id: str, merchant: str | None) -> Story | None:
     """Tell an order's story; None: there is no such order, or it is not this merchant's."""
     registry, now = app.engine.registry, app.engine.ambient.now_ms()
-    return await app.engine.database.read(
-        lambda tx: read_story(tx, registry, order_id, merchant, now)
-    )
+
+    def read(tx: Tx) -> Story | None:
+        story = read_story(tx, registry, order_id, merchant, now)
+        extension = app.installed.of_flow(story.order.flow.partition("@")[0]) if story else None
+        if story is None or extension is None:
+            return story
+        return replace(story, facts=tuple(extension.facts(tx, story.order)))
+
+    return await app.engine.database.read(read)
 
 
 def read_story(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conveyor.extension import Fact
 from conveyor.messaging.calls import Attempt
 from conveyor.messaging.order import Order
 from conveyor.messaging.parking import Parked
@@ -83,3 +84,4 @@ class Story:
     wait: Wait | None
     choices: tuple[Choice, ...]
     bookings: tuple[Booking, ...] = ()
+    facts: tuple[Fact, ...] = ()

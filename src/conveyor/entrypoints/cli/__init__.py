@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -11,7 +12,6 @@ import click
 from conveyor.entrypoints.cli.answer import answer
 from conveyor.entrypoints.cli.asyncapi import asyncapi
 from conveyor.entrypoints.cli.audit import audit
-from conveyor.entrypoints.cli.bookings import bookings
 from conveyor.entrypoints.cli.cost import cost
 from conveyor.entrypoints.cli.dead_letters import dead_letters
 from conveyor.entrypoints.cli.demo import demo
@@ -19,18 +19,16 @@ from conveyor.entrypoints.cli.doctor import doctor
 from conveyor.entrypoints.cli.environment import warn_of_unknown_settings
 from conveyor.entrypoints.cli.errors import trouble_of
 from conveyor.entrypoints.cli.explain import explain
-from conveyor.entrypoints.cli.food import restaurants, riders
+from conveyor.entrypoints.cli.extending import commands_of_extensions, commands_of_flows
 from conveyor.entrypoints.cli.intake import intake
 from conveyor.entrypoints.cli.keys import keys
 from conveyor.entrypoints.cli.options import INTERRUPTED
 from conveyor.entrypoints.cli.orders import orders, place
 from conveyor.entrypoints.cli.package import package
-from conveyor.entrypoints.cli.renewals import renewals
 from conveyor.entrypoints.cli.replay import replay
 from conveyor.entrypoints.cli.running import serve, up, work
 from conveyor.entrypoints.cli.setup import migrate, queues
-from conveyor.entrypoints.cli.stock import stock
-from conveyor.entrypoints.cli.subscriptions import plans, subscriptions
+from conveyor.messaging.errors import ConveyorError
 
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """Objects and rounds between looks for garbage: an order makes some hundred objects and no cycles,
@@ -72,7 +70,21 @@ Exit codes: 0 all is well, 1 what was asked for has a problem, 2 usage or config
 
 
 class _Cli(click.Group):
-    """A group whose commands end expected trouble with a sentence instead of a traceback."""
+    """A group whose commands end expected trouble with a sentence instead of a traceback.
+
+    Commands of extensions are looked for when no other has the name, and to list them all.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands."""
+        with suppress(ConveyorError):  # an extension that does not load is to hide no help
+            return sorted({*super().list_commands(ctx), *commands_of_extensions()})
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Give the command of this name."""
+        known = super().get_command(ctx, cmd_name)
+        return known or commands_of_extensions().get(cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
         """Run the command that was named."""
@@ -100,10 +112,7 @@ def main() -> None:
 
 _RUNNING: list[click.Command] = [up, serve, work, migrate, queues, package, asyncapi, keys, demo]
 _ADVISING: list[click.Command] = [doctor, cost]
-_LOOKING: list[click.Command] = [place, orders, stock, explain, dead_letters, intake, replay, audit]
-_EATING: list[click.Command] = [restaurants, riders]
-_BOOKING: list[click.Command] = [bookings]
-_RENEWING: list[click.Command] = [plans, subscriptions, renewals]
-for _command in _RUNNING + _ADVISING + _LOOKING + _EATING + _BOOKING + _RENEWING:
+_LOOKING: list[click.Command] = [place, orders, explain, dead_letters, intake, replay, audit]
+for _command in (*_RUNNING, *_ADVISING, *_LOOKING, *commands_of_flows()):
     main.add_command(_command)
 orders.add_command(answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,9 +47,7 @@ def create(
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
     unknown = sorted(set(wanted) - set(SCOPES))
     if unknown or not wanted:
-        raise click.BadParameter(
-            f"{', '.join(unknown) or 'none'}; there are {', '.join(SCOPES)}", param_hint="--scopes"
-        )
+        _require_known(unknown)
     facts = {
         "scopes": wanted,
         "subject": subject or None,
@@ -76,6 +74,17 @@ def revoke(key_id: str, reach: Reach, *, as_json: bool) -> None:
     """Revoke a key by its id; it stops working within seconds."""
     run(_revoke(reach, key_id))
     emit({"revoked": key_id}, as_json=as_json, show=lambda _: say("Revoked."))
+
+
+def _require_known(unknown: Sequence[str]) -> None:
+    """See that extensions bring these."""
+    from conveyor.app.installation import installation
+    from conveyor.settings import Settings
+
+    known = installation(Settings()).scopes
+    if not unknown or not set(unknown) <= set(known):
+        named = ", ".join(sorted(set(unknown) - set(known))) or "none"
+        raise click.BadParameter(f"{named}; there are {', '.join(known)}", param_hint="--scopes")
 
 
 async def _create(reach: Reach, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON

@@ -115,7 +115,7 @@ class Reach:
 
         app = await open_app(settings)
         try:
-            local = new_local_key(secrets.token_bytes, self.whose)
+            local = new_local_key(secrets.token_bytes, self.whose, app.installed.scopes)
             transport = ASGITransport(create_http(app, local=local))
             # With a key of its own a command does here what it does where a server runs.
             key = self.key or local.text

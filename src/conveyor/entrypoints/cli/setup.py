@@ -66,16 +66,15 @@ def provision(data: Path, kms_key: str, *, dry_run: bool, as_json: bool) -> None
 async def _migrate(data: Path) -> list[str]:
     from conveyor.adapters.migrations import migrate as bring_up_to_date
     from conveyor.app.backends import open_database
+    from conveyor.app.extension_tables import migrate_extensions
     from conveyor.app.installation import installation
-    from conveyor.app.opening import create_tables
     from conveyor.settings import Settings
 
     settings = Settings(data=data)
     database = open_database(settings)
     try:
         applied = await bring_up_to_date(database)
-        await create_tables(database, installation(settings))
-        return applied
+        return applied + await migrate_extensions(database, installation(settings))
     finally:
         await database.close()
 

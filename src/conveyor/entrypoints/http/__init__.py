@@ -1,7 +1,13 @@
-"""The HTTP API: one router module a resource, and what they share."""
+"""The HTTP API: one router module a resource, and what they share.
+
+What a router of yours may ask for: `TheApi`, the system behind it; a key, with `Reader`, `Placer`,
+`Operator`, or one with a scope of your own by `key_with`.
+"""
 
 from __future__ import annotations
 
 from conveyor.entrypoints.http.application import create_http
+from conveyor.entrypoints.http.context import Operator, Placer, Reader, TheApi, key_with
+from conveyor.services.access.model import Grant
 
-__all__ = ["create_http"]
+__all__ = ["Grant", "Operator", "Placer", "Reader", "TheApi", "create_http", "key_with"]

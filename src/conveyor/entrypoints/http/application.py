@@ -19,23 +19,20 @@ from conveyor.entrypoints.http import (
     inbound,
     keys,
     orders,
-    renewals,
     reports,
-    resources,
-    restaurants,
-    riders,
-    stock,
-    subscriptions,
 )
 from conveyor.entrypoints.http.actions import ActionLog
 from conveyor.entrypoints.http.context import Api, known_query
+from conveyor.entrypoints.http.dead_letter_schemas import ReasonBody
 from conveyor.entrypoints.http.described import all_codes
 from conveyor.entrypoints.http.documentation import add_docs, describe, operation_id
 from conveyor.entrypoints.http.headers import AnswerHeaders
+from conveyor.entrypoints.http.key_schemas import KeyBody
 from conveyor.entrypoints.http.placing import add_placing
 from conveyor.entrypoints.http.problems import HANDLERS
 from conveyor.entrypoints.http.rates import Rates
 from conveyor.entrypoints.http.readiness import Readiness
+from conveyor.extension import Routes
 from conveyor.services.access.access import Access
 from conveyor.services.access.model import LocalKey, Token
 
@@ -48,22 +45,19 @@ Errors are problem+json, each with one of these codes. An operation tells which 
 `internal` and `method_not_allowed` any may.
 
 """
-ROUTERS = (
-    orders,
-    events,
-    answers,
-    stock,
-    dead_letters,
-    reports,
-    keys,
-    restaurants,
-    riders,
-    resources,
-    subscriptions,
-    renewals,
-    inbound,
-    health,
+OURS = (
+    Routes(orders.router, {"orders": "Placing orders, looking at them, cancelling them."}),
+    Routes(events.router),
+    Routes(answers.router),
 )
+FURTHER = (
+    Routes(dead_letters.router, {"dead letters": "What waits for an operator."}, (ReasonBody,)),
+    Routes(reports.router, {"reports": "How things stand."}),
+    Routes(keys.router, {"keys": "Who may do what."}, (KeyBody,)),
+    Routes(inbound.router, {"webhooks": "What providers tell us."}),
+    Routes(health.router, {"health": "For load balancers and Prometheus."}),
+)
+"""After those of the flows."""
 
 
 def create_http(
@@ -91,12 +85,14 @@ def create_http(
     rates = Rates(app.settings, engine.ambient)
     http.state.api = Api(app, access, summaries, Audits(app), Readiness(engine), token, rates)
     add_placing(http)
-    for module in ROUTERS:
-        http.include_router(module.router, dependencies=[Depends(known_query)])
+    of_flows = (routes for it in app.installed.extensions for routes in it.routes())
+    all_routes = (*OURS, *of_flows, *FURTHER)
+    for routes in all_routes:
+        http.include_router(routes.router, dependencies=[Depends(known_query)])
     add_docs(http)
-    routers = (http.router, *(module.router for module in ROUTERS))
+    routers = (http.router, *(routes.router for routes in all_routes))
     http.state.routes = [
         route for router in routers for route in router.routes if isinstance(route, APIRoute)
     ]
-    describe(http, app.installed)
+    describe(http, app.installed, all_routes)
     return http

@@ -93,8 +93,11 @@ async def _grant_of(request: Request) -> Grant:
     return grant
 
 
-def _key(*scopes: str) -> Any:  # noqa: ANN401 - FastAPI's
-    """Need a key with one of these scopes; OpenAPI tells them (see `documentation`)."""
+def key_with(*scopes: str) -> Any:  # noqa: ANN401 - FastAPI's
+    """Give what asks for a key with one of these scopes, for use in an `Annotated[Grant, ...]`.
+
+    The OpenAPI document tells them (see `documentation`).
+    """
 
     async def check(request: Request, _: Annotated[object, Security(_scheme)]) -> Grant:
         return await authorize(request, *scopes)
@@ -103,15 +106,15 @@ def _key(*scopes: str) -> Any:  # noqa: ANN401 - FastAPI's
 
 
 TheApi = Annotated[Api, Depends(api_of)]
-Placer = Annotated[Grant, _key(PLACE)]
-Reader = Annotated[Grant, _key(READ, OPERATE)]
-Canceller = Annotated[Grant, _key(PLACE, OPERATE)]
-Operator = Annotated[Grant, _key(OPERATE)]
-Answerer = Annotated[Grant, _key(OPERATE, ANSWER)]
-KeyKeeper = Annotated[Grant, _key(KEYS)]
-Auditor = Annotated[Grant, _key(AUDIT)]
-Cook = Annotated[Grant, _key(RESTAURANT)]
-Courier = Annotated[Grant, _key(RIDER)]
+Placer = Annotated[Grant, key_with(PLACE)]
+Reader = Annotated[Grant, key_with(READ, OPERATE)]
+Canceller = Annotated[Grant, key_with(PLACE, OPERATE)]
+Operator = Annotated[Grant, key_with(OPERATE)]
+Answerer = Annotated[Grant, key_with(OPERATE, ANSWER)]
+KeyKeeper = Annotated[Grant, key_with(KEYS)]
+Auditor = Annotated[Grant, key_with(AUDIT)]
+Cook = Annotated[Grant, key_with(RESTAURANT)]
+Courier = Annotated[Grant, key_with(RIDER)]
 
 
 async def known_query(request: Request) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,54 +17,23 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from conveyor.app.installation import Installation
-from conveyor.entrypoints.http.dead_letter_schemas import ReasonBody
-from conveyor.entrypoints.http.food_schemas import BODIES as FOOD_BODIES
 from conveyor.entrypoints.http.headers import page_policy
-from conveyor.entrypoints.http.key_schemas import KeyBody
 from conveyor.entrypoints.http.problems import Problem
-from conveyor.entrypoints.http.resource_schemas import BODIES as RESOURCE_BODIES
 from conveyor.entrypoints.http.schemas import CancelBody
-from conveyor.entrypoints.http.stock_schemas import StockBody, StockImport
-from conveyor.entrypoints.http.subscription_schemas import BODIES
 from conveyor.entrypoints.order_schemas import REF, flows_by_body, narrow_bodies
+from conveyor.extension import Routes
 
 ASSETS = "/docs/assets"
 # These are parsed by us (see `bodies`), or written by us: FastAPI does not know of them.
-OUR_MODELS: tuple[type[BaseModel], ...] = (
-    CancelBody,
-    StockBody,
-    StockImport,
-    ReasonBody,
-    KeyBody,
-    Problem,
-    *FOOD_BODIES,
-    *RESOURCE_BODIES,
-    *BODIES,
-)
+OUR_MODELS: tuple[type[BaseModel], ...] = (CancelBody, Problem)
 
 
-TAGS = [
-    {"name": "orders", "description": "Placing orders, looking at them, cancelling them."},
-    {"name": "stock", "description": "What there is to sell."},
-    {"name": "dead letters", "description": "What waits for an operator."},
-    {"name": "reports", "description": "How things stand."},
-    {"name": "keys", "description": "Who may do what."},
-    {"name": "restaurants", "description": "Who prepares meals."},
-    {"name": "riders", "description": "Who brings them."},
-    {"name": "resources", "description": "Flights and hotel nights that can be booked."},
-    {"name": "subscriptions", "description": "What is paid for again and again."},
-    {"name": "renewals", "description": "Charging what is due."},
-    {"name": "webhooks", "description": "What providers tell us."},
-    {"name": "health", "description": "For load balancers and Prometheus."},
-]
-
-
-def describe(http: FastAPI, installed: Installation) -> None:
-    """Make `http.openapi()` complete: with our own models, and the flows that are installed."""
+def describe(http: FastAPI, installed: Installation, routes: Sequence[Routes]) -> None:
+    """Make `http.openapi()` complete: with all models, and the flows that are installed."""
 
     def openapi() -> dict[str, Any]:
         if http.openapi_schema is None:
-            http.openapi_schema = _openapi(http, installed)
+            http.openapi_schema = _openapi(http, installed, routes)
         return http.openapi_schema
 
     http.openapi = openapi  # type: ignore[method-assign]
@@ -89,21 +59,23 @@ def add_docs(http: FastAPI) -> None:
         return page
 
 
-def _openapi(http: FastAPI, installed: Installation) -> dict[str, Any]:
+def _openapi(http: FastAPI, installed: Installation, routes: Sequence[Routes]) -> dict[str, Any]:
     described = get_openapi(
         title=http.title,
         version=http.version,
         description=http.description,
         routes=http.routes,
-        tags=TAGS,
+        tags=[{"name": n, "description": d} for it in routes for n, d in it.tags.items()],
         separate_input_output_schemas=False,
     )
     bodies = flows_by_body(installed)
-    models: tuple[type[BaseModel], ...] = (*installed.bodies.models, *OUR_MODELS)
+    theirs = (model for it in routes for model in it.models)
+    models: tuple[type[BaseModel], ...] = (*installed.bodies.models, *OUR_MODELS, *theirs)
     _, ours = models_json_schema([(model, "validation") for model in models], ref_template=REF)
     schemas = described["components"]["schemas"]
     schemas.update(ours["$defs"])
     narrow_bodies(schemas, installed)
+    schemas["KeyBody"]["properties"]["scopes"]["items"] = {"enum": list(installed.scopes)}
     content = described["paths"]["/v1/orders"]["post"]["requestBody"]["content"]
     content["application/json"]["schema"] = _by_flow(bodies)
     for operations in described["paths"].values():

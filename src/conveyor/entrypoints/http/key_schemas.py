@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from conveyor.entrypoints.http.schemas import Body, Time
-from conveyor.services.access.model import KEY_ID_PATTERN
+from conveyor.services.access.model import KEY_ID_PATTERN, SCOPE_PATTERN
 from conveyor.services.orders.model import WHOLE, Line, Word
 
-Scope = Literal["place", "read", "operate", "restaurant", "rider", "answer", "keys", "audit"]
+Scope = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN)]
+"""One of those that are installed: the OpenAPI document names them."""
 MAX_DAYS = 3_650
 
 

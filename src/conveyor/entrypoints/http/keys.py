@@ -12,7 +12,7 @@ from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import KeyKeeper, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.key_schemas import KeyBody, Keys, KeyView, NewKey
-from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.schemas import when
 from conveyor.messaging.message import iso
 from conveyor.messaging.step import Now
@@ -48,6 +48,9 @@ async def create_key(
     engine = api.app.engine
     now = engine.now()
     expires_at = _expiry(body, grant, now)
+    if unknown := sorted(set(body.scopes) - set(api.app.installed.scopes)):
+        known = ", ".join(api.app.installed.scopes)
+        raise invalid("scopes", f"has {unknown[0]!r}, and there are {known}")
     if grant.sees not in {None, merchant}:
         raise ProblemError(Code.FORBIDDEN, "This API key makes keys for its own merchant only.")
     if beyond := list(grant.beyond(body.scopes, subject)):

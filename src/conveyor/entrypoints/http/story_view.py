@@ -98,6 +98,7 @@ class StoryView(BaseModel):
     payment: PaymentView | None
     reservation: list[LineView]
     shipment: ShipmentView | None
+    facts: dict[str, dict[str, JsonValue]] = Field(description="What its flow knows of it.")
     parked_because: str | None
     waits_for: WaitView | None
     choices: list[ChoiceView]
@@ -132,6 +133,7 @@ def story_view(story: Story, registry: Registry) -> StoryView:
         )
         if shipment
         else None,
+        facts={fact.name: dict(fact.data) for fact in story.facts},
         parked_because=story.parked.cause if story.parked else None,
         waits_for=WaitView(what=wait.what, until=when(wait.until)) if wait else None,
         choices=[ChoiceView(**asdict(choice)) for choice in story.choices],

@@ -19,6 +19,8 @@ AUDIT = "audit"
 SCOPES = (PLACE, READ, OPERATE, RESTAURANT, RIDER, ANSWER, KEYS, AUDIT)
 """`audit` looks at the whole system, whoever's its orders are: it is for who runs it."""
 
+SCOPE_PATTERN = r"^[a-z][a-z0-9_-]{0,39}$"
+
 ID_BYTES = 10
 SECRET_BYTES = 20
 """160 random bits: nobody guesses them, so a plain hash of them is enough."""
@@ -91,10 +93,10 @@ def new_key_text(token: Token) -> tuple[str, str]:
     return key_id, f"cvy_{key_id}_{_word(token(SECRET_BYTES))}"
 
 
-def new_local_key(token: Token, merchant: str) -> LocalKey:
+def new_local_key(token: Token, merchant: str, scopes: Iterable[str] = SCOPES) -> LocalKey:
     """Make the key of whoever may read the data directory; it places orders for `merchant`."""
     _, text = new_key_text(token)
-    return LocalKey(text, Grant(LOCAL_ID, merchant, frozenset(SCOPES), everywhere=True))
+    return LocalKey(text, Grant(LOCAL_ID, merchant, frozenset(scopes), everywhere=True))
 
 
 def id_of(text: str) -> str | None:

@@ -72,7 +72,8 @@ def create(
 ) -> tuple[ApiKey, str]:
     """Make a key; gives it and its text, which is kept nowhere: show it once."""
     key_id, text = new_key_text(token)
-    ordered = tuple(scope for scope in SCOPES if scope in scopes)
+    ours = tuple(scope for scope in SCOPES if scope in scopes)
+    ordered = (*ours, *sorted(set(scopes) - {*ours}))
     digest = digest_of(text)
     key = ApiKey(key_id, digest, merchant, ordered, subject, label, now.ms, expires_at=expires_at)
     tx.execute(_INSERT, asdict(key) | {"scopes": " ".join(key.scopes)})

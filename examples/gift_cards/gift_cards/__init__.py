@@ -1,0 +1,1 @@
+"""Gift cards: a flow of a package of its own."""

@@ -1,0 +1,33 @@
+"""`conveyor gift-card`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.output import emit, money, say
+
+if TYPE_CHECKING:
+    from conveyor.entrypoints.cli.reach import Reach
+
+
+@click.command("gift-card")
+@click.argument("order")
+@reaching
+@json_option
+def gift_card(order: str, reach: Reach, *, as_json: bool) -> None:
+    """Show the gift card that ORDER paid for."""
+    emit(run(_get(reach, order)), as_json=as_json, show=_show)
+
+
+async def _get(reach: Reach, order: str) -> Mapping[str, Any]:
+    async with reach.client() as client:
+        card: Mapping[str, Any] = await client.get(f"/v1/gift-cards/{order}")
+        return card
+
+
+def _show(card: Mapping[str, Any]) -> None:
+    say(f"{money(card['value'], card['currency'])} for {card['recipient']}: {card['state']}.")

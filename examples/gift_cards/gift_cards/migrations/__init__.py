@@ -1,0 +1,1 @@
+"""What makes and changes the tables, in the order of the numbers."""

@@ -1,1 +1,0 @@
-"""The typed bodies of the flows' orders."""

@@ -1,0 +1,55 @@
+"""What a check of the audit is made of; flows bring checks of their own.
+
+An invariant that data at rest can show is a condition on rows. `look` holds the rows of a table, or
+of a join, against one; what cannot be said in SQL looks at the orders page by page (`Look`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from conveyor.checks.columns import Column, count_if, on_page
+from conveyor.checks.finding import MAX_EXAMPLES, Finding
+from conveyor.checks.look import look
+from conveyor.checks.pages import Page
+from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.transaction import Tx
+
+__all__ = [
+    "MAX_EXAMPLES",
+    "Check",
+    "Column",
+    "Examination",
+    "Finding",
+    "Look",
+    "Page",
+    "count_if",
+    "look",
+    "on_page",
+]
+
+Check = Callable[[Tx, "Examination"], Iterable[Finding]]
+"""What looks at tables whole, in a transaction of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What is examined: orders of these flows, by their keys; `now` is in milliseconds."""
+
+    flows: Mapping[str, Flow]
+    now: int
+
+
+class Look(Protocol):
+    """What looks at the orders of one page after the other."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Give what was found in all pages."""
+        ...
+
+    def take(self, tx: Tx, page: Page, now: int, /) -> None:
+        """Judge the orders of one page, all of them at one committed state."""
+        ...

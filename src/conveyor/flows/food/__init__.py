@@ -1,0 +1,1 @@
+"""Meals: a restaurant cooks them, a rider brings them."""

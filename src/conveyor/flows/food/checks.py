@@ -1,0 +1,81 @@
+"""Food: one rider an order, nobody carries too much, and nothing is left of an order at its end."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from conveyor.checks import Check, Examination, Finding, look
+from conveyor.checks.finding import needed
+from conveyor.flows import FOOD
+from conveyor.messaging.order import COMPLETED, TERMINAL
+from conveyor.messaging.tables import orders
+from conveyor.messaging.transaction import Tx
+from conveyor.services.restaurants.model import COLLECTED, UNDER_WAY
+from conveyor.services.restaurants.store import restaurants, tickets
+from conveyor.services.riders.model import DELIVERED, LIVE, STANDING
+from conveyor.services.riders.store import offers, riders
+
+_o, _t, _f, _r = orders.c, tickets.c, offers.c, riders.c
+
+_rival = offers.alias()
+_rivals = sa.exists().where(
+    _rival.c.order_id == _f.order_id,
+    _rival.c.rider != _f.rider,
+    _rival.c.state.in_(STANDING),
+)
+_carried = (
+    sa.select(sa.func.count())
+    .where(_f.merchant == _r.merchant, _f.rider == _r.id, _f.state.in_(LIVE))
+    .correlate(riders)
+    .scalar_subquery()
+)
+_delivered = sa.exists().where(_f.order_id == _o.id, _f.state == DELIVERED)
+_collected = sa.exists().where(_t.order_id == _o.id, _t.state == COLLECTED)
+_ticket_open = sa.exists().where(_t.order_id == _o.id, _t.state.in_(UNDER_WAY))
+_offer_open = sa.exists().where(_f.order_id == _o.id, _f.state.in_(LIVE))
+
+
+def check_food(tx: Tx, _: Examination) -> list[Finding]:
+    """Hold tickets, offers and riders against one another and against their orders."""
+    meals = (orders, _o.id, _o.flow.startswith(f"{FOOD.name}@"))
+    return [
+        look(
+            tx,
+            Finding("one_rider_an_order", 5, "No order is offered to or carried by two riders"),
+            (offers, _f.order_id, _f.state.in_(STANDING)),
+            _rivals,
+        ),
+        look(
+            tx,
+            Finding("rider_load", 5, "A rider's load is what is offered and carried, in capacity"),
+            (riders, _r.id, sa.true()),
+            sa.or_(_r.load != _carried, _r.load > _r.capacity),
+        ),
+        look(
+            tx,
+            Finding("meal_delivered", 1, "Completed means that a rider brought it"),
+            meals,
+            sa.and_(_o.status == COMPLETED, sa.not_(sa.and_(_delivered, _collected))),
+        ),
+        look(
+            tx,
+            Finding("meal_cleared", 6, "Nobody prepares or carries for an order at its end"),
+            meals,
+            sa.and_(_o.status.in_(sorted(TERMINAL)), sa.or_(_ticket_open, _offer_open)),
+        ),
+    ]
+
+
+def check_needed(tx: Tx, _: Examination) -> list[Finding]:
+    """See that there is the rider and the kitchen of what is under way."""
+    rider = sa.exists().where(_r.merchant == _f.merchant, _r.id == _f.rider)
+    offered = (offers, _f.order_id, _f.state.in_(sorted(LIVE)))
+    kitchen = sa.exists().where(
+        restaurants.c.merchant == _t.merchant, restaurants.c.id == _t.restaurant
+    )
+    cooked = (tickets, _t.order_id, _t.state.in_(sorted(UNDER_WAY)))
+    finding = look(tx, needed(), offered, sa.not_(rider))
+    return [look(tx, finding, cooked, sa.not_(kitchen))]
+
+
+CHECKS: tuple[Check, ...] = (check_food, check_needed)

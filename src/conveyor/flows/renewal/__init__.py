@@ -1,0 +1,1 @@
+"""Subscriptions: what is due is charged again and again."""

@@ -1,0 +1,66 @@
+"""The renewal flow: subscriptions, their dunning, and the scan for what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from functools import partial
+from typing import Any
+
+from conveyor.extension import Check, Demo, Extension, Routes, Running, Service
+from conveyor.flows import RENEWAL
+from conveyor.flows.renewal.body import RenewalBody
+from conveyor.flows.renewal.scan import Scan
+from conveyor.messaging.supervision import Loop
+from conveyor.services.subscriptions.dunning import Dunning
+from conveyor.services.subscriptions.steps import STEPS
+from conveyor.services.subscriptions.tables import renewals
+
+SERVICE = "subscriptions"
+
+
+def _loops(running: Running, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
+    """Scan for what is due, every so often."""
+    seconds = running.settings.renewal_scan_seconds
+    if SERVICE in services and seconds:
+        yield "renewals", partial(Scan(running.engine).run, every_seconds=seconds)
+
+
+def _checks() -> Iterable[Check]:
+    from conveyor.flows.renewal.checks import CHECKS
+
+    return CHECKS
+
+
+def _routes() -> Iterable[Routes]:
+    from conveyor.flows.renewal import http_renewals, http_subscriptions, schemas
+
+    tags = {"subscriptions": "What is paid for again and again."}
+    yield Routes(http_subscriptions.router, tags, schemas.BODIES)
+    yield Routes(http_renewals.router, {"renewals": "Charging what is due."})
+
+
+def _commands() -> Iterable[Any]:
+    from conveyor.flows.renewal.cli import COMMANDS
+
+    return COMMANDS
+
+
+def _demo() -> Demo:
+    from conveyor.flows.renewal.demo import RenewalDemo
+
+    return RenewalDemo()
+
+
+EXTENSION = Extension(
+    name="renewal",
+    flows=(RENEWAL,),
+    services=(Service(SERVICE, STEPS),),
+    bodies={RENEWAL.name: RenewalBody},
+    payers={RENEWAL.name: Dunning()},  # a renewal that is declined goes to dunning
+    loops=_loops,
+    belongings=(renewals,),
+    checks=_checks,
+    routes=_routes,
+    commands=_commands,
+    demo=_demo,
+)

@@ -1,0 +1,1 @@
+"""The shop: goods are paid for, reserved and shipped."""

@@ -1,0 +1,121 @@
+"""The travel flow: bookings of flights and hotel nights, strictly in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from conveyor.extension import (
+    Check,
+    Demo,
+    Examination,
+    Extension,
+    Given,
+    Look,
+    Routes,
+    Running,
+    Service,
+)
+from conveyor.flows import TRAVEL
+from conveyor.flows.travel.body import TravelBody
+from conveyor.messaging.engine import Engine
+from conveyor.messaging.outbox import wait_for_stop
+from conveyor.messaging.step import AnyStep
+from conveyor.messaging.supervision import Loop
+from conveyor.services.bookings.granting import expire
+from conveyor.services.bookings.model import Terms
+from conveyor.services.bookings.steps import booking_steps
+from conveyor.services.bookings.tables import bookings
+from conveyor.settings import Settings
+
+SERVICE = "bookings"
+EXPIRY_SECONDS = 2.0
+"""How often holds that have expired are looked for."""
+
+log = logging.getLogger(__name__)
+
+
+def booking_terms(settings: Settings) -> Terms:
+    """Give the terms that a deployment has chosen."""
+    return Terms(settings.booking_hold_seconds, settings.booking_wait_seconds)
+
+
+class Expiry:
+    """Ends holds that have expired; any number of processes may."""
+
+    def __init__(self, engine: Engine, terms: Terms) -> None:
+        self._engine = engine
+        self._terms = terms
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look every `EXPIRY_SECONDS`, until told to stop."""
+        while not stop.is_set():
+            try:
+                while await self.expire_once() and not stop.is_set():
+                    pass
+            except Exception:
+                log.exception("holds could not expire now; it is tried again")
+            await wait_for_stop(stop, EXPIRY_SECONDS)
+
+    async def expire_once(self) -> int:
+        """End one page of holds; gives how many."""
+        now_ms = self._engine.ambient.now_ms()
+        return await self._engine.database.run(lambda tx: expire(tx, self._terms, now_ms))
+
+
+def _bookings(given: Given) -> Mapping[str, AnyStep]:
+    return booking_steps(booking_terms(given.settings))
+
+
+def _loops(running: Running, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
+    """Let holds expire."""
+    if SERVICE in services:
+        yield "expiry of holds", Expiry(running.engine, booking_terms(running.settings)).run
+
+
+def _checks() -> Iterable[Check]:
+    from conveyor.flows.travel.checks import CHECKS
+
+    return CHECKS
+
+
+def _looks(examination: Examination) -> Iterable[Look]:
+    from conveyor.flows.travel.legs import LegsAsOrdered
+
+    yield LegsAsOrdered(examination)
+
+
+def _routes() -> Iterable[Routes]:
+    from conveyor.flows.travel import http, schemas
+
+    tags = {"resources": "Flights and hotel nights that can be booked."}
+    yield Routes(http.router, tags, schemas.BODIES)
+
+
+def _commands() -> Iterable[Any]:
+    from conveyor.flows.travel.cli import COMMANDS
+
+    return COMMANDS
+
+
+def _demo() -> Demo:
+    from conveyor.flows.travel.demo import TravelDemo
+
+    return TravelDemo()
+
+
+EXTENSION = Extension(
+    name="travel",
+    flows=(TRAVEL,),
+    services=(Service(SERVICE, _bookings, fifo=True),),
+    bodies={TRAVEL.name: TravelBody},
+    loops=_loops,
+    belongings=(bookings,),
+    checks=_checks,
+    looks=_looks,
+    routes=_routes,
+    commands=_commands,
+    demo=_demo,
+)
