@@ -8,6 +8,7 @@ an entry point in the group `conveyor.extensions`, or a deployment names it in t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -30,7 +31,15 @@ from conveyor.messaging.transaction import Tx
 from conveyor.services.orders.model import Line, OrderBody, Payment, Word
 from conveyor.services.orders.placement import Placement
 from conveyor.services.orders.store import find as find_order
-from conveyor.services.payments.ports import Payer, PaymentProvider
+from conveyor.services.payments.ports import (
+    Approved,
+    Declined,
+    Moved,
+    Payer,
+    PaymentAnswer,
+    PaymentProvider,
+    PaymentRequest,
+)
 from conveyor.services.shipping.ports import Carrier
 from conveyor.settings import Settings
 
@@ -39,11 +48,15 @@ __all__ = [
     "Ambient",
     "Answer",
     "AnyStep",
+    "Approved",
     "Awaiting",
     "AwaitingStep",
     "CallStep",
+    "Carrier",
+    "CarrierBinding",
     "Check",
     "ConveyorError",
+    "Declined",
     "Demo",
     "Done",
     "Examination",
@@ -59,6 +72,7 @@ __all__ = [
     "LocalStep",
     "Look",
     "Loop",
+    "Moved",
     "NotAppliedError",
     "Now",
     "Order",
@@ -67,10 +81,15 @@ __all__ = [
     "Park",
     "Payer",
     "Payment",
+    "PaymentAnswer",
+    "PaymentBinding",
+    "PaymentProvider",
+    "PaymentRequest",
     "Refused",
     "Routes",
     "Running",
     "Service",
+    "Settings",
     "Step",
     "Story",
     "TurnedAway",
@@ -198,6 +217,12 @@ class Running:
     placement: Placement
 
 
+PaymentBinding = Callable[[Settings, Ambient], AbstractAsyncContextManager[PaymentProvider]]
+"""Opens a payment provider for as long as a process lives, with the client that it needs."""
+CarrierBinding = Callable[[Settings, Ambient], AbstractAsyncContextManager[Carrier]]
+"""Opens a carrier likewise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A service: its queue has its name, and its steps are named `name.step`.
@@ -309,6 +334,8 @@ class Extension:
     - `scopes` are those of its own that API keys may have, with what each opens; a route asks for
       one with `conveyor.entrypoints.http.key_with`.
     - `facts` gives what `explain` tells of an order beside what is known of every order.
+    - `payment_providers` and `carriers` are those that `CONVEYOR_PAYMENT_PROVIDER` and
+      `CONVEYOR_CARRIER` may name: see docs/your-provider.md.
     - `glimpse` gives what a follower of one of its orders sees that passes, such as a position.
     """
 
@@ -329,3 +356,5 @@ class Extension:
     demo: Callable[[], Demo | None] = no_demo
     scopes: Mapping[str, str] = field(default_factory=dict)
     facts: Callable[[Tx, Order], Iterable[Fact]] = no_facts
+    payment_providers: Mapping[str, PaymentBinding] = field(default_factory=dict)
+    carriers: Mapping[str, CarrierBinding] = field(default_factory=dict)

@@ -57,6 +57,14 @@ class Settings(BaseSettings):
         description="whsec_... shared with the carrier; two, the newer first, while one replaces "
         "the other.",
     )
+    payment_provider: str = Field(
+        "",
+        description="Who takes the money: `simulated`, package.module:NAME, or a name that an "
+        "extension gives; default: simulated.",
+    )
+    carrier: str = Field(
+        "", description="Who carries the goods, named likewise; default: simulated."
+    )
     webhook_url: str = Field(
         "", description="Where the simulated carrier posts; default: straight into this process."
     )

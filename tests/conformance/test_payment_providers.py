@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from examples.http_provider import bank
+from tests.bank import running_bank
 from tests.conformance.database_fixtures import open_database
 from tests.payment_driver import ambient
 from tests.servers import Postgres, postgres_server
@@ -22,6 +25,7 @@ from conveyor.services.payments.ports import (
     PaymentProvider,
     PaymentRequest,
 )
+from conveyor.settings import Settings
 
 Story = Callable[[PaymentProvider], Awaitable[None]]
 RACERS = 50
@@ -78,8 +82,28 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(params=["simulated-sqlite", "simulated-postgresql"])
+@dataclass(frozen=True)
+class OverHttp(Kind):
+    """The example of docs/your-provider.md; `url` is the bank's."""
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[PaymentProvider]:
+        os.environ["BANK_URL"] = self.url
+        async with bank(Settings(), ambient()) as provider:
+            yield provider
+
+
+@pytest.fixture
+def over_http(tmp_path: Path) -> Iterator[Kind]:
+    with running_bank(tmp_path / "bank.db") as it:
+        yield OverHttp(it.url, shared=True)
+
+
+@pytest.fixture(params=["simulated-sqlite", "simulated-postgresql", "over-http"])
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    if request.param == "over-http":
+        made: Kind = request.getfixturevalue("over_http")
+        return made
     if request.param == "simulated-sqlite":
         return Kind(f"sqlite:///{tmp_path / 'provider.db'}", shared=False)
     server: Postgres = request.getfixturevalue("postgres")
@@ -138,10 +162,10 @@ def test_keys_are_remembered_over_restarts(kind: Kind) -> None:
     assert answers[:2] == answers[2:]
 
 
-def test_processes_may_start_at_the_same_time(kind: Kind) -> None:
+def test_processes_may_make_the_ledger_at_the_same_time(postgres: Postgres) -> None:
     async def main() -> None:
-        count = STARTERS if kind.shared else 1
-        databases = [open_database(kind.url, inline=False) for _ in range(count)]
+        kind = Kind(postgres.fresh_database(), shared=True)
+        databases = [open_database(kind.url, inline=False) for _ in range(STARTERS)]
         for database in databases:  # connected already, so that they start together
             await database.read(lambda _tx: None)
         providers = [SimulatedPaymentProvider(database, ambient()) for database in databases]

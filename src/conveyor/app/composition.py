@@ -9,6 +9,7 @@ from functools import partial
 from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.app.backends import webhook_key
+from conveyor.app.bindings import bindings
 from conveyor.app.engines import engine_of
 from conveyor.app.installation import Installation
 from conveyor.app.parts import Parts
@@ -35,6 +36,7 @@ class App:
         self.parts = parts
         self.installed = installed
         key = webhook_key(settings)
+        self.bound = bindings(settings, parts.ambient, installed)
         self.provider = parts.provider or SimulatedPaymentProvider(
             parts.ledger, parts.ambient, latency_seconds=settings.payment_latency_seconds
         )
@@ -45,6 +47,7 @@ class App:
             deliver_after_seconds=settings.delivery_delay_seconds,
             post=self._post_webhook,
         )
+        """Both stand in where the settings name nobody."""
         self.engine = self._engine()
         self.placement = Placement(self.engine)
         self.answers = Answers(self.engine)
@@ -56,7 +59,11 @@ class App:
     def _engine(self) -> Engine:
         installed = self.installed
         given = Given(
-            self.settings, self.parts.ambient, self.provider, self.carrier, installed.payers
+            self.settings,
+            self.parts.ambient,
+            self.bound.payments or self.provider,
+            self.bound.carrier or self.carrier,
+            installed.payers,
         )
         registry = Registry(installed.flows, installed.steps(given), installed.queues)
         return engine_of(self.settings, self.parts, registry)
@@ -67,10 +74,13 @@ class App:
         return not self.settings.queue_url.startswith(EMBEDDED)
 
     async def open(self) -> None:
-        """Connect to the queues and open the simulated provider's and carrier's ledgers."""
+        """Connect to the queues, the payment provider and the carrier."""
         await self.parts.queues.open()
-        await self.provider.open()
-        await self.carrier.open()
+        await self.bound.open()
+        if self.bound.payments is None:
+            await self.provider.open()
+        if self.bound.carrier is None:
+            await self.carrier.open()
 
     async def require_queues(self) -> None:
         """Ask for each queue, once: one that is not there is better found out now than by workers.
@@ -119,7 +129,7 @@ class App:
             yield "request counts", counts.run
         if "orders" in services:
             yield "reconciler", Reconciler(engine).run
-        if "shipping" in services:
+        if "shipping" in services and self.bound.carrier is None:
             yield "simulated carrier", self.carrier.run
         for extension in self.installed.extensions:
             yield from extension.loops(self.running, services)
@@ -134,6 +144,7 @@ class App:
 
     async def close(self) -> None:
         """Let go of connections and files."""
+        await self.bound.close()
         await self.parts.queues.close()
         await self.parts.ledger.close()
         await self.parts.database.close()

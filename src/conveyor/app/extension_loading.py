@@ -25,7 +25,7 @@ def load(named: str) -> Iterable[Extension]:
     for entry in entry_points(group=GROUP):
         yield _checked(entry.name, running(entry.name, entry.load))
     for name in filter(None, (part.strip() for part in named.split(","))):
-        yield _checked(name, _named(name))
+        yield _checked(name, find_named(name, "CONVEYOR_EXTENSIONS"))
 
 
 def running(name: str, code: Callable[[], T]) -> T:
@@ -38,10 +38,11 @@ def running(name: str, code: Callable[[], T]) -> T:
         raise ExtensionError(name, _said(error)) from error
 
 
-def _named(name: str) -> object:
+def find_named(name: str, setting: str) -> object:
+    """Give what `package.module:NAME` is, as `setting` has it. Raises `ExtensionError`."""
     module, _, attribute = name.partition(":")
     if not module or not attribute:
-        cause = "CONVEYOR_EXTENSIONS has this; write it as package.module:NAME"
+        cause = f"{setting} has this; write it as package.module:NAME"
         raise ExtensionError(name, cause)
     loaded = running(name, lambda: _module(name, module))
     if not hasattr(loaded, attribute):

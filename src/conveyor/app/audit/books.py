@@ -19,19 +19,10 @@ from conveyor.checks.pages import Page
 from conveyor.messaging.calls import OPEN
 from conveyor.messaging.tables import calls, orders
 from conveyor.messaging.transaction import Tx
+from conveyor.services.payments.ports import Moved
 from conveyor.services.payments.store import payments
 
 IDS_A_QUERY = 500
-
-
-class Sums(NamedTuple):
-    """An order's money: three amounts in minor units, and whether its authorization was let go."""
-
-    currency: str = ""
-    authorized: int = 0
-    captured: int = 0
-    refunded: int = 0
-    voided: bool = False
 
 
 class Books(NamedTuple):
@@ -40,9 +31,9 @@ class Books(NamedTuple):
     version: int
     open: bool
     total: int
-    sums: Sums
+    sums: Moved
 
-    def agree_with(self, theirs: Sums) -> bool:
+    def agree_with(self, theirs: Moved) -> bool:
         """Whether both say the same; with a call open, the provider may be one call ahead."""
         ours = self.sums
         if not self.open:
@@ -94,10 +85,10 @@ def read_books(tx: Tx, page: Page) -> dict[str, Books]:
     return {row[0]: _books(row) for row in tx.execute(_OURS_ON_PAGE, page.bounds).all()}
 
 
-def read_ledger(tx: Tx, page: Page) -> dict[str, Sums]:
+def read_ledger(tx: Tx, page: Page) -> dict[str, Moved]:
     """Read what the provider did for orders of the page, known to us or not."""
     return {
-        row[0]: Sums(row[1], int(row[2]), int(row[3]), int(row[4]), bool(row[5]))
+        row[0]: Moved(row[1], int(row[2]), int(row[3]), int(row[4]), bool(row[5]))
         for row in tx.execute(_THEIRS_ON_PAGE, page.bounds).all()
     }
 
@@ -114,5 +105,5 @@ def read_again(tx: Tx, order_ids: Sequence[str]) -> dict[str, Books]:
 def _books(row: Any) -> Books:  # noqa: ANN401 - a row of `_OURS`
     _, version, is_open, total, currency, authorized, captured, refunded, voided = row
     known = currency is not None
-    sums = Sums(currency, authorized, captured, refunded, bool(voided)) if known else Sums()
+    sums = Moved(currency, authorized, captured, refunded, bool(voided)) if known else Moved()
     return Books(version, bool(is_open), total, sums)

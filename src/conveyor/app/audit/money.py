@@ -8,13 +8,17 @@ must agree, however busy the system is: to the cent, or with a call open, to wha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from conveyor.app.audit.books import Books, Sums, read_again, read_books, read_ledger
+from conveyor.app.audit.books import Books, read_again, read_books
 from conveyor.app.audit.examined import Examined
 from conveyor.checks.finding import Finding
 from conveyor.checks.pages import Page
+from conveyor.services.payments.ports import Moved
+
+Theirs = Callable[[Page, Sequence[str]], Awaitable[Mapping[str, Moved]]]
+"""Gives what the provider did for the orders of a page, of which we know these."""
 
 
 @dataclass(slots=True)
@@ -24,7 +28,7 @@ class Money:
     captured: int = 0
     refunded: int = 0
 
-    def add(self, sums: Sums) -> None:
+    def add(self, sums: Moved) -> None:
         """Count in one order."""
         self.captured += sums.captured
         self.refunded += sums.refunded
@@ -51,19 +55,27 @@ class Comparison:
     theirs: defaultdict[str, Money] = field(default_factory=_by_currency)
     moving: int = 0
 
-    async def go_through(self, examined: Examined, pages: Iterable[Page]) -> None:
-        """Compare page after page, and write the sums into the finding."""
+    async def go_through(
+        self, examined: Examined, pages: Iterable[Page], theirs: Theirs | None
+    ) -> None:
+        """Compare page after page, and write the sums into the finding.
+
+        `theirs` gives the provider's side; None: it gives no statement, and nothing is compared.
+        """
+        if theirs is None:
+            self.finding.figures["not_compared"] = "the payment provider gives no statement"
+            return
         for page in pages:
-            await self._add_page(examined, page)
+            await self._add_page(examined, page, theirs)
         self._close()
 
-    async def _add_page(self, examined: Examined, page: Page) -> None:
+    async def _add_page(self, examined: Examined, page: Page, theirs: Theirs) -> None:
         books = await examined.ours(lambda tx: read_books(tx, page))
-        provider = await examined.theirs(lambda tx: read_ledger(tx, page))
+        provider = await theirs(page, list(books))
         differing = [
             order_id
             for order_id in sorted(books.keys() | provider.keys())
-            if not _agree(books.get(order_id), provider.get(order_id, Sums()))
+            if not _agree(books.get(order_id), provider.get(order_id, Moved()))
         ]
         moving = {order_id for order_id, entry in books.items() if entry.open}
         moved: set[str] = set()
@@ -91,8 +103,8 @@ class Comparison:
             self.finding.figures["left_out_with_a_call_open"] = self.moving
 
 
-def _agree(ours: Books | None, theirs: Sums) -> bool:
-    return ours.agree_with(theirs) if ours else theirs == Sums()
+def _agree(ours: Books | None, theirs: Moved) -> bool:
+    return ours.agree_with(theirs) if ours else theirs == Moved()
 
 
 def _moved(

@@ -10,9 +10,10 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
+from conveyor.app.audit.books import read_ledger
 from conveyor.app.audit.examined import Examined
 from conveyor.app.audit.judging import Belongings, ByRules
-from conveyor.app.audit.money import Comparison
+from conveyor.app.audit.money import Comparison, Theirs
 from conveyor.app.audit.ordered import AsOrdered
 from conveyor.app.audit.overdue import check_overdue
 from conveyor.app.audit.owing import Owing
@@ -26,6 +27,7 @@ from conveyor.checks.pages import pages_of
 from conveyor.messaging.order import COMPLETED
 from conveyor.messaging.reconciler import LONGEST_MS, LOST_MS
 from conveyor.messaging.transaction import Tx
+from conveyor.services.payments.ports import Statement
 
 # Twice what the reconciler waits before it sends a token again that no queue hides, and any.
 STUCK_MS = 2 * LOST_MS
@@ -50,18 +52,29 @@ async def run_audit(app: App) -> AuditReport:
     pages = await examined.ours(pages_of)
     await _side_by_side(
         *(_go_through(examined, look, pages, now) for look in looks),
-        books.go_through(examined, pages),
-        parcels.go_through(examined, pages, now),
+        books.go_through(examined, pages, _theirs(app, examined)),
+        *(() if app.bound.carrier else (parcels.go_through(examined, pages, now),)),
     )
     findings = [finding for look in looks for finding in look.findings]
-    findings += [*parcels.findings, books.finding]
+    findings.append(books.finding)
     for check in (*CHECKS, *(check for it in extensions for check in it.checks())):
         findings += await examined.ours(partial(_check, check, examination))
     findings.append(await check_overdue(app.engine, now - STUCK_MS))
-    findings.append(await _parcels(app, by_rules.statuses[COMPLETED]))
+    if not app.bound.carrier:  # another's parcels are not within reach
+        findings += [*parcels.findings, await _parcels(app, by_rules.statuses[COMPLETED])]
     findings = sorted(together(findings), key=lambda finding: finding.invariant)
     statuses = by_rules.statuses
     return AuditReport(now, statuses.total(), dict(statuses), findings)
+
+
+def _theirs(app: App, examined: Examined) -> Theirs | None:
+    """Give where the payment provider's side is read."""
+    if app.bound.payments is None:
+        return lambda page, _: examined.theirs(lambda tx: read_ledger(tx, page))
+    provider = app.bound.payments.it
+    if isinstance(provider, Statement):
+        return lambda _, order_ids: provider.statement(order_ids)
+    return None
 
 
 async def _go_through(examined: Examined, look: Look, pages: Sequence[Page], now: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from conveyor.messaging.order import Order
 from conveyor.messaging.outcome import Outcome
@@ -90,6 +90,25 @@ class PaymentProvider(Protocol):
 
     async def lookup(self, key: str) -> PaymentAnswer | None:
         """Give the answer to this key, for any request sent before; None: it never arrived."""
+        ...
+
+
+class Moved(NamedTuple):
+    """What was done with an order's money, in minor units; `voided`: let go of before a capture."""
+
+    currency: str = ""
+    authorized: int = 0
+    captured: int = 0
+    refunded: int = 0
+    voided: bool = False
+
+
+@runtime_checkable
+class Statement(Protocol):
+    """A payment provider that can say what it has done: `conveyor audit` holds our books to it."""
+
+    async def statement(self, order_ids: Sequence[str]) -> Mapping[str, Moved]:
+        """Give what it did for these orders, from its own books; nothing for those without any."""
         ...
 
 

@@ -1,0 +1,149 @@
+"""Who takes the money and who carries the goods: what the settings name becomes a port."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from conveyor.app.backends import SettingError
+from conveyor.app.extension_loading import find_named
+from conveyor.app.installation import Installation
+from conveyor.extension import CarrierBinding, PaymentBinding
+from conveyor.messaging.ambient import Ambient
+from conveyor.services.payments.ports import PaymentAnswer, PaymentProvider, PaymentRequest
+from conveyor.services.shipping.ports import Carrier, CarrierAnswer, Parcel
+from conveyor.settings import Settings
+
+SIMULATED = "simulated"
+PAYMENTS, CARRIER = "CONVEYOR_PAYMENT_PROVIDER", "CONVEYOR_CARRIER"
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class NotOpenError(RuntimeError):
+    """A step has called before the process was open: a fault of ours."""
+
+
+class Bound(Generic[T]):
+    """What stands for a provider in steps that are made before it is opened."""
+
+    def __init__(self, connect: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        """`connect` opens it."""
+        self._connect = connect
+        self._opened = AsyncExitStack()
+        self._it: T | None = None
+
+    async def open(self) -> None:
+        """Open it. Raises what it raises."""
+        self._it = await self._opened.enter_async_context(self._connect())
+
+    async def close(self) -> None:
+        """Close it."""
+        self._it = None
+        await self._opened.aclose()
+
+    @property
+    def it(self) -> T:
+        """Give what was opened."""
+        if self._it is None:
+            raise NotOpenError
+        return self._it
+
+
+class BoundPayments(Bound[PaymentProvider]):
+    """A payment provider that the settings name; see the port."""
+
+    async def authorize(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self.it.authorize(request, key)
+
+    async def capture(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self.it.capture(request, key)
+
+    async def charge(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self.it.charge(request, key)
+
+    async def void(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self.it.void(request, key)
+
+    async def refund(self, request: PaymentRequest, key: str) -> PaymentAnswer:
+        """See `PaymentProvider`."""
+        return await self.it.refund(request, key)
+
+    async def lookup(self, key: str) -> PaymentAnswer | None:
+        """See `PaymentProvider`."""
+        return await self.it.lookup(key)
+
+
+class BoundCarrier(Bound[Carrier]):
+    """A carrier that the settings name; it tells of arrivals by webhook, from where it is."""
+
+    async def dispatch(self, parcel: Parcel, key: str) -> CarrierAnswer:
+        """See `Carrier`."""
+        return await self.it.dispatch(parcel, key)
+
+    async def status(self, key: str) -> CarrierAnswer | None:
+        """See `Carrier`."""
+        return await self.it.status(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """What the settings name; None: a simulated one."""
+
+    payments: BoundPayments | None
+    carrier: BoundCarrier | None
+
+    async def open(self) -> None:
+        """Open both. Raises what they raise."""
+        for bound in (self.payments, self.carrier):
+            if bound is not None:
+                await bound.open()
+
+    async def close(self) -> None:
+        """Close both."""
+        for bound in (self.payments, self.carrier):
+            if bound is not None:
+                await bound.close()
+
+
+def bindings(settings: Settings, ambient: Ambient, installed: Installation) -> Bindings:
+    """Give the payment provider and the carrier. Raises `SettingError`, `ExtensionError`."""
+    providers: dict[str, PaymentBinding] = {}
+    carriers: dict[str, CarrierBinding] = {}
+    for extension in installed.extensions:
+        providers |= extension.payment_providers
+        carriers |= extension.carriers
+    provider = _binding(PAYMENTS, settings.payment_provider, providers, settings)
+    carrier = _binding(CARRIER, settings.carrier, carriers, settings)
+    return Bindings(
+        BoundPayments(partial(provider, settings, ambient)) if provider else None,
+        BoundCarrier(partial(carrier, settings, ambient)) if carrier else None,
+    )
+
+
+def _binding(setting: str, name: str, offered: Mapping[str, Any], settings: Settings) -> Any:  # noqa: ANN401 - one of two kinds
+    if not name:
+        if settings.database_path is None:
+            log.warning("%s is not set: it is simulated, and nothing is moved", setting)
+        return None
+    if name == SIMULATED:
+        return None
+    binding = find_named(name, setting) if ":" in name else offered.get(name)
+    if binding is None:
+        known = ", ".join([SIMULATED, *offered])
+        raise SettingError(setting, f"{name!r} is none of {known}, and no package.module:NAME")
+    if not callable(binding):
+        raise SettingError(
+            setting, f"{name!r} is of type {type(binding).__name__}, and no function that opens one"
+        )
+    return binding
