@@ -30,7 +30,12 @@ class Deployment:
     @property
     def settings(self) -> dict[str, str]:
         """Give the environment of all its processes."""
-        settings = {"CONVEYOR_DATA": str(self.data), "CONVEYOR_DATABASE_URL": self.database}
+        settings = {
+            "CONVEYOR_DATA": str(self.data),
+            "CONVEYOR_DATABASE_URL": self.database,
+            "CONVEYOR_PAYMENT_PROVIDER": "simulated",
+            "CONVEYOR_CARRIER": "simulated",
+        }
         if self.endpoint_url:
             queues = f"sqs://eu-west-1/{QUEUE_PREFIX}?endpoint_url={self.endpoint_url}"
             settings["CONVEYOR_QUEUE_URL"] = queues

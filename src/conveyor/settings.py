@@ -60,11 +60,9 @@ class Settings(BaseSettings):
     payment_provider: str = Field(
         "",
         description="Who takes the money: `simulated`, package.module:NAME, or a name that an "
-        "extension gives; default: simulated.",
+        "extension gives; default: simulated, with an embedded database only.",
     )
-    carrier: str = Field(
-        "", description="Who carries the goods, named likewise; default: simulated."
-    )
+    carrier: str = Field("", description="Who carries the goods, named likewise.")
     webhook_url: str = Field(
         "", description="Where the simulated carrier posts; default: straight into this process."
     )

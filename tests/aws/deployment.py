@@ -16,7 +16,7 @@ import boto3
 import psycopg
 from tests.aws.event_source import EventSource, arn_of, event_of, receive
 from tests.aws.runtime import Function
-from tests.cli.driver import say
+from tests.cli.driver import SIMULATED, say
 from tests.servers import AWS_TEST_ENVIRONMENT
 
 MODULE = "conveyor.entrypoints.aws_lambda"
@@ -140,7 +140,7 @@ def deployed(
     package: Path, database: str, endpoint: str, prefix: str, **settings: str
 ) -> Iterator[Deployment]:
     """Set up tables in a new database, queues, stock and a key."""
-    environment = AWS_TEST_ENVIRONMENT | settings
+    environment = AWS_TEST_ENVIRONMENT | SIMULATED | settings
     environment["CONVEYOR_DATABASE_URL"] = database
     environment["CONVEYOR_QUEUE_URL"] = f"sqs://{REGION}/{prefix}?endpoint_url={endpoint}"
     for command in (("migrate",), ("queues", "provision"), ("stock", "set", "CD", 10_000)):

@@ -54,6 +54,8 @@ def stack(
         ]
         stack.parameters = {
             "Prefix": PREFIX,
+            "PaymentProvider": "simulated",
+            "Carrier": "simulated",
             "DatabaseUrl": f"postgresql://{database.hostname}:{database.port}{database.path}",
             "WebhookSecret": arns[0],
             "DatabaseSecret": arns[1],

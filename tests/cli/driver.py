@@ -27,6 +27,8 @@ PATIENCE_SECONDS = 60.0
 GLANCE_SECONDS = 0.02
 PREFIX = "CONVEYOR_"
 WIDE = {"COLUMNS": "200"}
+SIMULATED = {"CONVEYOR_PAYMENT_PROVIDER": "simulated", "CONVEYOR_CARRIER": "simulated"}
+"""Nobody is to be paid by tests; on PostgreSQL that has to be said."""
 COMMAND = (sys.executable, "-c", "from conveyor.entrypoints.cli import main; main()")
 
 
@@ -47,7 +49,7 @@ def say(*arguments: object, stdin: str = "", **environment: str) -> Said:
     """Run a command in this process."""
     unset = {name: None for name in os.environ if name.startswith(PREFIX)}
     result = CliRunner().invoke(
-        main, [str(a) for a in arguments], input=stdin, env=unset | WIDE | environment
+        main, [str(a) for a in arguments], input=stdin, env=unset | WIDE | SIMULATED | environment
     )
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -213,4 +215,4 @@ def write_lines(path: Path, orders: list[dict[str, Any]]) -> Path:
 def _environment(given: Mapping[str, str]) -> dict[str, str]:
     """Give a process's environment: nothing of what the tests' own says of Conveyor."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return ours | WIDE | dict(given)
+    return ours | WIDE | SIMULATED | dict(given)

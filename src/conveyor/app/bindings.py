@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ SIMULATED = "simulated"
 PAYMENTS, CARRIER = "CONVEYOR_PAYMENT_PROVIDER", "CONVEYOR_CARRIER"
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 
 class NotOpenError(RuntimeError):
@@ -116,8 +113,14 @@ class Bindings:
                 await bound.close()
 
 
+NOBODY = Bindings(None, None)
+
+
 def bindings(settings: Settings, ambient: Ambient, installed: Installation) -> Bindings:
-    """Give the payment provider and the carrier. Raises `SettingError`, `ExtensionError`."""
+    """Give the payment provider and the carrier; simulated ones only where that is said.
+
+    On a laptop, with an embedded database, it need not be. Raises `SettingError`, `ExtensionError`.
+    """
     providers: dict[str, PaymentBinding] = {}
     carriers: dict[str, CarrierBinding] = {}
     for extension in installed.extensions:
@@ -132,12 +135,12 @@ def bindings(settings: Settings, ambient: Ambient, installed: Installation) -> B
 
 
 def _binding(setting: str, name: str, offered: Mapping[str, Any], settings: Settings) -> Any:  # noqa: ANN401 - one of two kinds
+    if name == SIMULATED or (not name and settings.database_path is not None):
+        return None
     if not name:
-        if settings.database_path is None:
-            log.warning("%s is not set: it is simulated, and nothing is moved", setting)
-        return None
-    if name == SIMULATED:
-        return None
+        # A deployment must never believe that it took money.
+        cause = f"name yours (docs/your-provider.md), or say `{SIMULATED}`: then nothing is moved"
+        raise SettingError(setting, cause)
     binding = find_named(name, setting) if ":" in name else offered.get(name)
     if binding is None:
         known = ", ".join([SIMULATED, *offered])

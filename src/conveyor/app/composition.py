@@ -9,7 +9,7 @@ from functools import partial
 from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.app.backends import webhook_key
-from conveyor.app.bindings import bindings
+from conveyor.app.bindings import NOBODY, bindings
 from conveyor.app.engines import engine_of
 from conveyor.app.installation import Installation
 from conveyor.app.parts import Parts
@@ -36,7 +36,8 @@ class App:
         self.parts = parts
         self.installed = installed
         key = webhook_key(settings)
-        self.bound = bindings(settings, parts.ambient, installed)
+        handed_in = parts.provider is not None and parts.carrier is not None
+        self.bound = NOBODY if handed_in else bindings(settings, parts.ambient, installed)
         self.provider = parts.provider or SimulatedPaymentProvider(
             parts.ledger, parts.ambient, latency_seconds=settings.payment_latency_seconds
         )
