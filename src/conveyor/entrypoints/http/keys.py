@@ -48,9 +48,10 @@ async def create_key(
     engine = api.app.engine
     now = engine.now()
     expires_at = _expiry(body, grant, now)
-    if unknown := sorted(set(body.scopes) - set(api.app.installed.scopes)):
-        known = ", ".join(api.app.installed.scopes)
-        raise invalid("scopes", f"has {unknown[0]!r}, and there are {known}")
+    known = api.app.installed.scopes
+    for at, scope in enumerate(body.scopes):
+        if scope not in known:
+            raise invalid(f"scopes.{at}", f"is {scope!r}, and there are {', '.join(known)}")
     if grant.sees not in {None, merchant}:
         raise ProblemError(Code.FORBIDDEN, "This API key makes keys for its own merchant only.")
     if beyond := list(grant.beyond(body.scopes, subject)):
