@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from conveyor.app.backends import SettingError
-from conveyor.app.bindings import Bindings, bindings
+from conveyor.app.bindings import PAYMENTS, Bindings, BoundPayments, bindings
 from conveyor.app.installation import installation
 from conveyor.extension import Ambient, Extension
 from conveyor.settings import Settings
@@ -57,3 +58,12 @@ def test_what_an_extension_offers_is_found_by_its_name(tmp_path: Path) -> None:
 def test_a_name_that_nobody_offers_is_told_with_those_that_are_there(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="'banc' is none of simulated, bank, and no package"):
         bound(tmp_path, payment_provider="banc")
+
+
+def test_what_cannot_be_opened_is_a_setting_that_is_wrong() -> None:
+    def broken() -> Any:
+        raise KeyError("BANK_URL")
+
+    with pytest.raises(SettingError, match="cannot be opened: KeyError: 'BANK_URL'") as raised:
+        asyncio.run(BoundPayments(PAYMENTS, broken).open())
+    assert raised.value.name == PAYMENTS

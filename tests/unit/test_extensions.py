@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from examples.node.billed import STEPS
 from tests.cli.driver import say
 from tests.examples.gifts import BOTH, FIRST, WRAP, Wrapped
@@ -90,6 +91,13 @@ def install(
         (shaped(services=(LISTED,)), "the steps of service gifts are of type list"),
         (shaped(flows=(flow(),), bodies={"f": Wrapped}), "the body of 'f' is no subclass"),
         (shaped(tables=[]), "its tables are of type list"),
+        (shaped(routes=[]), "its routes are of type list, not a function that gives them"),
+        (shaped(checks=()), "its checks are of type tuple, not a function that gives them"),
+        (shaped(belongings=(sa.Table("t", sa.MetaData()),)), "which is no table with an order_id"),
+        (shaped(scopes={"read": ""}), "'read' cannot be a scope of its own"),
+        (shaped(scopes={"Gift Cards": ""}), "'Gift Cards' cannot be a scope of its own"),
+        (shaped(payment_providers={"bank": 1}), "is 'bank', of type int, not a function"),
+        (Extension("gift cards", migrations="a:b"), "with migrations its name is also that of a"),
         (
             Extension("e", services=(Service("mail", {}, fifo=True, external=True),)),
             "the service mail is external, and cannot be FIFO",

@@ -30,15 +30,20 @@ class NotOpenError(RuntimeError):
 class Bound(Generic[T]):
     """What stands for a provider in steps that are made before it is opened."""
 
-    def __init__(self, connect: Callable[[], AbstractAsyncContextManager[T]]) -> None:
-        """`connect` opens it."""
+    def __init__(self, setting: str, connect: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        """`connect` opens what `setting` names."""
+        self._setting = setting
         self._connect = connect
         self._opened = AsyncExitStack()
         self._it: T | None = None
 
     async def open(self) -> None:
-        """Open it. Raises what it raises."""
-        self._it = await self._opened.enter_async_context(self._connect())
+        """Open it. Raises `SettingError`, whatever it raises."""
+        try:
+            self._it = await self._opened.enter_async_context(self._connect())
+        except Exception as error:
+            cause = f"what it names cannot be opened: {type(error).__name__}: {error}"
+            raise SettingError(self._setting, cause) from error
 
     async def close(self) -> None:
         """Close it."""
@@ -101,7 +106,7 @@ class Bindings:
     carrier: BoundCarrier | None
 
     async def open(self) -> None:
-        """Open both. Raises what they raise."""
+        """Open both. Raises `SettingError`."""
         for bound in (self.payments, self.carrier):
             if bound is not None:
                 await bound.open()
@@ -129,8 +134,8 @@ def bindings(settings: Settings, ambient: Ambient, installed: Installation) -> B
     provider = _binding(PAYMENTS, settings.payment_provider, providers, settings)
     carrier = _binding(CARRIER, settings.carrier, carriers, settings)
     return Bindings(
-        BoundPayments(partial(provider, settings, ambient)) if provider else None,
-        BoundCarrier(partial(carrier, settings, ambient)) if carrier else None,
+        BoundPayments(PAYMENTS, partial(provider, settings, ambient)) if provider else None,
+        BoundCarrier(CARRIER, partial(carrier, settings, ambient)) if carrier else None,
     )
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 import sqlalchemy as sa
 
 from conveyor.extension import Extension, ExternalStep, Service
 from conveyor.messaging.routing_slip import Flow, Step
 from conveyor.messaging.step import CallStep, LocalStep
+from conveyor.services.access.model import SCOPE_PATTERN, SCOPES
 from conveyor.services.orders.model import OrderBody
+
+FUNCTIONS = ("loops", "glimpse", "checks", "looks", "routes", "commands", "demo", "facts")
+NAME_WITH_TABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def misshapen(extension: Extension) -> Iterator[str]:
@@ -25,9 +30,34 @@ def misshapen(extension: Extension) -> Iterator[str]:
     for name, body in bodies.items():
         if not isinstance(body, type) or not issubclass(body, OrderBody):
             yield f"the body of {name!r} is no subclass of OrderBody"
+    yield from _wrong_hooks(extension)
+    yield from _wrong_tables(extension)
+
+
+def _wrong_hooks(extension: Extension) -> Iterator[str]:
+    for name in FUNCTIONS:
+        given = getattr(extension, name)
+        if not callable(given):
+            yield f"its {name} are {_type(given)}, not a function that gives them"
+    for name in ("payment_providers", "carriers"):
+        for offered, opens in getattr(extension, name).items():
+            if not callable(opens):
+                yield f"among its {name} is {offered!r}, {_type(opens)}, not a function"
+    for scope in extension.scopes:
+        if not re.fullmatch(SCOPE_PATTERN, scope) or scope in SCOPES:
+            yield f"{scope!r} cannot be a scope of its own: a-z, 0-9, _ and -, and none of ours"
+
+
+def _wrong_tables(extension: Extension) -> Iterator[str]:
     tables: object = extension.tables
     if not isinstance(tables, sa.MetaData | None):
         yield f"its tables are {_type(tables)}, not an sqlalchemy.MetaData"
+    belongings: Iterable[object] = extension.belongings
+    for table in belongings:
+        if not isinstance(table, sa.Table) or "order_id" not in table.c:
+            yield f"among its belongings is {table!r:.60}, which is no table with an order_id"
+    if extension.migrations and not NAME_WITH_TABLE.fullmatch(extension.name):
+        yield "with migrations its name is also that of a table: a-z first, then a-z, 0-9 and _"
 
 
 def no_step(step: object) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from conveyor.app.built_in import built_in
 from conveyor.app.extension_checks import ExtensionError, require_steps, steps_of
 from conveyor.app.extension_loading import load, running
-from conveyor.extension import Extension, Given, no_loops
+from conveyor.extension import Extension, Given, Routes, no_loops
 from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.routing_slip import Flow
 from conveyor.messaging.step import AnyStep
@@ -56,6 +56,18 @@ class Installation:
         for extension in self.added:
             require_steps(extension, steps, (*self.services, *self.external))
         return steps
+
+    def routes(self) -> list[Routes]:
+        """Give the operations that flows bring. Raises `ExtensionError`."""
+        found: list[Routes] = []
+        for extension in self.extensions:
+            given: list[object] = running(extension.name, partial(_listed, extension.routes))
+            for routes in given:
+                if not isinstance(routes, Routes):
+                    cause = f"its routes give {routes!r:.60}, which is no Routes"
+                    raise ExtensionError(extension.name, cause)
+                found.append(routes)
+        return found
 
     def looping(self, flows: Collection[str]) -> Installation:
         """Give the same, in which only the loops of these flows' extensions run."""
@@ -112,6 +124,10 @@ def _queues(settings: Settings, fifo: Mapping[str, bool]) -> Iterator[QueueSpec]
     )
     yield from (each(name, fifo=in_order) for name, in_order in fifo.items())
     yield each(INTAKE, durable=True, retention_seconds=INTAKE_RETENTION_SECONDS)
+
+
+def _listed(hook: Callable[[], Iterable[object]]) -> list[object]:
+    return list(hook())
 
 
 def _shipping(flows: Iterable[Flow]) -> set[str]:

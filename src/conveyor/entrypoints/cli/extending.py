@@ -20,8 +20,11 @@ def commands_of_flows() -> Iterator[click.Command]:
 @cache
 def commands_of_extensions() -> Mapping[str, click.Command]:
     """Give those of other packages, by their names. Raises `ExtensionError`."""
-    from conveyor.app.extension_loading import load
+    from conveyor.app.extension_loading import load, running
     from conveyor.settings import Settings
 
-    extensions = load(Settings().extensions)
-    return {str(it.name): it for extension in extensions for it in extension.commands()}
+    found: dict[str, click.Command] = {}
+    for extension in load(Settings().extensions):
+        for command in running(extension.name, extension.commands):
+            found[str(command.name)] = command
+    return found

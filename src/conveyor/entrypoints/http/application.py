@@ -85,8 +85,7 @@ def create_http(
     rates = Rates(app.settings, engine.ambient)
     http.state.api = Api(app, access, summaries, Audits(app), Readiness(engine), token, rates)
     add_placing(http)
-    of_flows = (routes for it in app.installed.extensions for routes in it.routes())
-    all_routes = (*OURS, *of_flows, *FURTHER)
+    all_routes = (*OURS, *app.installed.routes(), *FURTHER)
     for routes in all_routes:
         http.include_router(routes.router, dependencies=[Depends(known_query)])
     add_docs(http)

@@ -1,0 +1,105 @@
+"""What a package brings, written down on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from conveyor.checks import Check, Examination, Look
+from conveyor.extension.hooks import (
+    CarrierBinding,
+    Demo,
+    Fact,
+    PaymentBinding,
+    Routes,
+    Running,
+    Service,
+)
+from conveyor.messaging.order import Order
+from conveyor.messaging.routing_slip import Flow
+from conveyor.messaging.supervision import Loop
+from conveyor.messaging.transaction import Tx
+from conveyor.services.orders.model import OrderBody
+from conveyor.services.payments.ports import (
+    Payer,
+)
+
+
+def no_loops(_running: Running, _services: Collection[str]) -> Iterable[tuple[str, Loop]]:
+    """Run nothing."""
+    return ()
+
+
+def nothing() -> Iterable[Any]:
+    """Bring nothing."""
+    return ()
+
+
+def no_demo() -> Demo | None:
+    """Show nothing."""
+    return None
+
+
+def no_facts(_tx: Tx, _order: Order) -> Iterable[Fact]:
+    """Know nothing more."""
+    return ()
+
+
+def no_looks(_examination: Examination) -> Iterable[Look]:
+    """Look at no order."""
+    return ()
+
+
+def _nothing_passing(_tx: Tx, _order: Order) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A package's flows, services, and whatever else goes with them.
+
+    - `bodies`: the typed body of a flow's orders, by the flow's name; else it is `OrderBody`.
+    - `tables` are created by `conveyor migrate` (and `up`) where they are missing. To change them
+      later, give `migrations`: a directory of your package, as in `"package:migrations"`, with
+      Alembic revisions in files named `0001_what_it_does.py`; then they make the tables too.
+    - `payers`: who pays the orders that `payments.charge` charges, by the flow's name, where a
+      decline is not to be a refusal.
+    - `loops` gives what a process with these services runs beside its consumers, each with a name:
+      it ends when the event that it is given is set, and is started again when it ends before.
+    - `belongings` are its tables with an `order_id`: the audit sees that there is such an order,
+      and where they have a `merchant`, that it is the order's.
+    - `checks` gives what holds its tables against what must be true of them, in the audit; `looks`
+      what goes through the orders page by page, made anew for each audit: see `conveyor.checks`.
+    - `routes` gives operations of the HTTP API, `commands` click commands of `conveyor`, and `demo`
+      what is shown of it in `conveyor demo`. They are called where they are needed, so that what
+      they import costs nobody else.
+    - `scopes` are those of its own that API keys may have, with what each opens; a route asks for
+      one with `conveyor.entrypoints.http.key_with`.
+    - `facts` gives what `explain` tells of an order beside what is known of every order.
+    - `payment_providers` and `carriers` are those that `CONVEYOR_PAYMENT_PROVIDER` and
+      `CONVEYOR_CARRIER` may name: see docs/your-provider.md.
+    - `glimpse` gives what a follower of one of its orders sees that passes, such as a position.
+    """
+
+    name: str
+    flows: tuple[Flow, ...] = ()
+    services: tuple[Service, ...] = ()
+    bodies: Mapping[str, type[OrderBody]] = field(default_factory=dict)
+    tables: sa.MetaData | None = None
+    migrations: str = ""
+    payers: Mapping[str, Payer] = field(default_factory=dict)
+    loops: Callable[[Running, Collection[str]], Iterable[tuple[str, Loop]]] = no_loops
+    glimpse: Callable[[Tx, Order], Mapping[str, Any]] = _nothing_passing
+    belongings: tuple[sa.Table, ...] = ()
+    checks: Callable[[], Iterable[Check]] = nothing
+    looks: Callable[[Examination], Iterable[Look]] = no_looks
+    routes: Callable[[], Iterable[Routes]] = nothing
+    commands: Callable[[], Iterable[Any]] = nothing
+    demo: Callable[[], Demo | None] = no_demo
+    scopes: Mapping[str, str] = field(default_factory=dict)
+    facts: Callable[[Tx, Order], Iterable[Fact]] = no_facts
+    payment_providers: Mapping[str, PaymentBinding] = field(default_factory=dict)
+    carriers: Mapping[str, CarrierBinding] = field(default_factory=dict)
