@@ -69,12 +69,14 @@ class Bank:
             )
         except NOTHING_SENT as error:
             raise ext.NotAppliedError(f"the bank is not to be reached: {error!r}") from error
-        # Any other exception, a time-out say, leaves it open whether money has moved: so it is told
-        # as it is, and `lookup` is asked before anything else is done.
+        # Any other exception, a time-out say, leaves it open whether money has moved, and so do
+        # errors of the server: `lookup` is asked before anything else is done.
         if response.status_code == HTTPStatus.CONFLICT:  # a saved error, played back
             raise ext.KeySpentError(response.text)
         if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:  # it says so: nothing was done
             raise ext.NotAppliedError(response.text)
+        if response.is_server_error:
+            raise ext.UnansweredError(response.text)
         return _answer(response.raise_for_status().json())
 
 

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from tests.aws.deployment import MODULE, REGION
 from tests.aws.runtime import Function, FunctionError
-from tests.cli.driver import say
+from tests.cli.driver import SIMULATED, say
 from tests.servers import AWS_TEST_ENVIRONMENT, Postgres, ministack_server
 
 from conveyor.app.composition import App
@@ -102,7 +102,7 @@ def system(vault: Vault, servers: tuple[Postgres, Any]) -> dict[str, str]:
     whole = vault.environment | {"CONVEYOR_DATABASE_URL": url, "CONVEYOR_QUEUE_URL": queues}
     for command in (("migrate",), ("queues", "provision")):
         assert say(*command, **whole).code == 0
-    return whole | {"CONVEYOR_DATABASE_URL": url.replace("postgres@", "")}
+    return whole | SIMULATED | {"CONVEYOR_DATABASE_URL": url.replace("postgres@", "")}
 
 
 def test_a_function_reads_its_secrets(package: Path, vault: Vault, system: dict[str, str]) -> None:
