@@ -7,6 +7,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from typing import NoReturn
 
 import httpx
 import pytest
@@ -23,6 +24,8 @@ from tests.api.serving import (
 
 from conveyor.app.audit import AuditReport
 from conveyor.app.audits import Audits
+from conveyor.entrypoints.http import metrics
+from conveyor.messaging.errors import DatabaseUnavailableError
 from conveyor.services.orders.model import OrderBody
 
 Start = Callable[..., Server]
@@ -131,6 +134,22 @@ def test_it_is_not_ready_when_the_queue_does_not_answer(start: Start) -> None:
     server.run(queues.open())
     ready = server.client("")  # what was found is remembered for a moment
     wait_until(lambda: ready.get("/readyz").status_code, lambda code: code == 200)
+
+
+def test_without_the_database_the_figures_of_the_process_are_there(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> NoReturn:
+        raise DatabaseUnavailableError("it", "is away")
+
+    server = start()
+    monkeypatch.setattr(metrics, "REMEMBER_MS", 0)
+    assert _metrics(server)["conveyor_database_up", ""] == 1
+    monkeypatch.setattr(server.app.engine.database, "read", fail)
+    figures = _metrics(server)
+    assert figures["conveyor_database_up", ""] == 0
+    assert figures["conveyor_queue_requests_total", ""] >= 0
+    assert ("conveyor_orders_open", "") not in figures
 
 
 def test_the_metrics_are_what_prometheus_reads(start: Start) -> None:

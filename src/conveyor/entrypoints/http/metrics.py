@@ -17,6 +17,7 @@ from conveyor.app.standing import Due, due
 from conveyor.app.summary import Summaries, Summary, Which
 from conveyor.entrypoints.edge.figures import Figures
 from conveyor.messaging.line import blocked
+from conveyor.messaging.errors import DatabaseUnavailableError
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth
 from conveyor.messaging.transaction import Tx
 
@@ -52,10 +53,21 @@ class Metrics:
         """Give the metrics in Prometheus' text format."""
         now = self._app.engine.ambient.now_ms()
         if self._last is None or now - self._last.at >= REMEMBER_MS:
-            self._last = await self._look(now)
+            self._last = await self._look_if_there(now)
+        shared = _gauges(self._last) if self._last else ()
+        up = GaugeMetricFamily("conveyor_database_up", "Whether the database answers.")
+        up.add_metric([], self._last is not None)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected([*self._counters(), *self._edge(), *_gauges(self._last)]))
+        registry.register(_Collected([*self._counters(), *self._edge(), up, *shared]))
         return generate_latest(registry)
+
+    async def _look_if_there(self, now: int) -> _Look | None:
+        """Without the database the figures of this process are wanted most of all."""
+        try:
+            return await self._look(now)
+        except DatabaseUnavailableError:
+            log.exception("the figures of the database are not known now")
+            return None
 
     async def _look(self, now: int) -> _Look:
         engine = self._app.engine
