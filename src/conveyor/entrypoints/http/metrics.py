@@ -16,8 +16,8 @@ from conveyor.app.missing_flows import missing_flows
 from conveyor.app.standing import Due, due
 from conveyor.app.summary import Summaries, Summary, Which
 from conveyor.entrypoints.edge.figures import Figures
-from conveyor.messaging.line import blocked
 from conveyor.messaging.errors import DatabaseUnavailableError
+from conveyor.messaging.line import blocked
 from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth
 from conveyor.messaging.transaction import Tx
 
