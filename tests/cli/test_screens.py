@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import bodies, heard, say, seen
+from tests.cli.driver import COMMAND, bodies, heard, say, seen
 
 ADDRESS = {"name": "A. Buyer", "line1": "1 Main Street", "city": "Springfield", "country": "US"}
 REASON = "ordered twice"
@@ -95,3 +96,13 @@ def test_errors_are_broken_at_words_too(tmp_path: Path) -> None:
     assert len(lines) > 2
     assert max(len(line) for line in lines if " " in line.strip()) <= 60
     assert " ".join(map(str.strip, lines)).endswith("`conveyor up` begins a new one.")
+
+
+def test_who_reads_no_further_is_told_nothing() -> None:
+    """As in `conveyor asyncapi | head`."""
+    command = [*COMMAND, "asyncapi"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()  # before it can have written anything
+        assert running.stderr.read() == b""

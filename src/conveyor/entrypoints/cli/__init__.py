@@ -90,8 +90,8 @@ class _Cli(click.Group):
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # whoever reads has had enough, as `head` has: click ends in silence
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except Exception as error:
