@@ -124,9 +124,11 @@ def _money(view: View, flows: Sequence[Flow]) -> list[Rule]:
 def _policy(view: View, flows: Sequence[Flow]) -> Column:
     """Say what cancelling an order costs that got as far as its steps say.
 
-    Who was parked was not cancelled through the customer's fault.
+    Who was parked before that was not cancelled through the customer's fault; an undoing that was
+    parked is still the customer's.
     """
-    asked, parked_once = view.story.c.cancel_asked, view.story.c.parked > 0
+    asked = view.story.c.cancel_asked
+    parked_once = sa.func.coalesce(view.story.c.parked_at < asked, sa.false())
     costs = [
         (
             sa.and_(_o.flow == flow.key, asked > view.done_at(fee.after), sa.not_(parked_once)),

@@ -82,6 +82,7 @@ def _story(steps: Iterable[str], undoable: Iterable[str], dated: Collection[str]
         count_if(ended).label("endings"),
         sa.func.max(sa.case((ended, event))).label("ended_as"),
         sa.func.min(sa.case((event == timeline.CANCEL_ASKED, version))).label("cancel_asked"),
+        sa.func.min(sa.case((event == timeline.PARKED, version))).label("parked_at"),
         count_if(event == timeline.PARKED).label("parked"),
         count_if(event == timeline.DISCARDED).label("discarded"),
     ]
