@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,9 +18,10 @@ from starlette.routing import Route
 from tests.payment_driver import ambient
 
 from conveyor.adapters.simulated.payment_account import Operation
-from conveyor.adapters.simulated.payment_ledger import operations
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.adapters.sqlite import SqliteDatabase
+from conveyor.app.audit.books import read_ledger
+from conveyor.checks import Page
 from conveyor.entrypoints.server import listen, url_of
 from conveyor.messaging.errors import KeySpentError, NotAppliedError, UnansweredError
 from conveyor.messaging.transaction import Tx
@@ -95,29 +95,8 @@ def _told(answer: PaymentAnswer) -> JSONResponse:
 
 
 def _sums(tx: Tx, order_ids: list[str]) -> dict[str, dict[str, Any]]:
-    column = operations.c
-    query = sa.select(column.order_id, column.operation, column.amount, column.currency)
-    sums: dict[str, dict[str, Any]] = {}
-    chosen = query.where(column.approved, column.order_id.in_(order_ids))
-    for order_id, operation, amount, currency in tx.execute(chosen).all():
-        of = sums.setdefault(
-            order_id,
-            {"currency": currency, "authorized": 0, "captured": 0, "refunded": 0, "voided": False},
-        )
-        if operation == Operation.VOID:
-            of["voided"] = True
-        for name in _MOVES[operation]:
-            of[name] += amount
-    return sums
-
-
-_MOVES = {
-    Operation.AUTHORIZE: ("authorized",),
-    Operation.CAPTURE: ("captured",),
-    Operation.CHARGE: ("authorized", "captured"),
-    Operation.VOID: (),
-    Operation.REFUND: ("refunded",),
-}
+    whole = read_ledger(tx, Page())
+    return {order_id: it._asdict() for order_id, it in whole.items() if order_id in order_ids}
 
 
 @contextmanager

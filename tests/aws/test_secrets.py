@@ -22,7 +22,8 @@ from tests.servers import AWS_TEST_ENVIRONMENT, Postgres, ministack_server
 from conveyor.app.composition import App
 from conveyor.entrypoints.aws_lambda import secrets, tick
 from conveyor.entrypoints.aws_lambda.instance import Instance
-from conveyor.entrypoints.aws_lambda.secrets import SecretError, Secrets
+from conveyor.entrypoints.aws_lambda.secrets import Secrets
+from conveyor.entrypoints.aws_lambda.secrets_manager import SecretError
 
 WEBHOOK = {"CONVEYOR_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}
 

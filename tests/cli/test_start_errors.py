@@ -130,3 +130,7 @@ def test_missing_credentials_of_aws_are_said_to_be_missing(
     )
     assert "The AWS SDK takes them from AWS_ACCESS_KEY_ID" in said.err
     assert "CONVEYOR_QUEUE_URL" not in said.err
+
+
+def test_a_setting_that_is_wrong_hides_no_help() -> None:
+    assert "Begin here:" in say("--help", CONVEYOR_MAX_RECEIVES="many").out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from examples.node.billed import STEPS
 from tests.cli.driver import say
 from tests.examples.gifts import BOTH, FIRST, WRAP, Wrapped
 
+from conveyor.app.bindings import PAYMENTS, BoundPayments
 from conveyor.app.extension_checks import ExtensionError
 from conveyor.app.installation import Installation, installation
 from conveyor.extension import (
@@ -22,7 +24,6 @@ from conveyor.extension import (
     Fee,
     Flow,
     Given,
-    Nobody,
     OrderBody,
     Service,
     Step,
@@ -30,7 +31,8 @@ from conveyor.extension import (
 from conveyor.settings import Settings
 
 NO_AMBIENT: Any = None  # steps here ask for nothing of it
-GIVEN = Given(Settings(), NO_AMBIENT, Nobody(), Nobody(), {})
+NOT_CALLED: Any = None
+GIVEN = Given(Settings(), NO_AMBIENT, BoundPayments(PAYMENTS, NOT_CALLED), NOT_CALLED, {})
 
 
 def flow(cancel_until: str = "gifts.wrap", *steps: str, name: str = "f", version: int = 1) -> Flow:
@@ -259,3 +261,22 @@ def test_code_that_breaks_as_it_is_loaded_is_named_with_its_line(
         installation(Settings(data=tmp_path, extensions="broken:EXTENSION"))
 
     assert f"extension broken:EXTENSION: {says}" in str(raised.value)
+
+
+def test_a_hook_that_breaks_on_the_way_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def routes() -> Iterator[Any]:
+        yield from ()
+        raise KeyError("prefix")
+
+    installed = install(monkeypatch, tmp_path, Extension("e", routes=routes))
+    with pytest.raises(ExtensionError, match=r"extension e: .*KeyError: 'prefix'"):
+        installed.routes()
+
+
+def test_what_is_no_routes_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wrong: Any = ["router"]
+    installed = install(monkeypatch, tmp_path, Extension("e", routes=lambda: wrong))
+    with pytest.raises(ExtensionError, match="its routes give 'router', which is no Routes"):
+        installed.routes()

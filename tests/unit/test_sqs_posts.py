@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -15,6 +15,7 @@ from conveyor.adapters.sqs.posts import FewPosts
 from conveyor.adapters.sqs.transport import Posts
 
 PATIENCE_SECONDS = 10.0
+SHORT_SECONDS = 0.5
 WAYS: dict[str, Callable[[str], Posts]] = {
     "few": lambda url: FewPosts(url, PATIENCE_SECONDS),
     "pooled": lambda url: PooledPosts(url, PATIENCE_SECONDS, 10),
@@ -27,6 +28,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.status, self.hangs_up = 200, False
+        self.pause = Event()
+        self.pause.set()
         self.asked: list[tuple[str, bytes, str | None]] = []
         self.connections: set[tuple[str, int]] = set()
 
@@ -43,6 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.asked.append((self.path, body, self.headers["x-amz-target"]))
         self.server.connections.add(self.client_address)
+        self.server.pause.wait()
         self.send_response(self.server.status)
         self.send_header("location", "/elsewhere")
         self.send_header("content-length", "2")
@@ -100,3 +104,18 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew(server: Server) -> 
     server.hangs_up = True
     assert post("few", server.url, times=3) == [b"{}"] * 3
     assert len(server.connections) == 3
+
+
+def test_who_does_not_answer_in_time_is_asked_once(server: Server) -> None:
+    async def main() -> list[bytes | None]:
+        posts = FewPosts(server.url, SHORT_SECONDS)
+        first = await posts.post(b"[]", {})
+        server.pause.clear()
+        try:
+            return [first, await posts.post(b"[]", {})]
+        finally:
+            server.pause.set()
+            await posts.close()
+
+    assert asyncio.run(main()) == [b"{}", None]
+    assert len(server.asked) == 2

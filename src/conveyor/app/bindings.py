@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar, cast
 
 from conveyor.app.backends import SettingError
 from conveyor.app.extension_loading import find_named
 from conveyor.app.installation import Installation
-from conveyor.extension import CarrierBinding, PaymentBinding
+from conveyor.extension import AnyStep, CarrierBinding, Given, PaymentBinding
 from conveyor.messaging.ambient import Ambient
+from conveyor.messaging.errors import ConveyorError
 from conveyor.services.payments.ports import PaymentAnswer, PaymentProvider, PaymentRequest
 from conveyor.services.shipping.ports import Carrier, CarrierAnswer, Parcel
 from conveyor.settings import Settings
@@ -21,9 +22,10 @@ SIMULATED = "simulated"
 PAYMENTS, CARRIER = "CONVEYOR_PAYMENT_PROVIDER", "CONVEYOR_CARRIER"
 
 T = TypeVar("T")
+B = TypeVar("B", PaymentBinding, CarrierBinding)
 
 
-class NotOpenError(RuntimeError):
+class NotOpenError(ConveyorError):
     """A step has called before the process was open: a fault of ours."""
 
 
@@ -121,6 +123,20 @@ class Bindings:
 NOBODY = Bindings(None, None)
 
 
+def described(settings: Settings, ambient: Ambient, installed: Installation) -> dict[str, AnyStep]:
+    """Give the steps to be described, and not taken: provider and carrier are never opened.
+
+    Raises `ExtensionError`.
+    """
+    payments = BoundPayments(PAYMENTS, _never)
+    carrier = BoundCarrier(CARRIER, _never)
+    return installed.steps(Given(settings, ambient, payments, carrier, installed.payers))
+
+
+def _never() -> NoReturn:
+    raise NotOpenError
+
+
 def bindings(settings: Settings, ambient: Ambient, installed: Installation) -> Bindings:
     """Give the payment provider and the carrier; simulated ones only where that is said.
 
@@ -139,7 +155,8 @@ def bindings(settings: Settings, ambient: Ambient, installed: Installation) -> B
     )
 
 
-def _binding(setting: str, name: str, offered: Mapping[str, Any], settings: Settings) -> Any:  # noqa: ANN401 - one of two kinds
+def _binding(setting: str, name: str, offered: Mapping[str, B], settings: Settings) -> B | None:
+    """Give what opens who is named; None: a simulated one."""
     if name == SIMULATED or (not name and settings.database_path is not None):
         return None
     if not name:
@@ -151,7 +168,6 @@ def _binding(setting: str, name: str, offered: Mapping[str, Any], settings: Sett
         known = ", ".join([SIMULATED, *offered])
         raise SettingError(setting, f"{name!r} is none of {known}, and no package.module:NAME")
     if not callable(binding):
-        raise SettingError(
-            setting, f"{name!r} is of type {type(binding).__name__}, and no function that opens one"
-        )
-    return binding
+        kind = type(binding).__name__
+        raise SettingError(setting, f"{name!r} is of type {kind}, and no function that opens one")
+    return cast("B", binding)

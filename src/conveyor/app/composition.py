@@ -11,6 +11,7 @@ from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.app.backends import webhook_key
 from conveyor.app.bindings import NOBODY, bindings
 from conveyor.app.engines import engine_of
+from conveyor.app.extension_loading import listed
 from conveyor.app.installation import Installation
 from conveyor.app.parts import Parts
 from conveyor.app.request_counts import RequestCounts
@@ -133,7 +134,8 @@ class App:
         if "shipping" in services and self.bound.carrier is None:
             yield "simulated carrier", self.carrier.run
         for extension in self.installed.extensions:
-            yield from extension.loops(self.running, services)
+            hook = partial(extension.loops, self.running, services)
+            yield from listed(extension.name, hook)
 
     def intake(self, engine: Engine | None = None) -> IntakeConsumer:
         """Give a consumer of the intake queue; `engine` is this system's, or one made from it."""

@@ -38,6 +38,11 @@ def running(name: str, code: Callable[[], T]) -> T:
         raise ExtensionError(name, _said(error)) from error
 
 
+def listed(name: str, hook: Callable[[], Iterable[T]]) -> list[T]:
+    """Give all that a hook gives. Raises `ExtensionError`, whatever it raises on the way."""
+    return running(name, lambda: list(hook()))
+
+
 def find_named(name: str, setting: str) -> object:
     """Give what `package.module:NAME` is, as `setting` has it. Raises `ExtensionError`."""
     module, _, attribute = name.partition(":")

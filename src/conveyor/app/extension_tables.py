@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -22,12 +23,10 @@ async def migrate_extensions(database: Database, installed: Installation) -> lis
     Raises `ExtensionError`, and what `migrate` raises.
     """
     applied: list[str] = []
-    for extension in installed.extensions:
-        if extension.migrations:
-            done = await migrate(database, revisions_of_extension(extension))
-            applied += [f"{extension.name} {revision}" for revision in done]
-        elif extension.tables is not None:
-            await database.run(partial(_create, extension.tables))
+    for extension in _migrated(installed):
+        done = await migrate(database, revisions_of_extension(extension))
+        applied += [f"{extension.name} {revision}" for revision in done]
+    await _make_missing(database, installed)
     return applied
 
 
@@ -36,13 +35,21 @@ async def bring_extensions_up_to_date(database: Database, installed: Installatio
     if database.dialect == "sqlite":
         await migrate_extensions(database, installed)
         return
+    for extension in _migrated(installed):
+        revisions = revisions_of_extension(extension)
+        if not await is_current(database, revisions):
+            revision = await current_revision(database, revisions)
+            raise SchemaNotCurrentError(revision, revisions.head, extension.name)
+    await _make_missing(database, installed)
+
+
+def _migrated(installed: Installation) -> Iterator[Extension]:
+    return (it for it in installed.extensions if it.migrations)
+
+
+async def _make_missing(database: Database, installed: Installation) -> None:
     for extension in installed.extensions:
-        if extension.migrations:
-            revisions = revisions_of_extension(extension)
-            if not await is_current(database, revisions):
-                revision = await current_revision(database, revisions)
-                raise SchemaNotCurrentError(revision, revisions.head, extension.name)
-        elif extension.tables is not None:
+        if extension.tables is not None and not extension.migrations:
             await database.run(partial(_create, extension.tables))
 
 

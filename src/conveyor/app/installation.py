@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from conveyor.app.built_in import built_in
 from conveyor.app.extension_checks import ExtensionError, require_steps, steps_of
-from conveyor.app.extension_loading import load, running
+from conveyor.app.extension_loading import listed, load, running
 from conveyor.extension import Extension, Given, Routes, no_loops
 from conveyor.messaging.queue import QueueSpec
 from conveyor.messaging.routing_slip import Flow
@@ -61,7 +61,7 @@ class Installation:
         """Give the operations that flows bring. Raises `ExtensionError`."""
         found: list[Routes] = []
         for extension in self.extensions:
-            given: list[object] = running(extension.name, partial(_listed, extension.routes))
+            given: list[object] = [*listed(extension.name, extension.routes)]
             for routes in given:
                 if not isinstance(routes, Routes):
                     cause = f"its routes give {routes!r:.60}, which is no Routes"
@@ -124,10 +124,6 @@ def _queues(settings: Settings, fifo: Mapping[str, bool]) -> Iterator[QueueSpec]
     )
     yield from (each(name, fifo=in_order) for name, in_order in fifo.items())
     yield each(INTAKE, durable=True, retention_seconds=INTAKE_RETENTION_SECONDS)
-
-
-def _listed(hook: Callable[[], Iterable[object]]) -> list[object]:
-    return list(hook())
 
 
 def _shipping(flows: Iterable[Flow]) -> set[str]:

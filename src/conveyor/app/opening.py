@@ -61,6 +61,7 @@ async def open_app(settings: Settings) -> App:
         queues = open_queues(settings, installed.queues, ambient)
         opened.push_async_callback(queues.close)
         app = App(settings, Parts(ambient, database, ledger, queues, timekeeper), installed)
+        opened.push_async_callback(app.bound.close)
         await app.open()
         opened.pop_all()
         return app

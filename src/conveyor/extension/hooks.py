@@ -37,14 +37,6 @@ class Given:
     payers: Mapping[str, Payer]
 
 
-class Nobody:
-    """Stands for a provider and a carrier where steps are made to be described, and not taken."""
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - it may be asked for anything
-        """Give what cannot be called."""
-        return self
-
-
 @dataclass(frozen=True, slots=True)
 class Running:
     """A system whose steps are made: what its loops work with."""
@@ -90,9 +82,8 @@ class Routes:
     models: tuple[type[BaseModel], ...] = ()
 
 
-Story = tuple[str, sa.ColumnElement[bool], str]
-"""Of which flow (by its name) an order, found by which condition, has something to tell, and what.
-"""
+Story = tuple[sa.ColumnElement[bool], str]
+"""By which condition an order of the flow is found that has something to tell, and what."""
 
 
 class Demo:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from conveyor.testing.world import World
 
 SECRET = write_secret(b"a simulated secret of 32 bytes!!")
+PLAYED = {"food"}
+"""Flows whose loops are played here."""
 TELLINGS = 6
 """How often the carrier tells of an arrival until it is heard."""
 _KEY = WebhookKey([SECRET])

@@ -59,10 +59,6 @@ class Violation:
     what: str
 
 
-PLAYED = {"food"}
-"""Flows whose loops the outside plays."""
-
-
 @dataclass(slots=True)
 class Outcome:
     """What a story came to."""
@@ -145,7 +141,7 @@ class World:
             e.facts["n"]: e.facts for e in story.events if e.kind in {"order", "subscribe"}
         }
         self.installed = self._installed.looping(
-            {f["flow"] for f in self.orders_of.values()} - PLAYED
+            {f["flow"] for f in self.orders_of.values()} - outsiders.PLAYED
         )
         self._births = 0
         self._latency = self.rng.choice((0.02, 0.3, 1.0, 2.0))

@@ -14,9 +14,6 @@ import sqlalchemy as sa
 from conveyor.messaging.errors import ConveyorError
 from conveyor.messaging.transaction import Database, Tx
 
-HEAD = "0006"
-"""The newest revision in `versions`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Revisions:
@@ -38,6 +35,7 @@ class Revisions:
 
 
 OURS = Revisions("Conveyor", Path(__file__).with_name("versions"), "alembic_version")
+HEAD = OURS.head
 
 
 class UnknownRevisionError(ConveyorError):
@@ -59,8 +57,7 @@ async def current_revision(database: Database, revisions: Revisions = OURS) -> s
 
 async def is_current(database: Database, revisions: Revisions = OURS) -> bool:
     """Whether there is nothing to migrate."""
-    newest = HEAD if revisions is OURS else revisions.head
-    return await current_revision(database, revisions) == newest
+    return await current_revision(database, revisions) == revisions.head
 
 
 async def migrate(database: Database, revisions: Revisions = OURS) -> list[str]:

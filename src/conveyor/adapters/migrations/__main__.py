@@ -1,7 +1,7 @@
 """Writes a revision: `python -m conveyor.adapters.migrations "what it does"`.
 
 It holds what brings a database at the last revision to the tables as they are declared now. Read
-it, and set `HEAD` to its number.
+it.
 """
 
 from __future__ import annotations

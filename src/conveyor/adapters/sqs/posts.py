@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
@@ -40,12 +41,12 @@ class FewPosts:
         """Do as `post` does, in the caller's thread."""
         kept = self._take()
         if kept is not None:
-            # The other side may have closed it at any time: then once more, over a new one.
-            answer = self._asked(kept, body, headers)
-            if answer is not None:
-                return _success(answer)
-        answer = self._asked(self._new(), body, headers)
-        return None if answer is None else _success(answer)
+            with suppress(ConnectionError):  # the other side may have closed it at any time
+                return self._asked(kept, body, headers)
+        try:
+            return self._asked(self._new(), body, headers)
+        except ConnectionError:
+            return None
 
     def _take(self) -> HTTPConnection | None:
         try:
@@ -58,19 +59,16 @@ class FewPosts:
 
     def _asked(
         self, connection: HTTPConnection, body: bytes, headers: Mapping[str, str]
-    ) -> tuple[int, bytes] | None:
-        """Give status and text; None: nobody answered."""
+    ) -> bytes | None:
+        """Give what was answered, where that is a success. Raises ConnectionError."""
         try:
             connection.request("POST", "/", body, dict(headers))
             answer = connection.getresponse()
             text = answer.read()
-        except (OSError, HTTPException):
+        except (OSError, HTTPException) as error:
             connection.close()
+            if isinstance(error, ConnectionError):
+                raise
             return None
         self._idle.append(connection)
-        return answer.status, text
-
-
-def _success(answer: tuple[int, bytes]) -> bytes | None:
-    status, text = answer
-    return text if status == HTTPStatus.OK else None
+        return text if answer.status == HTTPStatus.OK else None

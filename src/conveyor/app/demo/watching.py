@@ -7,10 +7,9 @@ from collections import Counter
 import sqlalchemy as sa
 
 from conveyor.app.built_in import built_in
-from conveyor.app.demo.stage import demos
 from conveyor.messaging.order import PARKED
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Place, owed
+from conveyor.messaging.routing_slip import Place, flow_name, owed
 from conveyor.messaging.tables import orders
 from conveyor.messaging.transaction import Tx
 
@@ -26,24 +25,22 @@ def orders_by_step(tx: Tx, registry: Registry) -> Counter[tuple[str, str]]:
     counts: Counter[tuple[str, str]] = Counter()
     for flow, position, ending, status, count in tx.execute(query):
         step = PARKED if status == PARKED else owed(registry.flow(flow), Place(position, ending))
-        counts[_name(flow), step] += count
+        counts[flow_name(flow), step] += count
     ended = sa.select(row.flow, row.status, sa.func.count()).where(sa.not_(is_open))
     for flow, status, count in tx.execute(ended.group_by(row.flow, row.status)):
-        counts[_name(flow), status] += count
+        counts[flow_name(flow), status] += count
     return counts
 
 
 def worth_a_look(tx: Tx) -> dict[str, str]:
     """Give an order of each kind that has a story to tell, with what is special about it."""
     told: dict[str, str] = {}
-    for flow, condition, why in (story for demo in demos() for story in demo.stories):
-        mine = orders.c.flow.startswith(f"{flow}@")
-        query = sa.select(orders.c.id).where(mine, condition).order_by(orders.c.id).limit(1)
-        found = tx.execute(query).scalar()
-        if found is not None:
-            told[found] = why
+    for extension in built_in():
+        demo = extension.demo()
+        mine = orders.c.flow.in_([flow.key for flow in extension.flows])
+        for condition, why in demo.stories if demo else ():
+            query = sa.select(orders.c.id).where(mine, condition).order_by(orders.c.id).limit(1)
+            found = tx.execute(query).scalar()
+            if found is not None:
+                told[found] = why
     return told
-
-
-def _name(flow: str) -> str:
-    return flow.partition("@")[0]

@@ -29,7 +29,7 @@ from conveyor.messaging.calls import Attempt
 from conveyor.messaging.calls import of_order as attempts_of
 from conveyor.messaging.order import TERMINAL, Order
 from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Flow, owed
+from conveyor.messaging.routing_slip import Flow, flow_name, owed
 from conveyor.messaging.settling import place_of
 from conveyor.messaging.timeline import Entry
 from conveyor.messaging.transaction import Tx
@@ -55,7 +55,7 @@ async def explain(app: App, order_id: str, merchant: str | None) -> Story | None
 
     def read(tx: Tx) -> Story | None:
         story = read_story(tx, registry, order_id, merchant, now)
-        extension = app.installed.of_flow(story.order.flow.partition("@")[0]) if story else None
+        extension = app.installed.of_flow(flow_name(story.order.flow)) if story else None
         if story is None or extension is None:
             return story
         return replace(story, facts=tuple(extension.facts(tx, story.order)))

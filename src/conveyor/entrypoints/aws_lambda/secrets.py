@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
-from conveyor.entrypoints.aws_lambda.secrets_manager import UnreadableError, text_of
-from conveyor.messaging.errors import ConveyorError
+from conveyor.entrypoints.aws_lambda.secrets_manager import SecretError, text_of
 
 log = logging.getLogger(__name__)
 
@@ -24,15 +23,6 @@ SETTING = "CONVEYOR_"
 OF_RDS = {"username": "PGUSER", "password": "PGPASSWORD"}
 AGAIN_SECONDS = 300.0
 """For how long a secret that was changed may go unnoticed."""
-
-
-class SecretError(ConveyorError):
-    """A secret that cannot be used; what it says is never shown."""
-
-    def __init__(self, arn: str, cause: str) -> None:
-        super().__init__(f"the secret {arn} {cause}")
-        self.arn = arn
-        self.cause = cause
 
 
 class Secrets:
@@ -51,7 +41,7 @@ class Secrets:
             return False
         is_first, self._read_at = self._read_at is None, now
         try:
-            wanted = {name: value for arn in arns for name, value in _settings(arn, _text(arn))}
+            wanted = {name: value for arn in arns for name, value in _settings(arn, text_of(arn))}
         except SecretError:
             if is_first:
                 self._read_at = None
@@ -61,13 +51,6 @@ class Secrets:
         changed = any(os.environ.get(name) != value for name, value in wanted.items())
         os.environ.update(wanted)
         return changed
-
-
-def _text(arn: str) -> str:
-    try:
-        return text_of(arn)
-    except UnreadableError as error:
-        raise SecretError(arn, f"is not to be read: {error}") from error
 
 
 def _settings(arn: str, text: str) -> Iterator[tuple[str, str]]:

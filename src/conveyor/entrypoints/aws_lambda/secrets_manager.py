@@ -16,6 +16,7 @@ from conveyor.adapters.sqs.environment import StaticCredentials, credentials_of_
 from conveyor.adapters.sqs.posts import FewPosts
 from conveyor.adapters.sqs.signing import Signer
 from conveyor.adapters.steady_clock import machine_ms
+from conveyor.messaging.errors import ConveyorError
 
 SERVICE = "secretsmanager"
 TARGET = "secretsmanager.GetSecretValue"
@@ -26,12 +27,17 @@ ATTEMPTS = 3
 REGION_IN_ARN = 3
 
 
-class UnreadableError(Exception):
-    """Secrets Manager did not give it; the text says why."""
+class SecretError(ConveyorError):
+    """A secret that cannot be used; what it says is never shown."""
+
+    def __init__(self, arn: str, cause: str) -> None:
+        super().__init__(f"the secret {arn} {cause}")
+        self.arn = arn
+        self.cause = cause
 
 
 def text_of(arn: str) -> str:
-    """Give what the secret of this ARN holds. Raises `UnreadableError`."""
+    """Give what the secret of this ARN holds. Raises `SecretError`."""
     credentials = credentials_of_environment()
     lean = _lean(arn, credentials) if credentials is not None else None
     return _by_the_sdk(arn) if lean is None else lean
@@ -72,4 +78,4 @@ def _by_the_sdk(arn: str) -> str:
     try:
         return str(client.get_secret_value(SecretId=arn)["SecretString"])
     except (BotoCoreError, ClientError) as error:
-        raise UnreadableError(str(error)) from error
+        raise SecretError(arn, f"is not to be read: {error}") from error

@@ -77,7 +77,8 @@ class _Cli(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all commands."""
-        with suppress(ConveyorError):  # an extension that does not load is to hide no help
+        # An extension that does not load, or a setting that is wrong, is to hide no help.
+        with suppress(ConveyorError, ValueError):
             return sorted({*super().list_commands(ctx), *commands_of_extensions()})
         return super().list_commands(ctx)
 

@@ -19,13 +19,13 @@ def asyncapi(data: Path) -> None:
     import json
 
     from conveyor.adapters.steady_clock import MachineClock
+    from conveyor.app.bindings import described
     from conveyor.app.installation import installation
     from conveyor.app.opening import ambient_of
     from conveyor.entrypoints.asyncapi import describe
-    from conveyor.extension import Given, Nobody
     from conveyor.settings import Settings
 
-    settings, nobody = Settings(data=data), Nobody()
+    settings = Settings(data=data)
     installed = installation(settings)
-    given = Given(settings, ambient_of(MachineClock()), nobody, nobody, installed.payers)
-    click.echo(json.dumps(describe(installed, installed.steps(given)), indent=2))
+    steps = described(settings, ambient_of(MachineClock()), installed)
+    click.echo(json.dumps(describe(installed, steps), indent=2))

@@ -20,11 +20,11 @@ def commands_of_flows() -> Iterator[click.Command]:
 @cache
 def commands_of_extensions() -> Mapping[str, click.Command]:
     """Give those of other packages, by their names. Raises `ExtensionError`."""
-    from conveyor.app.extension_loading import load, running
+    from conveyor.app.extension_loading import listed, load
     from conveyor.settings import Settings
 
     found: dict[str, click.Command] = {}
     for extension in load(Settings().extensions):
-        for command in running(extension.name, extension.commands):
+        for command in listed(extension.name, extension.commands):
             found[str(command.name)] = command
     return found

@@ -45,9 +45,8 @@ def create(
 ) -> None:
     """Make an API key for --merchant and show it, this once."""
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-    unknown = sorted(set(wanted) - set(SCOPES))
-    if unknown or not wanted:
-        _require_known(unknown)
+    if not wanted or not set(wanted) <= set(SCOPES):
+        _require_known(wanted)
     facts = {
         "scopes": wanted,
         "subject": subject or None,
@@ -76,15 +75,17 @@ def revoke(key_id: str, reach: Reach, *, as_json: bool) -> None:
     emit({"revoked": key_id}, as_json=as_json, show=lambda _: say("Revoked."))
 
 
-def _require_known(unknown: Sequence[str]) -> None:
-    """See that extensions bring these."""
+def _require_known(wanted: Sequence[str]) -> None:
+    """See that there are some, and that extensions bring those that are not ours."""
     from conveyor.app.installation import installation
     from conveyor.settings import Settings
 
     known = installation(Settings()).scopes
-    if not unknown or not set(unknown) <= set(known):
-        named = ", ".join(sorted(set(unknown) - set(known))) or "none"
-        raise click.BadParameter(f"{named}; there are {', '.join(known)}", param_hint="--scopes")
+    unknown = sorted(set(wanted) - set(known))
+    if unknown or not wanted:
+        raise click.BadParameter(
+            f"{', '.join(unknown) or 'none'}; there are {', '.join(known)}", param_hint="--scopes"
+        )
 
 
 async def _create(reach: Reach, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON

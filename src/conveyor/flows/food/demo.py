@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from conveyor.app.composition import App
 from conveyor.checks.stories import completed_among
 from conveyor.extension import Demo, Story
-from conveyor.flows import FOOD
 from conveyor.messaging.transaction import Tx
 from conveyor.services.restaurants import store as restaurants
 from conveyor.services.restaurants.model import Restaurant
@@ -95,7 +94,6 @@ class FoodDemo(Demo):
     settings: ClassVar[Mapping[str, Any]] = IMPATIENCE
     stories: ClassVar[Sequence[Story]] = (
         (
-            FOOD.name,
             completed_among(offers.c.order_id, offers.c.state == DECLINED),
             "another rider took it",
         ),

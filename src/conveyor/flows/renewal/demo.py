@@ -97,7 +97,6 @@ class RenewalDemo(Demo):
     settings: ClassVar[Mapping[str, Any]] = {"renewal_scan_seconds": 1.0}
     stories: ClassVar[Sequence[Story]] = (
         (
-            RENEWAL.name,
             orders.c.status == AWAITING,
             "past due: its card is tried again on another day",
         ),

@@ -13,7 +13,6 @@ from conveyor.app.cdnow import Purchase, order_body, packaged_purchases
 from conveyor.app.composition import App
 from conveyor.checks.stories import paid
 from conveyor.extension import Demo, Story
-from conveyor.flows import SHOP
 from conveyor.messaging.order import COMPLETED, PARKED
 from conveyor.messaging.tables import orders
 from conveyor.services.inventory.store import import_stock
@@ -67,10 +66,10 @@ class ShopDemo(Demo):
 
     settings: ClassVar[Mapping[str, Any]] = {"delivery_delay_seconds": 1.5}
     stories: ClassVar[Sequence[Story]] = (
-        (SHOP.name, paid(COMPLETED, "card_flaky"), "its card failed twice, then worked"),
-        (SHOP.name, paid(COMPLETED, "card_unanswered"), "it was charged, and no answer came"),
-        (SHOP.name, _SOLD_OUT, "sold out: what was authorized is let go"),
-        (SHOP.name, paid(PARKED, "card_down"), "parked: its bank is down"),
+        (paid(COMPLETED, "card_flaky"), "its card failed twice, then worked"),
+        (paid(COMPLETED, "card_unanswered"), "it was charged, and no answer came"),
+        (_SOLD_OUT, "sold out: what was authorized is let go"),
+        (paid(PARKED, "card_down"), "parked: its bank is down"),
     )
 
     def orders(self) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from conveyor.app.composition import App
 from conveyor.checks.stories import completed_among
 from conveyor.extension import Demo, Story
-from conveyor.flows import TRAVEL
 from conveyor.flows.travel.extension import booking_terms
 from conveyor.messaging.tables import timeline
 from conveyor.services.bookings.granting import offer
@@ -80,7 +79,6 @@ class TravelDemo(Demo):
     settings: ClassVar[Mapping[str, Any]] = {"booking_wait_seconds": 5.0}
     stories: ClassVar[Sequence[Story]] = (
         (
-            TRAVEL.name,
             completed_among(timeline.c.order_id, timeline.c.detail.contains("a place came free")),
             "it waited for a seat, and got one",
         ),
