@@ -70,6 +70,37 @@ def test_orders_are_paid_at_the_bank_and_the_audit_asks_it(bank: Bank, tmp_path:
     assert books_of(found.out)["violations"] > 0
 
 
+MUTE = """
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+from examples import http_provider
+
+CALLS = ("authorize", "capture", "charge", "void", "refund", "lookup")
+
+
+@asynccontextmanager
+async def bank(settings, ambient):
+    async with http_provider.bank(settings, ambient) as telling:
+        yield SimpleNamespace(**{name: getattr(telling, name) for name in CALLS})
+"""
+
+
+def test_a_provider_without_a_statement_is_not_compared_and_that_is_said(
+    bank: Bank, tmp_path: Path
+) -> None:
+    (tmp_path / "mute.py").write_text(MUTE)
+    mute = settings_of(bank) | {
+        "CONVEYOR_PAYMENT_PROVIDER": "mute:bank",
+        "PYTHONPATH": f"{ROOT}:{tmp_path}",
+    }
+    data = tmp_path / "data"
+    assert say_apart("stock", "set", "CD", 1, "--data", data, **mute).code == 0
+    said = say_apart("audit", "--data", data, **mute)
+    assert (said.code, said.err) == (0, "")
+    assert "not compared: the payment provider gives no statement" in said.out
+
+
 def books_of(report: str) -> Any:
     checks = json.loads(report)["checks"]
     return next(check for check in checks if check["name"] == "books_equal_provider")

@@ -79,5 +79,6 @@ def _figures(figures: Mapping[str, Any]) -> list[str]:
             )
             lines.append("; ".join(sides))
         else:
-            lines.append(f"{name.replace('_', ' ')}: {value:,}")
+            said = value if isinstance(value, str) else f"{value:,}"
+            lines.append(f"{name.replace('_', ' ')}: {said}")
     return lines
