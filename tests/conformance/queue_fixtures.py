@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import random
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -92,11 +94,26 @@ def aws_environment() -> Iterator[None]:
         yield
 
 
+def _held(lock: threading.Lock, call: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(call)
+    def held(*args: object, **kwargs: object) -> object:
+        with lock:
+            return call(*args, **kwargs)
+
+    return held
+
+
 @pytest.fixture(scope="session")
 def moto(request: pytest.FixtureRequest) -> Iterator[Service]:
     request.getfixturevalue("aws_environment")
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second, for few tests
+    from moto.sqs.models import Queue as MotoQueue  # noqa: PLC0415 - likewise
 
+    # Its server has threads and its queues have no lock: of two requests at the same moment one
+    # undoes what the other did to the list of messages, and both are told that it was done.
+    one_at_a_time = threading.Lock()
+    for name in ("add_message", "delete_message"):
+        setattr(MotoQueue, name, _held(one_at_a_time, getattr(MotoQueue, name)))
     server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
     server.start()
     address = SqsAddress(REGION, "moto-", f"http://{HOST}:{server.get_host_and_port()[1]}")

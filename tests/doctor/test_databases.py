@@ -301,6 +301,17 @@ def test_backends_that_do_not_go_together(provisioned: Environment, data: Path) 
     assert "without TLS" in without_tls["settings", "CONVEYOR_QUEUE_URL"]["says"]
 
 
+def test_who_takes_the_money_is_looked_at(provisioned: Environment) -> None:
+    missing = examined(**provisioned | {"CONVEYOR_PAYMENT_PROVIDER": ""})
+    unknown = examined(**provisioned | {"CONVEYOR_CARRIER": "no.such:carrier"})
+    named = examined(**provisioned | {"CONVEYOR_PAYMENT_PROVIDER": "examples.http_provider:bank"})
+    told = missing["extensions", "CONVEYOR_PAYMENT_PROVIDER"]
+    assert (told["status"], "say `simulated`" in told["says"]) == ("failure", True)
+    assert "no.such" in unknown["extensions", "extensions"]["says"]
+    assert ("settings", "carrier") in named
+    assert not any("payment provider" in subject for _, subject in named)
+
+
 def test_an_extension_that_does_not_load_hides_nothing_else(data: Path) -> None:
     found = examined(CONVEYOR_DATA=str(data), CONVEYOR_EXTENSIONS="no.such:THING")
     assert "no.such" in found["extensions", "extensions"]["says"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from conveyor.adapters.loopback import is_loopback
+from conveyor.app.bindings import SIMULATED
 from conveyor.app.doctor.findings import Finding, failure, fine, warning
 from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS
 from conveyor.settings import EMBEDDED, Settings
@@ -87,10 +88,12 @@ def _outside(settings: Settings) -> Iterator[Finding]:
             "is needed with CONVEYOR_WEBHOOK_URL: no process starts",
             "set it, the same for every process",
         )
-    if settings.database_path is None:
+    named = {"payment provider": settings.payment_provider, "carrier": settings.carrier}
+    simulated = [what for what, name in named.items() if name == SIMULATED]
+    if settings.database_path is None and simulated:
         yield warning(
             CHECK,
-            "payment provider, carrier",
-            "they are simulated, on a PostgreSQL: no money moves and no parcel leaves",
+            ", ".join(simulated),
+            "simulated, on a PostgreSQL: no money moves or no parcel leaves",
             "for a trial that is right; do not take real orders with it",
         )
