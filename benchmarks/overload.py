@@ -29,7 +29,7 @@ from benchmarks.section import Section, Target, at_least, at_most, below
 from benchmarks.servers import Servers
 from benchmarks.sizes import Sizes
 
-from conveyor.messaging.tables import orders
+from conveyor.core.tables import orders
 
 TIMES = 3
 AT_ONCE = 64

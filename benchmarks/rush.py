@@ -20,15 +20,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.app.composition import App
-from conveyor.app.opening import open_app, running_app
+from conveyor.commerce.orders.placement import Overloaded, Placed
+from conveyor.core.tables import orders
 from conveyor.flows.travel.body import TravelBody
+from conveyor.flows.travel.bookings.granting import offer
+from conveyor.flows.travel.bookings.model import Offer
 from conveyor.flows.travel.extension import booking_terms
-from conveyor.messaging.tables import orders
-from conveyor.services.bookings.granting import offer
-from conveyor.services.bookings.model import Offer
-from conveyor.services.orders.placement import Overloaded, Placed
 from conveyor.settings import Settings
+from conveyor.system.composition import App
+from conveyor.system.opening import open_app, running_app
 
 MERCHANT = "default"
 DATE = "2013-01-01"

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from benchmarks.rush import DATE, SEATS_A_FLIGHT, Rush
 
-from conveyor.messaging.tables import orders
-from conveyor.services.bookings.model import BOOKED, REFUSED
-from conveyor.services.bookings.tables import bookings, resources
+from conveyor.core.tables import orders
+from conveyor.flows.travel.bookings.model import BOOKED, REFUSED
+from conveyor.flows.travel.bookings.tables import bookings, resources
 
 _REQUESTS = (
     sa.select(

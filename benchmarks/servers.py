@@ -23,7 +23,9 @@ class Servers:
         try:
             yield url
         finally:
-            self._administer(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+            name = url.rpartition("/")[2]
+            for each in (name, f"{name}_simulated"):
+                self._administer(f'DROP DATABASE IF EXISTS "{each}" WITH (FORCE)')
 
     @contextmanager
     def queues(self) -> Iterator[str]:

@@ -16,10 +16,12 @@ from benchmarks.servers import Servers
 from benchmarks.settled_rows import multiply
 from benchmarks.sizes import Sizes
 
+from conveyor.adapters.postgres.creation import beside
+
 ORIGINALS = 1_000
 """Orders that are really placed, and then copied."""
 SHARE = 0.8
-FILES = ("conveyor.db", "provider.db")
+FILES = ("conveyor.db", "provider.db", "carrier.db")
 
 
 def compare_settled(servers: Servers, sizes: Sizes) -> Section:
@@ -68,7 +70,8 @@ def filled(servers: Servers, home: Path, count: int, *, on_postgres: bool) -> It
         deployment = Deployment(home / "data", url)
         deployment.prepare()
         deployment.replay(write_orders(home / "originals.jsonl", ORIGINALS))
-        urls = [url] if url else [f"sqlite:///{deployment.data / file}" for file in FILES]
+        files = [f"sqlite:///{deployment.data / file}" for file in FILES]
+        urls = [url, beside(url, "_simulated")] if url else files
         order_ids = _order_ids(urls[0])
         print(f"copying to {count:,} settled orders", file=sys.stderr)
         for each in urls:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging.ambient import ULID_ALPHABET
+from conveyor.core.ambient import ULID_ALPHABET
 
 MINUTE_MS = 60_000
 """Between a copy of all the orders and the next."""

@@ -22,7 +22,7 @@ from benchmarks.section import Section
 from benchmarks.servers import Servers
 from benchmarks.sizes import Sizes
 
-from conveyor.messaging.tables import orders
+from conveyor.core.tables import orders
 
 REQUESTS_A_FLIGHT = 400
 PRODUCERS = 8

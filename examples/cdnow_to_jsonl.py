@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from conveyor.app.cdnow import to_jsonl
+from conveyor.operations.cdnow import to_jsonl
 
 if __name__ == "__main__":
     with Path(sys.argv[1]).open(encoding="utf-8", newline="") as lines:

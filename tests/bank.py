@@ -18,14 +18,14 @@ from starlette.routing import Route
 from tests.payment_driver import ambient
 
 from conveyor.adapters.simulated.payment_account import Operation
+from conveyor.adapters.simulated.payment_ledger import moved_between
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.adapters.sqlite import SqliteDatabase
-from conveyor.app.audit.books import read_ledger
-from conveyor.checks import Page
+from conveyor.checks.pages import FIRST_ID, LAST_ID
+from conveyor.commerce.payments.ports import Approved, PaymentAnswer, PaymentRequest
+from conveyor.core.errors import KeySpentError, NotAppliedError, UnansweredError
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints.server import listen, url_of
-from conveyor.messaging.errors import KeySpentError, NotAppliedError, UnansweredError
-from conveyor.messaging.transaction import Tx
-from conveyor.services.payments.ports import Approved, PaymentAnswer, PaymentRequest
 
 PATIENCE_SECONDS = 20.0
 
@@ -95,7 +95,7 @@ def _told(answer: PaymentAnswer) -> JSONResponse:
 
 
 def _sums(tx: Tx, order_ids: list[str]) -> dict[str, dict[str, Any]]:
-    whole = read_ledger(tx, Page())
+    whole = moved_between(tx, FIRST_ID, LAST_ID)
     return {order_id: it._asdict() for order_id, it in whole.items() if order_id in order_ids}
 
 

@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
+from tests.tables import create_tables
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
-from conveyor.adapters.migrations.target import metadata  # with the tables of every service
 from conveyor.adapters.sqlite import SqliteDatabase
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.engine import Engine, Limits
-from conveyor.messaging.message import Token, encode
-from conveyor.messaging.order import Order, load
-from conveyor.messaging.outbox import Owed, Relay
-from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome
-from conveyor.messaging.placing import NewOrder, place
-from conveyor.messaging.queue import Depth, Outgoing, QueueSpec, Received, VisibilityChange
-from conveyor.messaging.registry import Registry
-from conveyor.messaging.retries import RetryPolicy
-from conveyor.messaging.routing_slip import Flow, Step
-from conveyor.messaging.step import Answer, CallStep, LocalStep, Now
-from conveyor.messaging.tables import calls, outbox, timeline
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.core.consumer import Consumer
+from conveyor.core.engine import Engine, Limits
+from conveyor.core.message import Token, encode
+from conveyor.core.order import Order, load
+from conveyor.core.outbox import Owed, Relay
+from conveyor.core.outcome import Again, Awaiting, Done, Outcome
+from conveyor.core.placing import NewOrder, place
+from conveyor.core.queue import Depth, Outgoing, QueueSpec, Received, VisibilityChange
+from conveyor.core.registry import Registry
+from conveyor.core.retries import RetryPolicy
+from conveyor.core.routing_slip import Flow, Step
+from conveyor.core.step import Answer, CallStep, LocalStep, Now
+from conveyor.core.tables import calls, outbox, timeline
+from conveyor.core.transaction import Database, Tx
 from conveyor.testing.loop import virtual_ambient
 
 FLOW = Flow("errand", 1, (Step("ask.price"), Step("desk.close")), cancel_until="desk.close")
@@ -206,7 +206,7 @@ class Core(AbstractAsyncContextManager["Core"]):
         self._placed = 0
 
     async def __aenter__(self) -> Self:
-        await self.database.run(lambda tx: metadata.create_all(tx.connection))
+        await self.database.run(create_tables)
         await self.queues.open()
         return self
 

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import orjson
 import sqlalchemy as sa
+from tests.tables import TABLES
 
-from conveyor.adapters.migrations.target import metadata  # with the tables of every service
-from conveyor.messaging.order import PROCESSING, Order
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
+from conveyor.core.order import PROCESSING, Order
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
 
 T = TypeVar("T")
 
@@ -68,7 +68,8 @@ class Books:
 
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-        metadata.create_all(self.engine)
+        for tables in TABLES:
+            tables.create_all(self.engine)
 
     @contextmanager
     def tx(self) -> Iterator[Tx]:
@@ -86,7 +87,7 @@ class Books:
     def clear(self) -> None:
         """Empty all tables."""
         with self.engine.begin() as connection:
-            for table in reversed(metadata.sorted_tables):
+            for table in (table for it in TABLES for table in it.sorted_tables):
                 connection.execute(sa.delete(table))
 
     def close(self) -> None:

@@ -10,19 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from conveyor.app.audit import run_audit
-from conveyor.app.composition import App
-from conveyor.app.decisions import Cancelled, NotCancelled, cancel
+from conveyor.commerce.orders.placement import Placed
+from conveyor.commerce.orders.store import find
+from conveyor.core.order import SETTLED, Order
 from conveyor.flows.food.body import FoodBody
-from conveyor.messaging.order import SETTLED, Order
-from conveyor.services.orders.placement import Placed
-from conveyor.services.orders.store import find
-from conveyor.services.restaurants import store as restaurants
-from conveyor.services.restaurants.counter import Counter
-from conveyor.services.restaurants.model import Restaurant
-from conveyor.services.riders import store as riders
-from conveyor.services.riders.dispatch import Dispatch
-from conveyor.services.riders.model import METRES_A_DEGREE, Offer, Rider
+from conveyor.flows.food.restaurants import store as restaurants
+from conveyor.flows.food.restaurants.counter import Counter
+from conveyor.flows.food.restaurants.model import Restaurant
+from conveyor.flows.food.riders import store as riders
+from conveyor.flows.food.riders.dispatch import Dispatch
+from conveyor.flows.food.riders.model import METRES_A_DEGREE, Offer, Rider
+from conveyor.operations.audit import run_audit
+from conveyor.operations.decisions import Cancelled, NotCancelled, cancel
+from conveyor.system.composition import App
 
 MERCHANT = "default"
 TOTAL = 2_500

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from tests.tables import create_tables
 
-from conveyor.adapters.migrations.target import metadata  # with the tables of every service
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.adapters.sqlite import SqliteDatabase
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.errors import NotAppliedError
-from conveyor.messaging.order import PROCESSING, Order
-from conveyor.messaging.outcome import Outcome
-from conveyor.messaging.step import CallStep, Now
-from conveyor.messaging.transaction import Database
-from conveyor.services.payments import store
-from conveyor.services.payments.model import Balance
-from conveyor.services.payments.ports import PaymentProvider
-from conveyor.services.payments.steps import payment_steps
+from conveyor.commerce.payments import store
+from conveyor.commerce.payments.model import Balance
+from conveyor.commerce.payments.ports import PaymentProvider
+from conveyor.commerce.payments.steps import payment_steps
+from conveyor.core.ambient import Ambient
+from conveyor.core.errors import NotAppliedError
+from conveyor.core.order import PROCESSING, Order
+from conveyor.core.outcome import Outcome
+from conveyor.core.step import CallStep, Now
+from conveyor.core.transaction import Database
 
 NOW_MS = 1_700_000_000_000
 MOST_ATTEMPTS = 5
@@ -89,7 +89,7 @@ async def open_shop(directory: Path) -> Shop:
     """Open, or open again after a crash, the shop that is kept in a directory."""
     database = SqliteDatabase(directory / "conveyor.db", inline=True)
     provider_database = SqliteDatabase(directory / "provider.db", inline=True)
-    await database.run(lambda tx: metadata.create_all(tx.connection))
+    await database.run(create_tables)
     provider = SimulatedPaymentProvider(provider_database, ambient())
     await provider.open()
     return Shop(database, provider_database, provider)

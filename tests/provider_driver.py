@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from conveyor.adapters.simulated.carrier import SimulatedCarrier
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
-from conveyor.messaging.errors import NotAppliedError, UnansweredError
+from conveyor.core.errors import NotAppliedError, UnansweredError
+from conveyor.flows.shop.simulated.carrier import SimulatedCarrier
 
 Send = Callable[[], Awaitable[Any]]
 Trouble = Callable[[Send], Awaitable[Any]]

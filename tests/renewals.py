@@ -14,16 +14,16 @@ import sqlalchemy as sa
 from tests.invariants import check_renewals, check_tokens
 from tests.virtual import World
 
-from conveyor.app.audit import run_audit
-from conveyor.app.composition import App
-from conveyor.messaging.order import COMPENSATING, PROCESSING
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
-from conveyor.services.subscriptions import store
-from conveyor.services.subscriptions.beginning import Wish
-from conveyor.services.subscriptions.changes import Begun, Changes
-from conveyor.services.subscriptions.due import Run, count_due
-from conveyor.services.subscriptions.model import Plan, Subscription
+from conveyor.core.order import COMPENSATING, PROCESSING
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
+from conveyor.flows.renewal.subscriptions import store
+from conveyor.flows.renewal.subscriptions.beginning import Wish
+from conveyor.flows.renewal.subscriptions.changes import Begun, Changes
+from conveyor.flows.renewal.subscriptions.due import Run, count_due
+from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
+from conveyor.operations.audit import run_audit
+from conveyor.system.composition import App
 
 MERCHANT = "default"
 PLAN = Plan(MERCHANT, "monthly", 999, "USD")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from conveyor.messaging.queue import Outgoing
+from conveyor.core.queue import Outgoing
 
 COPIES = 10
 SPREAD_SECONDS = 30

@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import Any
 
-from conveyor.app import decisions
-from conveyor.app.composition import App
+from conveyor.commerce.orders.placement import Placed
+from conveyor.commerce.orders.store import find, listing
+from conveyor.core.order import SETTLED, Order
+from conveyor.core.outcome import Outcome
+from conveyor.core.step import Now
+from conveyor.core.transaction import Tx
 from conveyor.flows.travel.body import TravelBody
+from conveyor.flows.travel.bookings import store
+from conveyor.flows.travel.bookings.granting import offer
+from conveyor.flows.travel.bookings.model import Booking, Offer, Resource
+from conveyor.flows.travel.bookings.steps import Hold
 from conveyor.flows.travel.extension import booking_terms
-from conveyor.messaging.order import SETTLED, Order
-from conveyor.messaging.outcome import Outcome
-from conveyor.messaging.step import Now
-from conveyor.messaging.transaction import Tx
-from conveyor.services.bookings import store
-from conveyor.services.bookings.granting import offer
-from conveyor.services.bookings.model import Booking, Offer, Resource
-from conveyor.services.bookings.steps import Hold
-from conveyor.services.orders.placement import Placed
-from conveyor.services.orders.store import find, listing
+from conveyor.operations import decisions
+from conveyor.system.composition import App
 
 MERCHANT = "default"
 DATE = "2013-01-01"

@@ -10,22 +10,22 @@ from typing import Any
 import sqlalchemy as sa
 from tests.goods_driver import NOW_MS, Books
 
-from conveyor.messaging import outbox as outbox_module
-from conveyor.messaging.faults import Desk
-from conveyor.messaging.handling import Taken, open_group
-from conveyor.messaging.message import Token
-from conveyor.messaging.order import Order, load
-from conveyor.messaging.outbox import Owed
-from conveyor.messaging.outcome import Awaiting, Done, Outcome, Park
-from conveyor.messaging.placing import NewOrder, place
-from conveyor.messaging.queue import QueueSpec
-from conveyor.messaging.registry import Registry
-from conveyor.messaging.retries import RetryPolicy
-from conveyor.messaging.routing_slip import Flow, Step
-from conveyor.messaging.step import LocalStep, Now
-from conveyor.messaging.tables import outbox
-from conveyor.messaging.transaction import Tx
-from conveyor.messaging.verdict import Verdict
+from conveyor.core import outbox as outbox_module
+from conveyor.core.faults import Desk
+from conveyor.core.handling import Taken, open_group
+from conveyor.core.message import Token
+from conveyor.core.order import Order, load
+from conveyor.core.outbox import Owed
+from conveyor.core.outcome import Awaiting, Done, Outcome, Park
+from conveyor.core.placing import NewOrder, place
+from conveyor.core.queue import QueueSpec
+from conveyor.core.registry import Registry
+from conveyor.core.retries import RetryPolicy
+from conveyor.core.routing_slip import Flow, Step
+from conveyor.core.step import LocalStep, Now
+from conveyor.core.tables import outbox
+from conveyor.core.transaction import Tx
+from conveyor.core.verdict import Verdict
 
 FLOW = Flow("gate", 1, (Step("gate.pass"), Step("desk.close")), cancel_until="gate.pass")
 RETRIES = RetryPolicy(max_receives=3)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from tests.goods_driver import Books
 
-from conveyor.messaging.transaction import Tx
+from conveyor.core.transaction import Tx
 
 T = TypeVar("T")
 

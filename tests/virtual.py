@@ -14,15 +14,19 @@ import sqlalchemy as sa
 from tests.invariants import BrokenInvariantError
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
-from conveyor.adapters.migrations import create_all
+from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.adapters.sqlite.database import SqliteDatabase
-from conveyor.app.composition import App
-from conveyor.app.extension_tables import migrate_extensions
-from conveyor.app.installation import Installation, installation
-from conveyor.app.parts import Parts
-from conveyor.app.timekeeper import machine_timekeeper
-from conveyor.messaging.ambient import Ambient
+from conveyor.core.ambient import Ambient
+from conveyor.core.transaction import Database
+from conveyor.extension import PAYMENTS, Port
+from conveyor.flows.shop.carrier import CARRIER
+from conveyor.flows.shop.simulated.carrier import SimulatedCarrier
 from conveyor.settings import Settings
+from conveyor.system.composition import App
+from conveyor.system.installation import Installation, installation
+from conveyor.system.parts import Parts
+from conveyor.system.tables import create_all
+from conveyor.system.timekeeper import machine_timekeeper
 from conveyor.testing.loop import LoopClock, ProcessLoop, bury
 
 T = TypeVar("T")
@@ -120,6 +124,23 @@ async def until_idle(app: App) -> None:
     raise BrokenInvariantError("messages are left in the queues")
 
 
+def outside(
+    settings: Settings, ambient: Ambient, books: Database, parcels: Database
+) -> dict[Port[Any], Any]:
+    """Give the simulated provider and carrier, on these books of theirs."""
+    latency, after = settings.payment_latency_seconds, settings.delivery_delay_seconds
+    return {
+        PAYMENTS: SimulatedPaymentProvider(books, ambient, latency_seconds=latency),
+        CARRIER: SimulatedCarrier(parcels, ambient, deliver_after_seconds=after),
+    }
+
+
+async def open_outside(parts: Parts) -> None:
+    """Make their tables where they are missing."""
+    for it in parts.ports.values():
+        await it.open()
+
+
 QUEUE_CALLS = frozenset({"send", "receive", "delete", "set_visibility"})
 
 
@@ -154,6 +175,7 @@ class World:
         self.wrap_queues: Callable[[Any], Any] = lambda queues: queues
         self.seed = 0
         self._has_tables = False
+        self.outside_files: list[CrashingDatabase] = []
 
     def run(
         self, life: Callable[[App], Coroutine[Any, Any, T]], boundaries: Boundaries | None = None
@@ -175,17 +197,25 @@ class World:
         keeper = machine_timekeeper(LoopClock(loop).now_ms, loop.time)
         ambient = Ambient(keeper.clock, random.Random(self.seed), loop.time)
         database = CrashingDatabase(self.directory / "conveyor.db", boundaries)
-        ledger = CrashingDatabase(self.directory / "provider.db", boundaries)
+        books = CrashingDatabase(self.directory / "provider.db", boundaries)
+        parcels = CrashingDatabase(self.directory / "carrier.db", boundaries)
+        self.outside_files = [books, parcels]
         queues = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
         wrapped: Any = CrashingQueues(queues, boundaries)
-        return Parts(ambient, database, ledger, self.wrap_queues(wrapped), keeper)
+        return Parts(
+            ambient,
+            database,
+            self.wrap_queues(wrapped),
+            keeper,
+            outside(self.settings, ambient, books, parcels),
+        )
 
     async def _live(self, parts: Parts, life: Callable[[App], Coroutine[Any, Any, T]]) -> T:
         self.app = app = App(self.settings, parts, self.installed)
         if not self._has_tables:
-            await create_all(app.parts.database)
-            await migrate_extensions(app.parts.database, self.installed)
+            await create_all(app.parts.database, self.installed)
             self._has_tables = True
+        await open_outside(parts)
         await app.open()
         stop = asyncio.Event()
         running = asyncio.ensure_future(app.run(self.installed.services, stop))
@@ -199,7 +229,7 @@ class World:
         """What the kernel does at a process's end: files are closed, nothing else happens."""
         bury(loop)
         parts.queues._store.close()  # type: ignore[attr-defined]
-        for database in (parts.database, parts.ledger):
+        for database in (parts.database, *self.outside_files):
             database.abandon()  # type: ignore[attr-defined]
         asyncio.set_event_loop(None)
         loop.close()

@@ -8,20 +8,34 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from conveyor.messaging.calling import MAX_CALL_SECONDS
-from conveyor.messaging.lease import MIN_VISIBILITY_SECONDS
-from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS
-from conveyor.services.orders.model import Currency
+from conveyor.commerce.orders.model import Currency
+from conveyor.core.calling import MAX_CALL_SECONDS
+from conveyor.core.errors import ConveyorError
+from conveyor.core.lease import MIN_VISIBILITY_SECONDS
+from conveyor.core.queue import MAX_VISIBILITY_SECONDS
 
 DEFAULT_DATA = Path("conveyor-data")
 DATABASE_FILE = "conveyor.db"
 EMBEDDED = "embedded:"
+PREFIX = "CONVEYOR_"
+
+
+class SettingError(ConveyorError):
+    """A setting that cannot be used; `name` is the environment variable.
+
+    The cause says what can.
+    """
+
+    def __init__(self, name: str, cause: str) -> None:
+        super().__init__(f"{name}: {cause}")
+        self.name = name
+        self.cause = cause
 
 
 class Settings(BaseSettings):
     """What a deployment chooses. `--help` of each command says which of these it overrides."""
 
-    model_config = SettingsConfigDict(env_prefix="CONVEYOR_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     data: Path = Field(DEFAULT_DATA, description="Directory of the embedded files.")
     database_url: str = Field(
@@ -63,8 +77,10 @@ class Settings(BaseSettings):
         "extension gives; default: simulated, with an embedded database only.",
     )
     carrier: str = Field("", description="Who carries the goods, named likewise.")
-    webhook_url: str = Field(
-        "", description="Where the simulated carrier posts; default: straight into this process."
+    simulated_database_url: str = Field(
+        "",
+        description="postgresql://... where those who are simulated keep their books; default: a "
+        "database NAME_simulated beside ours, made where it is missing.",
     )
     delivery_delay_seconds: float = Field(
         0.0, ge=0, description="How long the simulated carrier takes to deliver."

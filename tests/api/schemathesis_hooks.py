@@ -10,9 +10,9 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
+from conveyor.commerce.orders.model import MAX_METADATA_ENTRIES, MAX_TOTAL, MINOR_DIGITS
 from conveyor.entrypoints.http.placing import IDEMPOTENCY_KEY
 from conveyor.entrypoints.http.schemas import KEY_PATTERN
-from conveyor.services.orders.model import MAX_METADATA_ENTRIES, MAX_TOTAL, MINOR_DIGITS
 
 KEY_VARIABLE = "CONVEYOR_API_KEY"
 SHORT_KEY = 200

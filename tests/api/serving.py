@@ -14,15 +14,15 @@ from typing import Any, Self, TypeVar
 import httpx
 from fastapi import FastAPI
 
-from conveyor.app.composition import App
-from conveyor.app.opening import open_app
+from conveyor.access import store as keys
+from conveyor.access.model import SCOPES, new_local_key
 from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.http.codes import BEFORE_ALL
 from conveyor.entrypoints.server import Listening, listen, run_until, url_of
-from conveyor.services.access import store as keys
-from conveyor.services.access.model import SCOPES, new_local_key
-from conveyor.services.shipping.webhooks import write_secret
+from conveyor.flows.shop.shipping.webhooks import write_secret
 from conveyor.settings import Settings
+from conveyor.system.composition import App
+from conveyor.system.opening import open_app
 
 PATIENCE_SECONDS = 20.0
 GLANCE_SECONDS = 0.01

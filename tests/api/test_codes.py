@@ -23,10 +23,13 @@ from tests.api.serving import (
 from tests.edge.wire import Answer, Wire, ask
 from tests.travel_driver import flight, journey
 
+from conveyor.commerce.orders import placement
+from conveyor.core.errors import CommitUnknownError, DatabaseUnavailableError
 from conveyor.entrypoints.http.bodies import MAX_BODY_BYTES
-from conveyor.entrypoints.http.codes import Code
-from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
-from conveyor.services.orders import placement
+from conveyor.entrypoints.http.codes import Code, ProblemCode
+from conveyor.flows.food.codes import FoodCode
+from conveyor.flows.renewal.codes import RenewalCode
+from conveyor.flows.travel.codes import TravelCode
 
 CONNECTIONS = 20
 UNREAL = "01KDVXQG0053EJ2M8Q4N7T6WAB"
@@ -45,7 +48,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield town
 
 
-def of_a_key(town: Town) -> dict[Code, httpx.Response]:
+def of_a_key(town: Town) -> dict[ProblemCode, httpx.Response]:
     reader = town.server.client_of(town.merchant, ["read"])
     return {
         Code.UNAUTHENTICATED: town.server.client("cvy_unknown").get("/v1/orders"),
@@ -56,7 +59,7 @@ def of_a_key(town: Town) -> dict[Code, httpx.Response]:
     }
 
 
-def of_placing(town: Town) -> dict[Code, httpx.Response]:
+def of_placing(town: Town) -> dict[ProblemCode, httpx.Response]:
     place(town.owner, key="k")
     again = {"idempotency-key": "k"}
     return {
@@ -67,7 +70,7 @@ def of_placing(town: Town) -> dict[Code, httpx.Response]:
     }
 
 
-def of_an_operator(town: Town) -> dict[Code, httpx.Response]:
+def of_an_operator(town: Town) -> dict[ProblemCode, httpx.Response]:
     done, owing = place(town.owner), place(town.owner, paid_by("card_unanswered"))
     wait_for(town.owner, done, "completed")
     wait_for(town.owner, owing, "parked")
@@ -76,7 +79,7 @@ def of_an_operator(town: Town) -> dict[Code, httpx.Response]:
         Code.TOO_LATE: town.owner.post(f"/v1/orders/{done}/cancel"),
         Code.NOT_PARKED: town.owner.post(decide(done, "redrive")),
         Code.STILL_OWES: town.owner.post(decide(owing, "discard"), json=BECAUSE),
-        Code.GIVEN_AWAY: _given_away(town),
+        TravelCode.GIVEN_AWAY: _given_away(town),
     }
 
 
@@ -87,7 +90,7 @@ def _given_away(town: Town) -> httpx.Response:
     return town.owner.put(plane, json={"capacity": 0})
 
 
-def of_a_meal(town: Town) -> dict[Code, httpx.Response]:
+def of_a_meal(town: Town) -> dict[ProblemCode, httpx.Response]:
     first, second = town.order(), town.order()
     _set(town, "/v1/restaurants/luigi", PLACE | {"max_preparing": 0})
     full = town.kitchen.post(ticket(first, "accept"), json={"minutes": 5})
@@ -97,11 +100,11 @@ def of_a_meal(town: Town) -> dict[Code, httpx.Response]:
     town.accept(second)  # and both are offered to the only rider
     nobody = town.key_of("rider", "r2")
     return {
-        Code.KITCHEN_FULL: full,
+        FoodCode.KITCHEN_FULL: full,
         Code.NOT_AWAITED: town.kitchen.post(ticket(first, "accept"), json={"minutes": 5}),
-        Code.NOT_NOW: town.say("r1", first, "delivered"),
-        Code.NOT_OFFERED: nobody.post(f"/v1/riders/r2/offers/{first}/accept"),
-        Code.CARRIES_MORE: town.owner.put("/v1/riders/r1", json=PLACE | {"capacity": 1}),
+        FoodCode.NOT_NOW: town.say("r1", first, "delivered"),
+        FoodCode.NOT_OFFERED: nobody.post(f"/v1/riders/r2/offers/{first}/accept"),
+        FoodCode.CARRIES_MORE: town.owner.put("/v1/riders/r1", json=PLACE | {"capacity": 1}),
     }
 
 
@@ -109,22 +112,24 @@ def _set(town: Town, path: str, body: dict[str, Any]) -> None:
     town.owner.put(path, json=body).raise_for_status()
 
 
-def of_a_subscription(town: Town) -> dict[Code, httpx.Response]:
+def of_a_subscription(town: Town) -> dict[ProblemCode, httpx.Response]:
     town.owner.put("/v1/plans/gold", json=PLAN).raise_for_status()
     town.owner.post("/v1/subscriptions", json=SUBSCRIPTION).raise_for_status()
     other_plan = {"plan": "none"}
     return {
-        Code.PLAN_IN_USE: town.owner.put("/v1/plans/gold", json=PLAN | {"months": 2}),
-        Code.ID_TAKEN: town.owner.post("/v1/subscriptions", json=SUBSCRIPTION),
-        Code.NOT_POSSIBLE: town.owner.put("/v1/subscriptions/s1/plan", json=other_plan),
+        RenewalCode.PLAN_IN_USE: town.owner.put("/v1/plans/gold", json=PLAN | {"months": 2}),
+        RenewalCode.ID_TAKEN: town.owner.post("/v1/subscriptions", json=SUBSCRIPTION),
+        RenewalCode.NOT_POSSIBLE: town.owner.put("/v1/subscriptions/s1/plan", json=other_plan),
     }
 
 
-def of_the_process(town: Town) -> dict[Code, httpx.Response]:
+def of_the_process(town: Town) -> dict[ProblemCode, httpx.Response]:
     app = town.server.app
     app.placement._in_flight.add((town.merchant, "under way"))
     again = {"idempotency-key": "under way"}
-    answers = {Code.KEY_IN_FLIGHT: town.owner.post("/v1/orders", json=order_of(), headers=again)}
+    answers: dict[ProblemCode, httpx.Response] = {
+        Code.KEY_IN_FLIGHT: town.owner.post("/v1/orders", json=order_of(), headers=again)
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(placement, "MAX_WAITING", 0)
         answers[Code.OVERLOADED] = town.owner.post("/v1/orders", json=order_of())
@@ -153,7 +158,7 @@ def _raising(error: Exception) -> Callable[..., Awaitable[NoReturn]]:
     return fail
 
 
-def of_the_edge(town: Town) -> dict[Code, httpx.Response]:
+def of_the_edge(town: Town) -> dict[ProblemCode, httpx.Response]:
     url = town.server.url
     with ExitStack() as stack:
         crowd = [stack.enter_context(Wire(url)) for _ in range(CONNECTIONS)]
@@ -191,10 +196,10 @@ STORIES = (
 
 
 def test_each_code_is_sent_as_its_example_tells(town: Town) -> None:
-    answers: dict[Code, httpx.Response] = {}
+    answers: dict[ProblemCode, httpx.Response] = {}
     for story in STORIES:
         answers |= story(town)
-    assert set(answers) == set(Code)
+    assert set(answers) == {*Code, *FoodCode, *RenewalCode, *TravelCode}
     examples: dict[str, Any] = {}
     for operation in operations_of(town.server):
         for described in operation.described["responses"].values():

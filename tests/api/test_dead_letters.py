@@ -17,9 +17,9 @@ from tests.api.serving import (
     wait_until,
 )
 
-from conveyor.app.dead_letters import MAX_PEEKED
+from conveyor.core.queue import Outgoing
 from conveyor.entrypoints.cli.dead_letters import _show_list
-from conveyor.messaging.queue import Outgoing
+from conveyor.operations.dead_letters import MAX_PEEKED
 
 Start = Callable[..., Server]
 BECAUSE = {"reason": "looked into it"}

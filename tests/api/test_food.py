@@ -15,8 +15,8 @@ from tests.api.serving import Server, fields_of, order_of, problem_of
 from conveyor.adapters.simulated.payment_account import Operation
 from conveyor.adapters.simulated.payment_answers import Instruction
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
+from conveyor.commerce.payments.ports import Declined, PaymentAnswer
 from conveyor.entrypoints.cli import main
-from conveyor.services.payments.ports import Declined, PaymentAnswer
 
 _number = count()
 

@@ -13,9 +13,10 @@ from tests.api.food import PLACE, SHIFT, Town, meal, ticket
 from tests.api.serving import Server, place
 from tests.servers import postgres_server
 
-from conveyor.adapters.migrations import migrate
-from conveyor.app.backends import open_database
 from conveyor.settings import Settings
+from conveyor.system.backends import open_database
+from conveyor.system.installation import installation
+from conveyor.system.tables import migrate_all
 
 RIDERS = [f"r{number:02}" for number in range(20)]
 _number = count()
@@ -36,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 async def _migrate(url: str) -> None:
     database = open_database(Settings(database_url=url))
-    await migrate(database)
+    await migrate_all(database, installation(Settings()))
     await database.close()
 
 

@@ -22,8 +22,8 @@ from tests.api.serving import (
     wait_until,
 )
 
-from conveyor.messaging.queue import Outgoing
-from conveyor.services.shipping.webhooks import WebhookKey
+from conveyor.core.queue import Outgoing
+from conveyor.flows.shop.shipping.webhooks import WebhookKey
 
 VANISHING = '{"orderId": "V", "userId": "1", "items": ["CD"], "total": 1E-999}'
 Start = Callable[..., Server]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from tests.api.serving import Server, fields_of, order_of, problem_of, wait_until
 
-from conveyor.services.access.model import SCOPES
+from conveyor.access.model import SCOPES
 
 SOME_ORDER = "/v1/orders/01KDVXQG0053EJ2M8Q4N7T6WAB"
 # What each scope opens: method, path, and the scopes of which one is needed.

@@ -10,8 +10,8 @@ import pytest
 from tests.api.serving import Server, order_of, place, problem_of, wait_for
 from tests.api.test_events import following
 
+from conveyor.core import timeline
 from conveyor.entrypoints.http.events import MAX_ENTRIES
-from conveyor.messaging import timeline
 
 MIB = 1024 * 1024
 

@@ -22,9 +22,9 @@ from tests.api.serving import (
     wait_for,
 )
 
+from conveyor.commerce.orders import placement
+from conveyor.core.tables import orders
 from conveyor.entrypoints.http import bodies, create_http
-from conveyor.messaging.tables import orders
-from conveyor.services.orders import placement
 
 HOME = {"name": "A. Buyer", "line1": "1 Main Street", "city": "Springfield", "country": "US"}
 

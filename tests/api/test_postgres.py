@@ -19,9 +19,10 @@ from tests.api.serving import (
 )
 from tests.servers import postgres_server
 
-from conveyor.adapters.migrations import migrate
-from conveyor.app.backends import open_database
 from conveyor.settings import Settings
+from conveyor.system.backends import open_database
+from conveyor.system.installation import installation
+from conveyor.system.tables import migrate_all
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 async def _migrate(url: str) -> None:
     database = open_database(Settings(database_url=url))
-    await migrate(database)
+    await migrate_all(database, installation(Settings()))
     await database.close()
 
 

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 import pytest
 from tests.virtual import World
 
-from conveyor.app.composition import App
+from conveyor.core.errors import DatabaseUnavailableError
 from conveyor.entrypoints.http.readiness import READY_SECONDS, Readiness
-from conveyor.messaging.errors import DatabaseUnavailableError
+from conveyor.system.composition import App
 
 
 @pytest.mark.parametrize("silent", ["database", "queue"])

@@ -22,11 +22,11 @@ from tests.api.serving import (
     wait_until,
 )
 
-from conveyor.app.audit import AuditReport
-from conveyor.app.audits import Audits
+from conveyor.commerce.orders.model import OrderBody
+from conveyor.core.errors import DatabaseUnavailableError
 from conveyor.entrypoints.http import metrics
-from conveyor.messaging.errors import DatabaseUnavailableError
-from conveyor.services.orders.model import OrderBody
+from conveyor.operations.audit import AuditReport
+from conveyor.operations.audits import Audits
 
 Start = Callable[..., Server]
 
@@ -82,8 +82,8 @@ def test_an_explanation_tells_the_story_to_programs_and_people(client: httpx.Cli
     assert first == ["placed", "called", "call_ended", "done"]
     assert {call["state"] for call in story["calls"]} == {"answered"}
     assert story["payment"]["captured"] == 2354
-    assert story["reservation"] == [{"sku": "CD", "quantity": 2, "state": "sold"}]
-    assert story["shipment"]["state"] == "delivered"
+    assert story["facts"]["stock"]["lines"] == [{"sku": "CD", "quantity": 2, "state": "sold"}]
+    assert story["facts"]["shipment"]["state"] == "delivered"
     assert story["waits_for"] is None
     assert story["choices"] == []
     text = "\n".join(story["sentences"])

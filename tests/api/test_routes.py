@@ -17,9 +17,8 @@ from tests.api.food import Town
 from tests.api.operations import NOTHING, Operation, operations_of
 from tests.api.serving import MERCHANT, Server, order_of, paid_by, place, stock_up, wait_for
 
-from conveyor.entrypoints.http import create_http
-from conveyor.services.access import store as keys
-from conveyor.services.access.model import (
+from conveyor.access import store as keys
+from conveyor.access.model import (
     ANSWER,
     AUDIT,
     KEYS,
@@ -30,6 +29,7 @@ from conveyor.services.access.model import (
     RIDER,
     SCOPES,
 )
+from conveyor.entrypoints.http import create_http
 
 SUBJECTS = frozenset({RESTAURANT, RIDER})
 """Scopes whose keys may speak for one restaurant or rider alone: the `name` of the path."""

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from tests.api.serving import Server, fields_of, problem_of
 
+from conveyor.flows.shop.inventory.model import MAX_AVAILABLE
 from conveyor.flows.shop.schemas import MAX_STOCK_ROWS
-from conveyor.services.inventory.model import MAX_AVAILABLE
 
 
 def test_stock_is_set_and_listed_page_by_page(server: Server) -> None:

@@ -11,7 +11,7 @@ import orjson
 from tests.api.serving import PATIENCE_SECONDS, Server, order_of, place, wait_until
 from tests.examples.stories import status_of
 
-from conveyor.messaging.order import COMPLETED
+from conveyor.core.order import COMPLETED
 
 SHOP = ("payments", "inventory", "shipping", "orders")
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from tests import meals, renewals
-from tests.virtual import Boundaries, World
+from tests.virtual import Boundaries, World, open_outside
 
-from conveyor.app.audit import AuditReport, run_audit
-from conveyor.app.composition import App
-from conveyor.app.parts import Parts
-from conveyor.services.bookings import granting
-from conveyor.services.bookings.model import Offer, Terms
-from conveyor.services.inventory.store import set_stock
-from conveyor.services.orders.placement import Placed
+from conveyor.commerce.orders.placement import Placed
+from conveyor.flows.shop.inventory.store import set_stock
+from conveyor.flows.travel.bookings import granting
+from conveyor.flows.travel.bookings.model import Offer, Terms
+from conveyor.operations.audit import AuditReport, run_audit
+from conveyor.system.composition import App
+from conveyor.system.parts import Parts
 from conveyor.testing.loop import ProcessLoop
 
 ORDER: dict[str, Any] = {
@@ -91,7 +91,13 @@ class Base:
     def planted(self, ours: Sequence[str], theirs: Sequence[str], at: Path) -> AuditReport:
         """Copy the files, change the copy by these statements, and audit it."""
         shutil.copytree(self.directory, at)
-        for name, statements in (("conveyor.db", ours), ("provider.db", theirs)):
+        carriers = [it for it in theirs if "carrier_parcels" in it]
+        providers = [it for it in theirs if it not in carriers]
+        for name, statements in (
+            ("conveyor.db", ours),
+            ("provider.db", providers),
+            ("carrier.db", carriers),
+        ):
             with sqlite3.connect(at / name) as connection:
                 connection.execute("PRAGMA ignore_check_constraints = ON")
                 for statement in statements:
@@ -106,6 +112,7 @@ class Base:
 
         async def look() -> AuditReport:
             app = App(world.settings, parts, world.installed)
+            await open_outside(parts)
             await app.open()
             return await run_audit(app)
 

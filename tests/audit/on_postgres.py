@@ -10,17 +10,18 @@ from typing import Any
 
 import psycopg
 from tests.audit.base import Base
-from tests.virtual import World
+from tests.virtual import World, outside
 
-from conveyor.adapters.migrations.target import metadata
 from conveyor.adapters.postgres import PostgresDatabase
-from conveyor.adapters.simulated import carrier_ledger, payment_ledger
-from conveyor.app.audit import AuditReport
-from conveyor.app.parts import Parts
-from conveyor.messaging.transaction import Tx
+from conveyor.adapters.simulated import payment_ledger
+from conveyor.core.transaction import Tx
+from conveyor.flows.shop.simulated import carrier_ledger
+from conveyor.operations.audit import AuditReport
+from conveyor.system.parts import Parts
+from conveyor.system.tables import tables_of
 from conveyor.testing.loop import ProcessLoop
 
-FILES = ("conveyor.db", "provider.db")
+FILES = ("conveyor.db", "provider.db", "carrier.db")
 QUEUES = "queue.db"
 _CHECKS = (
     "SELECT conrelid::regclass::text, conname FROM pg_constraint "
@@ -39,7 +40,8 @@ class PostgresBase(Base):
         # One for all plantings: what it has compiled is known from one to the next.
         self._database = PostgresDatabase(url, connections=1, inline=True)
         with self._database._engine.begin() as connection:
-            metadata.create_all(connection)
+            for tables in tables_of(World(base.directory).installed):
+                tables.create_all(connection)
             payment_ledger.create(Tx(connection))
             carrier_ledger.create(Tx(connection))
         for table, name in self._connection.execute(_CHECKS).fetchall():
@@ -83,7 +85,9 @@ class PostgresBase(Base):
 
     def _parts(self, world: World, loop: ProcessLoop) -> Parts:
         parts = super()._parts(world, loop)
-        for file in (parts.database, parts.ledger):
+        for file in (parts.database, *world.outside_files):
             file.abandon()  # type: ignore[attr-defined]
+        world.outside_files = []
         ours = self._database
-        return Parts(parts.ambient, ours, ours, parts.queues, timekeeper=parts.timekeeper)
+        ports = outside(world.settings, parts.ambient, ours, ours)
+        return Parts(parts.ambient, ours, parts.queues, parts.timekeeper, ports)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conveyor.core.queue import QueueSpec, Received, VisibilityChange
 from conveyor.entrypoints.aws_lambda.handed import HandedQueue
-from conveyor.messaging.queue import QueueSpec, Received, VisibilityChange
 
 BATCHES = st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=10)
 

@@ -19,11 +19,11 @@ from tests.aws.runtime import Function, FunctionError
 from tests.cli.driver import SIMULATED, say
 from tests.servers import AWS_TEST_ENVIRONMENT, Postgres, ministack_server
 
-from conveyor.app.composition import App
 from conveyor.entrypoints.aws_lambda import secrets, tick
 from conveyor.entrypoints.aws_lambda.instance import Instance
 from conveyor.entrypoints.aws_lambda.secrets import Secrets
 from conveyor.entrypoints.aws_lambda.secrets_manager import SecretError
+from conveyor.system.composition import App
 
 WEBHOOK = {"CONVEYOR_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}
 

@@ -20,8 +20,8 @@ from typing import Any, Self
 
 from click.testing import CliRunner
 
-from conveyor.app.cdnow import order_body, packaged_purchases
 from conveyor.entrypoints.cli import main
+from conveyor.operations.cdnow import order_body, packaged_purchases
 
 PATIENCE_SECONDS = 60.0
 GLANCE_SECONDS = 0.02

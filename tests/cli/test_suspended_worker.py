@@ -12,6 +12,8 @@ import pytest
 from tests.cli.driver import Process, say, until
 from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
 
+from conveyor.adapters.postgres.creation import beside
+
 COUNT = 60
 ORDER = {
     "customer": {"id": "1"},
@@ -71,7 +73,8 @@ def test_a_suspended_worker_lets_nobody_be_authorized_twice(environment: dict[st
         until(lambda: ask(database, TAKEN_UP))  # its leases are over, and another calls
         workers[0].popen.send_signal(signal.SIGCONT)
         until(lambda: ask(database, ALL_DONE, COUNT))
-        twice = database.execute(TWICE).fetchall()
+        books = stack.enter_context(psycopg.connect(beside(url, "_simulated")))
+        twice = books.execute(TWICE).fetchall()
         audited = say("audit", **served)
 
     assert twice == []

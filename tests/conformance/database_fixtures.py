@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.sqlite import SqliteDatabase
-from conveyor.messaging.transaction import Database, PerDialect, Tx
+from conveyor.core.transaction import Database, PerDialect, Tx
 
 KINDS = ("sqlite", "sqlite-inline", "postgresql", "postgresql-inline", "postgresql-pooled")
 

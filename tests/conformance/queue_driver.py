@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from conveyor.messaging.queue import Depth, Outgoing, Queue, Received
+from conveyor.core.queue import Depth, Outgoing, Queue, Received
 
 EACH_KIND = pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
 PATIENCE_SECONDS = 15.0

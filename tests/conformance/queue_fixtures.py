@@ -16,8 +16,8 @@ from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.sqs import SqsAddress, SqsQueues
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.queue import MAX_MESSAGE_BYTES, Queue, Queues, QueueSpec
+from conveyor.core.ambient import Ambient
+from conveyor.core.queue import MAX_MESSAGE_BYTES, Queue, Queues, QueueSpec
 
 REGION = "eu-west-1"
 

@@ -27,8 +27,8 @@ from tests.conformance.database_fixtures import (
 from tests.pooler import pooled
 from tests.servers import Postgres, postgres_server
 
-from conveyor.messaging.errors import VersionConflictError
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.core.errors import VersionConflictError
+from conveyor.core.transaction import Database, Tx
 
 WRITES_BEFORE_THE_KILL = 200
 PATIENCE_SECONDS = 30.0

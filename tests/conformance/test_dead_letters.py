@@ -10,13 +10,13 @@ from tests.conformance.queue_driver import EACH_KIND, outgoing, receive, until_d
 from tests.conformance.queue_fixtures import AMBIENT, Deployment
 
 from conveyor.adapters.sqlite import SqliteDatabase
-from conveyor.app.dead_letters import MAX_PEEKED, look_into_dead_letters, redrive_poison
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.engine import Engine, Limits
-from conveyor.messaging.outbox import Relay
-from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth, Queue
-from conveyor.messaging.registry import Registry
-from conveyor.messaging.retries import RetryPolicy
+from conveyor.core.consumer import Consumer
+from conveyor.core.engine import Engine, Limits
+from conveyor.core.outbox import Relay
+from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth, Queue
+from conveyor.core.registry import Registry
+from conveyor.core.retries import RetryPolicy
+from conveyor.operations.dead_letters import MAX_PEEKED, look_into_dead_letters, redrive_poison
 
 pytestmark = pytest.mark.anyio
 

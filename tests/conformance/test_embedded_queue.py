@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from conveyor.adapters.embedded_queue import RECEIVE_LIMIT, EmbeddedQueues
-from conveyor.messaging.errors import (
+from conveyor.core.errors import (
     DataDirectoryInUseError,
     QueuesNotOpenError,
     QueueUnavailableError,
 )
-from conveyor.messaging.queue import (
+from conveyor.core.queue import (
     DEAD_LETTER_RETENTION_SECONDS,
     DEDUPLICATION_SECONDS,
     Depth,

@@ -24,8 +24,8 @@ from hypothesis.stateful import (
 )
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.queue import Depth, Outgoing, QueueSpec, Received, VisibilityChange
+from conveyor.core.ambient import Ambient
+from conveyor.core.queue import Depth, Outgoing, QueueSpec, Received, VisibilityChange
 
 T = TypeVar("T")
 

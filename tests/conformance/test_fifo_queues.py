@@ -6,7 +6,7 @@ import pytest
 from tests.conformance.queue_driver import bodies, outgoing, receive, receive_one, until_depth
 from tests.conformance.queue_fixtures import Deployment
 
-from conveyor.messaging.queue import Depth, Outgoing, VisibilityChange
+from conveyor.core.queue import Depth, Outgoing, VisibilityChange
 
 pytestmark = pytest.mark.anyio
 

@@ -20,17 +20,20 @@ from tests.servers import Postgres, postgres_server
 
 from conveyor.adapters.migrations import (
     HEAD,
+    OURS,
     UnknownRevisionError,
-    create_all,
     current_revision,
     is_current,
     migrate,
 )
-from conveyor.adapters.migrations.target import metadata
 from conveyor.adapters.migrations.upgrade import alembic_config
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.core.transaction import Database, Tx
+from conveyor.settings import Settings
+from conveyor.system.installation import installation
+from conveyor.system.tables import create_all, migrate_all, revisions_of, tables_of
 
 T = TypeVar("T")
+INSTALLED = installation(Settings())
 # What autogenerate does not compare: checks, conditions of indexes, storage.
 CATALOG = {
     "sqlite": "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name",
@@ -89,7 +92,8 @@ def catalog(tx: Tx) -> list[list[str]]:
     The lines of SQLite's text are sorted, and a column that was added stands on a line of its own:
     in which order a table's columns and checks stand does not matter.
     """
-    tx.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+    for each in revisions_of(INSTALLED):
+        tx.execute(sa.text(f"DROP TABLE IF EXISTS {each.version_table}"))
     texts = [" ".join(map(str, row)) for row in tx.execute(sa.text(CATALOG[tx.dialect]))]
     return [sorted(_LINES.split(text)) for text in texts]
 
@@ -107,22 +111,47 @@ def test_an_empty_database_is_brought_to_the_head(new_url: NewUrl) -> None:
 
 def test_the_migrated_tables_are_those_declared(new_url: NewUrl) -> None:
     async def migrated(database: Database) -> list[list[str]]:
-        await migrate(database)
+        await migrate_all(database, INSTALLED)
         assert await database.run(differences) == []
         return await database.run(catalog)
 
     async def declared(database: Database) -> list[list[str]]:
-        await create_all(database)
+        await create_all(database, INSTALLED)
         return await database.run(catalog)
 
     assert play(new_url(), migrated) == play(new_url(), declared)
 
 
+def test_tables_of_flows_that_an_earlier_version_made_are_taken_over(new_url: NewUrl) -> None:
+    of_flows = [it for it in revisions_of(INSTALLED) if it is not OURS]
+
+    def forget(tx: Tx) -> None:
+        for each in of_flows:
+            tx.execute(sa.text(f"DROP TABLE {each.version_table}"))
+
+    async def story(database: Database) -> None:
+        await migrate_all(database, INSTALLED)
+        await database.run(forget)
+        assert await migrate_all(database, INSTALLED) == [f"{it.of} 0001" for it in of_flows]
+        assert await migrate_all(database, INSTALLED) == []
+
+    play(new_url(), story)
+
+
 def differences(tx: Tx) -> list[object]:
+    declared = sa.MetaData()
+    for tables in tables_of(INSTALLED):
+        for table in tables.tables.values():
+            table.to_metadata(declared)
     context = MigrationContext.configure(
-        tx.connection, opts={"compare_type": True, "compare_server_default": True}
+        tx.connection,
+        opts={
+            "compare_type": True,
+            "compare_server_default": True,
+            "include_name": lambda name, *_: "alembic_version" not in (name or ""),
+        },
     )
-    return list(compare_metadata(context, metadata))
+    return list(compare_metadata(context, declared))
 
 
 def test_the_head_is_the_newest_revision() -> None:

@@ -17,14 +17,14 @@ from tests.payment_driver import ambient
 from tests.servers import Postgres, postgres_server
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
-from conveyor.messaging.errors import KeySpentError, NotAppliedError, UnansweredError
-from conveyor.services.payments.ports import (
+from conveyor.commerce.payments.ports import (
     Approved,
     Declined,
     PaymentAnswer,
     PaymentProvider,
     PaymentRequest,
 )
+from conveyor.core.errors import KeySpentError, NotAppliedError, UnansweredError
 from conveyor.settings import Settings
 
 Story = Callable[[PaymentProvider], Awaitable[None]]

@@ -17,8 +17,8 @@ from tests.servers import Postgres, postgres_server
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.postgres.errors import AbortedTransactionError, PostgresExtraMissingError
-from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.core.errors import CommitUnknownError, DatabaseUnavailableError
+from conveyor.core.transaction import Database, Tx
 from conveyor.testing.loop import run_virtual
 
 PATIENCE_SECONDS = 30.0

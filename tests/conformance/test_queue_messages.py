@@ -16,7 +16,7 @@ from tests.conformance.queue_driver import (
 )
 from tests.conformance.queue_fixtures import Deployment
 
-from conveyor.messaging.queue import (
+from conveyor.core.queue import (
     MAX_DELAY_SECONDS,
     MAX_MESSAGE_BYTES,
     Depth,

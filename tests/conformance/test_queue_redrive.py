@@ -16,8 +16,8 @@ from tests.conformance.queue_driver import (
 )
 from tests.conformance.queue_fixtures import Deployment, fresh_name
 
-from conveyor.messaging.errors import UnknownQueueError
-from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth, QueueSpec, VisibilityChange
+from conveyor.core.errors import UnknownQueueError
+from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth, QueueSpec, VisibilityChange
 
 pytestmark = pytest.mark.anyio
 

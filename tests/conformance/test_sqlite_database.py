@@ -18,8 +18,8 @@ import pytest
 from tests.conformance.database_fixtures import Place, put, putting, values
 
 from conveyor.adapters.sqlite import SqliteDatabase
-from conveyor.messaging.errors import DatabaseUnavailableError, DataDirectoryInUseError
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.core.errors import DatabaseUnavailableError, DataDirectoryInUseError
+from conveyor.core.transaction import Database, Tx
 
 BIG_ROWS = 2_000
 PATIENCE_SECONDS = 30.0

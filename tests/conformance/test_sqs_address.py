@@ -6,7 +6,7 @@ import pytest
 
 from conveyor.adapters.sqs import SqsAddress, parse_sqs_url
 from conveyor.adapters.sqs.errors import SqsUrlError
-from conveyor.messaging.queue import QueueSpec
+from conveyor.core.queue import QueueSpec
 
 
 def test_urls_are_read() -> None:

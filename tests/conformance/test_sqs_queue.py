@@ -17,8 +17,8 @@ from conveyor.adapters.sqs.batches import ENTRY_ATTEMPTS
 from conveyor.adapters.sqs.errors import AwsExtraMissingError, QueueNotProvisionedError
 from conveyor.adapters.sqs.provisioning import Provisioner
 from conveyor.adapters.sqs.queue import SqsQueue
-from conveyor.messaging.errors import QueuesNotOpenError, QueueUnavailableError
-from conveyor.messaging.queue import Outgoing, QueueSpec, VisibilityChange
+from conveyor.core.errors import QueuesNotOpenError, QueueUnavailableError
+from conveyor.core.queue import Outgoing, QueueSpec, VisibilityChange
 from conveyor.testing.loop import run_virtual, virtual_ambient
 
 INTERNAL = {"Code": "InternalError", "SenderFault": False, "Message": "try again"}
@@ -208,7 +208,7 @@ def test_without_the_sdk_the_adapter_can_be_imported_and_says_what_to_install() 
 import asyncio, random, sys
 sys.modules |= {"aiobotocore": None, "botocore": None, "aiobotocore.config": None}
 from conveyor.adapters.sqs import SqsAddress, SqsQueues
-from conveyor.messaging.ambient import Ambient
+from conveyor.core.ambient import Ambient
 asyncio.run(SqsQueues(SqsAddress("eu-west-1"), [], Ambient(None, random.Random(1))).open())
 """
     done = subprocess.run(

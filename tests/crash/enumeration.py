@@ -11,8 +11,8 @@ from tests.crash.scenarios import Lived
 from tests.invariants import BrokenInvariantError, check_tokens
 from tests.virtual import Boundaries, Crash, World
 
-from conveyor.app.installation import Installation, installation
 from conveyor.settings import Settings
+from conveyor.system.installation import Installation, installation
 
 
 class Recorder(Boundaries):

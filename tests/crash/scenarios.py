@@ -11,14 +11,14 @@ from typing import Any, Protocol
 from tests.invariants import check_settled, check_tokens
 from tests.virtual import until_idle
 
-from conveyor.app.composition import App
-from conveyor.messaging.interventions import cancel
-from conveyor.messaging.order import SETTLED, Order
-from conveyor.messaging.transaction import Tx
-from conveyor.services.inventory.store import level, set_stock
-from conveyor.services.orders.model import OrderBody
-from conveyor.services.orders.placement import Placed
-from conveyor.services.orders.store import find
+from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.orders.placement import Placed
+from conveyor.commerce.orders.store import find
+from conveyor.core.interventions import cancel
+from conveyor.core.order import SETTLED, Order
+from conveyor.core.transaction import Tx
+from conveyor.flows.shop.inventory.store import level, set_stock
+from conveyor.system.composition import App
 
 MERCHANT = "default"
 SKU = "CD"

@@ -20,9 +20,9 @@ from tests.meals import (
 )
 from tests.virtual import until_idle
 
-from conveyor.app.composition import App
-from conveyor.messaging.order import AWAITING, SETTLED, Order
-from conveyor.services.riders.model import Rider
+from conveyor.core.order import AWAITING, SETTLED, Order
+from conveyor.flows.food.riders.model import Rider
+from conveyor.system.composition import App
 
 IMPATIENT = {
     "restaurant_deadline_seconds": 10.0,

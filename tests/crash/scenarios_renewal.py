@@ -13,13 +13,13 @@ from tests.invariants import check_renewals, check_settled, check_tokens
 from tests.renewals import MERCHANT, assert_clean, make_plan, subscribe
 from tests.virtual import until_idle
 
-from conveyor.app.composition import App
+from conveyor.commerce.orders.store import listing
+from conveyor.core.interventions import cancel
+from conveyor.core.order import AWAITING, SETTLED, Order
+from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.scan import Scan
-from conveyor.messaging.interventions import cancel
-from conveyor.messaging.order import AWAITING, SETTLED, Order
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.store import listing
-from conveyor.services.subscriptions.changes import Changes
+from conveyor.flows.renewal.subscriptions.changes import Changes
+from conveyor.system.composition import App
 
 NAME = "s"
 

@@ -14,9 +14,9 @@ from tests.travel_driver import cancel, flight, hotel, journey, place, set_up, s
 from tests.travel_invariants import check_seats
 from tests.virtual import until_idle
 
-from conveyor.app.composition import App
-from conveyor.messaging.order import Order
-from conveyor.services.bookings.store import listing
+from conveyor.core.order import Order
+from conveyor.flows.travel.bookings.store import listing
+from conveyor.system.composition import App
 
 SLOW = {"payment_latency_seconds": 1.0}
 

@@ -10,14 +10,14 @@ from tests.crash.enumeration import crash_at, durable_points, record
 from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.invariants import BrokenInvariantError
 
-from conveyor.messaging import calls, handling
-from conveyor.messaging.calling import Calling, Grant
-from conveyor.messaging.calls import Attempt, Request
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.outbox import Owed, Relay
-from conveyor.messaging.queue import Received
-from conveyor.messaging.step import Now
-from conveyor.messaging.transaction import Tx
+from conveyor.core import calls, handling
+from conveyor.core.calling import Calling, Grant
+from conveyor.core.calls import Attempt, Request
+from conveyor.core.consumer import Consumer
+from conveyor.core.outbox import Owed, Relay
+from conveyor.core.queue import Received
+from conveyor.core.step import Now
+from conveyor.core.transaction import Tx
 
 pytestmark = pytest.mark.timeout(300)  # a life for each point of another
 

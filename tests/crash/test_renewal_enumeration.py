@@ -12,8 +12,8 @@ from tests.invariants import check_renewals, check_tokens
 from tests.renewals import assert_clean, charges, live_on, make_plan, states, subscribe, until_quiet
 from tests.virtual import Boundaries, Crash, World
 
-from conveyor.app.composition import App
-from conveyor.services.subscriptions.model import ACTIVE, CANCELLED
+from conveyor.flows.renewal.subscriptions.model import ACTIVE, CANCELLED
+from conveyor.system.composition import App
 
 pytestmark = pytest.mark.timeout(300)  # a life for each point of another
 

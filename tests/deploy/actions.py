@@ -5,7 +5,7 @@ Of the queues that is what doctor tries, and tells as the least policies.
 
 from __future__ import annotations
 
-from conveyor.app.doctor.permissions import NEEDED
+from conveyor.operations.doctor.permissions import NEEDED
 
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 READ_SECRETS = {"secretsmanager:GetSecretValue", "kms:Decrypt"}

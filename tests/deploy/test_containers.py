@@ -13,9 +13,9 @@ import yaml
 from tests.deploy.expanded import WORKERS, expanded
 from tests.deploy.remembered import ROOT, tool
 
-from conveyor.app.installation import installation
 from conveyor.entrypoints.cli import main
 from conveyor.settings import Settings
+from conveyor.system.installation import installation
 
 DEPLOY = ROOT / "deploy"
 KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))

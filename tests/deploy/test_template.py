@@ -22,9 +22,9 @@ from conveyor.adapters.sqs.attributes import (
     all_attributes,
     differences,
 )
-from conveyor.app.installation import installation
-from conveyor.messaging.queue import QueueSpec
+from conveyor.core.queue import QueueSpec
 from conveyor.settings import Settings
+from conveyor.system.installation import installation
 
 PREFIX = "conveyor-"
 KEY = "arn:aws:kms:eu-west-1:000000000000:key/k"

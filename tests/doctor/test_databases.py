@@ -19,8 +19,8 @@ from tests.pooler import pooled
 from tests.servers import Postgres
 
 from conveyor.adapters.postgres.looking import look
-from conveyor.app.doctor import postgres as server_checks
-from conveyor.app.doctor.findings import Status
+from conveyor.operations.doctor import postgres as server_checks
+from conveyor.operations.doctor.findings import Status
 from conveyor.settings import Settings
 
 Change = Callable[[psycopg.Connection[Any], str], None]
@@ -221,7 +221,7 @@ def test_each_fault_of_an_embedded_directory_is_named(
 def test_disks_that_fill_up_and_network_file_systems(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from conveyor.app.doctor import disk  # noqa: PLC0415 - to change what the system says
+    from conveyor.operations.doctor import disk  # noqa: PLC0415 - to change what the system says
 
     usage = shutil.disk_usage(data)
     for free, status in ((50, "failure"), (500, "warning")):
@@ -278,7 +278,7 @@ def test_workers_that_are_connected_are_counted(database: str) -> None:
         ({"CONVEYOR_CALL_TIMEOUT_SECONDS": "60"}, "CONVEYOR_VISIBILITY_SECONDS"),
         ({"CONVEYOR_BACKOFF_BASE_SECONDS": "600"}, "CONVEYOR_BACKOFF_CAP_SECONDS"),
         ({"CONVEYOR_BACKOFF_CAP_SECONDS": "50000"}, "CONVEYOR_BACKOFF_CAP_SECONDS"),
-        ({"CONVEYOR_WEBHOOK_URL": "http://127.0.0.1:1/"}, "CONVEYOR_WEBHOOK_SECRET"),
+        ({"CONVEYOR_CARRIER": "your_shop.post:carrier"}, "CONVEYOR_WEBHOOK_SECRET"),
         ({"CONVEYOR_MAX_RECEIVES": "none"}, "environment"),
     ],
     ids=lambda it: next(iter(it)) if isinstance(it, dict) else "",

@@ -21,10 +21,10 @@ from tests.servers import AWS_TEST_ENVIRONMENT, SqsServer
 from conveyor.adapters.sqs import SqsAddress, SqsQueues
 from conveyor.adapters.sqs.provisioning import CHANGED, LEFT, MADE, Provisioned, Provisioner
 from conveyor.adapters.steady_clock import MachineClock
-from conveyor.app.doctor import queues as checks
-from conveyor.app.doctor.queues import look
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.queue import QueueSpec
+from conveyor.core.ambient import Ambient
+from conveyor.core.queue import QueueSpec
+from conveyor.operations.doctor import queues as checks
+from conveyor.operations.doctor.queues import look
 from conveyor.settings import Settings
 
 pytestmark = pytest.mark.anyio

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from conveyor.app.composition import App
-from conveyor.messaging import timeline
-from conveyor.messaging.order import Order
-from conveyor.services.inventory.store import set_stock
-from conveyor.services.orders.placement import Placed
-from conveyor.services.orders.store import find
+from conveyor.commerce.orders.placement import Placed
+from conveyor.commerce.orders.store import find
+from conveyor.core import timeline
+from conveyor.core.order import Order
+from conveyor.flows.shop.inventory.store import set_stock
+from conveyor.system.composition import App
 
 MERCHANT = "default"
 ORDER = {

@@ -12,9 +12,8 @@ import pytest
 from tests.examples.stories import MERCHANT, place, status_of, steps_done
 from tests.virtual import World
 
-from conveyor.app import decisions
-from conveyor.app.audit import run_audit
-from conveyor.app.composition import App
+from conveyor.core import timeline
+from conveyor.core.answers import TAKEN, Given
 from conveyor.extension import (
     Again,
     Answer,
@@ -34,8 +33,9 @@ from conveyor.extension import (
     Step,
     Tx,
 )
-from conveyor.messaging import timeline
-from conveyor.messaging.answers import TAKEN, Given
+from conveyor.operations import decisions
+from conveyor.operations.audit import run_audit
+from conveyor.system.composition import App
 
 HIRE_SECONDS = 3_600.0
 HIRE, CALL_OFF = "halls.hire", "halls.call_off"

@@ -12,8 +12,8 @@ import click
 import pytest
 from tests.cli.driver import running
 
+from conveyor.commerce.orders.model import OrderBody
 from conveyor.entrypoints.cli import main
-from conveyor.services.orders.model import OrderBody
 from conveyor.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ from examples.provider_step import PayOut
 from tests.examples.stories import place, status_of
 from tests.virtual import World
 
-from conveyor.app.composition import App
 from conveyor.extension import Extension, Flow, NotAppliedError, Service, Step
+from conveyor.system.composition import App
 
 PAYOUT = Flow("payout", 1, (Step("bank.pay"), Step("orders.complete")), cancel_until="bank.pay")
 ORDER = {

@@ -11,8 +11,8 @@ import pytest
 from tests.examples.stories import place, status_of, steps_done
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.messaging.answers import NOT_AWAITED, Given
+from conveyor.core.answers import NOT_AWAITED, Given
+from conveyor.system.composition import App
 
 DAY = 86_400
 MINUTES = 300

@@ -10,11 +10,11 @@ from tests.examples.stories import order_of, place, status_of, steps_done
 from tests.invariants import check_tokens
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.app.installation import installation
-from conveyor.messaging import timeline
-from conveyor.messaging.answers import TAKEN, Given
+from conveyor.core import timeline
+from conveyor.core.answers import TAKEN, Given
 from conveyor.settings import Settings
+from conveyor.system.composition import App
+from conveyor.system.installation import installation
 
 A_WHILE = 120.0
 LONG = 2_700.0

@@ -18,15 +18,15 @@ from tests.renewals import find, make_plan, subscribe
 from tests.virtual import World
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
-from conveyor.app import decisions
-from conveyor.app.audit import run_audit
-from conveyor.app.composition import App
-from conveyor.messaging.interventions import ACCEPTED
-from conveyor.messaging.message import Token, encode
-from conveyor.messaging.outcome import Park
-from conveyor.messaging.queue import Outgoing
-from conveyor.services.payments.ports import Declined
-from conveyor.services.subscriptions.changes import Changes
+from conveyor.commerce.payments.ports import Declined
+from conveyor.core.interventions import ACCEPTED
+from conveyor.core.message import Token, encode
+from conveyor.core.outcome import Park
+from conveyor.core.queue import Outgoing
+from conveyor.flows.renewal.subscriptions.changes import Changes
+from conveyor.operations import decisions
+from conveyor.operations.audit import run_audit
+from conveyor.system.composition import App
 
 ORDER = {
     "customer": {"id": "1"},
@@ -48,7 +48,7 @@ def applied(directory: Path, operation: str) -> int:
 
 def parcels(directory: Path) -> int:
     """Count what the carrier took."""
-    return int(_one(directory / "provider.db", "SELECT count(*) FROM carrier_parcels"))
+    return int(_one(directory / "carrier.db", "SELECT count(*) FROM carrier_parcels"))
 
 
 def _one(file: Path, query: str, *values: str) -> Any:

@@ -12,7 +12,7 @@ from tests.renewals import assert_clean
 from tests.virtual import World
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
-from conveyor.app.composition import App
+from conveyor.system.composition import App
 from conveyor.testing.loop import LoopClock
 
 ORDERS = 20

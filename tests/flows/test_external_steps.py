@@ -12,12 +12,12 @@ from examples.node.billed import ONE_HOUR
 from tests.examples.stories import order_of, place, status_of, steps_done
 from tests.virtual import World
 
-from conveyor.app import decisions
-from conveyor.app.audit import run_audit
-from conveyor.app.composition import App
-from conveyor.messaging.answers import NOT_AWAITED, TAKEN, Given
-from conveyor.messaging.message import Token, decode
-from conveyor.messaging.reconciler import RECONCILE_SECONDS
+from conveyor.core.answers import NOT_AWAITED, TAKEN, Given
+from conveyor.core.message import Token, decode
+from conveyor.core.reconciler import RECONCILE_SECONDS
+from conveyor.operations import decisions
+from conveyor.operations.audit import run_audit
+from conveyor.system.composition import App
 
 CHARGE, REFUND = "billing.charge", "billing.refund"
 YES: dict[str, Any] = {"charged": True, "reference": "R1"}

@@ -29,19 +29,19 @@ from tests.meals import (
 )
 from tests.virtual import World
 
-from conveyor.app import decisions
-from conveyor.app.composition import App
-from conveyor.app.decisions import Cancelled, NotCancelled
-from conveyor.app.explain import explain, sentences
-from conveyor.messaging.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER
-from conveyor.messaging.message import Token, encode
-from conveyor.messaging.order import AWAITING, CANCELLED, COMPENSATING, COMPLETED, PARKED, REFUSED
-from conveyor.messaging.queue import Outgoing
-from conveyor.services.restaurants import store as restaurants
-from conveyor.services.restaurants.steps import KITCHEN_FULL
-from conveyor.services.riders import store as riders
-from conveyor.services.riders.model import Point
-from conveyor.services.riders.steps import NOT_NOW, NOT_OFFERED
+from conveyor.core.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER
+from conveyor.core.message import Token, encode
+from conveyor.core.order import AWAITING, CANCELLED, COMPENSATING, COMPLETED, PARKED, REFUSED
+from conveyor.core.queue import Outgoing
+from conveyor.flows.food.restaurants import store as restaurants
+from conveyor.flows.food.restaurants.steps import KITCHEN_FULL
+from conveyor.flows.food.riders import store as riders
+from conveyor.flows.food.riders.model import Point
+from conveyor.flows.food.riders.steps import NOT_NOW, NOT_OFFERED
+from conveyor.operations import decisions
+from conveyor.operations.decisions import Cancelled, NotCancelled
+from conveyor.operations.explain import explain, sentences
+from conveyor.system.composition import App
 
 CONFIRM, ASSIGN, DELIVER = "restaurants.confirm", "riders.assign", "riders.deliver"
 LUIGI = "luigi"

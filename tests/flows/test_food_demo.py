@@ -12,9 +12,9 @@ from tests.invariants import check_meals, check_settled, check_tokens
 from tests.meals import assert_clean, settled
 from tests.virtual import World
 
-from conveyor.app.composition import App
+from conveyor.commerce.orders.placement import Placed
 from conveyor.flows.food.demo import IMPATIENCE, MEALS, meals, open_town
-from conveyor.services.orders.placement import Placed
+from conveyor.system.composition import App
 
 
 def test_the_demonstrations_meals(tmp_path: Path) -> None:

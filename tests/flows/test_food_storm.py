@@ -16,9 +16,9 @@ from tests.meals import assert_clean, at_metres, open_town, order_meal, settled
 from tests.storm import COPIES, SPREAD_SECONDS, StormQueues
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.messaging.answers import Given
-from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.commerce.orders.intake_consumer import INTAKE
+from conveyor.core.answers import Given
+from conveyor.system.composition import App
 
 METHODS = ("card_ok", "card_declined", "card_unanswered", "card_flaky")
 MEALS = 16

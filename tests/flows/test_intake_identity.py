@@ -12,11 +12,11 @@ from tests.flows.test_long_outages import INTAKE_BODY, stock
 from tests.flows.test_outages import ORDER, Away
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.app.dead_letters import list_poison, redrive_poison
-from conveyor.messaging.errors import QueueUnavailableError, UnknownFlowError
-from conveyor.messaging.queue import Outgoing
-from conveyor.services.orders.placement import DEFAULT_FLOW, request_for
+from conveyor.commerce.orders.placement import DEFAULT_FLOW, request_for
+from conveyor.core.errors import QueueUnavailableError, UnknownFlowError
+from conveyor.core.queue import Outgoing
+from conveyor.operations.dead_letters import list_poison, redrive_poison
+from conveyor.system.composition import App
 
 
 class Unanswered(Away):

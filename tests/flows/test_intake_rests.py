@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.flows.test_long_outages import Failing
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.messaging.queue import Outgoing
+from conveyor.core.queue import Outgoing
+from conveyor.system.composition import App
 
 FAILURES = 7
 """So many that the last rests are longer than a lease, which a keeper would extend."""

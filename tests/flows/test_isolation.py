@@ -11,12 +11,12 @@ import pytest
 from tests.examples.stories import MERCHANT, place, status_of
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.messaging import timeline
-from conveyor.messaging.order import Order
-from conveyor.messaging.step import AnyStep
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.placement import Placed
+from conveyor.commerce.orders.placement import Placed
+from conveyor.core import timeline
+from conveyor.core.order import Order
+from conveyor.core.step import AnyStep
+from conveyor.core.transaction import Tx
+from conveyor.system.composition import App
 
 BAD = "bad"
 GOOD = 20

@@ -14,14 +14,14 @@ from tests.flows.test_outages import ORDER, Away, database_away
 from tests.invariants import check_tokens
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.app.dead_letters import list_poison
-from conveyor.messaging.errors import QueueUnavailableError
-from conveyor.messaging.message import Token, encode
-from conveyor.messaging.queue import Outgoing
-from conveyor.messaging.reconciler import Reconciler
-from conveyor.services.inventory.store import set_stock
-from conveyor.services.orders import placement
+from conveyor.commerce.orders import placement
+from conveyor.core.errors import QueueUnavailableError
+from conveyor.core.message import Token, encode
+from conveyor.core.queue import Outgoing
+from conveyor.core.reconciler import Reconciler
+from conveyor.flows.shop.inventory.store import set_stock
+from conveyor.operations.dead_letters import list_poison
+from conveyor.system.composition import App
 
 MINUTE = 60.0
 HOUR = 3_600.0

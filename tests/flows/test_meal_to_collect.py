@@ -26,13 +26,13 @@ from tests.meals import (
 from tests.virtual import World
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
-from conveyor.app import decisions
-from conveyor.app.composition import App
-from conveyor.app.dead_letters import parked_order
-from conveyor.app.explain import explain, sentences
-from conveyor.messaging.answers import TAKEN
-from conveyor.messaging.order import AWAITING, CANCELLED, COMPLETED, PARKED
-from conveyor.services.payments.ports import Declined, PaymentAnswer, PaymentRequest
+from conveyor.commerce.payments.ports import Declined, PaymentAnswer, PaymentRequest
+from conveyor.core.answers import TAKEN
+from conveyor.core.order import AWAITING, CANCELLED, COMPLETED, PARKED
+from conveyor.operations import decisions
+from conveyor.operations.dead_letters import parked_order
+from conveyor.operations.explain import explain, sentences
+from conveyor.system.composition import App
 
 ASSIGN = "riders.assign"
 EXPIRED = "the authorization has expired"

@@ -13,8 +13,8 @@ from tests.examples.stories import place, status_of
 from tests.invariants import check_tokens
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.messaging.errors import DatabaseUnavailableError, QueueUnavailableError
+from conveyor.core.errors import DatabaseUnavailableError, QueueUnavailableError
+from conveyor.system.composition import App
 
 OUTAGE_SECONDS = 60.0
 AFTERWARDS_SECONDS = 400.0

@@ -20,10 +20,10 @@ from tests.meals import (
 )
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.app.decisions import VOID, Cancelled
+from conveyor.core.order import CANCELLED, PARKED
 from conveyor.flows.food.extension import Kitchens
-from conveyor.messaging.order import CANCELLED, PARKED
+from conveyor.operations.decisions import VOID, Cancelled
+from conveyor.system.composition import App
 
 
 def test_it_is_let_go_whole_although_the_restaurant_has_accepted(

@@ -17,7 +17,7 @@ from tests.crash.scenarios_renewal import RENEWALS
 from tests.crash.scenarios_travel import JOURNEYS
 from tests.virtual import World
 
-from conveyor.app.composition import App
+from conveyor.system.composition import App
 
 # What there is only as much of as is under way, or as a merchant has set up.
 SMALL = frozenset({"outbox", "plans", "controls", "restaurants", "riders", "fleets"})

@@ -20,15 +20,13 @@ from tests.renewals import (
 )
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.app.explain import explain, sentences
-from conveyor.messaging.message import Token, encode
-from conveyor.messaging.order import AWAITING, Order
-from conveyor.messaging.queue import Outgoing
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.store import listing
-from conveyor.services.subscriptions.changes import Changes, Impossible
-from conveyor.services.subscriptions.model import (
+from conveyor.commerce.orders.store import listing
+from conveyor.core.message import Token, encode
+from conveyor.core.order import AWAITING, Order
+from conveyor.core.queue import Outgoing
+from conveyor.core.transaction import Tx
+from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
+from conveyor.flows.renewal.subscriptions.model import (
     ACTIVE,
     CANCELLED,
     PAST_DUE,
@@ -36,6 +34,8 @@ from conveyor.services.subscriptions.model import (
     TRIALING,
     Subscription,
 )
+from conveyor.operations.explain import explain, sentences
+from conveyor.system.composition import App
 
 CARDS = {
     "good": "card_ok",

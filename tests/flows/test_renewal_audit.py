@@ -10,8 +10,8 @@ import pytest
 from tests.renewals import live_on, make_plan, subscribe
 from tests.virtual import World
 
-from conveyor.app.audit import run_audit
-from conveyor.app.composition import App
+from conveyor.operations.audit import run_audit
+from conveyor.system.composition import App
 
 LIES = {
     "DELETE FROM renewals WHERE subscription = 'good'": "period_charged_once",

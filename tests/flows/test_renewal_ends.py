@@ -8,9 +8,9 @@ import pytest
 from tests.renewals import MERCHANT, charges, find, live_on, make_plan, states, subscribe
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.services.subscriptions.changes import Changes, Impossible
-from conveyor.services.subscriptions.model import CANCELLED, PAST_DUE, SUSPENDED, Subscription
+from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
+from conveyor.flows.renewal.subscriptions.model import CANCELLED, PAST_DUE, SUSPENDED, Subscription
+from conveyor.system.composition import App
 
 
 @pytest.mark.parametrize("afterwards", ["suspend", "cancel"])

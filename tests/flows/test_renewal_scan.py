@@ -21,15 +21,15 @@ from tests.renewals import (
 from tests.storm import StormQueues
 from tests.virtual import Boundaries, Crash, World
 
-from conveyor.app.composition import App
+from conveyor.commerce.orders.placement import Placed
+from conveyor.commerce.orders.store import find
+from conveyor.core.order import COMPLETED, REFUSED
 from conveyor.flows.renewal.body import RenewalBody
 from conveyor.flows.renewal.scan import Scan, Scanned, key_of
-from conveyor.messaging.order import COMPLETED, REFUSED
-from conveyor.services.orders.placement import Placed
-from conveyor.services.orders.store import find
-from conveyor.services.subscriptions import control
-from conveyor.services.subscriptions.due import count_due
-from conveyor.services.subscriptions.model import ACTIVE, share_of, shares_in
+from conveyor.flows.renewal.subscriptions import control
+from conveyor.flows.renewal.subscriptions.due import count_due
+from conveyor.flows.renewal.subscriptions.model import ACTIVE, share_of, shares_in
+from conveyor.system.composition import App
 
 MANY = 2_000
 BY_HAND = {"renewal_scan_seconds": 0.0}

@@ -12,14 +12,14 @@ from tests.meals import until
 from tests.renewals import MERCHANT, PLAN, charges, find, live_on, make_plan, subscribe
 from tests.virtual import World
 
-from conveyor.app import decisions
-from conveyor.app.composition import App
-from conveyor.messaging.interventions import ACCEPTED
-from conveyor.messaging.order import CANCELLED, PARKED
-from conveyor.messaging.step import LocalStep
-from conveyor.messaging.tables import orders
-from conveyor.services.orders.steps import STEPS
-from conveyor.services.subscriptions import model
+from conveyor.commerce.orders.steps import STEPS
+from conveyor.core.interventions import ACCEPTED
+from conveyor.core.order import CANCELLED, PARKED
+from conveyor.core.step import LocalStep
+from conveyor.core.tables import orders
+from conveyor.flows.renewal.subscriptions import model
+from conveyor.operations import decisions
+from conveyor.system.composition import App
 
 
 def broken(*_: object) -> NoReturn:

@@ -15,13 +15,13 @@ from tests.renewals import DAY, MERCHANT, assert_clean, find, make_plan, states,
 from tests.virtual import World
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
-from conveyor.app.composition import App
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.scan import Scan
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
-from conveyor.services.subscriptions.changes import Changes
-from conveyor.services.subscriptions.due import Run, count_behind
-from conveyor.services.subscriptions.model import ACTIVE, CANCELLED
+from conveyor.flows.renewal.subscriptions.changes import Changes
+from conveyor.flows.renewal.subscriptions.due import Run, count_behind
+from conveyor.flows.renewal.subscriptions.model import ACTIVE, CANCELLED
+from conveyor.system.composition import App
 from conveyor.testing.loop import LoopClock
 
 SCANS = {"renewal_scan_seconds": 10.0}

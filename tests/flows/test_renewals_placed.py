@@ -10,10 +10,10 @@ from tests.meals import settled
 from tests.renewals import MERCHANT, PLAN, charges, find, make_plan, subscribe
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.messaging.order import COMPLETED, REFUSED, Order
-from conveyor.services.orders.placement import Placed
-from conveyor.services.subscriptions.changes import Changes
+from conveyor.commerce.orders.placement import Placed
+from conveyor.core.order import COMPLETED, REFUSED, Order
+from conveyor.flows.renewal.subscriptions.changes import Changes
+from conveyor.system.composition import App
 
 BODY = {
     "flow": "renewal",

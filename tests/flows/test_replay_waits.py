@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tests.virtual import World
 
-from conveyor.app.cdnow import order_body, packaged_purchases
-from conveyor.app.composition import App
-from conveyor.app.order_file import read_orders
-from conveyor.app.replay import Progress, Replay
-from conveyor.app.replay_local import LocalTarget
-from conveyor.services.inventory.store import set_stock
+from conveyor.flows.shop.inventory.store import set_stock
+from conveyor.operations.cdnow import order_body, packaged_purchases
+from conveyor.operations.order_file import read_orders
+from conveyor.operations.replay import Progress, Replay
+from conveyor.operations.replay_local import LocalTarget
+from conveyor.system.composition import App
 
 AN_HOUR = 3_600.0
 

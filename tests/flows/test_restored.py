@@ -13,9 +13,9 @@ import pytest
 from tests.examples.stories import ORDER, place, status_of
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.app.dead_letters import list_poison
-from conveyor.messaging.handling import ORPHAN_SECONDS
+from conveyor.core.handling import ORPHAN_SECONDS
+from conveyor.operations.dead_letters import list_poison
+from conveyor.system.composition import App
 
 
 def test_tokens_of_orders_that_a_backup_lacks_are_dropped(

@@ -10,8 +10,8 @@ from tests.examples.stories import ORDER, place, status_of
 from tests.meals import assert_clean
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.messaging.consumer import Consumer
+from conveyor.core.consumer import Consumer
+from conveyor.system.composition import App
 
 MANY = 50
 HALF_AN_HOUR = 1800.0

@@ -15,32 +15,32 @@ from tests.invariants import check_settled, check_tokens
 from tests.storm import COPIES, SPREAD_SECONDS, StormQueues
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.messaging.order import SETTLED
-from conveyor.services.inventory.store import set_stock
-from conveyor.services.orders.intake_consumer import INTAKE
-from conveyor.services.orders.model import OrderBody
-from conveyor.services.orders.placement import Placed
-from conveyor.services.orders.store import listing
+from conveyor.commerce.orders.intake_consumer import INTAKE
+from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.orders.placement import Placed
+from conveyor.commerce.orders.store import listing
+from conveyor.core.order import SETTLED
+from conveyor.flows.shop.inventory.store import set_stock
+from conveyor.flows.shop.shipping.confirmations import Confirmations
+from conveyor.system.composition import App
 
 STOCK = 40
 METHODS = ("card_ok", "card_declined", "card_insufficient_funds", "card_unanswered", "card_flaky")
 ORDERS = 30
+RECEIVE = Confirmations.receive
 
 
-class StormConfirmations:
-    """Takes every webhook ten times, at different times."""
+async def storm_of_webhooks(
+    confirmations: Confirmations, headers: Mapping[str, str], body: bytes
+) -> str:
+    """Take every webhook ten times, at different times."""
+    rng = random.Random(body)
 
-    def __init__(self, confirmations: Any) -> None:
-        self._confirmations, self._rng = confirmations, random.Random(11)
+    async def once() -> str:
+        await asyncio.sleep(rng.uniform(0, SPREAD_SECONDS))
+        return await RECEIVE(confirmations, headers, body)
 
-    async def receive(self, headers: Mapping[str, str], body: bytes) -> str:
-        async def once() -> str:
-            await asyncio.sleep(self._rng.uniform(0, SPREAD_SECONDS))
-            result: str = await self._confirmations.receive(headers, body)
-            return result
-
-        return (await asyncio.gather(*(once() for _ in range(COPIES))))[0]
+    return (await asyncio.gather(*(once() for _ in range(COPIES))))[0]
 
 
 async def place_all(app: App, methods: Sequence[str] = METHODS) -> None:
@@ -98,13 +98,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any
 
 
 def test_every_message_and_webhook_ten_times_shuffled_ends_the_same(
-    tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]]
+    tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Confirmations, "receive", storm_of_webhooks)
     world = World(tmp_path / "storm")
     world.wrap_queues = StormQueues
 
     async def life(app: App) -> None:
-        app.confirmations = StormConfirmations(app.confirmations)  # type: ignore[assignment]
         await place_all(app)
         await until_settled(app)
         dropped = sum(n for (what, _), n in app.engine.tally.items() if what == "stale")

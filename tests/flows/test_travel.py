@@ -26,8 +26,8 @@ from tests.travel_driver import (
 )
 from tests.virtual import World
 
-from conveyor.app.audit import run_audit
-from conveyor.app.composition import App
+from conveyor.operations.audit import run_audit
+from conveyor.system.composition import App
 
 Life = Callable[[App], Coroutine[Any, Any, None]]
 MINUTE = 60

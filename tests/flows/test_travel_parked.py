@@ -21,11 +21,11 @@ from tests.travel_driver import (
 )
 from tests.virtual import World
 
-from conveyor.app import decisions
-from conveyor.app.audit import run_audit
-from conveyor.app.composition import App
-from conveyor.app.dead_letters import parked_orders
-from conveyor.app.explain import explain, sentences
+from conveyor.operations import decisions
+from conveyor.operations.audit import run_audit
+from conveyor.operations.dead_letters import parked_orders
+from conveyor.operations.explain import explain, sentences
+from conveyor.system.composition import App
 
 SETTINGS = {"max_receives": 2, "backoff_base_seconds": 1.0}
 

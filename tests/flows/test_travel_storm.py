@@ -16,8 +16,8 @@ from tests.travel_driver import all_orders, flight, hotel, journey, place, set_u
 from tests.travel_invariants import check_seats
 from tests.virtual import World
 
-from conveyor.app.audit import run_audit
-from conveyor.app.composition import App
+from conveyor.operations.audit import run_audit
+from conveyor.system.composition import App
 
 METHODS = ("card_ok", "card_ok", "card_declined", "card_flaky")
 JOURNEYS = 48

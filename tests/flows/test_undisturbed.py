@@ -21,7 +21,7 @@ from tests.crash.scenarios_travel import JOURNEYS
 from tests.flows.test_storm_and_loss import ORDERS, place_all, until_settled
 from tests.virtual import World
 
-from conveyor.app.composition import App
+from conveyor.system.composition import App
 
 FLOWS: Mapping[str, Sequence[Lived]] = {
     "shop": SCENARIOS,

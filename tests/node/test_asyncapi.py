@@ -18,10 +18,10 @@ from tests.crash.scenarios_travel import JOURNEYS
 from tests.node.driver import EXTENSION, HERE, ROOT
 from tests.virtual import World
 
-from conveyor.app.composition import App
-from conveyor.messaging.message import Token, encode
-from conveyor.messaging.queue import Outgoing
-from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.commerce.orders.intake_consumer import INTAKE
+from conveyor.core.message import Token, encode
+from conveyor.core.queue import Outgoing
+from conveyor.system.composition import App
 
 WRITTEN = ROOT / "docs" / "asyncapi.json"
 OFFICIAL = HERE / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json"

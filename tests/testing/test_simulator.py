@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tests.api.serving import Server, place, stock_up, wait_for
 
-from conveyor.messaging.outbox import Owed, Relay
-from conveyor.messaging.reconciler import Reconciler
+from conveyor.core.outbox import Owed, Relay
+from conveyor.core.reconciler import Reconciler
 from conveyor.testing import simulate
 from conveyor.testing.drawing import draw
 from conveyor.testing.shrinking import shorten

@@ -7,13 +7,13 @@ import random
 import secrets
 from pathlib import Path
 
+from conveyor.access import store
+from conveyor.access.access import REMEMBER_MS, Access
+from conveyor.access.model import READ
 from conveyor.adapters.sqlite.database import SqliteDatabase
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.step import Now
-from conveyor.messaging.tables import metadata
-from conveyor.services.access import store
-from conveyor.services.access.access import REMEMBER_MS, Access
-from conveyor.services.access.model import READ
+from conveyor.core.ambient import Ambient
+from conveyor.core.step import Now
+from conveyor.core.tables import metadata
 from conveyor.testing.loop import run_virtual
 
 HOUR_MS = 3_600_000

@@ -10,9 +10,9 @@ from typing import TypeVar
 import pytest
 from tests.core_driver import Core
 
-from conveyor.messaging.transaction import Database, Tx
-from conveyor.services.access import store
-from conveyor.services.access.access import Access
+from conveyor.access import store
+from conveyor.access.access import Access
+from conveyor.core.transaction import Database, Tx
 from conveyor.testing.loop import run_virtual
 
 T = TypeVar("T")

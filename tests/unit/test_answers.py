@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.core_driver import Core
 
-from conveyor.messaging.answers import (
+from conveyor.core.answers import (
     NOT_AWAITED,
     TAKEN,
     UNKNOWN_ORDER,
@@ -14,8 +14,8 @@ from conveyor.messaging.answers import (
     Given,
     take_answers,
 )
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.outbox import Owed
+from conveyor.core.consumer import Consumer
+from conveyor.core.outbox import Owed
 from conveyor.testing.loop import run_virtual
 
 STEP = "desk.close"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.core_driver import Core
 
-from conveyor.app.audit.overdue import check_overdue
-from conveyor.messaging.queue import Outgoing
+from conveyor.core.queue import Outgoing
+from conveyor.operations.audit.overdue import check_overdue
 from conveyor.testing.loop import run_virtual
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conveyor.app.opening import open_app
 from conveyor.settings import Settings
+from conveyor.system.opening import open_app
 
-FILES = {"queue.db", "provider.db"}
+FILES = {"queue.db", "provider.db", "carrier.db"}
 
 
 def files_of(settings: Settings) -> None:

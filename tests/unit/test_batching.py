@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from conveyor.messaging.batching import Batcher
+from conveyor.core.batching import Batcher
 from conveyor.testing.loop import run_virtual
 
 HANDLING_SECONDS = 0.01

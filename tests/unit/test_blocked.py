@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 from tests.goods_driver import NOW_MS, Books, insert_orders, order
 
-from conveyor.messaging.line import blocked
-from conveyor.messaging.order import PARKED, PROCESSING
-from conveyor.messaging.parking import park
-from conveyor.messaging.step import Now
-from conveyor.messaging.transaction import Tx
+from conveyor.core.line import blocked
+from conveyor.core.order import PARKED, PROCESSING
+from conveyor.core.parking import park
+from conveyor.core.step import Now
+from conveyor.core.transaction import Tx
 
 P, W = PARKED, PROCESSING
 

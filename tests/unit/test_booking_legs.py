@@ -10,12 +10,12 @@ import pytest
 from tests.goods_driver import MERCHANT, NOW_MS, Books, insert_orders
 from tests.goods_driver import order as shop_order
 
-from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Done, Refused
-from conveyor.messaging.step import Now
-from conveyor.services.bookings import granting, store
-from conveyor.services.bookings.model import HELD, Offer, Terms
-from conveyor.services.bookings.steps import LATE, Confirm, Hold
+from conveyor.core.order import Order
+from conveyor.core.outcome import Done, Refused
+from conveyor.core.step import Now
+from conveyor.flows.travel.bookings import granting, store
+from conveyor.flows.travel.bookings.model import HELD, Offer, Terms
+from conveyor.flows.travel.bookings.steps import LATE, Confirm, Hold
 
 TERMS = Terms(hold_seconds=900.0, wait_seconds=3600.0)
 FLIGHTS = ("UA1", "UA2", "UA3")

@@ -21,11 +21,11 @@ from hypothesis.stateful import (
 from tests.goods_driver import NOW_MS, Books, insert_orders
 from tests.goods_driver import order as shop_order
 
-from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Awaiting, Done, Outcome, Refused
-from conveyor.messaging.step import Now
-from conveyor.services.bookings import granting, store
-from conveyor.services.bookings.model import (
+from conveyor.core.order import Order
+from conveyor.core.outcome import Awaiting, Done, Outcome, Refused
+from conveyor.core.step import Now
+from conveyor.flows.travel.bookings import granting, store
+from conveyor.flows.travel.bookings.model import (
     BOOKED,
     EXPIRED,
     HELD,
@@ -37,8 +37,8 @@ from conveyor.services.bookings.model import (
     limit_of,
     said,
 )
-from conveyor.services.bookings.resource_file import ResourceFileError, read_resource_file
-from conveyor.services.bookings.steps import Confirm, Hold, Release
+from conveyor.flows.travel.bookings.resource_file import ResourceFileError, read_resource_file
+from conveyor.flows.travel.bookings.steps import Confirm, Hold, Release
 
 NAME = "flight/UA1545/2013-01-01"
 MERCHANT = "acme"

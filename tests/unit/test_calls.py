@@ -14,16 +14,16 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 from tests.core_driver import Core
 
-from conveyor.messaging.calling import Calling, Grant, NotCalled, perform
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.deadlines import Deadlines
-from conveyor.messaging.errors import KeySpentError, NotAppliedError, UnansweredError
-from conveyor.messaging.lease import CHECK_SECONDS, MIN_VISIBILITY_SECONDS, NEAR_EXPIRY
-from conveyor.messaging.outbox import Owed
-from conveyor.messaging.outcome import Done, Outcome
-from conveyor.messaging.slots import Slots
-from conveyor.messaging.step import CallStep
-from conveyor.messaging.tables import calls
+from conveyor.core.calling import Calling, Grant, NotCalled, perform
+from conveyor.core.consumer import Consumer
+from conveyor.core.deadlines import Deadlines
+from conveyor.core.errors import KeySpentError, NotAppliedError, UnansweredError
+from conveyor.core.lease import CHECK_SECONDS, MIN_VISIBILITY_SECONDS, NEAR_EXPIRY
+from conveyor.core.outbox import Owed
+from conveyor.core.outcome import Done, Outcome
+from conveyor.core.slots import Slots
+from conveyor.core.step import CallStep
+from conveyor.core.tables import calls
 from conveyor.settings import Settings
 from conveyor.testing.loop import run_virtual
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from tests.core_driver import LEASE_SECONDS, Core, a_message
 
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.engine import Limits
-from conveyor.messaging.errors import NotAppliedError
-from conveyor.messaging.handling import ORPHAN_SECONDS
-from conveyor.messaging.lease import CHECK_SECONDS
-from conveyor.messaging.message import Token, encode
-from conveyor.messaging.outbox import Owed
-from conveyor.messaging.queue import Outgoing, Received, VisibilityChange
-from conveyor.messaging.retries import RetryPolicy
-from conveyor.messaging.timeline import DUPLICATE_DROPPED, FAULT
+from conveyor.core.consumer import Consumer
+from conveyor.core.engine import Limits
+from conveyor.core.errors import NotAppliedError
+from conveyor.core.handling import ORPHAN_SECONDS
+from conveyor.core.lease import CHECK_SECONDS
+from conveyor.core.message import Token, encode
+from conveyor.core.outbox import Owed
+from conveyor.core.queue import Outgoing, Received, VisibilityChange
+from conveyor.core.retries import RetryPolicy
+from conveyor.core.timeline import DUPLICATE_DROPPED, FAULT
 from conveyor.testing.loop import run_virtual
 
 POISON = "no token at all"

@@ -10,12 +10,12 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from tests.cli.driver import say
 
-from conveyor.app.cost import estimate
-from conveyor.app.cost.items import Bill
-from conveyor.app.cost.measured import measured
-from conveyor.app.cost.prices import price_list
-from conveyor.app.installation import installation
+from conveyor.operations.cost import estimate
+from conveyor.operations.cost.items import Bill
+from conveyor.operations.cost.measured import measured
+from conveyor.operations.cost.prices import price_list
 from conveyor.settings import Settings
+from conveyor.system.installation import installation
 
 FLOWS = ("shop", "food", "travel", "renewal")
 MILLION = 1_000_000

@@ -11,11 +11,11 @@ from tests.core_driver import Core
 from tests.servers import Postgres
 
 from conveyor.adapters.postgres import PostgresDatabase
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.outbox import Owed
-from conveyor.messaging.retries import RetryPolicy
-from conveyor.messaging.timeline import FAULT
-from conveyor.messaging.transaction import Tx
+from conveyor.core.consumer import Consumer
+from conveyor.core.outbox import Owed
+from conveyor.core.retries import RetryPolicy
+from conveyor.core.timeline import FAULT
+from conveyor.core.transaction import Tx
 from conveyor.testing.loop import run_virtual
 
 GOOD, BROKEN = "good", "broken"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.core_driver import Core
 
-from conveyor.app.dead_letters import Poison, list_poison, redrive_poison
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.errors import QueueUnavailableError
-from conveyor.messaging.queue import Outgoing
+from conveyor.core.consumer import Consumer
+from conveyor.core.errors import QueueUnavailableError
+from conveyor.core.queue import Outgoing
+from conveyor.operations.dead_letters import Poison, list_poison, redrive_poison
 from conveyor.testing.loop import run_virtual
 
 POISON = "no token at all"

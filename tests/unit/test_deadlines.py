@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from conveyor.messaging.deadlines import Deadlines
-from conveyor.messaging.errors import UnansweredError
+from conveyor.core.deadlines import Deadlines
+from conveyor.core.errors import UnansweredError
 from conveyor.testing.loop import run_virtual
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tests.core_driver import Core
 
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.errors import QueueUnavailableError
-from conveyor.messaging.queue import Outgoing
-from conveyor.messaging.queue_limits import MAX_ATTRIBUTES
+from conveyor.core.consumer import Consumer
+from conveyor.core.errors import QueueUnavailableError
+from conveyor.core.queue import Outgoing
+from conveyor.core.queue_limits import MAX_ATTRIBUTES
 from conveyor.testing.loop import run_virtual
 
 

@@ -14,10 +14,8 @@ from examples.node.billed import STEPS
 from tests.cli.driver import say
 from tests.examples.gifts import BOTH, FIRST, WRAP, Wrapped
 
-from conveyor.app.bindings import PAYMENTS, BoundPayments
-from conveyor.app.extension_checks import ExtensionError
-from conveyor.app.installation import Installation, installation
 from conveyor.extension import (
+    PAYMENTS,
     AnyStep,
     AwaitingStep,
     Extension,
@@ -29,10 +27,12 @@ from conveyor.extension import (
     Step,
 )
 from conveyor.settings import Settings
+from conveyor.system.extension_checks import ExtensionError
+from conveyor.system.installation import Installation, installation
+from conveyor.system.ports import OpenPorts
 
 NO_AMBIENT: Any = None  # steps here ask for nothing of it
-NOT_CALLED: Any = None
-GIVEN = Given(Settings(), NO_AMBIENT, BoundPayments(PAYMENTS, NOT_CALLED), NOT_CALLED, {})
+GIVEN = Given(Settings(), NO_AMBIENT, OpenPorts({}, {}), {})
 
 
 def flow(cancel_until: str = "gifts.wrap", *steps: str, name: str = "f", version: int = 1) -> Flow:
@@ -98,7 +98,7 @@ def install(
         (shaped(belongings=(sa.Table("t", sa.MetaData()),)), "which is no table with an order_id"),
         (shaped(scopes={"read": ""}), "'read' cannot be a scope of its own"),
         (shaped(scopes={"Gift Cards": ""}), "'Gift Cards' cannot be a scope of its own"),
-        (shaped(payment_providers={"bank": 1}), "is 'bank', of type int, not a function"),
+        (shaped(offers={PAYMENTS: {"bank": 1}}), "offers 'bank', of type int, not a function"),
         (Extension("gift cards", migrations="a:b"), "with migrations its name is also that of a"),
         (
             Extension("e", services=(Service("mail", {}, fifo=True, external=True),)),

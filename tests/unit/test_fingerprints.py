@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from conveyor.app.installation import installation
-from conveyor.services.orders.model import OrderBody
-from conveyor.services.orders.placement import request_for
+from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.orders.placement import request_for
 from conveyor.settings import Settings
+from conveyor.system.installation import installation
 
 FLOW = next(flow for flow in installation(Settings()).flows if flow.name == "shop")
 BODY: dict[str, Any] = {

@@ -12,10 +12,10 @@ import pytest
 from tests.goods_driver import NOW_MS, Books
 from tests.unit.test_races import TERMS, Travellers, offer
 
-from conveyor.messaging import timeline
-from conveyor.messaging.order import load
-from conveyor.messaging.transaction import Tx
-from conveyor.services.bookings import granting
+from conveyor.core import timeline
+from conveyor.core.order import load
+from conveyor.core.transaction import Tx
+from conveyor.flows.travel.bookings import granting
 
 MUCH_LATER = NOW_MS + 10_000_000
 

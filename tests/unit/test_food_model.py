@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conveyor.core.routing_slip import Place
 from conveyor.flows import FOOD, SHOP
-from conveyor.messaging.routing_slip import Place
-from conveyor.services.restaurants.model import MINUTES_A_DAY, Restaurant, span_minutes
-from conveyor.services.riders.model import (
+from conveyor.flows.food.restaurants.model import MINUTES_A_DAY, Restaurant, span_minutes
+from conveyor.flows.food.riders.model import (
     CIRCLES_METRES,
     LOAD_METRES,
     METRES_A_DEGREE,

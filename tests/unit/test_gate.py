@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from tests.core_driver import Core
 
-from conveyor.messaging.errors import DatabaseUnavailableError
-from conveyor.messaging.gate import LAST_PROBE_SECONDS, Gate
-from conveyor.messaging.tables import turns
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.core.errors import DatabaseUnavailableError
+from conveyor.core.gate import LAST_PROBE_SECONDS, Gate
+from conveyor.core.tables import turns
+from conveyor.core.transaction import Database, Tx
 from conveyor.testing.loop import run_virtual
 
 T = TypeVar("T")

@@ -5,8 +5,8 @@ from decimal import Decimal
 import iso4217
 import pytest
 
-from conveyor.services.orders.model import MINOR_DIGITS
-from conveyor.services.orders.money import to_minor_units
+from conveyor.commerce.orders.model import MINOR_DIGITS
+from conveyor.commerce.orders.money import to_minor_units
 
 
 @pytest.mark.parametrize(

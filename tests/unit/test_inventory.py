@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from tests.goods_driver import MERCHANT, NOW_MS, Books, order
 
-from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Done, Outcome, Refused
-from conveyor.messaging.step import LocalStep, Now
-from conveyor.services.inventory import store
-from conveyor.services.inventory.model import StockLevel, wanted
-from conveyor.services.inventory.steps import STEPS
+from conveyor.core.order import Order
+from conveyor.core.outcome import Done, Outcome, Refused
+from conveyor.core.step import LocalStep, Now
+from conveyor.flows.shop.inventory import store
+from conveyor.flows.shop.inventory.model import StockLevel, wanted
+from conveyor.flows.shop.inventory.steps import STEPS
 
 
 def take(books: Books, step_name: str, *group: Order) -> list[Outcome]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from tests.goods_driver import MERCHANT, NOW_MS, Books, insert_orders, order
 
-from conveyor.messaging.order import CANCELLED, COMPLETED, PARKED
-from conveyor.messaging.step import Now
-from conveyor.services.inventory import steps, store
-from conveyor.services.inventory.audit import InventoryAudit, Stranded, Totals, audit
+from conveyor.core.order import CANCELLED, COMPLETED, PARKED
+from conveyor.core.step import Now
+from conveyor.flows.shop.inventory import steps, store
+from conveyor.flows.shop.inventory.audit import InventoryAudit, Stranded, Totals, audit
 
 COMPLETED_ORDER = order(1, ("CD", 1), ("LP", 2), status=COMPLETED)
 CANCELLED_ORDER = order(2, ("CD", 4), status=CANCELLED)

@@ -14,13 +14,13 @@ from hypothesis.stateful import (
 )
 from tests.goods_driver import MERCHANT, NOW_MS, Books, order
 
-from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Done
-from conveyor.messaging.step import LocalStep, Now
-from conveyor.messaging.transaction import Tx
-from conveyor.services.inventory import store
-from conveyor.services.inventory.model import wanted
-from conveyor.services.inventory.steps import STEPS
+from conveyor.core.order import Order
+from conveyor.core.outcome import Done
+from conveyor.core.step import LocalStep, Now
+from conveyor.core.transaction import Tx
+from conveyor.flows.shop.inventory import store
+from conveyor.flows.shop.inventory.model import wanted
+from conveyor.flows.shop.inventory.steps import STEPS
 
 SKUS = st.sampled_from(["A", "B", "C"])
 ITEMS = st.lists(st.tuples(SKUS, st.integers(1, 4)), min_size=1, max_size=4)

@@ -15,14 +15,14 @@ from tests.two_connections import beside
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.sqlite import SqliteDatabase
-from conveyor.messaging.batching import Batcher
-from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Done, Outcome, Refused
-from conveyor.messaging.step import LocalStep, Now
-from conveyor.messaging.transaction import Database, Tx
-from conveyor.services.inventory import store
-from conveyor.services.inventory.model import StockLevel
-from conveyor.services.inventory.steps import STEPS
+from conveyor.core.batching import Batcher
+from conveyor.core.order import Order
+from conveyor.core.outcome import Done, Outcome, Refused
+from conveyor.core.step import LocalStep, Now
+from conveyor.core.transaction import Database, Tx
+from conveyor.flows.shop.inventory import store
+from conveyor.flows.shop.inventory.model import StockLevel
+from conveyor.flows.shop.inventory.steps import STEPS
 
 REQUESTS = 10_000
 UNITS = 100

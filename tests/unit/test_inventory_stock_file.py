@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conveyor.services.inventory.stock_file import StockFileError, read_stock_file
+from conveyor.flows.shop.inventory.stock_file import StockFileError, read_stock_file
 
 
 @pytest.mark.parametrize("header", ["", "sku,quantity\n", "\ufeffSKU, Quantity\r\n"])

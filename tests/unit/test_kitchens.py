@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.goods_driver import MERCHANT, NOW_MS, Books, insert_orders, order
 
-from conveyor.messaging import timeline
-from conveyor.messaging.step import Now
-from conveyor.messaging.transaction import Tx
-from conveyor.services.restaurants import store
-from conveyor.services.restaurants.counter import note_ready
-from conveyor.services.restaurants.model import ASKED, Restaurant, Ticket
+from conveyor.core import timeline
+from conveyor.core.step import Now
+from conveyor.core.transaction import Tx
+from conveyor.flows.food.restaurants import store
+from conveyor.flows.food.restaurants.counter import note_ready
+from conveyor.flows.food.restaurants.model import ASKED, Restaurant, Ticket
 
 LUIGI = Restaurant(MERCHANT, "luigi", 52.0, 13.0)
 NAMESAKE = Restaurant("another merchant", "luigi", 52.0, 13.0)

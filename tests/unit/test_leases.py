@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tests.core_driver import LEASE_SECONDS, Core, a_message
 
-from conveyor.messaging.lease import CAP_MS, NEAR_EXPIRY, Leases
-from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS, VisibilityChange
+from conveyor.core.lease import CAP_MS, NEAR_EXPIRY, Leases
+from conveyor.core.queue import MAX_VISIBILITY_SECONDS, VisibilityChange
 from conveyor.testing.loop import run_virtual
 
 NEAR_MS = round(LEASE_SECONDS * 1000 * NEAR_EXPIRY)

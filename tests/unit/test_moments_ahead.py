@@ -10,19 +10,14 @@ import orjson
 import pytest
 from tests.goods_driver import NOW_MS, Books, insert_orders, order
 
-from conveyor.messaging import calls
-from conveyor.messaging.calling import Grant
-from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Awaiting, Outcome, Park, Refused
-from conveyor.messaging.step import Now
-from conveyor.messaging.transaction import Tx
-from conveyor.services.bookings import granting
-from conveyor.services.bookings import store as bookings
-from conveyor.services.bookings.model import EXPIRED, HELD, Terms
-from conveyor.services.bookings.model import Offer as Seats
-from conveyor.services.bookings.steps import Hold
-from conveyor.services.riders import store as riders
-from conveyor.services.riders.model import (
+from conveyor.core import calls
+from conveyor.core.calling import Grant
+from conveyor.core.order import Order
+from conveyor.core.outcome import Awaiting, Outcome, Park, Refused
+from conveyor.core.step import Now
+from conveyor.core.transaction import Tx
+from conveyor.flows.food.riders import store as riders
+from conveyor.flows.food.riders.model import (
     ACCEPTED,
     LOST,
     OFFER_SECONDS,
@@ -33,10 +28,15 @@ from conveyor.services.riders.model import (
     Point,
     Rider,
 )
-from conveyor.services.riders.steps import Assign, Deliver
-from conveyor.services.subscriptions import control
-from conveyor.services.subscriptions.model import DAY_MS
-from conveyor.services.subscriptions.pace import BURST_MS, admit
+from conveyor.flows.food.riders.steps import Assign, Deliver
+from conveyor.flows.renewal.subscriptions import control
+from conveyor.flows.renewal.subscriptions.model import DAY_MS
+from conveyor.flows.renewal.subscriptions.pace import BURST_MS, admit
+from conveyor.flows.travel.bookings import granting
+from conveyor.flows.travel.bookings import store as bookings
+from conveyor.flows.travel.bookings.model import EXPIRED, HELD, Terms
+from conveyor.flows.travel.bookings.model import Offer as Seats
+from conveyor.flows.travel.bookings.steps import Hold
 
 AHEAD = pytest.mark.parametrize("ahead_ms", [120_000, DAY_MS, 365 * DAY_MS])
 SEAT = "flight/UA1545/2013-01-01"

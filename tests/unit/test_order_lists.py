@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from tests.goods_driver import MERCHANT, Books, insert_orders, order
 
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders import store
-from conveyor.services.orders.store import Match
+from conveyor.commerce.orders import store
+from conveyor.commerce.orders.store import Match
+from conveyor.core.transaction import Tx
 
 FLOWS = ("shop@1", "shop@2", "shopping@1", "sho%@1", "food@1")
 

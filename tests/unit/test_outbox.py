@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.core_driver import Core
 
-from conveyor.messaging.message import decode
-from conveyor.messaging.outbox import RELAY_GRACE_MS, SWEEP_ROWS, Owed, put
-from conveyor.messaging.queue import Outgoing
+from conveyor.core.message import decode
+from conveyor.core.outbox import RELAY_GRACE_MS, SWEEP_ROWS, Owed, put
+from conveyor.core.queue import Outgoing
 from conveyor.testing.loop import run_virtual
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.payment_driver import Shop, an_order, open_shop
 
 from conveyor.adapters.simulated.payment_answers import Method
-from conveyor.messaging.errors import NotAppliedError
-from conveyor.messaging.order import Order
-from conveyor.services.payments import store
+from conveyor.commerce.payments import store
+from conveyor.core.errors import NotAppliedError
+from conveyor.core.order import Order
 
 STEPS = ("payments.authorize", "payments.capture", "payments.void", "payments.refund")
 NO_WAITING = sorted(set(Method) - {Method.SLOW})

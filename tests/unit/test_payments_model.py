@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conveyor.adapters.simulated.payment_account import OPENING, Account, Entry, Operation
-from conveyor.services.payments.model import Payment
-from conveyor.services.payments.ports import PaymentRequest
+from conveyor.commerce.payments.model import Payment
+from conveyor.commerce.payments.ports import PaymentRequest
 
 AMOUNTS = st.integers(min_value=0, max_value=1_000)
 

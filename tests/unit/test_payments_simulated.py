@@ -10,9 +10,9 @@ import pytest
 from tests.payment_driver import NOW_MS, Shop, an_order, open_shop
 
 from conveyor.adapters.simulated.payments import SLOW_SECONDS
-from conveyor.messaging.errors import NotAppliedError, UnansweredError
-from conveyor.services.payments.model import Balance
-from conveyor.services.payments.ports import Approved, Declined, PaymentRequest
+from conveyor.commerce.payments.model import Balance
+from conveyor.commerce.payments.ports import Approved, Declined, PaymentRequest
+from conveyor.core.errors import NotAppliedError, UnansweredError
 from conveyor.testing.loop import run_virtual
 
 

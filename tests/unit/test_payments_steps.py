@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from tests.payment_driver import NOW_MS, Shop, an_order, open_shop, take
 
-from conveyor.messaging.errors import NotAppliedError, UnansweredError
-from conveyor.messaging.outcome import Done, Outcome, Park, Refused
-from conveyor.messaging.step import Now
-from conveyor.services.payments.model import Balance
-from conveyor.services.payments.ports import (
+from conveyor.commerce.payments.model import Balance
+from conveyor.commerce.payments.ports import (
     Approved,
     Declined,
     PaymentAnswer,
     PaymentProvider,
     PaymentRequest,
 )
-from conveyor.services.payments.steps import MoneyNotReturnedError, payment_steps
+from conveyor.commerce.payments.steps import MoneyNotReturnedError, payment_steps
+from conveyor.core.errors import NotAppliedError, UnansweredError
+from conveyor.core.outcome import Done, Outcome, Park, Refused
+from conveyor.core.step import Now
 
 AUTHORIZE, CAPTURE = "payments.authorize", "payments.capture"
 VOID, REFUND = "payments.void", "payments.refund"

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from tests.payment_driver import Shop, open_shop
 
-from conveyor.messaging.errors import VersionConflictError
-from conveyor.messaging.transaction import Tx
-from conveyor.services.payments import store
-from conveyor.services.payments.model import Balance, Payment
+from conveyor.commerce.payments import store
+from conveyor.commerce.payments.model import Balance, Payment
+from conveyor.core.errors import VersionConflictError
+from conveyor.core.transaction import Tx
 
 
 def authorized(name: str, amount: int = 100, currency: str = "USD") -> Payment:

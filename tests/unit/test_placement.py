@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.core_driver import FLOW, Core
 
-from conveyor.messaging.placing import NewOrder
-from conveyor.services.orders.placement import KeyReused, Placed, Request, place_all
+from conveyor.commerce.orders.placement import KeyReused, Placed, Request, place_all
+from conveyor.core.placing import NewOrder
 from conveyor.testing.loop import run_virtual
 
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conveyor.messaging import printable
-from conveyor.services.orders import model
+from conveyor.commerce.orders import model
+from conveyor.core import printable
 
 
 def test_what_a_terminal_would_obey_is_spelled_out() -> None:

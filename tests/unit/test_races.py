@@ -15,29 +15,29 @@ import sqlalchemy as sa
 from tests.goods_driver import MERCHANT, NOW_MS, Books
 from tests.two_connections import beside
 
-from conveyor.app import decisions
-from conveyor.app.decisions import NotCancelled
+from conveyor.core import interventions
+from conveyor.core.faults import Desk
+from conveyor.core.handling import Taken, open_group
+from conveyor.core.message import Token
+from conveyor.core.order import load
+from conveyor.core.outbox import Owed
+from conveyor.core.outcome import Done, Refused
+from conveyor.core.placing import NewOrder, place
+from conveyor.core.queue import QueueSpec
+from conveyor.core.registry import Registry
+from conveyor.core.retries import RetryPolicy
+from conveyor.core.settling import settle
+from conveyor.core.step import LocalStep, Now
+from conveyor.core.tables import outbox
+from conveyor.core.transaction import Tx
+from conveyor.core.turns import NO_TURN
 from conveyor.flows import TRAVEL
-from conveyor.messaging import interventions
-from conveyor.messaging.faults import Desk
-from conveyor.messaging.handling import Taken, open_group
-from conveyor.messaging.message import Token
-from conveyor.messaging.order import load
-from conveyor.messaging.outbox import Owed
-from conveyor.messaging.outcome import Done, Refused
-from conveyor.messaging.placing import NewOrder, place
-from conveyor.messaging.queue import QueueSpec
-from conveyor.messaging.registry import Registry
-from conveyor.messaging.retries import RetryPolicy
-from conveyor.messaging.settling import settle
-from conveyor.messaging.step import LocalStep, Now
-from conveyor.messaging.tables import outbox
-from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import NO_TURN
-from conveyor.services.bookings import granting, store
-from conveyor.services.bookings.model import Offer, Terms
-from conveyor.services.bookings.steps import booking_steps
-from conveyor.services.bookings.tables import bookings
+from conveyor.flows.travel.bookings import granting, store
+from conveyor.flows.travel.bookings.model import Offer, Terms
+from conveyor.flows.travel.bookings.steps import booking_steps
+from conveyor.flows.travel.bookings.tables import bookings
+from conveyor.operations import decisions
+from conveyor.operations.decisions import NotCancelled
 
 TERMS = Terms(hold_seconds=900.0, wait_seconds=3_600.0)
 FLIGHT = "flight/UA1545/2013-01-01"

@@ -10,10 +10,10 @@ import pytest
 from tests.core_driver import Core
 
 from conveyor.adapters.postgres import PostgresDatabase
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.outbox import Owed
-from conveyor.messaging.queue import Depth
-from conveyor.messaging.reconciler import (
+from conveyor.core.consumer import Consumer
+from conveyor.core.outbox import Owed
+from conveyor.core.queue import Depth
+from conveyor.core.reconciler import (
     LONGEST_MS,
     LOST_MS,
     OVERDUE_MS,
@@ -21,7 +21,7 @@ from conveyor.messaging.reconciler import (
     RECONCILE_SECONDS,
     Reconciler,
 )
-from conveyor.messaging.timeline import RESENT
+from conveyor.core.timeline import RESENT
 from conveyor.testing.loop import run_virtual
 
 BUSY = Depth(visible=990, in_flight=10, delayed=0)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from conveyor.services.subscriptions.beginning import Unfit, Wish, begin
-from conveyor.services.subscriptions.model import DAY_MS, Plan, Subscription
+from conveyor.flows.renewal.subscriptions.beginning import Unfit, Wish, begin
+from conveyor.flows.renewal.subscriptions.model import DAY_MS, Plan, Subscription
 
 NOW = 1_767_225_600_000  # 2026-01-01
 PLAN = Plan("m", "p", 999, "USD", months=3)

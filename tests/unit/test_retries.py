@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from conveyor.messaging.retries import RetryPolicy
+from conveyor.core.retries import RetryPolicy
 
 MANY = 400
 

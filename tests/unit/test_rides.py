@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.goods_driver import NOW_MS, Books
 
-from conveyor.messaging.transaction import Tx
-from conveyor.services.riders import store
-from conveyor.services.riders.model import ACCEPTED, DECLINED, OPEN, Offer, Point, Rider
+from conveyor.core.transaction import Tx
+from conveyor.flows.food.riders import store
+from conveyor.flows.food.riders.model import ACCEPTED, DECLINED, OPEN, Offer, Point, Rider
 
 PLACE = (52.0, 13.0)
 

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from tests.goods_driver import ADDRESS, NOW_MS, Books, order
 
 from conveyor.adapters.sqlite import SqliteDatabase
-from conveyor.messaging.errors import NotAppliedError, UnansweredError
-from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
-from conveyor.messaging.step import Now
-from conveyor.services.shipping import store
-from conveyor.services.shipping.messages import Delivered
-from conveyor.services.shipping.model import Shipment
-from conveyor.services.shipping.ports import (
+from conveyor.core.errors import NotAppliedError, UnansweredError
+from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
+from conveyor.core.step import Now
+from conveyor.flows.shop.shipping import store
+from conveyor.flows.shop.shipping.messages import Delivered
+from conveyor.flows.shop.shipping.model import Shipment
+from conveyor.flows.shop.shipping.ports import (
     ARRIVED,
     LOST,
     CarrierAnswer,
@@ -25,7 +25,7 @@ from conveyor.services.shipping.ports import (
     Parcel,
     Rejected,
 )
-from conveyor.services.shipping.steps import Ship, Shipped, shipping_steps
+from conveyor.flows.shop.shipping.steps import Ship, Shipped, shipping_steps
 
 DAY = 86_400.0
 ORDER = order(1, ("CD", 2), ("LP", 1))

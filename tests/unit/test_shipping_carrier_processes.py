@@ -11,15 +11,16 @@ from tests.goods_driver import ADDRESS
 from tests.servers import Postgres
 
 from conveyor.adapters.postgres import PostgresDatabase
-from conveyor.adapters.simulated.carrier import SimulatedCarrier
-from conveyor.messaging.ambient import Ambient
-from conveyor.services.shipping.messages import Delivered, read_confirmation
-from conveyor.services.shipping.ports import Dispatched, Parcel
-from conveyor.services.shipping.webhooks import WebhookKey, write_secret
+from conveyor.core.ambient import Ambient
+from conveyor.flows.shop.shipping.messages import Delivered, read_confirmation
+from conveyor.flows.shop.shipping.ports import Dispatched, Parcel
+from conveyor.flows.shop.shipping.webhooks import WebhookKey, write_secret
+from conveyor.flows.shop.simulated.carrier import SimulatedCarrier
 
 PROCESSES = 3
 PARCELS = 600
 GIVE_UP_SECONDS = 30
+KEY = WebhookKey([write_secret(b"k" * 32)])
 
 
 class RealClock:
@@ -44,8 +45,6 @@ def test_each_arrival_is_told_by_one_process_alone(postgres: Postgres) -> None:
         return SimulatedCarrier(
             database,
             Ambient(RealClock(), random.Random(number)),
-            post=post,
-            key=WebhookKey([write_secret(b"k" * 32)]),
             deliver_after_seconds=0.0,
             look_seconds=0.05,
         )
@@ -55,7 +54,7 @@ def test_each_arrival_is_told_by_one_process_alone(postgres: Postgres) -> None:
         carriers = [process(*numbered) for numbered in enumerate(databases)]
         await asyncio.gather(*(carrier.open() for carrier in carriers))
         stop = asyncio.Event()
-        tasks = [asyncio.create_task(carrier.run(stop)) for carrier in carriers]
+        tasks = [asyncio.create_task(carrier.arrivals(KEY, post).run(stop)) for carrier in carriers]
         twice = await asyncio.gather(
             *(
                 carriers[(number + again) % PROCESSES].dispatch(parcel(number), f"k{number}")

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from conveyor.services.shipping.messages import (
+from conveyor.flows.shop.shipping.messages import (
     ConfirmationError,
     Delivered,
     Ignored,

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conveyor.messaging.slots import Slots
+from conveyor.core.slots import Slots
 from conveyor.testing.loop import run_virtual
 
 COUNT = 2

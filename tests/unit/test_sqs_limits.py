@@ -10,7 +10,7 @@ import pytest
 from conveyor.adapters.sqs import SqsTuning
 from conveyor.adapters.sqs.batches import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, next_batch
 from conveyor.adapters.sqs.queue import SqsQueue
-from conveyor.messaging.queue import (
+from conveyor.core.queue import (
     LONG_POLL_SECONDS,
     MAX_VISIBILITY_SECONDS,
     Outgoing,

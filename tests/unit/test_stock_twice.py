@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.goods_driver import MERCHANT, Books, order
 
-from conveyor.messaging.transaction import Tx
-from conveyor.services.inventory import store
+from conveyor.core.transaction import Tx
+from conveyor.flows.shop.inventory import store
 
 
 @pytest.mark.parametrize(("sells", "available", "sold"), [(False, 5, 0), (True, 3, 2)])

@@ -13,26 +13,32 @@ import pytest
 from tests.goods_driver import MERCHANT, NOW_MS, Books
 from tests.two_connections import beside
 
+from conveyor.commerce.payments.ports import Declined
+from conveyor.commerce.payments.steps import payment_steps
+from conveyor.core.faults import Desk
+from conveyor.core.order import AWAITING, Order, load
+from conveyor.core.outcome import Awaiting, Done, Outcome
+from conveyor.core.placing import NewOrder, place
+from conveyor.core.queue import QueueSpec
+from conveyor.core.registry import Registry
+from conveyor.core.retries import RetryPolicy
+from conveyor.core.settling import settle
+from conveyor.core.step import LocalStep, Now
+from conveyor.core.transaction import Tx
 from conveyor.flows import RENEWAL
-from conveyor.messaging.faults import Desk
-from conveyor.messaging.order import AWAITING, Order, load
-from conveyor.messaging.outcome import Awaiting, Done, Outcome
-from conveyor.messaging.placing import NewOrder, place
-from conveyor.messaging.queue import QueueSpec
-from conveyor.messaging.registry import Registry
-from conveyor.messaging.retries import RetryPolicy
-from conveyor.messaging.settling import settle
-from conveyor.messaging.step import LocalStep, Now
-from conveyor.messaging.transaction import Tx
-from conveyor.services.payments.ports import Declined
-from conveyor.services.payments.steps import payment_steps
-from conveyor.services.subscriptions import renewals, store
-from conveyor.services.subscriptions.beginning import Wish, begin
-from conveyor.services.subscriptions.changes import Changes, Impossible
-from conveyor.services.subscriptions.dunning import Dunning, claim_placed
-from conveyor.services.subscriptions.model import CANCELLED, DAY_MS, PAST_DUE, Plan, Subscription
-from conveyor.services.subscriptions.renewals import EXTENDED
-from conveyor.services.subscriptions.steps import STEPS, retract
+from conveyor.flows.renewal.subscriptions import renewals, store
+from conveyor.flows.renewal.subscriptions.beginning import Wish, begin
+from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
+from conveyor.flows.renewal.subscriptions.dunning import Dunning, claim_placed
+from conveyor.flows.renewal.subscriptions.model import (
+    CANCELLED,
+    DAY_MS,
+    PAST_DUE,
+    Plan,
+    Subscription,
+)
+from conveyor.flows.renewal.subscriptions.renewals import EXTENDED
+from conveyor.flows.renewal.subscriptions.steps import STEPS, retract
 
 NAME, ORDER, NEXT_ORDER = "s1", f"{1:026d}", f"{2:026d}"
 PLAN = Plan(MERCHANT, "monthly", 1_000, "USD", 1)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conveyor.services.subscriptions.beginning import Unfit, Wish, begin
-from conveyor.services.subscriptions.model import (
+from conveyor.flows.renewal.subscriptions.beginning import Unfit, Wish, begin
+from conveyor.flows.renewal.subscriptions.model import (
     ACTIVE,
     CANCELLED,
     CLOSE_MS,
@@ -26,8 +26,8 @@ from conveyor.services.subscriptions.model import (
     shares_in,
     well_ordered,
 )
-from conveyor.services.subscriptions.pace import BURST_MS, admit
-from conveyor.services.subscriptions.periods import Calendar, moment, wall_clock
+from conveyor.flows.renewal.subscriptions.pace import BURST_MS, admit
+from conveyor.flows.renewal.subscriptions.periods import Calendar, moment, wall_clock
 
 NOW = moment(datetime(2026, 1, 1), "UTC")  # noqa: DTZ001 - a wall-clock time
 PLAN = Plan("m", "monthly", 999, "USD")

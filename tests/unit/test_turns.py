@@ -15,23 +15,23 @@ from hypothesis import strategies as st
 from tests.goods_driver import Books
 from tests.turns_driver import Line, version
 
-from conveyor.messaging import interventions
-from conveyor.messaging.line import (
+from conveyor.core import interventions
+from conveyor.core.line import (
     HOLD_BEHIND_PARKED_SECONDS,
     HOLD_SECONDS,
     HOLD_SECONDS_A_PLACE,
     NEXT,
     before,
 )
-from conveyor.messaging.order import AWAITING, PARKED
-from conveyor.messaging.outbox import Relay
-from conveyor.messaging.queue import Outgoing
-from conveyor.messaging.registry import Registry
-from conveyor.messaging.step import Now
-from conveyor.messaging.tables import timeline
-from conveyor.messaging.transaction import Tx
-from conveyor.messaging.turns import group_name, take_turn
-from conveyor.messaging.verdict import Handled
+from conveyor.core.order import AWAITING, PARKED
+from conveyor.core.outbox import Relay
+from conveyor.core.queue import Outgoing
+from conveyor.core.registry import Registry
+from conveyor.core.step import Now
+from conveyor.core.tables import timeline
+from conveyor.core.transaction import Tx
+from conveyor.core.turns import group_name, take_turn
+from conveyor.core.verdict import Handled
 from conveyor.testing.loop import virtual_ambient
 
 PEOPLE = 40

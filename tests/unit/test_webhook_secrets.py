@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from conveyor.app.backends import SettingError, webhook_secrets
-from conveyor.services.shipping.webhooks import WebhookKey, write_secret
-from conveyor.settings import Settings
+from conveyor.flows.shop.carrier import webhook_key
+from conveyor.flows.shop.shipping.webhooks import WebhookKey, WebhookRejectedError, write_secret
+from conveyor.settings import SettingError, Settings
 
 OLD = write_secret(b"o" * 32)
 NEW = write_secret(b"n" * 32)
@@ -15,18 +15,22 @@ NOW_MS = 1_700_000_000_000
 
 @pytest.mark.parametrize("written", [f"{NEW} {OLD}", f"{NEW},{OLD}", f" {NEW}, {OLD} "])
 def test_while_one_replaces_another_both_are_good(written: str) -> None:
-    both = WebhookKey(webhook_secrets(Settings(webhook_secret=written)))
+    both = webhook_key(Settings(webhook_secret=written))
 
     for secret in (OLD, NEW):
         headers = WebhookKey([secret]).sign("msg_1", b"{}", NOW_MS)
         assert both.verify(headers, b"{}", NOW_MS) == "msg_1"
 
 
-def test_one_process_may_make_one_up_but_several_may_not() -> None:
-    alone = Settings(webhook_secret="", webhook_url="")
-    several = Settings(webhook_secret="", webhook_url="http://127.0.0.1:1/v1/webhooks/carrier")
+def test_one_that_is_made_up_is_known_to_nobody() -> None:
+    none = Settings(webhook_secret="")
+    signed = webhook_key(none).sign("msg_1", b"{}", NOW_MS)
 
-    assert webhook_secrets(alone) != webhook_secrets(alone)
-    with pytest.raises(SettingError, match="CONVEYOR_WEBHOOK_SECRET") as raised:
-        webhook_secrets(several)
-    WebhookKey([raised.value.cause.rpartition(" ")[2]])  # the new one that it offers
+    with pytest.raises(WebhookRejectedError):
+        webhook_key(none).verify(signed, b"{}", NOW_MS)
+
+
+def test_what_is_no_secret_is_told_with_a_way_to_one() -> None:
+    with pytest.raises(SettingError, match="openssl rand") as raised:
+        webhook_key(Settings(webhook_secret="whsec_short"))
+    assert raised.value.name == "CONVEYOR_WEBHOOK_SECRET"

@@ -10,15 +10,15 @@ import pytest
 import sqlalchemy as sa
 from tests.core_driver import Core
 
-from conveyor.messaging.outbox import Owed
-from conveyor.messaging.reconciler import (
+from conveyor.core.outbox import Owed
+from conveyor.core.reconciler import (
     OVERDUE_MS,
     PAGE_ROWS,
     RECALL_ROUNDS,
     RECONCILE_SECONDS,
     Reconciler,
 )
-from conveyor.messaging.tables import orders, outbox
+from conveyor.core.tables import orders, outbox
 from conveyor.testing.loop import LoopClock, run_virtual
 
 HOUR_MS = 3_600_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from conveyor.checks import Check, Examination, Finding, look
+from conveyor.core.order import COMPLETED
+from conveyor.core.tables import orders
 from conveyor.extension import Tx
-from conveyor.messaging.order import COMPLETED
-from conveyor.messaging.tables import orders
 from gift_cards.store import GOOD, cards
 
 PAID = 4

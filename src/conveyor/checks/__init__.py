@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from conveyor.checks.columns import Column, count_if, on_page
+from conveyor.checks.examined import Examined
 from conveyor.checks.finding import MAX_EXAMPLES, Finding
 from conveyor.checks.look import look
 from conveyor.checks.pages import Page
-from conveyor.messaging.routing_slip import Flow
-from conveyor.messaging.transaction import Tx
+from conveyor.core.routing_slip import Flow
+from conveyor.core.transaction import Tx
 
 __all__ = [
     "MAX_EXAMPLES",
     "Check",
     "Column",
+    "Comparison",
     "Examination",
+    "Examined",
     "Finding",
     "Look",
     "Page",
@@ -52,4 +55,17 @@ class Look(Protocol):
 
     def take(self, tx: Tx, page: Page, now: int, /) -> None:
         """Judge the orders of one page, all of them at one committed state."""
+        ...
+
+
+class Comparison(Protocol):
+    """What holds our tables against somebody outside, whom it asks: no transaction covers both."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Give what was found."""
+        ...
+
+    async def go_through(self, examined: Examined, pages: Sequence[Page], /) -> None:
+        """Compare page after page of our orders."""
         ...

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from conveyor.checks.columns import on_page
 from conveyor.checks.pages import Page
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
 
 
 class Placed(NamedTuple):

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from conveyor.checks.columns import Column
 from conveyor.checks.finding import MAX_EXAMPLES, Finding
-from conveyor.messaging.transaction import Tx
+from conveyor.core.transaction import Tx
 
 
 def look(

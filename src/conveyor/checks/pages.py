@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
 
 PAGE_ORDERS = 2_000
 FIRST_ID = ""

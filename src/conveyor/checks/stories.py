@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.messaging.order import COMPLETED
-from conveyor.messaging.tables import orders
+from conveyor.core.order import COMPLETED
+from conveyor.core.tables import orders
 
 
 def paid(status: str, method: str) -> sa.ColumnElement[bool]:

@@ -12,16 +12,16 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from conveyor.adapters.sqs.address import FIFO_SUFFIX
-from conveyor.app.installation import Installation
+from conveyor.commerce.orders.intake import KEY_FIELD, Keyed, PlainOrder
+from conveyor.commerce.orders.intake_consumer import INTAKE, KEY_ATTRIBUTE
+from conveyor.core.ambient import ULID_ALPHABET, ULID_LENGTH
+from conveyor.core.dead_letter import CAUSE, FIRST_MESSAGE_ID
+from conveyor.core.message import MAX_VERSION, SOURCE, SPEC_VERSION
+from conveyor.core.queue import QueueSpec
+from conveyor.core.routing_slip import service_of
 from conveyor.entrypoints.order_schemas import REF, narrow_bodies
 from conveyor.extension import Answerable, AnyStep
-from conveyor.messaging.ambient import ULID_ALPHABET, ULID_LENGTH
-from conveyor.messaging.dead_letter import CAUSE, FIRST_MESSAGE_ID
-from conveyor.messaging.message import MAX_VERSION, SOURCE, SPEC_VERSION
-from conveyor.messaging.queue import QueueSpec
-from conveyor.messaging.routing_slip import service_of
-from conveyor.services.orders.intake import KEY_FIELD, Keyed, PlainOrder
-from conveyor.services.orders.intake_consumer import INTAKE, KEY_ATTRIBUTE
+from conveyor.system.installation import Installation
 
 FORMAT_VERSION = "1.0.0"
 """That of the messages: see docs/messages.md for what it promises."""

@@ -12,8 +12,8 @@ from typing import Any, Self
 import httpx
 import orjson
 
+from conveyor.core.errors import ConveyorError
 from conveyor.entrypoints.lanes import Lanes
-from conveyor.messaging.errors import ConveyorError
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 600.0

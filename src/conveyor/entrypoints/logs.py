@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from conveyor.app.backends import SettingError
 from conveyor.entrypoints.log_lines import LineWriter
-from conveyor.settings import Settings
+from conveyor.settings import SettingError, Settings
 
 STANDARD_ERROR = 2
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

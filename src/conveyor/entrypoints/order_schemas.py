@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from conveyor.app.installation import Installation
-from conveyor.services.orders.model import MAX_TOTAL, MAX_UNIT_PRICE, OrderBody
+from conveyor.commerce.orders.model import MAX_TOTAL, MAX_UNIT_PRICE, OrderBody
+from conveyor.system.installation import Installation
 
 REF = "#/components/schemas/{model}"
 

@@ -10,20 +10,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from socket import socket
 
-from conveyor.app.composition import App
-from conveyor.app.missing_flows import missing_flows
-from conveyor.app.opening import open_app, running_app
+from conveyor.access import store as keys
+from conveyor.access.model import LocalKey, new_local_key
+from conveyor.core.errors import ConveyorError, DataDirectoryInUseError
+from conveyor.core.message import iso
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints import server_file
 from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.logs import write_logs
 from conveyor.entrypoints.server import Listening, listen, run_until, stop_on_signals, url_of
 from conveyor.entrypoints.server_file import ServerFile
-from conveyor.messaging.errors import ConveyorError, DataDirectoryInUseError
-from conveyor.messaging.message import iso
-from conveyor.messaging.transaction import Tx
-from conveyor.services.access import store as keys
-from conveyor.services.access.model import LocalKey, new_local_key
+from conveyor.operations.missing_flows import missing_flows
 from conveyor.settings import EMBEDDED, Settings
+from conveyor.system.composition import App
+from conveyor.system.opening import open_app, running_app
 
 LOOPBACK = "127.0.0.1"
 FIRST_KEY_LABEL = "made by the first `conveyor up`"

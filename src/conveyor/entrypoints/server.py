@@ -14,7 +14,8 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
-from conveyor.app.composition import App
+from conveyor.core.errors import ConveyorError
+from conveyor.core.outbox import wait_for_stop
 from conveyor.entrypoints.edge.acceptor import Acceptor
 from conveyor.entrypoints.edge.admission import ALONE, BESIDE_SERVICES, Admission
 from conveyor.entrypoints.edge.connections import Connections
@@ -22,9 +23,8 @@ from conveyor.entrypoints.edge.figures import Figures
 from conveyor.entrypoints.edge.limits import limits_of
 from conveyor.entrypoints.log_lines import write_aside
 from conveyor.entrypoints.logs import STANDARD_ERROR
-from conveyor.messaging.errors import ConveyorError
-from conveyor.messaging.outbox import wait_for_stop
 from conveyor.settings import Settings
+from conveyor.system.composition import App
 
 BACKLOG = 2_048
 UNSAID_SECONDS = 1

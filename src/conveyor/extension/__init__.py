@@ -7,31 +7,10 @@ an entry point in the group `conveyor.extensions`, or a deployment names it in t
 
 from __future__ import annotations
 
-from conveyor.checks import Check, Examination, Finding, Look, look
-from conveyor.extension.extension import Extension, no_loops
-from conveyor.extension.hooks import (
-    CarrierBinding,
-    Demo,
-    Fact,
-    Given,
-    PaymentBinding,
-    Routes,
-    Running,
-    Service,
-    Story,
-)
-from conveyor.extension.steps import Answerable, AwaitingStep, ExternalStep, body_of
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.errors import ConveyorError, KeySpentError, NotAppliedError, UnansweredError
-from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
-from conveyor.messaging.routing_slip import Fee, Flow, Step
-from conveyor.messaging.step import Answer, AnyStep, CallStep, LocalStep, Now
-from conveyor.messaging.supervision import Loop
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.model import Line, OrderBody, Payment, Word
-from conveyor.services.orders.store import find as find_order
-from conveyor.services.payments.ports import (
+from conveyor.checks import Check, Comparison, Examination, Finding, Look, look
+from conveyor.commerce.orders.model import Line, OrderBody, Payment, Word
+from conveyor.commerce.orders.store import find as find_order
+from conveyor.commerce.payments.ports import (
     Approved,
     Declined,
     Moved,
@@ -40,10 +19,30 @@ from conveyor.services.payments.ports import (
     PaymentProvider,
     PaymentRequest,
 )
-from conveyor.services.shipping.ports import Carrier
+from conveyor.core.ambient import Ambient
+from conveyor.core.errors import ConveyorError, KeySpentError, NotAppliedError, UnansweredError
+from conveyor.core.order import Order
+from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
+from conveyor.core.routing_slip import Fee, Flow, Step
+from conveyor.core.step import Answer, AnyStep, CallStep, LocalStep, Now
+from conveyor.core.supervision import Loop
+from conveyor.core.transaction import Tx
+from conveyor.extension.extension import Extension, no_loops
+from conveyor.extension.hooks import (
+    Demo,
+    Fact,
+    Given,
+    Routes,
+    Running,
+    Service,
+    Story,
+)
+from conveyor.extension.ports import PAYMENTS, Opens, Port, Ports
+from conveyor.extension.steps import Answerable, AwaitingStep, ExternalStep, body_of
 from conveyor.settings import Settings
 
 __all__ = [
+    "PAYMENTS",
     "Again",
     "Ambient",
     "Answer",
@@ -53,9 +52,8 @@ __all__ = [
     "Awaiting",
     "AwaitingStep",
     "CallStep",
-    "Carrier",
-    "CarrierBinding",
     "Check",
+    "Comparison",
     "ConveyorError",
     "Declined",
     "Demo",
@@ -76,6 +74,7 @@ __all__ = [
     "Moved",
     "NotAppliedError",
     "Now",
+    "Opens",
     "Order",
     "OrderBody",
     "Outcome",
@@ -83,9 +82,10 @@ __all__ = [
     "Payer",
     "Payment",
     "PaymentAnswer",
-    "PaymentBinding",
     "PaymentProvider",
     "PaymentRequest",
+    "Port",
+    "Ports",
     "Refused",
     "Routes",
     "Running",

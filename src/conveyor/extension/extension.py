@@ -8,24 +8,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.checks import Check, Examination, Look
+from conveyor.checks import Check, Comparison, Examination, Look
+from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.payments.ports import Payer
+from conveyor.core.order import Order
+from conveyor.core.routing_slip import Flow
+from conveyor.core.supervision import Loop
+from conveyor.core.transaction import Tx
 from conveyor.extension.hooks import (
-    CarrierBinding,
     Demo,
     Fact,
-    PaymentBinding,
     Routes,
     Running,
     Service,
 )
-from conveyor.messaging.order import Order
-from conveyor.messaging.routing_slip import Flow
-from conveyor.messaging.supervision import Loop
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.model import OrderBody
-from conveyor.services.payments.ports import (
-    Payer,
-)
+from conveyor.extension.ports import Opens, Port
 
 
 def no_loops(_running: Running, _services: Collection[str]) -> Iterable[tuple[str, Loop]]:
@@ -50,6 +47,11 @@ def no_facts(_tx: Tx, _order: Order) -> Iterable[Fact]:
 
 def no_looks(_examination: Examination) -> Iterable[Look]:
     """Look at no order."""
+    return ()
+
+
+def no_comparisons(_running: Running, _examination: Examination) -> Iterable[Comparison]:
+    """Ask nobody."""
     return ()
 
 
@@ -79,8 +81,10 @@ class Extension:
     - `scopes` are those of its own that API keys may have, with what each opens; a route asks for
       one with `conveyor.entrypoints.http.key_with`.
     - `facts` gives what `explain` tells of an order beside what is known of every order.
-    - `payment_providers` and `carriers` are those that `CONVEYOR_PAYMENT_PROVIDER` and
-      `CONVEYOR_CARRIER` may name: see docs/your-provider.md.
+    - `ports` are those outside whom its steps call, and clients that they use, each opened once a
+      process; `offers` gives by name whom the setting of a port may choose, as in
+      `{PAYMENTS: {"bank": bank}}`: see docs/your-provider.md.
+    - `comparisons` gives what holds its tables against those outside, in the audit.
     - `glimpse` gives what a follower of one of its orders sees that passes, such as a position.
     """
 
@@ -96,10 +100,11 @@ class Extension:
     belongings: tuple[sa.Table, ...] = ()
     checks: Callable[[], Iterable[Check]] = nothing
     looks: Callable[[Examination], Iterable[Look]] = no_looks
+    comparisons: Callable[[Running, Examination], Iterable[Comparison]] = no_comparisons
     routes: Callable[[], Iterable[Routes]] = nothing
     commands: Callable[[], Iterable[Any]] = nothing
     demo: Callable[[], Demo | None] = no_demo
     scopes: Mapping[str, str] = field(default_factory=dict)
     facts: Callable[[Tx, Order], Iterable[Fact]] = no_facts
-    payment_providers: Mapping[str, PaymentBinding] = field(default_factory=dict)
-    carriers: Mapping[str, CarrierBinding] = field(default_factory=dict)
+    ports: tuple[Port[Any], ...] = ()
+    offers: Mapping[Port[Any], Mapping[str, Opens[Any]]] = field(default_factory=dict)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.answers import Answers
-from conveyor.messaging.engine import Engine
-from conveyor.messaging.step import AnyStep
-from conveyor.services.orders.placement import Placement
-from conveyor.services.payments.ports import (
-    Payer,
-    PaymentProvider,
-)
-from conveyor.services.shipping.ports import Carrier
+from conveyor.commerce.orders.placement import Placement
+from conveyor.commerce.payments.ports import Payer
+from conveyor.core.ambient import Ambient
+from conveyor.core.answers import Answers
+from conveyor.core.engine import Engine
+from conveyor.core.step import AnyStep
+from conveyor.extension.ports import Ports
 from conveyor.settings import Settings
 
 
@@ -27,13 +23,13 @@ from conveyor.settings import Settings
 class Given:
     """What the steps of a process are made with.
 
-    `payers` says, by the name of the flow, who pays the orders that `payments.charge` charges.
+    `ports` gives those outside, who are open by the time at which a step runs. `payers` says, by
+    the name of the flow, who pays the orders that `payments.charge` charges.
     """
 
     settings: Settings
     ambient: Ambient
-    provider: PaymentProvider
-    carrier: Carrier
+    ports: Ports
     payers: Mapping[str, Payer]
 
 
@@ -45,12 +41,7 @@ class Running:
     engine: Engine
     answers: Answers
     placement: Placement
-
-
-PaymentBinding = Callable[[Settings, Ambient], AbstractAsyncContextManager[PaymentProvider]]
-"""Opens a payment provider for as long as a process lives, with the client that it needs."""
-CarrierBinding = Callable[[Settings, Ambient], AbstractAsyncContextManager[Carrier]]
-"""Opens a carrier likewise."""
+    ports: Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +50,15 @@ class Service:
 
     `steps` is the table of its steps, or a function that gives it, called once a process. With
     `fifo`, the steps' `group` is handled strictly in the order in which it came. With `external`, a
-    process of yours serves its queue, not Conveyor: all its steps are `ExternalStep`.
+    process of yours serves its queue, not Conveyor: all its steps are `ExternalStep`. With
+    `needs_address`, orders whose flow has one of its steps are taken with a shipping address only.
     """
 
     name: str
     steps: Mapping[str, AnyStep] | Callable[[Given], Mapping[str, AnyStep]]
     fifo: bool = False
     external: bool = False
+    needs_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +67,14 @@ class Routes:
 
     `router` is a FastAPI `APIRouter`: see `conveyor.entrypoints.http` for what its functions may
     ask for. `tags` describes those that it uses; `models` are those that only bodies parsed by us
-    refer to, for the OpenAPI document.
+    refer to, for the OpenAPI document; `codes`, a subclass of the API's `ProblemCode`, are those of
+    problems of its own.
     """
 
     router: Any
     tags: Mapping[str, str] = field(default_factory=dict)
     models: tuple[type[BaseModel], ...] = ()
+    codes: Iterable[Any] = ()
 
 
 Story = tuple[sa.ColumnElement[bool], str]

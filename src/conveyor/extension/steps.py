@@ -8,12 +8,12 @@ from typing import Generic, TypeVar
 import orjson
 from pydantic import BaseModel
 
-from conveyor.messaging.elsewhere import TakenElsewhere
-from conveyor.messaging.order import Order
-from conveyor.messaging.outcome import Outcome, Park, Refused
-from conveyor.messaging.step import Answer, AnyStep, LocalStep, Now
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.model import OrderBody
+from conveyor.commerce.orders.model import OrderBody
+from conveyor.core.elsewhere import TakenElsewhere
+from conveyor.core.order import Order
+from conveyor.core.outcome import Outcome, Park, Refused
+from conveyor.core.step import Answer, AnyStep, LocalStep, Now
+from conveyor.core.transaction import Tx
 
 M = TypeVar("M", bound=BaseModel)
 B = TypeVar("B", bound=OrderBody)

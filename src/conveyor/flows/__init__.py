@@ -6,7 +6,7 @@ the list; a refusal sends it back up, through the `undo` of every step that was 
 
 from __future__ import annotations
 
-from conveyor.messaging.routing_slip import Fee, Flow, Step
+from conveyor.core.routing_slip import Fee, Flow, Step
 
 SHOP = Flow(
     name="shop",

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from conveyor.messaging import closing, handling
-from conveyor.messaging.faults import Case, Desk
-from conveyor.messaging.order import Order
-from conveyor.messaging.transaction import Tx
+from conveyor.core import closing, handling
+from conveyor.core.faults import Case, Desk
+from conveyor.core.order import Order
+from conveyor.core.transaction import Tx
 from conveyor.testing.pace import Pace, paced
 from conveyor.testing.troubles import Troubles
 

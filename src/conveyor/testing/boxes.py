@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from conveyor.messaging.queue import QueueSpec, Received
+from conveyor.core.queue import QueueSpec, Received
 from conveyor.testing.loop import START_MS, Owner
 
 

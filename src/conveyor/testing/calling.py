@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from functools import partial
 from typing import TYPE_CHECKING
 
-from conveyor.adapters.simulated.payment_account import Operation
-from conveyor.services.payments.ports import PaymentAnswer, PaymentRequest
-from conveyor.services.shipping.ports import CarrierAnswer, Parcel
+from conveyor.adapters.simulated.payment_account import Account, Operation
+from conveyor.commerce.payments.ports import Moved, PaymentAnswer, PaymentRequest
+from conveyor.flows.shop.shipping.ports import CarrierAnswer, Parcel, ParcelOnRecord
+from conveyor.testing.loop import START_MS
+from conveyor.testing.provider import ParcelTaken
 
 if TYPE_CHECKING:
     from conveyor.testing.process import Process
@@ -19,9 +23,6 @@ class ProviderPort:
 
     def __init__(self, process: Process) -> None:
         self._world = process.world
-
-    async def open(self) -> None:
-        """It is open, always."""
 
     async def authorize(self, request: PaymentRequest, key: str) -> PaymentAnswer:
         """See `PaymentProvider`."""
@@ -50,6 +51,14 @@ class ProviderPort:
         order_id = key.partition("/")[0]
         return await outside.wire("lookup", order_id, key, self._world.latency(), look)
 
+    async def moved_between(self, after: str, upto: str) -> Mapping[str, Moved]:
+        """See `OpenLedger`."""
+        accounts: defaultdict[str, Account] = defaultdict(Account)
+        for entry in self._world.outside.entries:
+            if entry.approved and after < entry.order_id <= upto:
+                accounts[entry.order_id].post(entry)
+        return {order_id: Moved(*astuple(account)) for order_id, account in accounts.items()}
+
     async def _send(self, operation: Operation, request: PaymentRequest, key: str) -> PaymentAnswer:
         outside = self._world.outside
         pay = partial(outside.pay, operation, request, key)
@@ -63,13 +72,6 @@ class CarrierPort:
 
     def __init__(self, process: Process) -> None:
         self._world = process.world
-
-    async def open(self) -> None:
-        """It is open, always."""
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Nothing of it runs in our processes."""
-        await stop.wait()
 
     async def dispatch(self, parcel: Parcel, key: str) -> CarrierAnswer:
         """See `Carrier`."""
@@ -85,10 +87,17 @@ class CarrierPort:
         order_id = key.partition("/")[0]
         return await outside.wire("status", order_id, key, self._world.latency(), look)
 
-    async def shipped_twice(self) -> list[str]:
-        """See the simulated carrier."""
-        counts: dict[str, int] = {}
-        for parcel in self._world.outside.parcels.values():
-            if parcel.arrives_at is not None:
-                counts[parcel.order_id] = counts.get(parcel.order_id, 0) + 1
-        return [order_id for order_id, count in counts.items() if count > 1]
+    async def statement(self, keys: Sequence[str]) -> Mapping[str, ParcelOnRecord]:
+        """See `Statement`."""
+        parcels = self._world.outside.parcels
+        return {key: _on_record(parcels[key]) for key in keys if key in parcels}
+
+    async def parcels_after(self, key: str) -> Sequence[ParcelOnRecord]:
+        """See `OpenLedger`: all of them at once."""
+        parcels = self._world.outside.parcels
+        return [_on_record(parcels[other]) for other in sorted(parcels) if other > key]
+
+
+def _on_record(parcel: ParcelTaken) -> ParcelOnRecord:
+    at = None if parcel.arrives_at is None else START_MS + round(parcel.arrives_at * 1000)
+    return ParcelOnRecord(parcel.key, parcel.order_id, parcel.tracking, at)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from conveyor.app.composition import App
-from conveyor.app.dead_letters import redrive_poison
-from conveyor.messaging.dead_letter import CAUSE
-from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Outgoing
-from conveyor.services.orders.intake_consumer import INTAKE, KEY_ATTRIBUTE
-from conveyor.services.orders.placement import Placed
-from conveyor.services.subscriptions.beginning import Wish
-from conveyor.services.subscriptions.changes import Changes
+from conveyor.commerce.orders.intake_consumer import INTAKE, KEY_ATTRIBUTE
+from conveyor.commerce.orders.placement import Placed
+from conveyor.core.dead_letter import CAUSE
+from conveyor.core.queue import DEAD_LETTER_SUFFIX, Outgoing
+from conveyor.flows.renewal.subscriptions.beginning import Wish
+from conveyor.flows.renewal.subscriptions.changes import Changes
+from conveyor.operations.dead_letters import redrive_poison
+from conveyor.system.composition import App
 from conveyor.testing.loop import START_MS
 from conveyor.testing.operators import decide
 from conveyor.testing.process import insist

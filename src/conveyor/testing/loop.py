@@ -15,7 +15,7 @@ from collections.abc import Coroutine
 from contextvars import Context, ContextVar
 from typing import Any, Protocol, TypeVar
 
-from conveyor.messaging.ambient import Ambient
+from conveyor.core.ambient import Ambient
 
 T = TypeVar("T")
 

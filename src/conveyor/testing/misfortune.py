@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from conveyor.messaging.queue import Outgoing
-from conveyor.messaging.step import Now
-from conveyor.services.subscriptions.model import DAY_MS
+from conveyor.core.queue import Outgoing
+from conveyor.core.step import Now
+from conveyor.flows.renewal.subscriptions.model import DAY_MS
 from conveyor.testing.invariants.machine import check_bug
 from conveyor.testing.loop import START_MS
 from conveyor.testing.story import EVERY_PROCESS

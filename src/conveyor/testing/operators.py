@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from conveyor.app import decisions
-from conveyor.app.composition import App
-from conveyor.app.dead_letters import list_poison, parked_orders, redrive_poison
+from conveyor.core.interventions import ACCEPTED
 from conveyor.flows.renewal.scan import Scan, Scanned
-from conveyor.messaging.interventions import ACCEPTED
-from conveyor.services.inventory.store import set_stock
+from conveyor.flows.shop.inventory.store import set_stock
+from conveyor.operations import decisions
+from conveyor.operations.dead_letters import list_poison, parked_orders, redrive_poison
+from conveyor.system.composition import App
 from conveyor.testing.process import insist
 from conveyor.testing.town import MERCHANT, SKU
 

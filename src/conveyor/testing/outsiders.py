@@ -7,10 +7,11 @@ import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from conveyor.app.composition import App
 from conveyor.flows.food.extension import simulated_restaurants, simulated_riders
-from conveyor.services.shipping.messages import Delivered, write_confirmation
-from conveyor.services.shipping.webhooks import WebhookKey, write_secret
+from conveyor.flows.shop.carrier import confirmations_of
+from conveyor.flows.shop.shipping.messages import Delivered, write_confirmation
+from conveyor.flows.shop.shipping.webhooks import WebhookKey, write_secret
+from conveyor.system.composition import App
 from conveyor.testing.loop import OUTSIDE, START_MS
 from conveyor.testing.provider import ParcelTaken
 
@@ -47,7 +48,7 @@ async def _tell(world: World, parcel: ParcelTaken) -> None:
 def _confirming(
     headers: Mapping[str, str], body: bytes
 ) -> Callable[[App], Coroutine[Any, Any, str]]:
-    return lambda app: app.confirmations.receive(headers, body)
+    return lambda app: confirmations_of(app.running).receive(headers, body)
 
 
 async def crowd(world: World) -> None:

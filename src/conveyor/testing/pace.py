@@ -15,8 +15,8 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from conveyor.messaging import lease, outbox
-from conveyor.messaging.queue import Received
+from conveyor.core import lease, outbox
+from conveyor.core.queue import Received
 from conveyor.testing.loop import OUTSIDE, ProcessLoop
 
 LONGEST_SECONDS = 900.0

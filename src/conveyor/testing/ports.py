@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from conveyor.messaging.errors import (
+from conveyor.core.errors import (
     CommitUnknownError,
     DatabaseUnavailableError,
     QueueUnavailableError,
 )
-from conveyor.messaging.queue import (
+from conveyor.core.queue import (
     LONG_POLL_SECONDS,
     Depth,
     Outgoing,
@@ -20,7 +20,7 @@ from conveyor.messaging.queue import (
     Received,
     VisibilityChange,
 )
-from conveyor.messaging.transaction import Tx
+from conveyor.core.transaction import Tx
 from conveyor.testing.boxes import received
 from conveyor.testing.loop import START_MS
 from conveyor.testing.queues import RECEIVE_LIMIT

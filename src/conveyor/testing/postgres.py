@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from conveyor.adapters.postgres import PostgresDatabase
-from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
-from conveyor.messaging.transaction import Tx
+from conveyor.core.errors import CommitUnknownError, DatabaseUnavailableError
+from conveyor.core.transaction import Tx
 from conveyor.testing.followers import Followers
 from conveyor.testing.interleaving import Interleaving
 from conveyor.testing.loop import ProcessLoop

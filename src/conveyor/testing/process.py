@@ -8,11 +8,13 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from conveyor.app.composition import App
-from conveyor.app.parts import Parts
-from conveyor.app.timekeeper import machine_timekeeper
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.errors import ConveyorError
+from conveyor.core.ambient import Ambient
+from conveyor.core.errors import ConveyorError
+from conveyor.extension import PAYMENTS
+from conveyor.flows.shop.carrier import CARRIER, WEBHOOK, webhook_key
+from conveyor.system.composition import App
+from conveyor.system.parts import Parts
+from conveyor.system.timekeeper import machine_timekeeper
 from conveyor.testing.calling import CarrierPort, ProviderPort
 from conveyor.testing.loop import OWNER
 from conveyor.testing.ports import ProcessClock, QueuesPort
@@ -57,15 +59,16 @@ class Process:
         self._life: asyncio.Task[None] | None = None
 
     def _build(self) -> App:
-        port = self.world.store.port(self)
         parts = Parts(
             self.ambient,
-            port,
-            port,
+            self.world.store.port(self),
             QueuesPort(self),
             timekeeper=self.timekeeper,
-            provider=ProviderPort(self),
-            carrier=CarrierPort(self),
+            ports={
+                PAYMENTS: ProviderPort(self),
+                CARRIER: CarrierPort(self),
+                WEBHOOK: webhook_key(self.world.settings),
+            },
         )
         return App(self.world.settings, parts, self.world.installed)
 

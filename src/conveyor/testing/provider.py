@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from conveyor.adapters.simulated.payment_account import Account, Entry, Operation
 from conveyor.adapters.simulated.payment_answers import DECLINED_AT_ONCE, METHODS
-from conveyor.messaging.errors import NotAppliedError, UnansweredError
-from conveyor.services.payments.ports import PaymentAnswer, PaymentRequest
-from conveyor.services.shipping.ports import (
+from conveyor.commerce.payments.ports import PaymentAnswer, PaymentRequest
+from conveyor.core.errors import NotAppliedError, UnansweredError
+from conveyor.flows.shop.shipping.ports import (
     ARRIVED,
     IN_TRANSIT,
     LOST,

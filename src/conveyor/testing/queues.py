@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from conveyor.messaging.queue import (
+from conveyor.core.queue import (
     DEAD_LETTER_SUFFIX,
     DEDUPLICATION_SECONDS,
     Depth,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
-from conveyor.services.subscriptions.model import MONTH_MS
+from conveyor.core.queue import DEAD_LETTER_SUFFIX
+from conveyor.flows.renewal.subscriptions.model import MONTH_MS
 from conveyor.testing.loop import START_MS
 from conveyor.testing.town import FOREIGN_FLOW
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.core.transaction import Database, Tx
 from conveyor.testing.ports import DatabasePort
 from conveyor.testing.story import PROCESSES, Story
 

@@ -6,23 +6,23 @@ from typing import Any
 
 import orjson
 
-from conveyor.app.composition import App
+from conveyor.core import outbox
+from conveyor.core.placing import NewOrder, place
+from conveyor.core.registry import Registry
+from conveyor.core.routing_slip import Flow, Step
+from conveyor.core.step import Now
+from conveyor.core.transaction import Tx
+from conveyor.flows.food.restaurants import store as restaurants
+from conveyor.flows.food.restaurants.model import Restaurant
+from conveyor.flows.food.riders import store as riders
+from conveyor.flows.food.riders.model import Rider
+from conveyor.flows.renewal.subscriptions import store as subscriptions
+from conveyor.flows.renewal.subscriptions.model import Plan
+from conveyor.flows.shop.inventory.store import set_stock
+from conveyor.flows.travel.bookings.granting import offer
+from conveyor.flows.travel.bookings.model import Offer
 from conveyor.flows.travel.extension import booking_terms
-from conveyor.messaging import outbox
-from conveyor.messaging.placing import NewOrder, place
-from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Flow, Step
-from conveyor.messaging.step import Now
-from conveyor.messaging.transaction import Tx
-from conveyor.services.bookings.granting import offer
-from conveyor.services.bookings.model import Offer
-from conveyor.services.inventory.store import set_stock
-from conveyor.services.restaurants import store as restaurants
-from conveyor.services.restaurants.model import Restaurant
-from conveyor.services.riders import store as riders
-from conveyor.services.riders.model import Rider
-from conveyor.services.subscriptions import store as subscriptions
-from conveyor.services.subscriptions.model import Plan
+from conveyor.system.composition import App
 
 MERCHANT = "default"
 SKU = "CD"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from conveyor.messaging.order import Order
-from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
-from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.commerce.orders.intake_consumer import INTAKE
+from conveyor.core.order import Order
+from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.testing.boxes import Box, Message
 from conveyor.testing.fate import Fate
 from conveyor.testing.loop import ProcessLoop

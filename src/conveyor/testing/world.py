@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conveyor.adapters.migrations import create_all
-from conveyor.adapters.simulated import carrier_ledger, payment_ledger
-from conveyor.app.installation import installation
-from conveyor.messaging.step import Now
+from conveyor.core.step import Now
 from conveyor.settings import Settings
+from conveyor.system.installation import installation
+from conveyor.system.tables import create_all
 from conveyor.testing import operators, outsiders, stage
 from conveyor.testing.backstage import backstage
 from conveyor.testing.invariants import machine
@@ -78,9 +77,7 @@ class World:
         self.settings = Settings(data=Path("/nowhere"), **SETTINGS)
         self._installed = installation(self.settings)
         self.store = open_store(self.loop)
-        self._complete(create_all(_Direct(self.store)))
-        self.store.run(payment_ledger.create)
-        self.store.run(carrier_ledger.create)
+        self._complete(create_all(_Direct(self.store), self._installed))
         self.store.note_tables()
         self.dues = Dues(self)
         self.pace = Pace(self.loop, self.dues.next_seconds)

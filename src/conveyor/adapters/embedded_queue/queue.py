@@ -14,8 +14,8 @@ import orjson
 
 from conveyor.adapters.embedded_queue.bell import Bell
 from conveyor.adapters.embedded_queue.store import Lease, Leased, MessageStore, Move, NewMessage
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.queue import (
+from conveyor.core.ambient import Ambient
+from conveyor.core.queue import (
     DEDUPLICATION_SECONDS,
     MAX_VISIBILITY_SECONDS,
     Depth,
@@ -24,7 +24,7 @@ from conveyor.messaging.queue import (
     Received,
     VisibilityChange,
 )
-from conveyor.messaging.queue_limits import refused
+from conveyor.core.queue_limits import refused
 
 RECEIVE_LIMIT = 256  # messages one receive gives; SQS gives 10
 MESSAGE_ID_BITS = 128
@@ -41,7 +41,7 @@ class Requests:
 
 
 class EmbeddedQueue:
-    """A queue in the file; see `conveyor.messaging.queue.Queue` for what the methods give."""
+    """A queue in the file; see `conveyor.core.queue.Queue` for what the methods give."""
 
     receive_limit = RECEIVE_LIMIT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from conveyor.adapters.embedded_queue.queue import EmbeddedQueue, Requests
 from conveyor.adapters.embedded_queue.store import MessageStore
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.errors import UnknownQueueError
-from conveyor.messaging.queue import QueueSpec
+from conveyor.core.ambient import Ambient
+from conveyor.core.errors import UnknownQueueError
+from conveyor.core.queue import QueueSpec
 
 
 class FileClock:

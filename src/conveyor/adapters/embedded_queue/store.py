@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from conveyor.adapters.embedded_queue import statements as sql
 from conveyor.adapters.private_files import make_private_file
-from conveyor.messaging.ambient import CLOCK_SLACK_MS
-from conveyor.messaging.errors import (
+from conveyor.core.ambient import CLOCK_SLACK_MS
+from conveyor.core.errors import (
     DataDirectoryInUseError,
     QueuesNotOpenError,
     QueueUnavailableError,
 )
-from conveyor.messaging.queue import MAX_VISIBILITY_SECONDS, Depth
+from conveyor.core.queue import MAX_VISIBILITY_SECONDS, Depth
 
 FURTHEST_MS = MAX_VISIBILITY_SECONDS * 1000 + CLOCK_SLACK_MS
 """What is to be seen later than this was sent, or given back, by a clock that was wrong."""

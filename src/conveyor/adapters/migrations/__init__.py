@@ -11,8 +11,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from conveyor.messaging.errors import ConveyorError
-from conveyor.messaging.transaction import Database, Tx
+from conveyor.core.errors import ConveyorError
+from conveyor.core.transaction import Database, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,9 @@ async def migrate(database: Database, revisions: Revisions = OURS) -> list[str]:
     """
     if await is_current(database, revisions):
         return []
-    from conveyor.adapters.migrations.upgrade import upgrade  # noqa: PLC0415 - Alembic is slow
+    from conveyor.adapters.migrations.upgrade import upgrade
 
     return await database.run(lambda tx: upgrade(tx, revisions))
-
-
-async def create_all(database: Database) -> None:
-    """Create all tables that are missing, without recording a revision: for tests."""
-    from conveyor.adapters.migrations.target import metadata  # noqa: PLC0415
-
-    await database.run(lambda tx: metadata.create_all(tx.connection))
 
 
 def revision_of(tx: Tx, revisions: Revisions = OURS) -> str | None:

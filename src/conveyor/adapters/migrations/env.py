@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from conveyor.adapters.migrations.target import metadata
-
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=context.config.attributes.get("declared"),
     version_table=context.config.attributes["revisions"].version_table,
     render_as_batch=True,  # SQLite changes a column by copying the table
 )

@@ -1,14 +1,10 @@
-"""All tables: importing this makes every service declare its own."""
+"""The tables that every flow shares: importing this makes all of them known."""
 
-from __future__ import annotations
-
-from importlib import import_module
-from pkgutil import iter_modules
-
-from conveyor import services
-from conveyor.messaging.tables import metadata
+from conveyor.access import store as _access
+from conveyor.commerce.orders import store as _orders
+from conveyor.commerce.payments import store as _payments
+from conveyor.core.tables import metadata
 
 __all__ = ["metadata"]
 
-for _service in iter_modules(services.__path__, f"{services.__name__}."):
-    import_module(f"{_service.name}.store")
+_DECLARED = (_access, _orders, _payments)

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 
 from conveyor.adapters.migrations import OURS, Revisions, UnknownRevisionError, revision_of
-from conveyor.messaging.transaction import Tx
+from conveyor.core.transaction import Tx
 
 # Any number, as long as nobody else in the database takes it.
 MIGRATION_LOCK = 7_040_112

@@ -25,8 +25,8 @@ from conveyor.adapters.postgres.errors import (
     is_unavailability,
     to_be_retried,
 )
-from conveyor.messaging.errors import CommitUnknownError, DatabaseUnavailableError
-from conveyor.messaging.transaction import Tx
+from conveyor.core.errors import CommitUnknownError, DatabaseUnavailableError
+from conveyor.core.transaction import Tx
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.messaging.errors import ConveyorError
-from conveyor.messaging.printable import without_secrets
+from conveyor.core.errors import ConveyorError
+from conveyor.core.printable import without_secrets
 
 SERIALIZATION_FAILURE = "40001"
 DEADLOCK_DETECTED = "40P01"

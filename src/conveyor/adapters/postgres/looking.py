@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from conveyor.adapters.postgres.connections import POOLED_READERS_SETTINGS, open_engine
-from conveyor.messaging.transaction import Tx
+from conveyor.core.transaction import Tx
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from conveyor.services.payments.ports import Approved, Declined, PaymentAnswer, PaymentRequest
+from conveyor.commerce.payments.ports import Approved, Declined, PaymentAnswer, PaymentRequest
 
 
 class Operation(StrEnum):

@@ -16,9 +16,9 @@ from conveyor.adapters.simulated.payment_account import (
     Entry,
     Operation,
 )
-from conveyor.messaging.errors import KeySpentError, NotAppliedError, UnansweredError
-from conveyor.messaging.transaction import Tx
-from conveyor.services.payments.ports import PaymentAnswer, PaymentRequest
+from conveyor.commerce.payments.ports import PaymentAnswer, PaymentRequest
+from conveyor.core.errors import KeySpentError, NotAppliedError, UnansweredError
+from conveyor.core.transaction import Tx
 
 FLAKY_FAULTS = 2
 """How often `card_flaky` fails for an operation, and `card_saved_error` with another key each."""

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from conveyor.adapters.simulated.payment_account import OPENING, Entry, Operation
-from conveyor.messaging.statements import one_of, wide_sum, widened
-from conveyor.messaging.transaction import PerDialect, Tx
-from conveyor.services.payments.model import Balance
+from conveyor.commerce.payments.model import Balance
+from conveyor.commerce.payments.ports import Moved
+from conveyor.core.statements import one_of, wide_sum, widened
+from conveyor.core.transaction import PerDialect, Tx
 
 # Any number, as long as nobody else in the database takes it.
 CREATION_LOCK = 7_040_113
@@ -118,17 +119,12 @@ def sum_of(*kinds: Operation) -> sa.ColumnElement[int]:
     return sa.func.sum(sa.case((_op.operation.in_(sorted(kinds)), _op.amount), else_=0))
 
 
-AUTHORIZED = sum_of(*OPENING)
-CAPTURED = sum_of(Operation.CAPTURE, Operation.CHARGE)
-REFUNDED = sum_of(Operation.REFUND)
-
-
 _ACCOUNTS = (
     sa.select(
         _op.currency,
-        AUTHORIZED.label("authorized"),
-        CAPTURED.label("captured"),
-        REFUNDED.label("refunded"),
+        sum_of(*OPENING).label("authorized"),
+        sum_of(Operation.CAPTURE, Operation.CHARGE).label("captured"),
+        sum_of(Operation.REFUND).label("refunded"),
         sum_of(Operation.VOID).label("voided"),
     )
     .where(_op.approved)
@@ -147,6 +143,22 @@ _TOTALS = (
     .group_by(_account.currency)
     .order_by(_account.currency)
 )
+_MOVED = (
+    sa.select(
+        _op.order_id,
+        sa.func.min(_op.currency),
+        sum_of(*OPENING),
+        sum_of(Operation.CAPTURE, Operation.CHARGE),
+        sum_of(Operation.REFUND),
+        sa.func.max(sa.case((_op.operation == Operation.VOID.value, 1), else_=0)),
+    )
+    .where(
+        _op.approved,
+        _op.order_id > sa.bindparam("after", type_=sa.Text),
+        _op.order_id <= sa.bindparam("upto", type_=sa.Text),
+    )
+    .group_by(_op.order_id)
+)
 _OF_ORDER = (
     sa.select(operations).where(_op.order_id == sa.bindparam("of_order")).order_by(_op.at, _op.key)
 )
@@ -155,6 +167,15 @@ _OF_ORDER = (
 def totals(tx: Tx) -> list[Balance]:
     """Sum all money by currency."""
     return [Balance(currency, *widened(parts)) for currency, *parts in tx.execute(_TOTALS)]
+
+
+def moved_between(tx: Tx, after: str, upto: str) -> dict[str, Moved]:
+    """Sum what was done for each of these orders."""
+    rows = tx.execute(_MOVED, {"after": after, "upto": upto}).all()
+    return {
+        order_id: Moved(currency, int(authorized), int(captured), int(refunded), bool(voided))
+        for order_id, currency, authorized, captured, refunded, voided in rows
+    }
 
 
 def of_order(tx: Tx, order_id: str) -> list[Entry]:

@@ -7,7 +7,7 @@ be checked against it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from sqlalchemy.exc import IntegrityError
@@ -22,11 +22,11 @@ from conveyor.adapters.simulated.payment_answers import (
     Result,
     answer,
 )
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.batching import Batcher
-from conveyor.messaging.transaction import Database
-from conveyor.services.payments.model import Balance
-from conveyor.services.payments.ports import PaymentAnswer, PaymentRequest
+from conveyor.commerce.payments.model import Balance
+from conveyor.commerce.payments.ports import Moved, PaymentAnswer, PaymentRequest
+from conveyor.core.ambient import Ambient
+from conveyor.core.batching import Batcher
+from conveyor.core.transaction import Database
 
 SLOW_SECONDS = 2.0
 MAX_GROUP = 256
@@ -82,6 +82,10 @@ class SimulatedPaymentProvider:
     async def lookup(self, key: str) -> PaymentAnswer | None:
         """See `PaymentProvider`."""
         return await self._groups.submit(Question(key))
+
+    async def moved_between(self, after: str, upto: str) -> Mapping[str, Moved]:
+        """See `OpenLedger`."""
+        return await self._database.examine(lambda tx: ledger.moved_between(tx, after, upto))
 
     async def totals(self) -> list[Balance]:
         """Sum the ledger by currency, in the form of our own books."""

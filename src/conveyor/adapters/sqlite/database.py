@@ -21,9 +21,9 @@ from conveyor.adapters.private_files import make_private_file
 from conveyor.adapters.sqlite.connections import open_reader, open_writer
 from conveyor.adapters.sqlite.errors import cannot_write, is_unavailability
 from conveyor.adapters.sqlite.ownership import Ownership
-from conveyor.messaging.batching import Batcher
-from conveyor.messaging.errors import DatabaseUnavailableError
-from conveyor.messaging.transaction import Tx
+from conveyor.core.batching import Batcher
+from conveyor.core.errors import DatabaseUnavailableError
+from conveyor.core.transaction import Tx
 
 T = TypeVar("T")
 Work = Callable[[Tx], Any]

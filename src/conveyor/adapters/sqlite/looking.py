@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from conveyor.messaging.transaction import Tx
+from conveyor.core.transaction import Tx
 
 T = TypeVar("T")
 LOCKS = Path("/proc/locks")

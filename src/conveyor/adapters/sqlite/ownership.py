@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conveyor.adapters.private_files import OWNER_ONLY_FILE
-from conveyor.messaging.errors import DataDirectoryInUseError
+from conveyor.core.errors import DataDirectoryInUseError
 
 OWNER_LINE_BYTES = 200
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from conveyor.adapters.sqs.errors import SqsUrlError
-from conveyor.messaging.printable import without_secrets
-from conveyor.messaging.queue import QueueSpec
+from conveyor.core.printable import without_secrets
+from conveyor.core.queue import QueueSpec
 
 SCHEME = "sqs"
 FIFO_SUFFIX = ".fifo"

@@ -19,8 +19,8 @@ from conveyor.adapters.sqs.environment import (
 from conveyor.adapters.sqs.posts import FewPosts
 from conveyor.adapters.sqs.signing import Signer
 from conveyor.adapters.sqs.transport import TARGETS, LeanTransport, Posts
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.queue import LONG_POLL_SECONDS
+from conveyor.core.ambient import Ambient
+from conveyor.core.queue import LONG_POLL_SECONDS
 
 if TYPE_CHECKING:
     from conveyor.adapters.sqs.sdk import SdkClient
@@ -83,7 +83,7 @@ class SqsApi:
     def _posts(self, endpoint_url: str) -> Posts:
         if in_a_function():
             return FewPosts(endpoint_url, READ_SECONDS)
-        from conveyor.adapters.sqs.pool import PooledPosts  # noqa: PLC0415 - slow to import
+        from conveyor.adapters.sqs.pool import PooledPosts
 
         return PooledPosts(endpoint_url, READ_SECONDS, self._connections)
 
@@ -91,7 +91,7 @@ class SqsApi:
         """Give the SDK's client, made when it is first needed."""
         async with self._making:
             if self._client is None:
-                from conveyor.adapters.sqs.sdk import SdkClient  # noqa: PLC0415 - slow to import
+                from conveyor.adapters.sqs.sdk import SdkClient
 
                 client = SdkClient(self._address, self._connections, READ_SECONDS, self._count)
                 self._stack.push_async_callback(client.close)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conveyor.messaging.queue import LONG_POLL_SECONDS, QueueSpec
+from conveyor.core.queue import LONG_POLL_SECONDS, QueueSpec
 
 SMALLEST_LIMIT_BYTES = 262_144
 """SQS's limit on a message until 2025, and still that of queues of that time; a mebibyte since."""

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.queue import MAX_MESSAGE_BYTES, Outgoing
-from conveyor.messaging.queue_limits import size_of
+from conveyor.core.ambient import Ambient
+from conveyor.core.queue import MAX_MESSAGE_BYTES, Outgoing
+from conveyor.core.queue_limits import size_of
 
 MAX_BATCH_ENTRIES = 10
 MAX_BATCH_BYTES = MAX_MESSAGE_BYTES  # of all entries together

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conveyor.messaging.errors import ConveyorError, QueueUnavailableError
-from conveyor.messaging.printable import without_secrets
+from conveyor.core.errors import ConveyorError, QueueUnavailableError
+from conveyor.core.printable import without_secrets
 
 
 class SqsUrlError(ConveyorError):

@@ -19,7 +19,7 @@ from conveyor.adapters.sqs.attributes import (
 from conveyor.adapters.sqs.batches import Calls
 from conveyor.adapters.sqs.errors import QueueNotProvisionedError
 from conveyor.adapters.sqs.queue import SqsQueue
-from conveyor.messaging.errors import QueueUnavailableError
+from conveyor.core.errors import QueueUnavailableError
 
 MADE, CHANGED, LEFT = "made", "changed", "left"
 CREATION_ATTEMPTS = 5

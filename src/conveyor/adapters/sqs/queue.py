@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from conveyor.adapters.sqs.batches import MAX_BATCH_ENTRIES, BatchCall, Calls, Entry, next_batch
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.batching import Batcher
-from conveyor.messaging.queue import (
+from conveyor.core.ambient import Ambient
+from conveyor.core.batching import Batcher
+from conveyor.core.queue import (
     LONG_POLL_SECONDS,
     MAX_VISIBILITY_SECONDS,
     Depth,
@@ -20,7 +20,7 @@ from conveyor.messaging.queue import (
     Received,
     VisibilityChange,
 )
-from conveyor.messaging.queue_limits import ATTRIBUTE_TYPE, refused
+from conveyor.core.queue_limits import ATTRIBUTE_TYPE, refused
 
 MS = 1000
 FIFO_SEND_MESSAGES = 1000  # looked at together, so that groups keep their order and batches fill up
@@ -49,7 +49,7 @@ class SqsTuning:
 
 
 class SqsQueue:
-    """A queue on SQS; see `conveyor.messaging.queue.Queue` for what the methods give."""
+    """A queue on SQS; see `conveyor.core.queue.Queue` for what the methods give."""
 
     receive_limit = MAX_BATCH_ENTRIES
 

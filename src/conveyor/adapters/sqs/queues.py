@@ -11,9 +11,9 @@ from conveyor.adapters.sqs.asking import Answer
 from conveyor.adapters.sqs.errors import AwsExtraMissingError
 from conveyor.adapters.sqs.provisioning import MADE, Provisioned, Provisioner
 from conveyor.adapters.sqs.queue import SqsQueue, SqsTuning
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.errors import QueuesNotOpenError, UnknownQueueError
-from conveyor.messaging.queue import QueueSpec
+from conveyor.core.ambient import Ambient
+from conveyor.core.errors import QueuesNotOpenError, UnknownQueueError
+from conveyor.core.queue import QueueSpec
 
 if TYPE_CHECKING:
     from conveyor.adapters.sqs.api import SqsApi
@@ -73,7 +73,7 @@ class SqsQueues:
         """Make the client; SQS itself is not asked. Raises AwsExtraMissingError."""
         if find_spec("aiobotocore") is None:
             raise AwsExtraMissingError
-        from conveyor.adapters.sqs.api import SqsApi  # noqa: PLC0415 - an extra
+        from conveyor.adapters.sqs.api import SqsApi
 
         self._api = SqsApi(self._address, self._tuning.connections, self._ambient)
         await self._api.open()

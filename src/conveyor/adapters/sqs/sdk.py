@@ -26,7 +26,7 @@ from conveyor.adapters.sqs.address import SqsAddress
 from conveyor.adapters.sqs.asking import Answer, answer_of
 from conveyor.adapters.sqs.errors import AwsCredentialsError, QueueNotProvisionedError
 from conveyor.adapters.sqs.pool import KEEPALIVE_SECONDS
-from conveyor.messaging.errors import QueueUnavailableError
+from conveyor.core.errors import QueueUnavailableError
 
 CONNECT_SECONDS = 5
 MAX_ATTEMPTS = 4  # of a request, by the SDK; what still fails then is for the caller to try again

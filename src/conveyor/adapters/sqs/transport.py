@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import orjson
 
 from conveyor.adapters.sqs.signing import Credentials, Signer
-from conveyor.messaging.ambient import Clock
+from conveyor.core.ambient import Clock
 
 TARGETS = {
     "get_queue_url": "AmazonSQS.GetQueueUrl",

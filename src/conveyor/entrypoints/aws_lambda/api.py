@@ -15,13 +15,13 @@ from fastapi import FastAPI
 from mangum import Mangum
 from mangum.types import LambdaContext
 
-from conveyor.app.composition import App
 from conveyor.entrypoints.aws_lambda.instance import (
     HAND_BACK_SECONDS,
     Instance,
     seconds_left,
 )
 from conveyor.entrypoints.http import create_http
+from conveyor.system.composition import App
 
 _instance = Instance()
 

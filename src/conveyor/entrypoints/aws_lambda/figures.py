@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import orjson
 
-from conveyor.app.composition import App
-from conveyor.app.standing import Standing, standing
+from conveyor.operations.standing import Standing, standing
+from conveyor.system.composition import App
 
 NAMESPACE = "Conveyor"
 SYSTEM = "System"

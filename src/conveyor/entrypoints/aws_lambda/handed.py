@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conveyor.messaging.ambient import Ambient
-from conveyor.messaging.queue import (
+from conveyor.core.ambient import Ambient
+from conveyor.core.queue import (
     Depth,
     Outgoing,
     Queue,

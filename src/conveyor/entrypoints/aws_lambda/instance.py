@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from conveyor.adapters.steady_clock import since_boot_seconds
-from conveyor.app.composition import App
-from conveyor.app.opening import open_app
+from conveyor.core.errors import ConveyorError
 from conveyor.entrypoints.aws_lambda.secrets import Secrets
 from conveyor.entrypoints.logs import write_logs
-from conveyor.messaging.errors import ConveyorError
 from conveyor.settings import EMBEDDED, Settings
+from conveyor.system.composition import App
+from conveyor.system.opening import open_app
 
 T = TypeVar("T")
 

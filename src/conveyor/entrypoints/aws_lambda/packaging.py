@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import conveyor
-from conveyor.messaging.errors import ConveyorError
+from conveyor.core.errors import ConveyorError
 
 OURS = "conveyor"
 EXTRAS = frozenset({"aws", "lambda", "postgres"})

@@ -13,7 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from conveyor.adapters.sqs.address import parse_sqs_url
-from conveyor.app.composition import App
+from conveyor.commerce.orders.intake_consumer import INTAKE
+from conveyor.core.consumer import Consumer
+from conveyor.core.errors import ConveyorError
+from conveyor.core.queue import QueueSpec
 from conveyor.entrypoints.aws_lambda.handed import HandedQueue, HandedQueues, name_in, received
 from conveyor.entrypoints.aws_lambda.instance import (
     HAND_BACK_SECONDS,
@@ -22,10 +25,7 @@ from conveyor.entrypoints.aws_lambda.instance import (
     Instance,
     seconds_left,
 )
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.errors import ConveyorError
-from conveyor.messaging.queue import QueueSpec
-from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.system.composition import App
 
 _instance = Instance()
 

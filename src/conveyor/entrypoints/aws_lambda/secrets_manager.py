@@ -16,7 +16,7 @@ from conveyor.adapters.sqs.environment import StaticCredentials, credentials_of_
 from conveyor.adapters.sqs.posts import FewPosts
 from conveyor.adapters.sqs.signing import Signer
 from conveyor.adapters.steady_clock import machine_ms
-from conveyor.messaging.errors import ConveyorError
+from conveyor.core.errors import ConveyorError
 
 SERVICE = "secretsmanager"
 TARGET = "secretsmanager.GetSecretValue"

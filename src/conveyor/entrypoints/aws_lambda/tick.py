@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from conveyor.adapters.sqs.address import parse_sqs_url
-from conveyor.app.composition import App
 from conveyor.entrypoints.aws_lambda.figures import told
 from conveyor.entrypoints.aws_lambda.instance import (
     HAND_BACK_SECONDS,
@@ -20,6 +19,7 @@ from conveyor.entrypoints.aws_lambda.instance import (
     Instance,
     seconds_left,
 )
+from conveyor.system.composition import App
 
 TICK_SECONDS = 20.0
 """How long a tick lasts: enough for a look at everything, with pauses as the loops make them."""

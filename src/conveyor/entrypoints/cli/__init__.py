@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from conveyor.core.errors import ConveyorError
 from conveyor.entrypoints.cli.answer import answer
 from conveyor.entrypoints.cli.asyncapi import asyncapi
 from conveyor.entrypoints.cli.audit import audit
@@ -28,7 +29,6 @@ from conveyor.entrypoints.cli.package import package
 from conveyor.entrypoints.cli.replay import replay
 from conveyor.entrypoints.cli.running import serve, up, work
 from conveyor.entrypoints.cli.setup import migrate, queues
-from conveyor.messaging.errors import ConveyorError
 
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """Objects and rounds between looks for garbage: an order makes some hundred objects and no cycles,

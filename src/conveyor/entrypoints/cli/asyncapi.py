@@ -19,13 +19,15 @@ def asyncapi(data: Path) -> None:
     import json
 
     from conveyor.adapters.steady_clock import MachineClock
-    from conveyor.app.bindings import described
-    from conveyor.app.installation import installation
-    from conveyor.app.opening import ambient_of
     from conveyor.entrypoints.asyncapi import describe
+    from conveyor.extension import Given
     from conveyor.settings import Settings
+    from conveyor.system.installation import installation
+    from conveyor.system.opening import ambient_of
+    from conveyor.system.ports import OpenPorts
 
     settings = Settings(data=data)
     installed = installation(settings)
-    steps = described(settings, ambient_of(MachineClock()), installed)
+    nobody = OpenPorts({}, {})  # steps are described, and not taken
+    steps = installed.steps(Given(settings, ambient_of(MachineClock()), nobody, installed.payers))
     click.echo(json.dumps(describe(installed, steps), indent=2))

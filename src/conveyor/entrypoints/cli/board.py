@@ -15,7 +15,7 @@ from conveyor.entrypoints.cli.output import note
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from conveyor.messaging.routing_slip import Flow
+    from conveyor.core.routing_slip import Flow
 
 LINE_SECONDS = 2.0
 UNDOING = "being undone"

@@ -11,7 +11,7 @@ from conveyor.entrypoints.cli.options import json_option
 from conveyor.entrypoints.cli.output import emit, say, table
 
 if TYPE_CHECKING:
-    from conveyor.app.cost import Estimate
+    from conveyor.operations.cost import Estimate
 
 MOST_ORDERS_A_DAY = 100_000_000
 """Beyond that SQS has other prices."""
@@ -41,9 +41,9 @@ def cost(orders_per_day: int, flow: str, *, verbose: bool, as_json: bool) -> Non
     messages every ten seconds, each sent and deleted alone), and by Step Functions. What an order
     asks for was measured; what is assumed is said.
     """
-    from conveyor.app.cost import estimate, measured
-    from conveyor.app.installation import installation
+    from conveyor.operations.cost import estimate, measured
     from conveyor.settings import Settings
+    from conveyor.system.installation import installation
 
     if flow not in (known := measured().flows):
         raise click.BadParameter(f"{flow!r} was not measured; there are {', '.join(known)}")

@@ -20,9 +20,9 @@ from conveyor.entrypoints.cli.options import host_option, json_option, port_opti
 from conveyor.entrypoints.cli.output import emit, money, note, program, say, say_command, table
 
 if TYPE_CHECKING:
-    from conveyor.app.composition import App
-    from conveyor.app.order_file import OrderFile
     from conveyor.entrypoints.cli.board import Show
+    from conveyor.operations.order_file import OrderFile
+    from conveyor.system.composition import App
 
 LOOK_SECONDS = 0.2
 STATUSES = ("completed", "cancelled", "refused", "awaiting", "parked")
@@ -64,8 +64,8 @@ def demo(
 
     With --json, one object: by flow `placed` and `by_status`, and `audit`: whether it is clean.
     """
-    from conveyor.app.demo import may_run_in, write_orders
-    from conveyor.app.order_file import read_orders
+    from conveyor.operations.demo import may_run_in, write_orders
+    from conveyor.operations.order_file import read_orders
 
     directory = data or Path(tempfile.mkdtemp(prefix="conveyor-demo-"))
     if not may_run_in(directory):
@@ -93,10 +93,10 @@ def demo(
 
 
 async def _demo(directory: Path, orders: OrderFile) -> Result:
-    from conveyor.app import demo
-    from conveyor.app.replay import Replay
-    from conveyor.app.replay_local import LocalTarget
     from conveyor.entrypoints.process import running_here
+    from conveyor.operations import demo
+    from conveyor.operations.replay import Replay
+    from conveyor.operations.replay_local import LocalTarget
 
     settings = demo.demo_settings(directory)
     merchant = settings.intake_merchant
@@ -129,16 +129,16 @@ async def _watch(app: App, show: Show) -> None:
 
 
 async def _look(app: App, show: Show) -> None:
-    from conveyor.app.demo import orders_by_step
+    from conveyor.operations.demo import orders_by_step
 
     registry = app.engine.registry
     show(await app.parts.database.read(lambda tx: orders_by_step(tx, registry)))
 
 
 async def _result(app: App, merchant: str, seconds: float) -> Result:
-    from conveyor.app.audit import run_audit
-    from conveyor.app.demo import FLOWS, worth_a_look
-    from conveyor.app.summary import P50, P99, Summaries, Which
+    from conveyor.operations.audit import run_audit
+    from conveyor.operations.demo import FLOWS, worth_a_look
+    from conveyor.operations.summary import P50, P99, Summaries, Which
 
     summaries = Summaries(app.parts.database, app.parts.ambient)
     flows = {}

@@ -15,7 +15,7 @@ from conveyor.entrypoints.cli.options import data_option, json_option, run
 from conveyor.entrypoints.cli.output import emit, say, table
 
 if TYPE_CHECKING:
-    from conveyor.app.doctor import Report
+    from conveyor.operations.doctor import Report
 
 
 @click.command()
@@ -41,8 +41,8 @@ def doctor(context: click.Context, data: Path, *, as_json: bool) -> None:
 def _examined(data: Path, misspelt: dict[str, str]) -> Report:
     from pydantic import ValidationError
 
-    from conveyor.app.doctor import Report, examine
-    from conveyor.app.doctor.findings import failure
+    from conveyor.operations.doctor import Report, examine
+    from conveyor.operations.doctor.findings import failure
     from conveyor.settings import Settings
 
     try:

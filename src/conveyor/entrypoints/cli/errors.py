@@ -12,13 +12,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from conveyor.entrypoints.cli.output import note
-from conveyor.messaging.errors import (
+from conveyor.core.errors import (
     ConveyorError,
     DatabaseUnavailableError,
     DataDirectoryInUseError,
     QueueUnavailableError,
 )
+from conveyor.entrypoints.cli.output import note
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -97,11 +97,12 @@ def _configuration() -> Mapping[type, str]:
         QueueNotProvisionedError,
         SqsUrlError,
     )
-    from conveyor.app.backends import SchemaNotCurrentError, SettingError
-    from conveyor.app.installation import ExtensionError
     from conveyor.entrypoints.client import ServerUnreachableError
     from conveyor.entrypoints.process import OneProcessError
     from conveyor.entrypoints.server import AddressInUseError
+    from conveyor.settings import SettingError
+    from conveyor.system.installation import ExtensionError
+    from conveyor.system.tables import SchemaNotCurrentError
 
     return {
         # These say themselves what to do.

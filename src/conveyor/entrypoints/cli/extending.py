@@ -8,7 +8,7 @@ from importlib import import_module
 
 import click
 
-from conveyor.app.built_in import FLOWS
+from conveyor.system.built_in import FLOWS
 
 
 def commands_of_flows() -> Iterator[click.Command]:
@@ -20,8 +20,8 @@ def commands_of_flows() -> Iterator[click.Command]:
 @cache
 def commands_of_extensions() -> Mapping[str, click.Command]:
     """Give those of other packages, by their names. Raises `ExtensionError`."""
-    from conveyor.app.extension_loading import listed, load
     from conveyor.settings import Settings
+    from conveyor.system.extension_loading import listed, load
 
     found: dict[str, click.Command] = {}
     for extension in load(Settings().extensions):

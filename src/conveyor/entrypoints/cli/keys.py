@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from conveyor.access.model import SCOPES
 from conveyor.entrypoints.cli.options import json_option, reaching, run
 from conveyor.entrypoints.cli.output import emit, note, say, table
-from conveyor.services.access.model import SCOPES
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.reach import Reach
@@ -77,8 +77,8 @@ def revoke(key_id: str, reach: Reach, *, as_json: bool) -> None:
 
 def _require_known(wanted: Sequence[str]) -> None:
     """See that there are some, and that extensions bring those that are not ours."""
-    from conveyor.app.installation import installation
     from conveyor.settings import Settings
+    from conveyor.system.installation import installation
 
     known = installation(Settings()).scopes
     unknown = sorted(set(wanted) - set(known))

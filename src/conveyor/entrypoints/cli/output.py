@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from conveyor.messaging.printable import printable
+from conveyor.core.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -151,7 +151,7 @@ WIDE_COLUMNS = 200
 
 def money(amount: int, currency: str) -> str:
     """Write an amount of minor units for people: 117700 USD is `USD 1,177.00`."""
-    from conveyor.services.orders.money import in_words
+    from conveyor.commerce.orders.money import in_words
 
     return in_words(amount, currency)
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from conveyor.app.replay import Progress
+from conveyor.core.printable import printable
 from conveyor.entrypoints.cli.output import note
-from conveyor.messaging.printable import printable
+from conveyor.operations.replay import Progress
 
 LINE_SECONDS = 5.0
 

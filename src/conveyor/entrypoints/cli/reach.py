@@ -15,9 +15,9 @@ from conveyor.entrypoints.cli.errors import ABOUT_KEYS, MisuseError
 from conveyor.entrypoints.cli.output import note, program
 
 if TYPE_CHECKING:
-    from conveyor.app.composition import App
     from conveyor.entrypoints.client import Client
     from conveyor.settings import Settings
+    from conveyor.system.composition import App
 
 LOCAL_URL = "http://conveyor"
 KEY_VARIABLE = "CONVEYOR_API_KEY"
@@ -53,7 +53,7 @@ class Reach:
 
         Raises `MisuseError` for a key that does not open it, or lacks the scope.
         """
-        from conveyor.services.access.access import Access
+        from conveyor.access.access import Access
 
         if not self.key:
             return self.whose
@@ -108,10 +108,10 @@ class Reach:
     async def _opened_here(self, settings: Settings) -> AsyncIterator[Client]:
         from httpx import ASGITransport
 
-        from conveyor.app.opening import open_app
+        from conveyor.access.model import new_local_key
         from conveyor.entrypoints.client import Client
         from conveyor.entrypoints.http import create_http
-        from conveyor.services.access.model import new_local_key
+        from conveyor.system.opening import open_app
 
         app = await open_app(settings)
         try:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from conveyor.app.replay import Answer, ReplayReport, Unacceptable, wait_in_words
-from conveyor.app.request_counts import COUNT_SECONDS
+from conveyor.commerce.orders.placement import KeyInFlight, Overloaded, Placed
 from conveyor.entrypoints.client import ApiError, Client, ServerUnreachableError
-from conveyor.services.orders.placement import KeyInFlight, Overloaded, Placed
+from conveyor.operations.replay import Answer, ReplayReport, Unacceptable, wait_in_words
+from conveyor.system.request_counts import COUNT_SECONDS
 
 PATIENCE_SECONDS = 120.0
 """How long a server may be away before the replay gives up."""

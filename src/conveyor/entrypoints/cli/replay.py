@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from conveyor.access.model import PLACE
 from conveyor.entrypoints.cli.errors import TroubleError
 from conveyor.entrypoints.cli.options import json_option, reaching, run
 from conveyor.entrypoints.cli.output import emit, money, note, program, table
-from conveyor.services.access.model import PLACE
 
 if TYPE_CHECKING:
-    from conveyor.app.order_file import OrderFile
-    from conveyor.app.replay import Progress, ReplayReport, ReplayTarget
     from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.operations.order_file import OrderFile
+    from conveyor.operations.replay import Progress, ReplayReport, ReplayTarget
 
 IN_FLIGHT = 2_000
 MILLISECONDS = 1_000
@@ -51,7 +51,7 @@ def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None
 
     A line that is no order is reported and the others are placed all the same; exit code 1.
     """
-    from conveyor.app.order_file import read_orders
+    from conveyor.operations.order_file import read_orders
 
     try:
         with click.open_file(file, "rb") as source, read_orders(source) as orders:
@@ -97,8 +97,8 @@ class _Result:
 
 
 async def _replay(file: OrderFile, concurrency: int, reach: Reach) -> _Result:
-    from conveyor.app.replay import Replay
     from conveyor.entrypoints.cli.progress import showing_progress
+    from conveyor.operations.replay import Replay
 
     async with _target(reach) as target:
         requests = await target.requests()
@@ -119,9 +119,9 @@ async def _target(reach: Reach) -> AsyncIterator[ReplayTarget]:
         if client is not None:
             yield RemoteTarget(client)
             return
-    from conveyor.app.replay_local import LocalTarget
     from conveyor.entrypoints.logs import write_logs
     from conveyor.entrypoints.process import running_here
+    from conveyor.operations.replay_local import LocalTarget
 
     settings = reach.settings()
     write_logs(settings)

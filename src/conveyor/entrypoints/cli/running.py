@@ -72,8 +72,8 @@ def work(services: tuple[str, ...], data: Path, *, as_json: bool) -> None:
     `all`. Any number of processes may run the same service. `orders` serves the intake queue as
     well.
     """
-    from conveyor.app.installation import installation
     from conveyor.entrypoints.process import run_work
+    from conveyor.system.installation import installation
 
     settings = _settings(data)
     everything = installation(settings)
@@ -98,8 +98,8 @@ def _announce(ready: Ready, *, as_json: bool) -> None:
 
     import orjson
 
-    from conveyor.app.missing_flows import in_words
     from conveyor.entrypoints.server_file import is_here
+    from conveyor.operations.missing_flows import in_words
 
     if ready.missing_flows:
         note(f"Warning: {in_words(ready.missing_flows)}")

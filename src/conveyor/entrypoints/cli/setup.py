@@ -64,24 +64,22 @@ def provision(data: Path, kms_key: str, *, dry_run: bool, as_json: bool) -> None
 
 
 async def _migrate(data: Path) -> list[str]:
-    from conveyor.adapters.migrations import migrate as bring_up_to_date
-    from conveyor.app.backends import open_database
-    from conveyor.app.extension_tables import migrate_extensions
-    from conveyor.app.installation import installation
     from conveyor.settings import Settings
+    from conveyor.system.backends import open_database
+    from conveyor.system.installation import installation
+    from conveyor.system.tables import migrate_all
 
     settings = Settings(data=data)
     database = open_database(settings)
     try:
-        applied = await bring_up_to_date(database)
-        return applied + await migrate_extensions(database, installation(settings))
+        return await migrate_all(database, installation(settings))
     finally:
         await database.close()
 
 
 async def _provision(data: Path, kms_key: str, *, dry_run: bool) -> list[Provisioned]:
-    from conveyor.app.provisioning import provision_queues
     from conveyor.settings import Settings
+    from conveyor.system.provisioning import provision_queues
 
     settings = Settings(data=data)
     key = kms_key or settings.queue_kms_key

@@ -6,8 +6,8 @@ What a router of yours may ask for: `TheApi`, the system behind it; a key, with 
 
 from __future__ import annotations
 
+from conveyor.access.model import Grant
 from conveyor.entrypoints.http.application import create_http
 from conveyor.entrypoints.http.context import Operator, Placer, Reader, TheApi, key_with
-from conveyor.services.access.model import Grant
 
 __all__ = ["Grant", "Operator", "Placer", "Reader", "TheApi", "create_http", "key_with"]

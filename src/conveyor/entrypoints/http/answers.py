@@ -6,6 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
+from conveyor.commerce.orders import store
+from conveyor.core.answers import TAKEN, UNKNOWN_ORDER, Given
+from conveyor.core.message import MAX_STEP_LENGTH, MAX_VERSION
+from conveyor.core.order import Order
 from conveyor.entrypoints.http.bodies import parse, read_body, read_json
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Answerer, TheApi
@@ -14,10 +18,6 @@ from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.schemas import AnswerTaken
 from conveyor.extension import Answerable, ExternalStep
-from conveyor.messaging.answers import TAKEN, UNKNOWN_ORDER, Given
-from conveyor.messaging.message import MAX_STEP_LENGTH, MAX_VERSION
-from conveyor.messaging.order import Order
-from conveyor.services.orders import store
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
 

@@ -8,9 +8,8 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from conveyor.app.audits import Audits
-from conveyor.app.composition import App
-from conveyor.app.summary import Summaries
+from conveyor.access.access import Access
+from conveyor.access.model import LocalKey, Token
 from conveyor.entrypoints.http import (
     answers,
     dead_letters,
@@ -22,9 +21,10 @@ from conveyor.entrypoints.http import (
     reports,
 )
 from conveyor.entrypoints.http.actions import ActionLog
+from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Api, known_query
 from conveyor.entrypoints.http.dead_letter_schemas import ReasonBody
-from conveyor.entrypoints.http.described import all_codes
+from conveyor.entrypoints.http.described import listed
 from conveyor.entrypoints.http.documentation import add_docs, describe, operation_id
 from conveyor.entrypoints.http.headers import AnswerHeaders
 from conveyor.entrypoints.http.key_schemas import KeyBody
@@ -33,8 +33,9 @@ from conveyor.entrypoints.http.problems import HANDLERS
 from conveyor.entrypoints.http.rates import Rates
 from conveyor.entrypoints.http.readiness import Readiness
 from conveyor.extension import Routes
-from conveyor.services.access.access import Access
-from conveyor.services.access.model import LocalKey, Token
+from conveyor.operations.audits import Audits
+from conveyor.operations.summary import Summaries
+from conveyor.system.composition import App
 
 DESCRIPTION = """\
 Takes an order, answers at once, and carries it from service to service until it is completed,
@@ -54,7 +55,7 @@ FURTHER = (
     Routes(dead_letters.router, {"dead letters": "What waits for an operator."}, (ReasonBody,)),
     Routes(reports.router, {"reports": "How things stand."}),
     Routes(keys.router, {"keys": "Who may do what."}, (KeyBody,)),
-    Routes(inbound.router, {"webhooks": "What providers tell us."}),
+    Routes(inbound.router),
     Routes(health.router, {"health": "For load balancers and Prometheus."}),
 )
 """After those of the flows."""
@@ -67,10 +68,12 @@ def create_http(
 
     `local` is the key of whoever owns the data directory, `token` the source of new keys.
     """
+    all_routes = (*OURS, *app.installed.routes(), *FURTHER)
+    codes = (*Code, *(code for routes in all_routes for code in routes.codes))
     http = FastAPI(
         title="Conveyor",
         version=version("conveyor"),
-        description=DESCRIPTION + all_codes(),
+        description=DESCRIPTION + listed(codes),
         generate_unique_id_function=operation_id,
         docs_url=None,
         redoc_url=None,
@@ -85,7 +88,6 @@ def create_http(
     rates = Rates(app.settings, engine.ambient)
     http.state.api = Api(app, access, summaries, Audits(app), Readiness(engine), token, rates)
     add_placing(http)
-    all_routes = (*OURS, *app.installed.routes(), *FURTHER)
     for routes in all_routes:
         http.include_router(routes.router, dependencies=[Depends(known_query)])
     add_docs(http)
@@ -93,5 +95,5 @@ def create_http(
     http.state.routes = [
         route for router in routers for route in router.routes if isinstance(route, APIRoute)
     ]
-    describe(http, app.installed, all_routes)
+    describe(http, app.installed, all_routes, codes)
     return http

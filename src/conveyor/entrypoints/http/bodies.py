@@ -9,11 +9,11 @@ import orjson
 from fastapi import Request
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from conveyor.commerce.orders.bodies import Bodies
+from conveyor.commerce.orders.model import OrderBody, check_storable
+from conveyor.commerce.orders.raw_json import flaw_of
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError, invalid, unreadable
-from conveyor.services.orders.bodies import Bodies
-from conveyor.services.orders.model import OrderBody, check_storable
-from conveyor.services.orders.raw_json import flaw_of
 
 MAX_BODY_BYTES = 1_048_576
 """As much as SQS takes in one message."""
@@ -84,3 +84,9 @@ def body_is(model: type[BaseModel], example: Any, *, required: bool = True) -> d
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": required, "content": content}}
+
+
+def any_json(example: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Describe a body that is looked at only after the answer, or after its signature."""
+    content = {"application/json": {"schema": {}, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}

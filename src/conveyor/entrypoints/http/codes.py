@@ -5,13 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from conveyor.messaging import answers, interventions
-from conveyor.services.restaurants import steps as restaurants
-from conveyor.services.riders import steps as riders
+from conveyor.core import answers, interventions
 
 
-class Code(StrEnum):
-    """What went wrong, for programs: one word that stays as it is."""
+class ProblemCode(StrEnum):
+    """What went wrong, for programs: one word that stays as it is. Flows add their own."""
 
     status: int
     why: str
@@ -23,6 +21,10 @@ class Code(StrEnum):
         member.status = status
         member.why = why
         return member
+
+
+class Code(ProblemCode):
+    """What may go wrong whatever the flow."""
 
     MALFORMED_REQUEST = "malformed_request", 400, "This is no HTTP request."
     MALFORMED_JSON = "malformed_json", 400, "The body is not JSON."
@@ -38,14 +40,6 @@ class Code(StrEnum):
     STILL_OWES = interventions.STILL_OWES, 409, "Something is left to undo; `detail` names it."
     NOT_AWAITED = answers.NOT_AWAITED, 409, "The order does not wait for that, or no longer."
     FLOW_MISSING = "flow_missing", 409, "The order's flow is not installed here; `detail` names it."
-    KITCHEN_FULL = restaurants.KITCHEN_FULL, 409, "The restaurant prepares as much as it can."
-    CARRIES_MORE = "carries_more", 409, "The rider carries more than that now."
-    NOT_OFFERED = riders.NOT_OFFERED, 409, "The order is not offered to this rider, or no longer."
-    NOT_NOW = riders.NOT_NOW, 409, "That does not follow from how things stand with this offer."
-    GIVEN_AWAY = "given_away", 409, "More is given away already than there would be."
-    PLAN_IN_USE = "plan_in_use", 409, "A plan keeps its months and its currency."
-    ID_TAKEN = "id_taken", 409, "There is one with this id already."
-    NOT_POSSIBLE = "not_possible", 409, "The subscription is over, or does not allow it."
     TOO_LARGE = "too_large", 413, "The body is too large."
     URL_TOO_LONG = "url_too_long", 414, "The URL is too long."
     INVALID = "invalid", 422, "A field or parameter is wrong; `errors` names it."

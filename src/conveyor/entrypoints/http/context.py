@@ -10,16 +10,8 @@ from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
-from conveyor.app.audits import Audits
-from conveyor.app.composition import App
-from conveyor.app.summary import Summaries
-from conveyor.entrypoints.http.addresses import counted_as
-from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.problems import ProblemError, invalid
-from conveyor.entrypoints.http.rates import Rates
-from conveyor.entrypoints.http.readiness import Readiness
-from conveyor.services.access.access import Access
-from conveyor.services.access.model import (
+from conveyor.access.access import Access
+from conveyor.access.model import (
     ANSWER,
     AUDIT,
     KEYS,
@@ -31,6 +23,14 @@ from conveyor.services.access.model import (
     Grant,
     Token,
 )
+from conveyor.entrypoints.http.addresses import counted_as
+from conveyor.entrypoints.http.codes import Code
+from conveyor.entrypoints.http.problems import ProblemError, invalid
+from conveyor.entrypoints.http.rates import Rates
+from conveyor.entrypoints.http.readiness import Readiness
+from conveyor.operations.audits import Audits
+from conveyor.operations.summary import Summaries
+from conveyor.system.composition import App
 
 BEARER = "apiKey"
 _scheme = HTTPBearer(

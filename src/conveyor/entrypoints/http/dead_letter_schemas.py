@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from conveyor.commerce.orders.model import Line
 from conveyor.entrypoints.http.schemas import Amount, Body, OrderId, Status, Time
-from conveyor.services.orders.model import Line
 
 
 class Money(BaseModel):

@@ -7,18 +7,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from conveyor.app import decisions
-from conveyor.app.dead_letters import (
-    Look,
-    ParkedOrder,
-    Poison,
-    discard_poison,
-    list_poison,
-    look_into_dead_letters,
-    parked_order,
-    parked_orders,
-    redrive_poison,
-)
+from conveyor.access.model import Grant
+from conveyor.core.interventions import ACCEPTED, STILL_OWES, TOO_LATE, Intervention
+from conveyor.core.message import iso
+from conveyor.core.registry import Registry
+from conveyor.core.routing_slip import Place, undone_by
+from conveyor.core.settling import place_of
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Api, Operator, TheApi
@@ -35,12 +29,18 @@ from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import AN_ORDER, ORDER_ID_PATTERN, OrderId
-from conveyor.messaging.interventions import ACCEPTED, STILL_OWES, TOO_LATE, Intervention
-from conveyor.messaging.message import iso
-from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import Place, undone_by
-from conveyor.messaging.settling import place_of
-from conveyor.services.access.model import Grant
+from conveyor.operations import decisions
+from conveyor.operations.dead_letters import (
+    Look,
+    ParkedOrder,
+    Poison,
+    discard_poison,
+    list_poison,
+    look_into_dead_letters,
+    parked_order,
+    parked_orders,
+    redrive_poison,
+)
 
 MAX_PAGE = 200
 PAGE = 50

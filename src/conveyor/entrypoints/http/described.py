@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from conveyor.entrypoints.http.codes import BEFORE_ALL, Code
+from conveyor.entrypoints.http.codes import BEFORE_ALL, Code, ProblemCode
 from conveyor.entrypoints.http.problems import PROBLEM_JSON, ProblemError
 
 BODY = (Code.MALFORMED_JSON, Code.TOO_LARGE)
@@ -23,17 +23,17 @@ _KEYED = (
 Responses = dict[int | str, dict[str, Any]]
 
 
-def looking(*codes: Code) -> Responses:
+def looking(*codes: ProblemCode) -> Responses:
     """Describe the problems of an operation that needs a key and changes nothing."""
     return problems(*_KEYED, *codes)
 
 
-def changing(*codes: Code) -> Responses:
+def changing(*codes: ProblemCode) -> Responses:
     """Describe the problems of an operation that needs a key and changes something."""
     return looking(Code.UNKNOWN_OUTCOME, *codes)
 
 
-def problems(*codes: Code) -> Responses:
+def problems(*codes: ProblemCode) -> Responses:
     """Describe these problems, by status."""
     told = sorted(set(codes))
     return {
@@ -42,17 +42,18 @@ def problems(*codes: Code) -> Responses:
     }
 
 
-def all_codes() -> str:
-    """List every code, in Markdown."""
+def listed(codes: Iterable[ProblemCode]) -> str:
+    """List codes, in Markdown, by their status."""
     rows = (
-        f"| {one.status} {HTTPStatus(one.status).phrase} | `{one}` | {one.why} |" for one in Code
+        f"| {one.status} {HTTPStatus(one.status).phrase} | `{one}` | {one.why} |"
+        for one in sorted(codes, key=lambda code: code.status)
     )
     early = ", ".join(f"`{one}`" for one in Code if one in BEFORE_ALL)
     any_request = f"Any request may be answered with {early}, whatever it asks for."
     return "\n".join(("| status | code | |", "|---|---|---|", *rows, "", any_request))
 
 
-def _response(codes: Iterable[Code]) -> dict[str, Any]:
+def _response(codes: Iterable[ProblemCode]) -> dict[str, Any]:
     examples = {
         str(code): {"summary": code.why, "value": ProblemError(code, code.why).content()}
         for code in codes

@@ -16,24 +16,29 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from conveyor.app.installation import Installation
 from conveyor.entrypoints.http.headers import page_policy
 from conveyor.entrypoints.http.problems import Problem
 from conveyor.entrypoints.http.schemas import CancelBody
 from conveyor.entrypoints.order_schemas import REF, flows_by_body, narrow_bodies
 from conveyor.extension import Routes
+from conveyor.system.installation import Installation
 
 ASSETS = "/docs/assets"
 # These are parsed by us (see `bodies`), or written by us: FastAPI does not know of them.
 OUR_MODELS: tuple[type[BaseModel], ...] = (CancelBody, Problem)
 
 
-def describe(http: FastAPI, installed: Installation, routes: Sequence[Routes]) -> None:
-    """Make `http.openapi()` complete: with all models, and the flows that are installed."""
+def describe(
+    http: FastAPI, installed: Installation, routes: Sequence[Routes], codes: Sequence[str]
+) -> None:
+    """Make `http.openapi()` complete: all models, and the flows and codes that are installed."""
 
     def openapi() -> dict[str, Any]:
         if http.openapi_schema is None:
-            http.openapi_schema = _openapi(http, installed, routes)
+            http.openapi_schema = document = _openapi(http, installed, routes)
+            schemas = document["components"]["schemas"]
+            schemas["Code"] = {"type": "string", "enum": sorted(map(str, codes)), "title": "Code"}
+            schemas["Problem"]["properties"]["code"] = {"$ref": REF.format(model="Code")}
         return http.openapi_schema
 
     http.openapi = openapi  # type: ignore[method-assign]

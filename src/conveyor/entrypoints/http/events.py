@@ -16,22 +16,22 @@ import orjson
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
-from conveyor.app.composition import App
+from conveyor.access.model import Grant
+from conveyor.commerce.orders import store
+from conveyor.core import timeline
+from conveyor.core.message import iso
+from conveyor.core.order import TERMINAL, Order
+from conveyor.core.outbox import wait_for_stop
+from conveyor.core.routing_slip import flow_name
+from conveyor.core.timeline import Entry
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Reader, TheApi, key_text
 from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import not_found
 from conveyor.entrypoints.http.rates import Rates
-from conveyor.messaging import timeline
-from conveyor.messaging.message import iso
-from conveyor.messaging.order import TERMINAL, Order
-from conveyor.messaging.outbox import wait_for_stop
-from conveyor.messaging.routing_slip import flow_name
-from conveyor.messaging.timeline import Entry
-from conveyor.messaging.transaction import Tx
-from conveyor.services.access.model import Grant
-from conveyor.services.orders import store
+from conveyor.system.composition import App
 
 LOOK_SECONDS = 1.0
 MAX_ENTRIES = 200

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints, field_validator
 
+from conveyor.access.model import KEY_ID_PATTERN, SCOPE_PATTERN
+from conveyor.commerce.orders.model import WHOLE, Line, Word
 from conveyor.entrypoints.http.schemas import Body, Time
-from conveyor.services.access.model import KEY_ID_PATTERN, SCOPE_PATTERN
-from conveyor.services.orders.model import WHOLE, Line, Word
 
 Scope = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN)]
 """One of those that are installed: the OpenAPI document names them."""

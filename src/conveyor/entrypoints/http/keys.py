@@ -7,6 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
 
+from conveyor.access import store
+from conveyor.access.model import KEY_ID_PATTERN, Grant
+from conveyor.access.store import ApiKey
+from conveyor.core.message import iso
+from conveyor.core.step import Now
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import KeyKeeper, TheApi
@@ -14,11 +19,6 @@ from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.key_schemas import KeyBody, Keys, KeyView, NewKey
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.schemas import when
-from conveyor.messaging.message import iso
-from conveyor.messaging.step import Now
-from conveyor.services.access import store
-from conveyor.services.access.model import KEY_ID_PATTERN, Grant
-from conveyor.services.access.store import ApiKey
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=looking())
 DAY_MS = 86_400_000

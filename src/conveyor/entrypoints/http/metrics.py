@@ -11,15 +11,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from conveyor.app.composition import App
-from conveyor.app.missing_flows import missing_flows
-from conveyor.app.standing import Due, due
-from conveyor.app.summary import Summaries, Summary, Which
+from conveyor.core.errors import DatabaseUnavailableError
+from conveyor.core.line import blocked
+from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints.edge.figures import Figures
-from conveyor.messaging.errors import DatabaseUnavailableError
-from conveyor.messaging.line import blocked
-from conveyor.messaging.queue import DEAD_LETTER_SUFFIX, Depth
-from conveyor.messaging.transaction import Tx
+from conveyor.operations.missing_flows import missing_flows
+from conveyor.operations.standing import Due, due
+from conveyor.operations.summary import Summaries, Summary, Which
+from conveyor.system.composition import App
 
 REMEMBER_MS = 5_000
 """Scrapes within that share one look: on SQS the depths alone are a request a queue."""

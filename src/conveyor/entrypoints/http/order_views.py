@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from conveyor.app.decisions import Cancelled
+from conveyor.commerce.orders.model import Customer, Item, Payment, Shipping
+from conveyor.core.message import iso
+from conveyor.core.order import TERMINAL, Order
+from conveyor.core.registry import Registry
+from conveyor.core.routing_slip import owed
+from conveyor.core.settling import place_of
 from conveyor.entrypoints.http.schemas import CancelAnswer, OrderDetail, OrderView, when
-from conveyor.messaging.message import iso
-from conveyor.messaging.order import TERMINAL, Order
-from conveyor.messaging.registry import Registry
-from conveyor.messaging.routing_slip import owed
-from conveyor.messaging.settling import place_of
-from conveyor.services.orders.model import Customer, Item, Payment, Shipping
+from conveyor.operations.decisions import Cancelled
 
 
 def order_view(order: Order, registry: Registry) -> OrderView:

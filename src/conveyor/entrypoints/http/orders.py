@@ -9,9 +9,13 @@ import orjson
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BeforeValidator
 
-from conveyor.app import decisions
-from conveyor.app.decisions import Cancelled, NotCancelled
-from conveyor.app.explain import explain
+from conveyor.commerce.orders import store
+from conveyor.commerce.orders.model import Line, Word
+from conveyor.core import timeline
+from conveyor.core.message import iso
+from conveyor.core.order import Order
+from conveyor.core.timeline import Entry
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, parse, read_body
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Canceller, Reader, TheApi
@@ -33,13 +37,9 @@ from conveyor.entrypoints.http.schemas import (
     ms_of,
 )
 from conveyor.entrypoints.http.story_view import StoryView, story_view
-from conveyor.messaging import timeline
-from conveyor.messaging.message import iso
-from conveyor.messaging.order import Order
-from conveyor.messaging.timeline import Entry
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders import store
-from conveyor.services.orders.model import Line, Word
+from conveyor.operations import decisions
+from conveyor.operations.decisions import Cancelled, NotCancelled
+from conveyor.operations.explain import explain
 
 MAX_PAGE = 200
 PAGE = 50

@@ -14,17 +14,17 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
+from conveyor.access.model import PLACE
+from conveyor.commerce.orders import placement
+from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.orders.money import in_words
+from conveyor.core.message import iso
 from conveyor.entrypoints.http.bodies import body_is, read_body, read_order
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import BEARER, Api, authorize, known_query
 from conveyor.entrypoints.http.described import BODY, changing
 from conveyor.entrypoints.http.problems import FieldError, ProblemError, invalid
 from conveyor.entrypoints.http.schemas import KEY_PATTERN, Placed
-from conveyor.messaging.message import iso
-from conveyor.services.access.model import PLACE
-from conveyor.services.orders import placement
-from conveyor.services.orders.model import OrderBody
-from conveyor.services.orders.money import in_words
 
 PATH = "/v1/orders"
 IDEMPOTENCY_KEY = "Idempotency-Key"

@@ -14,9 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from conveyor.app.missing_flows import ADVICE
-from conveyor.entrypoints.http.codes import Code
-from conveyor.messaging.errors import (
+from conveyor.core.errors import (
     CommitUnknownError,
     ConveyorError,
     DatabaseUnavailableError,
@@ -24,6 +22,8 @@ from conveyor.messaging.errors import (
     QueueUnavailableError,
     UnknownFlowError,
 )
+from conveyor.entrypoints.http.codes import Code, ProblemCode
+from conveyor.operations.missing_flows import ADVICE
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Problem(BaseModel):
     type: Literal["about:blank"] = "about:blank"
     title: str = Field(description="The meaning of the HTTP status.")
     status: int
-    code: Code
+    code: str = Field(description="One word that stays as it is, for programs.")
     detail: str = Field(description="What happened, for people.")
     errors: list[FieldError] = Field(default_factory=list, description="The fields at fault.")
 
@@ -58,7 +58,7 @@ class ProblemError(ConveyorError):
 
     def __init__(
         self,
-        code: Code,
+        code: ProblemCode,
         detail: str,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
@@ -84,6 +84,11 @@ class ProblemError(ConveyorError):
         """Give the answer."""
         content = orjson.dumps(self.content())
         return Response(content, self.code.status, self.headers, PROBLEM_JSON)
+
+
+def turned_away(said: str, why: Mapping[ProblemCode, str]) -> ProblemError:
+    """Give the problem of whoever was turned away with the word `said`, which is one of these."""
+    return next(ProblemError(code, reason) for code, reason in why.items() if code == said)
 
 
 def invalid(field: str, message: str) -> ProblemError:

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from conveyor.core.ambient import Ambient
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError
-from conveyor.messaging.ambient import Ambient
 from conveyor.settings import Settings
 
 MAX_KEPT = 10_000

@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
+from conveyor.commerce.orders.intake_consumer import INTAKE
+from conveyor.core.engine import Engine
 from conveyor.entrypoints.http.problems import FieldError
-from conveyor.messaging.engine import Engine
-from conveyor.services.orders.intake_consumer import INTAKE
 
 READY_SECONDS = 2.0
 """How long the database and the queue may take to answer."""

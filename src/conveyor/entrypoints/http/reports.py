@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from conveyor.app.request_counts import requests_made
-from conveyor.app.summary import P50, P99, Summary, Which
 from conveyor.entrypoints.http.context import Auditor, Reader, TheApi
 from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.report_schemas import Audit, Latency, SummaryView
 from conveyor.entrypoints.http.schemas import KEY_PATTERN
+from conveyor.operations.summary import P50, P99, Summary, Which
+from conveyor.system.request_counts import requests_made
 
 MAX_REASONS = 5
 

@@ -12,8 +12,8 @@ from pydantic import (
     JsonValue,
 )
 
-from conveyor.messaging.message import iso
-from conveyor.services.orders.model import Customer, Item, Line, Payment, Shipping
+from conveyor.commerce.orders.model import Customer, Item, Line, Payment, Shipping
+from conveyor.core.message import iso
 
 ORDER_ID_PATTERN = r"^[0-9A-HJKMNP-TV-Z]{26}$"
 KEY_PATTERN = r"^[\x20-\x7e]{1,255}$"
@@ -130,12 +130,6 @@ class AnswerTaken(BaseModel):
 
     order: OrderId
     step: str = Field(examples=["refunds.decide"])
-
-
-class Confirmed(BaseModel):
-    """What became of a confirmation."""
-
-    outcome: Literal["taken", "not_awaited", "unknown_order", "not_its_parcel"]
 
 
 class Queued(BaseModel):

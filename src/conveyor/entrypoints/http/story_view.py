@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
-from conveyor.app.explain import Story, sentences
+from conveyor.core.message import iso
+from conveyor.core.registry import Registry
 from conveyor.entrypoints.http.order_views import order_view
 from conveyor.entrypoints.http.schemas import Amount, OrderView, Time, when
-from conveyor.messaging.message import iso
-from conveyor.messaging.registry import Registry
+from conveyor.operations.explain import Story, sentences
 
 
 class StopView(BaseModel):
@@ -56,24 +56,6 @@ class PaymentView(BaseModel):
     voided: bool
 
 
-class LineView(BaseModel):
-    """A line item's reservation."""
-
-    sku: str
-    quantity: int
-    state: str
-
-
-class ShipmentView(BaseModel):
-    """The order's goods on their way."""
-
-    state: str
-    tracking: str
-    enquiries: int
-    requested_at: Time
-    delivered_at: Time | None
-
-
 class WaitView(BaseModel):
     """What the order waits for; `until` is null when nothing happens by itself."""
 
@@ -96,8 +78,6 @@ class StoryView(BaseModel):
     events: list[EventView]
     calls: list[CallView]
     payment: PaymentView | None
-    reservation: list[LineView]
-    shipment: ShipmentView | None
     facts: dict[str, dict[str, JsonValue]] = Field(description="What its flow knows of it.")
     parked_because: str | None
     waits_for: WaitView | None
@@ -107,7 +87,7 @@ class StoryView(BaseModel):
 
 def story_view(story: Story, registry: Registry) -> StoryView:
     """Show a story."""
-    shipment, wait = story.shipment, story.wait
+    wait = story.wait
     return StoryView(
         order=order_view(story.order, registry),
         slip=[StopView(**asdict(stop)) for stop in story.slip],
@@ -123,16 +103,6 @@ def story_view(story: Story, registry: Registry) -> StoryView:
             for call in story.calls
         ],
         payment=PaymentView(**asdict(story.payment)) if story.payment else None,
-        reservation=[LineView(**asdict(line)) for line in story.lines],
-        shipment=ShipmentView(
-            state=shipment.state,
-            tracking=shipment.tracking,
-            enquiries=shipment.enquiries,
-            requested_at=iso(shipment.requested_at),
-            delivered_at=when(shipment.delivered_at),
-        )
-        if shipment
-        else None,
         facts={fact.name: dict(fact.data) for fact in story.facts},
         parked_because=story.parked.cause if story.parked else None,
         waits_for=WaitView(what=wait.what, until=when(wait.until)) if wait else None,

@@ -6,14 +6,14 @@ import sqlalchemy as sa
 
 from conveyor.checks import Check, Examination, Finding, look
 from conveyor.checks.finding import needed
+from conveyor.core.order import COMPLETED, TERMINAL
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
 from conveyor.flows import FOOD
-from conveyor.messaging.order import COMPLETED, TERMINAL
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
-from conveyor.services.restaurants.model import COLLECTED, UNDER_WAY
-from conveyor.services.restaurants.store import restaurants, tickets
-from conveyor.services.riders.model import DELIVERED, LIVE, STANDING
-from conveyor.services.riders.store import offers, riders
+from conveyor.flows.food.restaurants.model import COLLECTED, UNDER_WAY
+from conveyor.flows.food.restaurants.store import restaurants, tickets
+from conveyor.flows.food.riders.model import DELIVERED, LIVE, STANDING
+from conveyor.flows.food.riders.store import offers, riders
 
 _o, _t, _f, _r = orders.c, tickets.c, offers.c, riders.c
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from conveyor.app.composition import App
 from conveyor.checks.stories import completed_among
+from conveyor.core.transaction import Tx
 from conveyor.extension import Demo, Story
-from conveyor.messaging.transaction import Tx
-from conveyor.services.restaurants import store as restaurants
-from conveyor.services.restaurants.model import Restaurant
-from conveyor.services.riders import store as riders
-from conveyor.services.riders.model import DECLINED, Rider
-from conveyor.services.riders.store import offers
+from conveyor.flows.food.restaurants import store as restaurants
+from conveyor.flows.food.restaurants.model import Restaurant
+from conveyor.flows.food.riders import store as riders
+from conveyor.flows.food.riders.model import DECLINED, Rider
+from conveyor.flows.food.riders.store import offers
+from conveyor.system.composition import App
 
 MEALS = 60
 IMPATIENCE: dict[str, Any] = {

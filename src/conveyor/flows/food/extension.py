@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from conveyor.adapters.simulated.restaurants import SimulatedRestaurants
-from conveyor.adapters.simulated.riders import SimulatedRiders
+from conveyor.core.message import iso
+from conveyor.core.order import AWAITING, Order
+from conveyor.core.step import AnyStep
+from conveyor.core.supervision import Loop
+from conveyor.core.transaction import Tx
 from conveyor.extension import Check, Demo, Extension, Fact, Given, Routes, Running, Service
 from conveyor.flows import FOOD
 from conveyor.flows.food.body import FoodBody
-from conveyor.messaging.message import iso
-from conveyor.messaging.order import AWAITING, Order
-from conveyor.messaging.step import AnyStep
-from conveyor.messaging.supervision import Loop
-from conveyor.messaging.transaction import Tx
-from conveyor.services.restaurants import store as restaurants
-from conveyor.services.restaurants.counter import Counter
-from conveyor.services.restaurants.model import COLLECTED
-from conveyor.services.restaurants.steps import name_of, restaurant_steps
-from conveyor.services.riders import store as riders
-from conveyor.services.riders.dispatch import Dispatch
-from conveyor.services.riders.model import ACCEPTED, PICKED_UP, Point
-from conveyor.services.riders.steps import rider_steps
+from conveyor.flows.food.restaurants import store as restaurants
+from conveyor.flows.food.restaurants.counter import Counter
+from conveyor.flows.food.restaurants.model import COLLECTED
+from conveyor.flows.food.restaurants.steps import name_of, restaurant_steps
+from conveyor.flows.food.riders import store as riders
+from conveyor.flows.food.riders.dispatch import Dispatch
+from conveyor.flows.food.riders.model import ACCEPTED, PICKED_UP, Point
+from conveyor.flows.food.riders.steps import rider_steps
+from conveyor.flows.food.simulated.restaurants import SimulatedRestaurants
+from conveyor.flows.food.simulated.riders import SimulatedRiders
+from conveyor.flows.food.tables import metadata
 
 RESTAURANTS = "restaurants"
 RIDERS = "riders"
@@ -111,9 +112,10 @@ def _checks() -> Iterable[Check]:
 
 
 def _routes() -> Iterable[Routes]:
-    from conveyor.flows.food import http_restaurants, http_riders, schemas
+    from conveyor.flows.food import codes, http_restaurants, http_riders, schemas
 
-    yield Routes(http_restaurants.router, {"restaurants": "Who prepares meals."}, schemas.BODIES)
+    kitchens = {"restaurants": "Who prepares meals."}
+    yield Routes(http_restaurants.router, kitchens, schemas.BODIES, codes.FoodCode)
     yield Routes(http_riders.router, {"riders": "Who brings them."})
 
 
@@ -131,6 +133,8 @@ def _demo() -> Demo:
 
 EXTENSION = Extension(
     name="food",
+    tables=metadata,
+    migrations="conveyor.flows.food:migrations",
     flows=(FOOD,),
     services=(Service(RESTAURANTS, _restaurants), Service(RIDERS, _riders)),
     bodies={FOOD.name: FoodBody},

@@ -7,13 +7,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from conveyor.commerce.orders.model import Item
+from conveyor.core.answers import TAKEN
+from conveyor.core.message import iso
+from conveyor.core.order import Order, load
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
-from conveyor.entrypoints.http.codes import Code
+from conveyor.entrypoints.http.codes import Code, ProblemCode
 from conveyor.entrypoints.http.context import Cook, Operator, Reader, TheApi, require_subject
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
-from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.problems import not_found, turned_away
 from conveyor.entrypoints.http.schemas import OrderId, when
+from conveyor.flows.food.codes import FoodCode
+from conveyor.flows.food.restaurants import store
+from conveyor.flows.food.restaurants.counter import Counter
+from conveyor.flows.food.restaurants.model import ASKED, UNDER_WAY, Restaurant, Ticket
 from conveyor.flows.food.schemas import (
     NAME_PATTERN,
     AcceptBody,
@@ -26,14 +35,6 @@ from conveyor.flows.food.schemas import (
     TicketState,
     TicketView,
 )
-from conveyor.messaging.answers import TAKEN
-from conveyor.messaging.message import iso
-from conveyor.messaging.order import Order, load
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.model import Item
-from conveyor.services.restaurants import store
-from conveyor.services.restaurants.counter import Counter
-from conveyor.services.restaurants.model import ASKED, UNDER_WAY, Restaurant, Ticket
 
 MAX_PAGE = 1_000
 PAGE = 100
@@ -50,9 +51,9 @@ _RESTAURANT = {
     "hours": {"fri": ["11:30-14:30", "18:00-02:00"]},
     "max_preparing": 20,
 }
-_WHY: dict[str, str] = {
+_WHY: dict[ProblemCode, str] = {
     Code.NOT_AWAITED: "This ticket does not wait for that: it was answered, or is over.",
-    Code.KITCHEN_FULL: "As many orders are being prepared as the restaurant takes on at once.",
+    FoodCode.KITCHEN_FULL: "As many orders are being prepared as the restaurant takes at once.",
 }
 
 
@@ -141,7 +142,7 @@ async def list_tickets(
 @router.post(
     TICKET + "/accept",
     status_code=202,
-    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_AWAITED, Code.KITCHEN_FULL),
+    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_AWAITED, FoodCode.KITCHEN_FULL),
     openapi_extra=body_is(AcceptBody, {"minutes": 20}),
 )
 async def accept_ticket(
@@ -196,7 +197,7 @@ def _counter(api: TheApi) -> Counter:
 
 def _taken(order_id: str, said: str) -> Taken:
     if said in _WHY:
-        raise ProblemError(Code(said), _WHY[said])
+        raise turned_away(said, _WHY)
     if said != TAKEN:
         raise not_found("ticket")
     return Taken(order=order_id)

@@ -7,15 +7,25 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from conveyor.commerce.orders.model import Shipping
+from conveyor.core.answers import TAKEN
+from conveyor.core.message import iso
+from conveyor.core.order import Order, load
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
-from conveyor.entrypoints.http.codes import Code
+from conveyor.entrypoints.http.codes import Code, ProblemCode
 from conveyor.entrypoints.http.context import Courier, Operator, Reader, TheApi, require_subject
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
-from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.problems import ProblemError, not_found, turned_away
 from conveyor.entrypoints.http.schemas import A_TIME, when
 from conveyor.flows.food.body import Position
+from conveyor.flows.food.codes import FoodCode
 from conveyor.flows.food.extension import Kitchens
+from conveyor.flows.food.restaurants.steps import name_of
+from conveyor.flows.food.riders import store
+from conveyor.flows.food.riders.dispatch import Dispatch
+from conveyor.flows.food.riders.model import OPEN, Offer, Point, Rider
 from conveyor.flows.food.schemas import (
     NAME_PATTERN,
     Offers,
@@ -26,15 +36,6 @@ from conveyor.flows.food.schemas import (
     ShiftBody,
     Taken,
 )
-from conveyor.messaging.answers import TAKEN
-from conveyor.messaging.message import iso
-from conveyor.messaging.order import Order, load
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.model import Shipping
-from conveyor.services.restaurants.steps import name_of
-from conveyor.services.riders import store
-from conveyor.services.riders.dispatch import Dispatch
-from conveyor.services.riders.model import OPEN, Offer, Point, Rider
 
 MAX_PAGE = 1_000
 PAGE = 100
@@ -46,10 +47,10 @@ Name = Annotated[str, Path(pattern=NAME_PATTERN, examples=["r-1"])]
 OFFER = "/{name}/offers/{order_id}"
 
 _PLACE = {"latitude": 52.52, "longitude": 13.405}
-_WHY: dict[str, str] = {
+_WHY: dict[ProblemCode, str] = {
     Code.NOT_AWAITED: "The order does not wait for that: it is over, or not that far.",
-    Code.NOT_NOW: "That does not follow from how things stand between this rider and the order.",
-    Code.NOT_OFFERED: "The order is not this rider's: it was not offered, or is no longer.",
+    FoodCode.NOT_NOW: "That does not follow from how things stand between rider and order.",
+    FoodCode.NOT_OFFERED: "The order is not this rider's: it was not offered, or no longer is.",
 }
 
 
@@ -70,7 +71,7 @@ async def list_riders(
 
 @router.put(
     "/{name}",
-    responses=changing(*BODY, Code.CARRIES_MORE),
+    responses=changing(*BODY, FoodCode.CARRIES_MORE),
     openapi_extra=body_is(RiderBody, {**_PLACE, "shift_until": A_TIME, "capacity": 2}),
 )
 async def set_rider(
@@ -93,7 +94,7 @@ async def set_rider(
     )
     if not await api.app.engine.database.run(lambda tx: store.put(tx, rider)):
         detail = f"{name} carries more than {body.capacity} now."
-        raise ProblemError(Code.CARRIES_MORE, detail)
+        raise ProblemError(FoodCode.CARRIES_MORE, detail)
     return await _show(api, grant.merchant, name)
 
 
@@ -156,9 +157,7 @@ async def list_offers(name: Name, api: TheApi, grant: Courier) -> Offers:
     return Offers(offers=await api.app.engine.database.read(read))
 
 
-@router.post(
-    OFFER + "/accept", status_code=202, responses=changing(Code.NOT_FOUND, *map(Code, _WHY))
-)
+@router.post(OFFER + "/accept", status_code=202, responses=changing(Code.NOT_FOUND, *_WHY))
 async def accept_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
     """Take an order that is offered: from now on it is this rider's alone."""
     require_subject(grant, name)
@@ -166,9 +165,7 @@ async def accept_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier)
     return _taken(wanted, await _dispatch(api).accept(grant.merchant, name, wanted))
 
 
-@router.post(
-    OFFER + "/decline", status_code=202, responses=changing(Code.NOT_FOUND, *map(Code, _WHY))
-)
+@router.post(OFFER + "/decline", status_code=202, responses=changing(Code.NOT_FOUND, *_WHY))
 async def decline_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
     """Leave an order to the next, or give it back before the pick-up."""
     require_subject(grant, name)
@@ -176,9 +173,7 @@ async def decline_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier
     return _taken(wanted, await _dispatch(api).decline(grant.merchant, name, wanted))
 
 
-@router.post(
-    OFFER + "/picked-up", status_code=202, responses=changing(Code.NOT_FOUND, *map(Code, _WHY))
-)
+@router.post(OFFER + "/picked-up", status_code=202, responses=changing(Code.NOT_FOUND, *_WHY))
 async def pick_up_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
     """Say that the food is on its way."""
     require_subject(grant, name)
@@ -186,9 +181,7 @@ async def pick_up_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier
     return _taken(wanted, await _dispatch(api).picked_up(grant.merchant, name, wanted))
 
 
-@router.post(
-    OFFER + "/delivered", status_code=202, responses=changing(Code.NOT_FOUND, *map(Code, _WHY))
-)
+@router.post(OFFER + "/delivered", status_code=202, responses=changing(Code.NOT_FOUND, *_WHY))
 async def deliver_offer(name: Name, order_id: AnyId, api: TheApi, grant: Courier) -> Taken:
     """Say that the customer has it; then it is charged."""
     require_subject(grant, name)
@@ -209,7 +202,7 @@ def _dispatch(api: TheApi) -> Dispatch:
 
 def _taken(order_id: str, said: str) -> Taken:
     if said in _WHY:
-        raise ProblemError(Code(said), _WHY[said])
+        raise turned_away(said, _WHY)
     if said != TAKEN:
         raise not_found("offer")
     return Taken(order=order_id)

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_validator
 
+from conveyor.commerce.orders.model import WHOLE, Item, Line, Shipping, Word
 from conveyor.entrypoints.http.schemas import AN_ORDER, Body, OrderId, Time
 from conveyor.flows.food.body import Latitude, Longitude, Position
-from conveyor.services.orders.model import WHOLE, Item, Line, Shipping, Word
-from conveyor.services.restaurants.model import MAX_MINUTES, MAX_PREPARING, SPAN_PATTERN
-from conveyor.services.riders.model import MAX_CAPACITY
+from conveyor.flows.food.restaurants.model import MAX_MINUTES, MAX_PREPARING, SPAN_PATTERN
+from conveyor.flows.food.riders.model import MAX_CAPACITY
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
 MAX_SPANS = 8

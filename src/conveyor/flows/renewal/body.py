@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from conveyor.services.orders.model import WHOLE, OrderBody, Word
+from conveyor.commerce.orders.model import WHOLE, OrderBody, Word
 
 MAX_PERIOD = 100_000
 

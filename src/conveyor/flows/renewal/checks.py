@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.app.audit.rules import UNDONE
 from conveyor.checks import Check, Examination, Finding, look
 from conveyor.checks.finding import needed
+from conveyor.commerce.payments.store import payments
+from conveyor.core.order import COMPLETED
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
 from conveyor.flows import RENEWAL
-from conveyor.messaging.order import COMPLETED
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
-from conveyor.services.payments.store import payments
-from conveyor.services.subscriptions.model import DAY_MS, LIVE
-from conveyor.services.subscriptions.renewals import EXTENDED, OPEN
-from conveyor.services.subscriptions.tables import plans, renewals, subscriptions
+from conveyor.flows.renewal.subscriptions.model import DAY_MS, LIVE
+from conveyor.flows.renewal.subscriptions.renewals import EXTENDED, OPEN
+from conveyor.flows.renewal.subscriptions.tables import plans, renewals, subscriptions
+from conveyor.operations.audit.rules import UNDONE
 
 _o, _r, _s = orders.c, renewals.c, subscriptions.c
 

@@ -169,7 +169,7 @@ async def _post(reach: Reach, path: str, body: Mapping[str, Any] | None = None) 
 
 
 async def _import(reach: Reach, file: TextIO) -> dict[str, int]:
-    from conveyor.services.subscriptions.subscription_file import read_subscription_file
+    from conveyor.flows.renewal.subscriptions.subscription_file import read_subscription_file
 
     done = {"added": 0, "there_before": 0}
     rows = (fields for _, fields in read_subscription_file(file))

@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from conveyor.app.composition import App
+from conveyor.core.order import AWAITING
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
 from conveyor.extension import Demo, Story
 from conveyor.flows import RENEWAL
-from conveyor.messaging.order import AWAITING
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
-from conveyor.services.subscriptions import control, due
-from conveyor.services.subscriptions.beginning import Wish
-from conveyor.services.subscriptions.changes import Changes
-from conveyor.services.subscriptions.model import ALL_PER_CENT, PAST_DUE, Plan
-from conveyor.services.subscriptions.tables import subscriptions
+from conveyor.flows.renewal.subscriptions import control, due
+from conveyor.flows.renewal.subscriptions.beginning import Wish
+from conveyor.flows.renewal.subscriptions.changes import Changes
+from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT, PAST_DUE, Plan
+from conveyor.flows.renewal.subscriptions.tables import subscriptions
+from conveyor.system.composition import App
 
 LOOK_SECONDS = 0.2
 SUBSCRIPTIONS = 200

@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
+from conveyor.core.supervision import Loop
 from conveyor.extension import Check, Demo, Extension, Routes, Running, Service
 from conveyor.flows import RENEWAL
 from conveyor.flows.renewal.body import RenewalBody
 from conveyor.flows.renewal.scan import Scan
-from conveyor.messaging.supervision import Loop
-from conveyor.services.subscriptions.dunning import Dunning
-from conveyor.services.subscriptions.steps import STEPS
-from conveyor.services.subscriptions.tables import renewals
+from conveyor.flows.renewal.subscriptions.dunning import Dunning
+from conveyor.flows.renewal.subscriptions.steps import STEPS
+from conveyor.flows.renewal.subscriptions.tables import renewals
+from conveyor.flows.renewal.tables import metadata
 
 SERVICE = "subscriptions"
 
@@ -32,10 +33,10 @@ def _checks() -> Iterable[Check]:
 
 
 def _routes() -> Iterable[Routes]:
-    from conveyor.flows.renewal import http_renewals, http_subscriptions, schemas
+    from conveyor.flows.renewal import codes, http_renewals, http_subscriptions, schemas
 
     tags = {"subscriptions": "What is paid for again and again."}
-    yield Routes(http_subscriptions.router, tags, schemas.BODIES)
+    yield Routes(http_subscriptions.router, tags, schemas.BODIES, codes.RenewalCode)
     yield Routes(http_renewals.router, {"renewals": "Charging what is due."})
 
 
@@ -53,6 +54,8 @@ def _demo() -> Demo:
 
 EXTENSION = Extension(
     name="renewal",
+    tables=metadata,
+    migrations="conveyor.flows.renewal:migrations",
     flows=(RENEWAL,),
     services=(Service(SERVICE, STEPS),),
     bodies={RENEWAL.name: RenewalBody},

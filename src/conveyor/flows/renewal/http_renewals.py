@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.context import Operator, Reader, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
@@ -20,11 +21,10 @@ from conveyor.flows.renewal.schemas import (
     RunBody,
     RunView,
 )
-from conveyor.messaging.transaction import Tx
-from conveyor.services.subscriptions import control, renewals, store
-from conveyor.services.subscriptions.control import Control
-from conveyor.services.subscriptions.due import Run, count_behind, count_due, due
-from conveyor.services.subscriptions.model import ALL_PER_CENT
+from conveyor.flows.renewal.subscriptions import control, renewals, store
+from conveyor.flows.renewal.subscriptions.control import Control
+from conveyor.flows.renewal.subscriptions.due import Run, count_behind, count_due, due
+from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT
 
 MAX_PAGE = 1_000
 PAGE = 50

@@ -7,12 +7,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from conveyor.core.message import iso
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Operator, Placer, Reader, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.schemas import when
+from conveyor.flows.renewal.codes import RenewalCode
 from conveyor.flows.renewal.schemas import (
     NAME_PATTERN,
     CardBody,
@@ -27,12 +30,10 @@ from conveyor.flows.renewal.schemas import (
     SubscriptionsImported,
     SubscriptionView,
 )
-from conveyor.messaging.message import iso
-from conveyor.messaging.transaction import Tx
-from conveyor.services.subscriptions import store
-from conveyor.services.subscriptions.beginning import Wish
-from conveyor.services.subscriptions.changes import Changes, Impossible, UnfitAt
-from conveyor.services.subscriptions.model import Plan, Subscription
+from conveyor.flows.renewal.subscriptions import store
+from conveyor.flows.renewal.subscriptions.beginning import Wish
+from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible, UnfitAt
+from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
 
 MAX_PAGE = 1_000
 PAGE = 100
@@ -55,7 +56,7 @@ async def list_plans(api: TheApi, grant: Reader) -> Plans:
 
 @router.put(
     "/plans/{plan}",
-    responses=changing(*BODY, Code.PLAN_IN_USE),
+    responses=changing(*BODY, RenewalCode.PLAN_IN_USE),
     openapi_extra=body_is(PlanBody, _PLAN),
 )
 async def set_plan(
@@ -69,7 +70,7 @@ async def set_plan(
     new = Plan(merchant=grant.merchant, id=plan, **facts)
     refusal = await Changes(api.app.engine).set_plan(new)
     if refusal is not None:
-        raise ProblemError(Code.PLAN_IN_USE, refusal.why)
+        raise ProblemError(RenewalCode.PLAN_IN_USE, refusal.why)
     return _plan_view(new)
 
 
@@ -94,7 +95,7 @@ async def list_subscriptions(
 @router.post(
     "/subscriptions",
     status_code=201,
-    responses=changing(*BODY, Code.ID_TAKEN),
+    responses=changing(*BODY, RenewalCode.ID_TAKEN),
     openapi_extra=body_is(SubscriptionBody, _SUBSCRIPTION),
 )
 async def begin_subscription(
@@ -107,7 +108,7 @@ async def begin_subscription(
     if isinstance(begun, UnfitAt):
         raise invalid(begun.unfit.field, begun.unfit.why)
     if begun.there_before:
-        raise ProblemError(Code.ID_TAKEN, f"There is a subscription {body.id} already.")
+        raise ProblemError(RenewalCode.ID_TAKEN, f"There is a subscription {body.id} already.")
     return await _show(api, grant.merchant, body.id)
 
 
@@ -137,7 +138,7 @@ async def show_subscription(name: SubscriptionId, api: TheApi, grant: Reader) ->
 
 @router.put(
     "/subscriptions/{name}/card",
-    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_POSSIBLE),
+    responses=changing(*BODY, Code.NOT_FOUND, RenewalCode.NOT_POSSIBLE),
     openapi_extra=body_is(CardBody, {"card": "card_ok"}),
 )
 async def replace_card(
@@ -153,7 +154,7 @@ async def replace_card(
 
 @router.put(
     "/subscriptions/{name}/plan",
-    responses=changing(*BODY, Code.NOT_FOUND, Code.NOT_POSSIBLE),
+    responses=changing(*BODY, Code.NOT_FOUND, RenewalCode.NOT_POSSIBLE),
     openapi_extra=body_is(PlanChoice, {"plan": "yearly"}),
 )
 async def change_plan(
@@ -177,7 +178,7 @@ async def _changed(api: TheApi, changed: Subscription | Impossible | None) -> Su
     if changed is None:
         raise not_found("subscription")
     if isinstance(changed, Impossible):
-        raise ProblemError(Code.NOT_POSSIBLE, changed.why)
+        raise ProblemError(RenewalCode.NOT_POSSIBLE, changed.why)
     return await _show(api, changed.merchant, changed.id)
 
 

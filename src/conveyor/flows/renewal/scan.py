@@ -12,15 +12,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from conveyor.commerce.orders.model import Customer, Item, Payment
+from conveyor.commerce.orders.placement import Request, place_all, request_for
+from conveyor.core.engine import Engine
+from conveyor.core.outbox import Owed, wait_for_stop
+from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.body import RenewalBody
-from conveyor.messaging.engine import Engine
-from conveyor.messaging.outbox import Owed, wait_for_stop
-from conveyor.messaging.transaction import Tx
-from conveyor.services.orders.model import Customer, Item, Payment
-from conveyor.services.orders.placement import Request, place_all, request_for
-from conveyor.services.subscriptions import control, due, renewals, store
-from conveyor.services.subscriptions.due import Run
-from conveyor.services.subscriptions.model import ALL_PER_CENT, CANCELLED, Plan, Subscription
+from conveyor.flows.renewal.subscriptions import control, due, renewals, store
+from conveyor.flows.renewal.subscriptions.due import Run
+from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT, CANCELLED, Plan, Subscription
 
 log = logging.getLogger(__name__)
 

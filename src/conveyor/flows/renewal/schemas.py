@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from conveyor.commerce.orders.model import WHOLE, Currency, Method, UnitPrice, Word
 from conveyor.entrypoints.http.schemas import Amount, Body, Counts, Time
-from conveyor.services.orders.model import WHOLE, Currency, Method, UnitPrice, Word
-from conveyor.services.subscriptions.model import GRACE_DAYS, RETRY_DAYS, well_ordered
+from conveyor.flows.renewal.subscriptions.model import GRACE_DAYS, RETRY_DAYS, well_ordered
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
 MAX_MONTHS = 120

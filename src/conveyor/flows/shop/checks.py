@@ -6,15 +6,15 @@ import sqlalchemy as sa
 
 from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, look
 from conveyor.checks.finding import needed
-from conveyor.messaging.order import AWAITING, COMPLETED
-from conveyor.messaging.tables import orders
-from conveyor.messaging.transaction import Tx
-from conveyor.services.inventory.audit import InventoryAudit
-from conveyor.services.inventory.audit import audit as audit_inventory
-from conveyor.services.inventory.model import StockLevel
-from conveyor.services.inventory.store import reservations, stock
-from conveyor.services.shipping.model import DELIVERED, DISPATCHED
-from conveyor.services.shipping.store import shipments
+from conveyor.core.order import AWAITING, COMPLETED
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
+from conveyor.flows.shop.inventory.audit import InventoryAudit
+from conveyor.flows.shop.inventory.audit import audit as audit_inventory
+from conveyor.flows.shop.inventory.model import StockLevel
+from conveyor.flows.shop.inventory.store import reservations, stock
+from conveyor.flows.shop.shipping.model import DELIVERED, DISPATCHED
+from conveyor.flows.shop.shipping.store import shipments
 
 SHIP = "shipping.ship"
 _o = orders.c

@@ -41,7 +41,7 @@ def set_(sku: str, quantity: int, reach: Reach, *, as_json: bool) -> None:
 @json_option
 def import_(file: TextIO, reach: Reach, *, as_json: bool) -> None:
     """Set the stock of many SKUs: FILE is CSV with a line `sku,quantity` each; - reads stdin."""
-    from conveyor.services.inventory.stock_file import read_stock_file
+    from conveyor.flows.shop.inventory.stock_file import read_stock_file
 
     rows = [{"sku": sku, "available": units} for sku, units in read_stock_file(file)]
     skus = run(_import(reach, rows))

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from conveyor.app.cdnow import Purchase, order_body, packaged_purchases
-from conveyor.app.composition import App
 from conveyor.checks.stories import paid
+from conveyor.core.order import COMPLETED, PARKED
+from conveyor.core.tables import orders
 from conveyor.extension import Demo, Story
-from conveyor.messaging.order import COMPLETED, PARKED
-from conveyor.messaging.tables import orders
-from conveyor.services.inventory.store import import_stock
+from conveyor.flows.shop.inventory.store import import_stock
+from conveyor.operations.cdnow import Purchase, order_body, packaged_purchases
+from conveyor.system.composition import App
 
 # A CD's SKU by its price in cents, and the units that there are of it: imports run out.
 CHEAP_BELOW, REGULAR_BELOW = 1_200, 1_450

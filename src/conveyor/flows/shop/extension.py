@@ -5,18 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conveyor.extension import Check, Demo, Examination, Extension, Given, Look, Routes, Service
+from conveyor.core.message import iso
+from conveyor.core.step import AnyStep
+from conveyor.extension import (
+    Check,
+    Comparison,
+    Demo,
+    Examination,
+    Extension,
+    Fact,
+    Given,
+    Look,
+    Order,
+    Routes,
+    Running,
+    Service,
+    Tx,
+)
 from conveyor.flows import SHOP
-from conveyor.messaging.step import AnyStep
-from conveyor.services.inventory.steps import STEPS as INVENTORY_STEPS
-from conveyor.services.inventory.store import reservations
-from conveyor.services.shipping.steps import shipping_steps
-from conveyor.services.shipping.store import shipments
+from conveyor.flows.shop.carrier import CARRIER, SERVICE, WEBHOOK, loops
+from conveyor.flows.shop.inventory.steps import STEPS as INVENTORY_STEPS
+from conveyor.flows.shop.inventory.store import reservations, reserved_for
+from conveyor.flows.shop.shipping.steps import shipping_steps
+from conveyor.flows.shop.shipping.store import shipment_of, shipments
+from conveyor.flows.shop.tables import metadata
 
 
 def _shipping(given: Given) -> Mapping[str, AnyStep]:
     deadline = given.settings.delivery_deadline_seconds
-    return shipping_steps(given.carrier, delivery_seconds=deadline)
+    return shipping_steps(given.ports[CARRIER], delivery_seconds=deadline)
 
 
 def _checks() -> Iterable[Check]:
@@ -31,10 +48,33 @@ def _looks(examination: Examination) -> Iterable[Look]:
     yield GoodsAsOrdered(examination)
 
 
+def _comparisons(running: Running, examination: Examination) -> Iterable[Comparison]:
+    from conveyor.flows.shop.parcels import ShipmentsAndParcels
+
+    yield ShipmentsAndParcels(running.ports[CARRIER], examination.now)
+
+
+def _facts(tx: Tx, order: Order) -> Iterable[Fact]:
+    if lines := reserved_for(tx, order.id):
+        units = ", ".join(f"{it.quantity} {it.sku} {it.state}" for it in lines)
+        yield Fact("stock", f"Stock: {units}.", {"lines": [it._asdict() for it in lines]})
+    if shipment := shipment_of(tx, order.id):
+        tracking = f" {shipment.tracking}" if shipment.tracking else ""
+        data = {
+            "state": shipment.state,
+            "tracking": shipment.tracking,
+            "enquiries": shipment.enquiries,
+            "requested_at": iso(shipment.requested_at),
+            "delivered_at": None if shipment.delivered_at is None else iso(shipment.delivered_at),
+        }
+        yield Fact("shipment", f"Shipment{tracking}: {shipment.state}.", data)
+
+
 def _routes() -> Iterable[Routes]:
-    from conveyor.flows.shop import http, schemas
+    from conveyor.flows.shop import http, http_webhook, schemas
 
     yield Routes(http.router, {"stock": "What there is to sell."}, schemas.BODIES)
+    yield Routes(http_webhook.router, {"webhooks": "What the carrier tells us."})
 
 
 def _commands() -> Iterable[Any]:
@@ -51,11 +91,20 @@ def _demo() -> Demo:
 
 EXTENSION = Extension(
     name="shop",
+    tables=metadata,
+    migrations="conveyor.flows.shop:migrations",
     flows=(SHOP,),
-    services=(Service("inventory", INVENTORY_STEPS), Service("shipping", _shipping)),
+    services=(
+        Service("inventory", INVENTORY_STEPS),
+        Service(SERVICE, _shipping, needs_address=True),
+    ),
+    ports=(CARRIER, WEBHOOK),
+    loops=loops,
+    facts=_facts,
     belongings=(reservations, shipments),
     checks=_checks,
     looks=_looks,
+    comparisons=_comparisons,
     routes=_routes,
     commands=_commands,
     demo=_demo,

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from conveyor.checks import Examination, Finding, Page, on_page
 from conveyor.checks.bodies import Placed, placed_on
-from conveyor.messaging.order import AWAITING
-from conveyor.messaging.routing_slip import Flow
-from conveyor.messaging.transaction import Tx
-from conveyor.services.inventory.model import RELEASED, SOLD
-from conveyor.services.inventory.store import reservations
+from conveyor.core.order import AWAITING
+from conveyor.core.routing_slip import Flow
+from conveyor.core.transaction import Tx
+from conveyor.flows.shop.inventory.model import RELEASED, SOLD
+from conveyor.flows.shop.inventory.store import reservations
 
 RESERVE, SELL = "inventory.reserve", "inventory.sell"
 _r = reservations.c

@@ -7,9 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from conveyor.commerce.orders.model import PRINTABLE, Word
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.context import Operator, Reader, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
+from conveyor.flows.shop.inventory import store
+from conveyor.flows.shop.inventory.model import StockLevel
 from conveyor.flows.shop.schemas import (
     StockBody,
     StockImport,
@@ -17,9 +20,6 @@ from conveyor.flows.shop.schemas import (
     StockPage,
     StockView,
 )
-from conveyor.services.inventory import store
-from conveyor.services.inventory.model import StockLevel
-from conveyor.services.orders.model import PRINTABLE, Word
 
 MAX_PAGE = 1_000
 PAGE = 100

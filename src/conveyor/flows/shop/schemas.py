@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from conveyor.commerce.orders.model import WHOLE, Word
 from conveyor.entrypoints.http.schemas import Body
-from conveyor.services.inventory.model import MAX_AVAILABLE
-from conveyor.services.orders.model import WHOLE, Word
+from conveyor.flows.shop.inventory.model import MAX_AVAILABLE
 
 MAX_STOCK_ROWS = 10_000
 
 Available = Annotated[int, Field(ge=0, le=MAX_AVAILABLE), WHOLE]
+
+
+class Confirmed(BaseModel):
+    """What became of a confirmation."""
+
+    outcome: Literal["taken", "not_awaited", "unknown_order", "not_its_parcel"]
 
 
 class StockBody(Body):

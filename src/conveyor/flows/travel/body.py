@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from conveyor.services.orders.model import (
+from conveyor.commerce.orders.model import (
     MAX_TOTAL,
     UNPRINTABLE,
     WHOLE,

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, look
 from conveyor.checks.columns import Column, count_if
 from conveyor.checks.finding import needed
-from conveyor.messaging.order import COMPLETED, TERMINAL
-from conveyor.messaging.tables import orders, turns
-from conveyor.messaging.transaction import Tx
-from conveyor.services.bookings.model import BOOKED, HELD, WAITING
-from conveyor.services.bookings.tables import bookings, resources
+from conveyor.core.order import COMPLETED, TERMINAL
+from conveyor.core.tables import orders, turns
+from conveyor.core.transaction import Tx
+from conveyor.flows.travel.bookings.model import BOOKED, HELD, WAITING
+from conveyor.flows.travel.bookings.tables import bookings, resources
 
 _r, _b = resources.c, bookings.c
 _HAS = (HELD, BOOKED)

@@ -40,7 +40,7 @@ def import_(file: TextIO, overbooking: int, reach: Reach, *, as_json: bool) -> N
 
     Its header has flight,date,seats, or hotel,date,rooms with a line for each night.
     """
-    from conveyor.services.bookings.resource_file import read_resource_file
+    from conveyor.flows.travel.bookings.resource_file import read_resource_file
 
     rows = [
         dict(zip(("kind", "name", "date"), one.name.split("/", 2), strict=True))

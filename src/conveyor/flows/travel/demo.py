@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, ClassVar
 
-from conveyor.app.composition import App
 from conveyor.checks.stories import completed_among
+from conveyor.core.tables import timeline
 from conveyor.extension import Demo, Story
+from conveyor.flows.travel.bookings.granting import offer
+from conveyor.flows.travel.bookings.model import HOTEL, Offer, resource_name
+from conveyor.flows.travel.bookings.resource_file import read_resource_file
 from conveyor.flows.travel.extension import booking_terms
-from conveyor.messaging.tables import timeline
-from conveyor.services.bookings.granting import offer
-from conveyor.services.bookings.model import HOTEL, Offer, resource_name
-from conveyor.services.bookings.resource_file import read_resource_file
+from conveyor.system.composition import App
 
 PACKAGED = "data/flights-nyc-2013-01-01.csv"
 PLANES = 20

@@ -7,27 +7,32 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from conveyor.core.engine import Engine
+from conveyor.core.outbox import wait_for_stop
+from conveyor.core.step import AnyStep
+from conveyor.core.supervision import Loop
 from conveyor.extension import (
     Check,
     Demo,
     Examination,
     Extension,
+    Fact,
     Given,
     Look,
+    Order,
     Routes,
     Running,
     Service,
+    Tx,
 )
 from conveyor.flows import TRAVEL
 from conveyor.flows.travel.body import TravelBody
-from conveyor.messaging.engine import Engine
-from conveyor.messaging.outbox import wait_for_stop
-from conveyor.messaging.step import AnyStep
-from conveyor.messaging.supervision import Loop
-from conveyor.services.bookings.granting import expire
-from conveyor.services.bookings.model import Terms
-from conveyor.services.bookings.steps import booking_steps
-from conveyor.services.bookings.tables import bookings
+from conveyor.flows.travel.bookings.granting import expire
+from conveyor.flows.travel.bookings.model import Terms, said
+from conveyor.flows.travel.bookings.steps import booking_steps
+from conveyor.flows.travel.bookings.store import bookings_of
+from conveyor.flows.travel.bookings.tables import bookings
+from conveyor.flows.travel.tables import metadata
 from conveyor.settings import Settings
 
 SERVICE = "bookings"
@@ -75,6 +80,15 @@ def _loops(running: Running, services: Collection[str]) -> Iterable[tuple[str, L
         yield "expiry of holds", Expiry(running.engine, booking_terms(running.settings)).run
 
 
+def _facts(tx: Tx, order: Order) -> Iterable[Fact]:
+    if legs := bookings_of(tx, order.id).values():
+        told = ", ".join(f"{said(leg.resource, leg.quantity)} {leg.state}" for leg in legs)
+        data = [
+            {"resource": leg.resource, "quantity": leg.quantity, "state": leg.state} for leg in legs
+        ]
+        yield Fact("bookings", f"Bookings: {told}.", {"legs": data})
+
+
 def _checks() -> Iterable[Check]:
     from conveyor.flows.travel.checks import CHECKS
 
@@ -88,10 +102,10 @@ def _looks(examination: Examination) -> Iterable[Look]:
 
 
 def _routes() -> Iterable[Routes]:
-    from conveyor.flows.travel import http, schemas
+    from conveyor.flows.travel import codes, http, schemas
 
     tags = {"resources": "Flights and hotel nights that can be booked."}
-    yield Routes(http.router, tags, schemas.BODIES)
+    yield Routes(http.router, tags, schemas.BODIES, codes.TravelCode)
 
 
 def _commands() -> Iterable[Any]:
@@ -108,10 +122,13 @@ def _demo() -> Demo:
 
 EXTENSION = Extension(
     name="travel",
+    tables=metadata,
+    migrations="conveyor.flows.travel:migrations",
     flows=(TRAVEL,),
     services=(Service(SERVICE, _bookings, fifo=True),),
     bodies={TRAVEL.name: TravelBody},
     loops=_loops,
+    facts=_facts,
     belongings=(bookings,),
     checks=_checks,
     looks=_looks,

@@ -7,12 +7,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from conveyor.commerce.orders.model import PRINTABLE
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Api, Operator, Reader, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.flows.travel.body import MAX_NAME_CHARACTERS, NAME, Day
+from conveyor.flows.travel.bookings import store
+from conveyor.flows.travel.bookings.granting import offer
+from conveyor.flows.travel.bookings.model import Offer, resource_name
+from conveyor.flows.travel.codes import TravelCode
 from conveyor.flows.travel.extension import booking_terms
 from conveyor.flows.travel.schemas import (
     Kind,
@@ -22,10 +27,6 @@ from conveyor.flows.travel.schemas import (
     ResourcesImported,
     ResourceView,
 )
-from conveyor.services.bookings import store
-from conveyor.services.bookings.granting import offer
-from conveyor.services.bookings.model import Offer, resource_name
-from conveyor.services.orders.model import PRINTABLE
 
 MAX_PAGE = 1_000
 PAGE = 100
@@ -68,7 +69,7 @@ async def list_resources(
 
 @router.post(
     "/import",
-    responses=changing(*BODY, Code.GIVEN_AWAY),
+    responses=changing(*BODY, TravelCode.GIVEN_AWAY),
     openapi_extra=body_is(ResourceImport, {"resources": [_ROW]}),
 )
 async def import_resources(
@@ -92,7 +93,7 @@ async def show_resource(
 
 @router.put(
     "/{kind}/{name}/{date}",
-    responses=changing(*BODY, Code.GIVEN_AWAY),
+    responses=changing(*BODY, TravelCode.GIVEN_AWAY),
     openapi_extra=body_is(ResourceBody, _RESOURCE),
 )
 async def set_resource(
@@ -117,7 +118,7 @@ async def _set(api: Api, merchant: str, offers: Sequence[Offer]) -> None:
             f"More is given away already than there would be: {named}. Nothing is set. To keep "
             "what is given away, raise the overbooking; else cancel orders first."
         )
-        raise ProblemError(Code.GIVEN_AWAY, detail)
+        raise ProblemError(TravelCode.GIVEN_AWAY, detail)
 
 
 async def _view(api: Api, merchant: str, resource: str) -> ResourceView:

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from conveyor.checks import Examination, Finding, Page, on_page
 from conveyor.checks.bodies import Placed, placed_on
-from conveyor.messaging.order import COMPLETED
-from conveyor.messaging.transaction import Tx
-from conveyor.services.bookings.model import BOOKED, Wanted, legs_of, wanted
-from conveyor.services.bookings.tables import bookings
+from conveyor.core.order import COMPLETED
+from conveyor.core.transaction import Tx
+from conveyor.flows.travel.bookings.model import BOOKED, Wanted, legs_of, wanted
+from conveyor.flows.travel.bookings.tables import bookings
 
 HOLD = "bookings.hold"
 _b = bookings.c

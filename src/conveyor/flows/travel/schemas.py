@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from conveyor.commerce.orders.model import PRINTABLE, WHOLE
 from conveyor.entrypoints.http.schemas import Body
 from conveyor.flows.travel.body import Day, Name
-from conveyor.services.bookings.model import (
+from conveyor.flows.travel.bookings.model import (
     MAX_CAPACITY,
     MAX_OVERBOOKING_PERCENT,
     Offer,
     Resource,
     resource_name,
 )
-from conveyor.services.orders.model import PRINTABLE, WHOLE
 
 MAX_IMPORT = 5_000
 

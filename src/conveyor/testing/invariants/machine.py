@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from conveyor.messaging.dead_letter import CAUSE, FIRST_MESSAGE_ID
-from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
+from conveyor.core.dead_letter import CAUSE, FIRST_MESSAGE_ID
+from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.testing.boxes import Message
 from conveyor.testing.town import GARBAGE
 from conveyor.testing.troubles import NEVER

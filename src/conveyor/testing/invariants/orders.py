@@ -7,8 +7,8 @@ from collections import defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from conveyor.messaging.queue import DEAD_LETTER_SUFFIX
-from conveyor.services.orders.intake_consumer import INTAKE
+from conveyor.commerce.orders.intake_consumer import INTAKE
+from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.testing.fate import FORWARD
 
 if TYPE_CHECKING:

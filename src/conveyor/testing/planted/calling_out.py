@@ -10,10 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging import calling, calls, closing, deadlines, handling, lease, settling, tables
-from conveyor.messaging.outcome import Again
-from conveyor.services.payments import steps as payment_steps
-from conveyor.services.payments.ports import Declined
+from conveyor.commerce.payments import steps as payment_steps
+from conveyor.commerce.payments.ports import Declined
+from conveyor.core import calling, calls, closing, deadlines, handling, lease, settling, tables
+from conveyor.core.outcome import Again
 from conveyor.testing.planted.planting import Make, always, bug, instead, nothing
 
 EVERY_STEP = ""

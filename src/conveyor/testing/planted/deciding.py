@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from conveyor.adapters import steady_clock
-from conveyor.messaging import ahead, dead_letter, interventions, reconciler, routing_slip, settling
-from conveyor.services.orders import intake_consumer, placement
-from conveyor.services.subscriptions import due, store
-from conveyor.services.subscriptions.tables import plans, subscriptions
+from conveyor.commerce.orders import intake_consumer, placement
+from conveyor.core import ahead, dead_letter, interventions, reconciler, routing_slip, settling
+from conveyor.flows.renewal.subscriptions import due, store
+from conveyor.flows.renewal.subscriptions.tables import plans, subscriptions
 from conveyor.testing.loop import OWNER, START_MS
 from conveyor.testing.planted.planting import always, bug, nothing
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.messaging import (
+from conveyor.core import (
     closing,
     faults,
     gate,
@@ -19,11 +19,11 @@ from conveyor.messaging import (
     reconciler,
     supervision,
 )
-from conveyor.messaging.consumer import Consumer
-from conveyor.messaging.dead_letter import dead_letter
-from conveyor.messaging.disposal import Disposal
-from conveyor.messaging.retries import RetryPolicy
-from conveyor.messaging.tables import orders
+from conveyor.core.consumer import Consumer
+from conveyor.core.dead_letter import dead_letter
+from conveyor.core.disposal import Disposal
+from conveyor.core.retries import RetryPolicy
+from conveyor.core.tables import orders
 from conveyor.testing.planted.planting import always, bug, instead, nothing
 
 

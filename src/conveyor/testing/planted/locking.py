@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from conveyor.messaging import answers, closing, handling, interventions
-from conveyor.services.bookings import store as bookings
-from conveyor.services.subscriptions import changes
+from conveyor.core import answers, closing, handling, interventions
+from conveyor.flows.renewal.subscriptions import changes
+from conveyor.flows.travel.bookings import store as bookings
 from conveyor.testing.planted.planting import bug
 
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from conveyor.messaging.outcome import Done
-from conveyor.services.bookings import granting
-from conveyor.services.inventory import store as inventory
-from conveyor.services.payments import steps as payment_steps
-from conveyor.services.restaurants import store as restaurants
-from conveyor.services.riders import steps as rider_steps
-from conveyor.services.shipping import steps as shipping_steps
-from conveyor.services.subscriptions import renewals
+from conveyor.commerce.payments import steps as payment_steps
+from conveyor.core.outcome import Done
+from conveyor.flows.food.restaurants import store as restaurants
+from conveyor.flows.food.riders import steps as rider_steps
+from conveyor.flows.renewal.subscriptions import renewals
+from conveyor.flows.shop.inventory import store as inventory
+from conveyor.flows.shop.shipping import steps as shipping_steps
+from conveyor.flows.travel.bookings import granting
 from conveyor.testing.planted.planting import always, bug, nothing
 
 

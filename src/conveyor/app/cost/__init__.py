@@ -1,6 +1,0 @@
-"""`conveyor cost`: what a flow costs a month on AWS, three other ways beside it."""
-
-from conveyor.app.cost.estimate import Estimate, estimate
-from conveyor.app.cost.measured import measured
-
-__all__ = ["Estimate", "estimate", "measured"]

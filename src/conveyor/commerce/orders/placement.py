@@ -1,0 +1,206 @@
+"""Placing orders: answered only once the order and its first token are on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.orders.store import KeptKey, find_keys, keep_key
+from conveyor.core.batching import Batcher
+from conveyor.core.engine import Engine
+from conveyor.core.outbox import Owed
+from conveyor.core.placing import NewOrder, place
+from conveyor.core.registry import Registry
+from conveyor.core.routing_slip import Flow
+from conveyor.core.step import Now
+from conveyor.core.transaction import Tx
+
+DEFAULT_FLOW = OrderBody.model_fields["flow"].default
+GROUP_SIZE = 200
+MAX_WAITING = 5_000
+"""Back-pressure: with so many orders waiting for the disk, further ones are sent away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The order stands. `again`: it already did, this key placed it before."""
+
+    order_id: str
+    placed_at: int
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """The idempotency key belongs to an order with another body."""
+
+    key: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInFlight:
+    """A request with this key is being handled right now."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overloaded:
+    """Too many orders are waiting for the disk; try again in a moment."""
+
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An order to place, with its idempotency key, '' for none."""
+
+    merchant: str
+    key: str
+    fingerprint: str
+    new: NewOrder
+
+
+Answer = Placed | KeyReused | KeyInFlight | Overloaded
+Outcome = tuple[Placed | KeyReused, Owed | None]
+
+
+class Placement:
+    """Takes validated orders in, group by group."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Nothing is started; `place` may be called by any number of requests at once."""
+        self._engine = engine
+        self._in_flight: set[tuple[str, str]] = set()
+        self._batcher: Batcher[Request, Placed | KeyReused] = Batcher(self._commit, GROUP_SIZE)
+        self._last = ""  # the last order that this process has placed
+        self._relays: set[asyncio.Task[None]] = set()
+
+    async def place(self, merchant: str, key: str, body: OrderBody) -> Answer:
+        """Place an order; `key` is '' for none. Raises `UnknownFlowError`."""
+        flow = self._engine.registry.newest(body.flow)
+        if len(self._batcher) >= MAX_WAITING:
+            return Overloaded(len(self._batcher))
+        if not key:
+            return await self._batcher.submit(self._request(merchant, key, body, flow))
+        if (merchant, key) in self._in_flight:
+            return KeyInFlight(key)
+        self._in_flight.add((merchant, key))
+        try:
+            return await self._batcher.submit(self._request(merchant, key, body, flow))
+        finally:
+            self._in_flight.discard((merchant, key))
+
+    async def settle(self) -> None:
+        """Wait until what was committed has been relayed."""
+        await self._batcher.join()
+        while self._relays:
+            await asyncio.wait(tuple(self._relays))
+
+    def _request(self, merchant: str, key: str, body: OrderBody, flow: Flow) -> Request:
+        return request_for(self._engine.ambient.new_id(), merchant, key, body, flow)
+
+    async def _commit(self, group: list[Request]) -> Sequence[Placed | KeyReused | BaseException]:
+        engine = self._engine
+        now = engine.now()
+        try:
+            outcomes = await engine.database.run(
+                lambda tx: place_all(tx, engine.registry, group, now, after=self._last)
+            )
+        except Exception as error:  # noqa: BLE001 - handed to whoever placed the order
+            if len(group) == 1:
+                return [await self._used_meanwhile(group[0]) or error]
+            # Another process may have used one of the keys meanwhile: find out one at a time.
+            return [(await self._commit([request]))[0] for request in group]
+        owed = [token for _, token in outcomes if token]
+        self._last = owed[-1].order_id if owed else self._last
+        task = asyncio.create_task(engine.relay.send(owed))
+        self._relays.add(task)
+        task.add_done_callback(self._relays.discard)
+        return [answer for answer, _ in outcomes]
+
+    async def _used_meanwhile(self, request: Request) -> Placed | KeyReused | None:
+        """Answer by the key if it is kept by now: by another process, or a commit gone silent."""
+        if not request.key:
+            return None
+        kept = await self._engine.database.read(
+            lambda tx: find_keys(tx, request.merchant, [request.key]).get(request.key)
+        )
+        return _answer_of(kept, request) if kept else None
+
+
+def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: Flow) -> Request:
+    """Write an order as it will be kept; `key` is '' for none."""
+    fields = body.model_dump(exclude_defaults=True)
+    if body.flow != DEFAULT_FLOW:
+        # Its body's default, and yet it is what tells the order from one of another flow.
+        fields["flow"] = body.flow
+    text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+    new = NewOrder(
+        id=order_id,
+        merchant=merchant,
+        flow=flow,
+        reference=body.reference,
+        customer=body.customer.id,
+        currency=body.currency,
+        total=body.amount,
+        body=text.decode(),
+    )
+    return Request(merchant, key, _fingerprint(text), new)
+
+
+def fingerprint_of(body: str) -> str:
+    """Give what is kept with the key of an order, to tell its body from another."""
+    return _fingerprint(body.encode())
+
+
+def _fingerprint(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+def place_all(
+    tx: Tx, registry: Registry, group: Sequence[Request], now: Now, *, after: str = ""
+) -> list[Outcome]:
+    """Place orders in this transaction; the tokens are to be relayed after the commit.
+
+    Each remembers the one before it; `after` is one that is committed, '' for none. A key that
+    another process uses meanwhile fails the transaction.
+    """
+    keys: dict[str, list[str]] = defaultdict(list)
+    for request in group:
+        if request.key:
+            keys[request.merchant].append(request.key)
+    kept = {merchant: find_keys(tx, merchant, wanted) for merchant, wanted in keys.items()}
+    outcomes: list[Outcome] = []
+    for request in group:
+        used = kept.get(request.merchant, {}).get(request.key)
+        outcomes.append(_place_one(tx, registry, request, used, now, after=after))
+        after = request.new.id if used is None else after
+    return outcomes
+
+
+def _place_one(
+    tx: Tx, registry: Registry, request: Request, kept: KeptKey | None, now: Now, *, after: str
+) -> Outcome:
+    if kept is not None:
+        return _answer_of(kept, request), None
+    owed = place(tx, registry, request.new, now, request.key, after=after)
+    if request.key:
+        keep_key(
+            tx,
+            KeptKey(request.merchant, request.key, request.fingerprint, request.new.id, now.ms),
+        )
+    return Placed(request.new.id, now.ms, again=False), owed
+
+
+def _answer_of(kept: KeptKey, request: Request) -> Placed | KeyReused:
+    if kept.fingerprint != request.fingerprint:
+        return KeyReused(kept.key, kept.order_id)
+    return Placed(kept.order_id, kept.placed_at, again=True)

@@ -1,0 +1,233 @@
+"""The attempts of calls to providers: the intent before, the result after, and who may still call.
+
+An attempt has one key and one request. It is open while it is not known what became of it, and
+only one who is alone with it may say that it came to nothing: see decision 16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from conveyor.core.calling import MAX_CALL_SECONDS, Calling, Grant
+from conveyor.core.order import Order
+from conveyor.core.statements import one_of
+from conveyor.core.step import CallStep, Now
+from conveyor.core.tables import calls
+from conveyor.core.transaction import Tx
+
+INTENDED = "intended"
+UNKNOWN = "unknown"
+ANSWERED = "answered"
+DECLINED = "declined"
+"""Answered with a no: nothing was done, and this key will bring no other answer."""
+NOT_APPLIED = "not_applied"
+"""It failed and certainly did nothing: the next try, if it asks the same, has the same key."""
+SPENT = "spent"
+"""It certainly did nothing, and the key is used up: the next try has another."""
+OPEN = frozenset({INTENDED, UNKNOWN})
+IN_EFFECT = OPEN | {ANSWERED}
+"""The states of a call that has, or may have, taken effect."""
+
+LONGEST_GRANT_MS = Grant(MAX_CALL_SECONDS).may_run_ms
+
+_KEY = (
+    calls.c.order_id == sa.bindparam("b_order_id"),
+    calls.c.step == sa.bindparam("b_step"),
+    calls.c.attempt == sa.bindparam("b_attempt"),
+)
+_IS_OPEN = sa.or_(*(calls.c.state == state for state in sorted(OPEN)))
+
+
+def _set(*names: str) -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(f"b_{name}") for name in names}
+
+
+_INTEND = sa.insert(calls)
+_TAKE_UP = (
+    sa.update(calls)
+    .where(*_KEY, calls.c.taken == sa.bindparam("b_seen"))
+    .values(_set("state", "taken", "may_run_until", "request"))
+)
+_END = (
+    sa.update(calls)
+    .where(*_KEY, _IS_OPEN)  # the fence: what is closed stays as it is
+    .values(_set("state", "ended_at", "may_run_until"))
+)
+_MAY_BE_REPEATED = sa.or_(_IS_OPEN, calls.c.state == NOT_APPLIED)
+# What was asked is only read again while it may be asked again.
+_COLUMNS = [
+    sa.case((_MAY_BE_REPEATED, column), else_="").label(column.name)
+    if column.name == "request"
+    else column
+    for column in calls.c
+]
+_OF_ORDERS = (
+    sa.select(*_COLUMNS)
+    .where(one_of(calls.c.order_id, "ids"))
+    .order_by(calls.c.order_id, calls.c.attempt)
+)
+_OF_ORDER = (
+    sa.select(*_COLUMNS)
+    .where(calls.c.order_id == sa.bindparam("of_order"))
+    .order_by(calls.c.intended_at, calls.c.step, calls.c.attempt)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A row of `calls`. Until `may_run_until` a request with its key may still take effect."""
+
+    order_id: str
+    step: str
+    attempt: int
+    state: str
+    intended_at: int
+    ended_at: int | None
+    may_run_until: int
+    taken: int
+    request: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not known what became of it."""
+        return self.state in OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be asked of a provider, by which step of which order."""
+
+    order: Order
+    step_name: str
+    step: CallStep[Any, Any]
+    payload: object
+
+
+def latest(tx: Tx, order_ids: Sequence[str]) -> dict[tuple[str, str], Attempt]:
+    """Give the newest attempt of each order and step."""
+    rows = tx.execute(_OF_ORDERS, {"ids": list(order_ids)}).all()
+    return {(row[0], row[1]): Attempt(*row) for row in rows}
+
+
+def of_order(tx: Tx, order_id: str) -> list[Attempt]:
+    """Give all attempts of an order, in the order in which they were begun."""
+    return [Attempt(*row) for row in tx.execute(_OF_ORDER, {"of_order": order_id})]
+
+
+def has_effect(tx: Tx, order_id: str, step: str) -> bool:
+    """Whether a call of this step has, or may have, taken effect, be it not the last."""
+    return any(it.step == step and it.state in IN_EFFECT for it in of_order(tx, order_id))
+
+
+def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant) -> Calling:
+    """Write the intent of a call: with the same key while nothing came of it, else with a new one.
+
+    `last` is closed: an open attempt is taken up with `take_up`. A provider may have kept a request
+    that did nothing, with its key: another one needs another.
+    """
+    order, name, step = request.order, request.step_name, request.step
+    until, written = now.ms + grant.may_run_ms, step.write_request(request.payload)
+    if last is not None and last.state == NOT_APPLIED and last.request in {"", written}:
+        _take(tx, last, until, INTENDED, written)
+        return Calling(
+            order, name, step, request.payload, last.attempt, grant, taken=last.taken + 1
+        )
+    attempt = last.attempt + 1 if last else 1
+    tx.later(
+        _INTEND,
+        {
+            "order_id": order.id,
+            "step": name,
+            "attempt": attempt,
+            "state": INTENDED,
+            "intended_at": now.ms,
+            "ended_at": None,
+            "may_run_until": until,
+            "taken": 1,
+            "request": written,
+        },
+    )
+    return Calling(order, name, step, request.payload, attempt, grant)
+
+
+def take_up(
+    tx: Tx, request: Request, attempt: Attempt, now: Now, grant: Grant, *, ask_only: bool
+) -> Calling:
+    """Take up an attempt of which nobody knows what became: with its key, and what was asked.
+
+    Whoever only asks leaves the attempt as it is.
+    """
+    taken, others = attempt.taken, others_until(attempt, now)
+    if not ask_only:
+        until = max(others, now.ms + grant.may_run_ms)
+        taken += 1
+        _take(tx, attempt, until, attempt.state, attempt.request)
+    stored = attempt.request
+    return Calling(
+        request.order,
+        request.step_name,
+        request.step,
+        request.step.read_request(stored) if stored else request.payload,
+        attempt.attempt,
+        grant,
+        taken,
+        known=True,
+        ask_only=ask_only,
+        alone=others <= now.ms,
+        others_until=others,
+    )
+
+
+def others_until(attempt: Attempt, now: Now) -> int:
+    """Say until when whoever had an attempt may still call, however wrong their clock was.
+
+    Its first grant is known by its beginning; of no grant there is more left than of the longest.
+    """
+    longest = LONGEST_GRANT_MS
+    if not now.has_come(attempt.intended_at):
+        longest = min(longest, max(attempt.may_run_until - attempt.intended_at, 0))
+    return min(attempt.may_run_until, now.ms + longest)
+
+
+def end(
+    tx: Tx, calling: Calling, last: Attempt | None, state: str, now: Now, *, over: bool = True
+) -> None:
+    """Write what became of an attempt; the transaction fails where that was written before.
+
+    `last` is the attempt as it was read now, or None where it need not be. `over`: this request can
+    do nothing any more, so that its grant is given back.
+    """
+    keeps = last is not None and (not over or last.taken != calling.taken)
+    tx.later(
+        _END,
+        {
+            "b_order_id": calling.order.id,
+            "b_step": calling.step_name,
+            "b_attempt": calling.attempt,
+            "b_state": state,
+            "b_ended_at": now.ms,
+            "b_may_run_until": last.may_run_until if last and keeps else calling.others_until,
+        },
+        must_match=True,
+    )
+
+
+def _take(tx: Tx, attempt: Attempt, until: int, state: str, request: str) -> None:
+    tx.later(
+        _TAKE_UP,
+        {
+            "b_order_id": attempt.order_id,
+            "b_step": attempt.step,
+            "b_attempt": attempt.attempt,
+            "b_seen": attempt.taken,
+            "b_state": state,
+            "b_taken": attempt.taken + 1,
+            "b_may_run_until": until,
+            "b_request": request,
+        },
+        must_match=True,
+    )

@@ -1,0 +1,69 @@
+"""What becomes of a message in our hands: it is deleted, given back, or sent to the dead letters.
+
+Its lease is dropped first where it is given back, else an extension would undo the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from conveyor.core.dead_letter import dead_letter
+from conveyor.core.engine import Engine
+from conveyor.core.lease import Leases
+from conveyor.core.queue import (
+    DEAD_LETTER_SUFFIX,
+    LONG_POLL_SECONDS,
+    Received,
+    VisibilityChange,
+)
+
+log = logging.getLogger(__name__)
+
+GIVEN_BACK_SECONDS = LONG_POLL_SECONDS + 5
+"""How long a message rests that this process cannot commit: another one may.
+
+Longer than the polls that were under way when the gate was closed, which would take it again.
+"""
+
+
+class Disposal:
+    """Lets go of the messages of one queue."""
+
+    def __init__(self, engine: Engine, queue_name: str, leases: Leases) -> None:
+        """`leases` holds what is in our hands."""
+        self._engine = engine
+        self._name = queue_name
+        self._queue = engine.queues.queue(queue_name)
+        self._dead_letters = engine.queues.queue(queue_name + DEAD_LETTER_SUFFIX)
+        self._leases = leases
+
+    def rest(self, message: Received) -> int:
+        """Give for how many seconds a message rests after a fault."""
+        return self._engine.retries.rest_seconds(message.receive_count, self._engine.ambient.random)
+
+    async def delete(self, receipts: Sequence[str]) -> None:
+        """Delete: the effect is committed."""
+        if receipts:
+            try:
+                await self._queue.delete(receipts)
+            finally:
+                self._leases.drop(receipts)
+
+    async def give_back(self, rests: Mapping[str, int]) -> None:
+        """Let these be seen again, each after so many seconds."""
+        if rests:
+            self._leases.drop(rests)
+            await self._queue.set_visibility([VisibilityChange(r, s) for r, s in rests.items()])
+
+    async def bury(self, message: Received, cause: str) -> None:
+        """Send to the dead letters, and only then delete; else let it rest and come again."""
+        buried = False
+        try:
+            buried = not await self._dead_letters.send([dead_letter(message, cause)])
+        except Exception:
+            log.exception("%s: a dead letter could not be sent", self._name)
+        if buried:
+            await self.delete([message.receipt])
+        else:
+            await self.give_back({message.receipt: self.rest(message)})

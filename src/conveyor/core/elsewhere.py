@@ -1,0 +1,107 @@
+"""Steps that are taken elsewhere: by a process that is not ours, from the service's own queue.
+
+It is handed the token as any worker is, and gives its result back as an answer that names the
+token's version. Nobody here receives the token, so none here counts its tries: what brings an order
+to an end that nobody answers for is that the step has a time, kept by the reconciler.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from conveyor.core import order as status
+from conveyor.core.order import Order
+from conveyor.core.outbox import Owed
+from conveyor.core.outcome import Outcome, Park
+from conveyor.core.registry import Registry
+from conveyor.core.settling import settle
+from conveyor.core.step import AnyStep, Now
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
+
+log = logging.getLogger(__name__)
+
+PAGE_ROWS = 200
+
+_OVERDUE = (
+    sa.select(orders)
+    .where(
+        orders.c.settled_at.is_(None),
+        orders.c.status.in_([status.PROCESSING, status.COMPENSATING]),
+        orders.c.updated_at < sa.bindparam("before"),
+        orders.c.flow == sa.bindparam("of_flow"),
+        orders.c.position == sa.bindparam("of_position"),
+        (orders.c.ending != sa.literal("")) == sa.bindparam("backwards"),
+    )
+    .order_by(orders.c.id)
+    .limit(PAGE_ROWS)
+    .with_for_update(skip_locked=True)
+)
+
+
+class TakenElsewhere(AnyStep):
+    """A step that a process of somebody else's takes, and answers within `seconds`."""
+
+    seconds: float
+
+    def awaits(self, order: Order) -> bool:
+        """Whether its token is out; the version says whether that is the one that is answered."""
+        return order.status in {status.PROCESSING, status.COMPENSATING}
+
+    def has_begun(self, tx: Tx, order: Order) -> bool:  # noqa: ARG002 - nobody here knows
+        """Say that it has: its token is out, and what became of it is not known here."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Where orders of a flow, on their way forward or back, are with somebody else."""
+
+    flow: str
+    position: int
+    backwards: bool
+    step: TakenElsewhere
+
+
+def stretches(registry: Registry) -> Iterator[Stretch]:
+    """Name where on the slips that is."""
+    for key, flow in registry.flows.items():
+        for position, line in enumerate(flow.steps):
+            for backwards, name in ((False, line.name), (True, line.undo)):
+                step = registry.steps.get(name)
+                if isinstance(step, TakenElsewhere):
+                    yield Stretch(key, position, backwards, step)
+
+
+def end_overdue(tx: Tx, registry: Registry, stretch: Stretch, now: Now) -> list[Owed]:
+    """Let the step decide about orders that nobody answered for in time, a page of them.
+
+    Their version moves on, so that whoever answers after all is turned away.
+    """
+    asked = {
+        "before": now.ms - round(stretch.step.seconds * 1000),
+        "of_flow": stretch.flow,
+        "of_position": stretch.position,
+        "backwards": stretch.backwards,
+    }
+    tokens = []
+    for order in [Order(*row) for row in tx.execute(_OVERDUE, asked)]:
+        outcome = _decide(tx, stretch.step, order, now)
+        tokens.append(settle(tx, registry, order, outcome, now))
+    return [token for token in tokens if token]
+
+
+def _decide(tx: Tx, step: TakenElsewhere, order: Order, now: Now) -> Outcome:
+    try:
+        with tx.savepoint():
+            return step.overdue(tx, order, now)
+    except Exception as error:
+        if tx.unable(error):
+            raise
+        # Looked at again it would raise again, and stand in the way of others.
+        log.exception("order %s: its step cannot decide without an answer", order.id)
+        return Park(f"{type(error).__name__}: {error}")

@@ -1,0 +1,146 @@
+"""When a step raises: the attempt is noted and the message comes back, or the order is parked."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import sqlalchemy as sa
+
+from conveyor.core import timeline
+from conveyor.core.calling import Grant
+from conveyor.core.order import Order
+from conveyor.core.parking import park
+from conveyor.core.registry import Registry
+from conveyor.core.retries import RetryPolicy
+from conveyor.core.settling import move, place_of
+from conveyor.core.step import Now
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
+from conveyor.core.verdict import Faulted, Handled, Verdict
+
+_EXPECT = (
+    sa.update(orders)
+    .where(orders.c.id == sa.bindparam("b_id"))
+    .values(expected_at=sa.bindparam("b_expected_at"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a group's transaction needs beside the transaction itself.
+
+    With `isolate`, each order stands behind a savepoint of its own. `grant` is for the calls that
+    begin in it.
+    """
+
+    registry: Registry
+    retries: RetryPolicy
+    random: Random
+    now: Now
+    isolate: bool
+    grant: Grant = field(default_factory=Grant)
+
+
+Faults = Mapping[tuple[str, int], int]
+
+
+def faults_of(tx: Tx, received: Sequence[tuple[Order, int]]) -> Faults:
+    """Count the faults on record of these orders, each with how often its message was received.
+
+    There are none while an order expects what it was owed when it moved, and its message comes for
+    the first time; else there may be some, whose message was another one.
+    """
+    may_have = {o.id for o, count in received if count > 1 or o.expected_at != o.updated_at}
+    return timeline.faults(tx, sorted(may_have))
+
+
+def tries(known: Faults, order: Order, receive_count: int) -> tuple[int, int]:
+    """Give which try this is, and of how many receives no fault is on record, this one too.
+
+    A try counts by its fault, whatever the queue has counted: a receive may be nobody's fault.
+    """
+    faults = known.get((order.id, order.version), 0)
+    return faults + 1, receive_count - faults
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One order's turn in a group: the step it is to take, and which try at it this is.
+
+    `traceless`: receives of its message, this one too, of which no fault is on record.
+    """
+
+    tx: Tx
+    desk: Desk
+    order: Order
+    step: str
+    attempt: int
+    traceless: int = 1
+
+    def guard(self, work: Callable[[], Verdict]) -> Verdict:
+        """Run the order's work; in an isolated group, a raise becomes this order's fault.
+
+        What the database is to blame for is nobody's: then the whole group is run again.
+        """
+        if not self.desk.isolate:
+            return work()
+        try:
+            with self.tx.savepoint():
+                return work()
+        except Exception as error:
+            if self.tx.unable(error):
+                raise
+            return self.fault(error)  # a bug in one order's step is its own fault
+
+    def note(self, event: str, detail: dict[str, str] | None = None) -> None:
+        """Write a line of the order's timeline."""
+        timeline.note(
+            self.tx,
+            self.order.id,
+            self.order.version,
+            self.desk.now.ms,
+            event,
+            step=self.step,
+            attempt=self.attempt,
+            detail=detail,
+        )
+
+    def fault(
+        self, error: Exception, event: str = timeline.FAULT, *, last_try: bool = False
+    ) -> Verdict:
+        """Let the message come back after a rest; park the order when that was the last try.
+
+        An order whose flow is not installed here is never parked: nobody knows where it is.
+        """
+        cause = f"{type(error).__name__}: {error}"
+        self.note(event, {"cause": cause})
+        known = self.order.flow in self.desk.registry.flows
+        if known and (last_try or self.desk.retries.exhausted(self.attempt)):
+            return self.park(cause, "".join(traceback.format_exception(error)))
+        rest = self.desk.retries.rest_seconds(self.attempt, self.desk.random)
+        self.expect(self.desk.now.ms + rest * 1000)
+        return Faulted(rest)
+
+    def expect(self, at_ms: int) -> None:
+        """Tell the reconciler when the order's token is to be seen again."""
+        self.tx.later(_EXPECT, {"b_id": self.order.id, "b_expected_at": at_ms})
+
+    def park(self, cause: str, trace: str = "") -> Verdict:
+        """Stop the order here until an operator decides."""
+        order, now = self.order, self.desk.now
+        park(
+            self.tx,
+            order,
+            now,
+            step=self.step,
+            cause=cause,
+            attempts=self.attempt,
+            traceback=trace,
+        )
+        self.note(timeline.PARKED, {"cause": cause})
+        place = place_of(order)
+        move(self.tx, self.desk.registry, order, place, now, parking=True)
+        return Handled(None, parked=True)

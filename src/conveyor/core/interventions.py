@@ -1,0 +1,209 @@
+"""What people do to an order on its way: cancel it, redrive it, compensate it, discard it.
+
+Each takes the transaction first and gives a value that says what happened; the token that is owed
+after it, if any, is to be relayed after the commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from conveyor.core import calls, timeline
+from conveyor.core import order as status
+from conveyor.core.elsewhere import TakenElsewhere
+from conveyor.core.line import release
+from conveyor.core.order import Order, load
+from conveyor.core.outbox import Owed
+from conveyor.core.parking import unpark
+from conveyor.core.registry import Registry
+from conveyor.core.routing_slip import Place, owed, turn_back, undone_by
+from conveyor.core.settling import move, place_of
+from conveyor.core.step import Now
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
+
+ACCEPTED = "accepted"
+TOO_LATE = "too_late"
+ALREADY = "already"
+NOT_PARKED = "not_parked"
+NOT_FOUND = "not_found"
+STILL_OWES = "still_owes"
+
+_ASK_TO_CANCEL = (
+    sa.update(orders)
+    .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
+    .values(cancelling=True, reason=sa.bindparam("b_reason"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """What was decided, and the compensations that will run for it, in order.
+
+    `fee` is what a cancellation keeps of the order's total, in minor units. `unless` names a step
+    whose call is in doubt and that nothing undoes: should it have taken effect, the order goes on.
+    """
+
+    what: str
+    undoes: tuple[str, ...] = ()
+    owed: Owed | None = None
+    fee: int = 0
+    unless: str = ""
+
+
+def cancel(
+    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
+) -> Intervention:
+    """Cancel an order if its flow still allows it; `by` is who asks, for its story.
+
+    While a provider's answer is outstanding, or that of a process elsewhere, the order is only
+    marked: a call whose outcome is not known is never compensated. It turns back when its result
+    is recorded.
+    """
+    order = _locked(tx, order_id)
+    if order is None:
+        return Intervention(NOT_FOUND)
+    flow = registry.flow(order.flow)
+    if order.backwards or order.cancelling or order.status in status.TERMINAL:
+        already = order.ending or order.cancelling
+        return Intervention(ALREADY if already else TOO_LATE)
+    if too_late_to_cancel(tx, registry, order):
+        return Intervention(TOO_LATE)
+    _note(tx, order, now, timeline.CANCEL_ASKED, reason=reason, by=by)
+    if order.status != status.PARKED and _call_is_open(tx, registry, order):
+        row = {"b_id": order.id, "b_version": order.version, "b_reason": reason}
+        tx.later(_ASK_TO_CANCEL, row, must_match=True)
+        return Intervention(ACCEPTED, undone_by(flow, _after(order)))
+    # One that is parked did not come to the customer through the customer's fault.
+    fee = 0 if order.status == status.PARKED else flow.fee_of(place_of(order), order.total)
+    return replace(_compensate(tx, registry, order, now, reason), fee=fee)
+
+
+def too_late_to_cancel(tx: Tx, registry: Registry, order: Order) -> bool:
+    """Whether an order on its way has passed the point from which its flow only goes forward."""
+    flow = registry.flow(order.flow)
+    return order.position > flow.last_cancellable or _last_step_has_begun(tx, registry, order)
+
+
+def pivot_is_done(tx: Tx, registry: Registry, order: Order) -> bool:
+    """Whether a parked order is past its flow's pivot, or parked at it and it has happened."""
+    flow, place = registry.flow(order.flow), place_of(order)
+    if flow.is_past_pivot(place):
+        return True
+    if not flow.pivot or owed(flow, place) != flow.pivot:
+        return False
+    # It may have been told while the order was parked: a redrive takes note of it.
+    return registry.step(flow.pivot).has_happened(tx, order)
+
+
+def compensate(
+    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
+) -> Intervention:
+    """Undo a parked order. One that parked while being undone goes on undoing.
+
+    Past its flow's pivot it is too late: it is redriven, or discarded with a reason.
+    """
+    order = _locked(tx, order_id)
+    if order is None or order.status != status.PARKED:
+        return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    if pivot_is_done(tx, registry, order):
+        return Intervention(TOO_LATE)
+    return _compensate(tx, registry, order, now, reason, by=by)
+
+
+def redrive(tx: Tx, registry: Registry, order_id: str, now: Now, *, by: str = "") -> Intervention:
+    """Let a parked order take its step again."""
+    order = _locked(tx, order_id)
+    if order is None or order.status != status.PARKED:
+        return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    _unpark(tx, order, now)
+    _note(tx, order, now, timeline.REDRIVEN, by=by)
+    return Intervention(ACCEPTED, (), move(tx, registry, order, place_of(order), now))
+
+
+def discard(
+    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
+) -> Intervention:
+    """Give a parked order up for good; refused while anything of it is left to undo.
+
+    Past its flow's pivot that writes off what it is still to pay, and lets go of what it holds.
+    """
+    order = _locked(tx, order_id)
+    if order is None or order.status != status.PARKED:
+        return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    flow = registry.flow(order.flow)
+    past = flow.is_past_pivot(place_of(order))
+    left = undone_by(flow, _after(order) if order.backwards else place_of(order))
+    if (left and not past) or _call_is_open(tx, registry, order):
+        return Intervention(STILL_OWES, () if past else left)
+    if past:
+        loss = {"written_off": order.total, "currency": order.currency}
+        _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by, **loss)
+        return _compensate(tx, registry, order, now, reason)
+    _unpark(tx, order, now)
+    _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by)
+    end = Place(-1, order.ending or status.CANCELLED)
+    return Intervention(ACCEPTED, (), move(tx, registry, order, end, now, reason=reason))
+
+
+def _compensate(
+    tx: Tx, registry: Registry, order: Order, now: Now, reason: str, *, by: str = ""
+) -> Intervention:
+    flow = registry.flow(order.flow)
+    if order.status == status.PARKED:
+        _unpark(tx, order, now)
+    if order.backwards:
+        _note(tx, order, now, timeline.REDRIVEN, by=by)
+        undoes = undone_by(flow, _after(order))
+        return Intervention(ACCEPTED, undoes, move(tx, registry, order, place_of(order), now))
+    if _call_is_open(tx, registry, order):
+        # First the outstanding call must have a known outcome; then it turns back.
+        _note(tx, order, now, timeline.REDRIVEN, by=by)
+        marked = order._replace(cancelling=True)
+        undoes = undone_by(flow, _after(order))
+        token = move(tx, registry, marked, place_of(order), now, reason=reason)
+        step = flow.steps[order.position]
+        return Intervention(ACCEPTED, undoes, token, unless="" if step.undo else step.name)
+    release(tx, order, now.ms)
+    _note(tx, order, now, timeline.TURNED_BACK, by=by)
+    back = turn_back(flow, place_of(order), status.CANCELLED)
+    token = move(tx, registry, order, back, now, reason=reason)
+    return Intervention(ACCEPTED, undone_by(flow, place_of(order)), token)
+
+
+def _note(tx: Tx, order: Order, now: Now, event: str, **facts: object) -> None:
+    detail = {name: fact for name, fact in facts.items() if fact != "" or name == "reason"}
+    timeline.note(tx, order.id, order.version, now.ms, event, detail=detail)
+
+
+def _unpark(tx: Tx, order: Order, now: Now) -> None:
+    unpark(tx, order.id)
+    release(tx, order, now.ms)
+
+
+def _locked(tx: Tx, order_id: str) -> Order | None:
+    return load(tx, [order_id]).get(order_id)
+
+
+def _after(order: Order) -> Place:
+    """The place at which the step that is owed now counts as done."""
+    return Place(order.position + 1)
+
+
+def _last_step_has_begun(tx: Tx, registry: Registry, order: Order) -> bool:
+    flow = registry.flow(order.flow)
+    if order.position < flow.last_cancellable:
+        return False
+    called = calls.has_effect(tx, order.id, flow.cancel_until)
+    return called or registry.step(flow.cancel_until).has_begun(tx, order)
+
+
+def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:
+    due = owed(registry.flow(order.flow), place_of(order))
+    step = registry.steps.get(due)
+    if isinstance(step, TakenElsewhere):
+        return step.awaits(order)
+    last = calls.latest(tx, [order.id]).get((order.id, due))
+    return last is not None and last.is_open

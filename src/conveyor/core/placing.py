@@ -1,0 +1,81 @@
+"""How an order enters: row, first token and first timeline entry, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from conveyor.core import order as status
+from conveyor.core import outbox, timeline
+from conveyor.core.order import Order
+from conveyor.core.outbox import Owed
+from conveyor.core.placed_counts import count_one
+from conveyor.core.registry import Registry
+from conveyor.core.routing_slip import Flow, service_of
+from conveyor.core.step import Now
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
+from conveyor.core.turns import next_turn
+
+FIRST_VERSION = 1
+_INSERT = sa.insert(orders)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order that has been validated. `body` is JSON text; `total` is in minor units."""
+
+    id: str
+    merchant: str
+    flow: Flow
+    reference: str
+    customer: str
+    currency: str
+    total: int
+    body: str
+
+
+def place(
+    tx: Tx, registry: Registry, new: NewOrder, now: Now, key: str = "", *, after: str = ""
+) -> Owed:
+    """Write the order; gives the token to relay after the commit.
+
+    `key` is the idempotency key that it is placed with, '' for none. `after` is an order that was
+    placed before it, by this transaction or one that is committed, '' for none: should that vanish
+    with all that is its own, this one still names it.
+    """
+    first = new.flow.steps[0].name
+    order = Order(
+        id=new.id,
+        merchant=new.merchant,
+        flow=new.flow.key,
+        reference=new.reference,
+        customer=new.customer,
+        currency=new.currency,
+        total=new.total,
+        raw_body=new.body,
+        version=FIRST_VERSION,
+        status=status.PROCESSING,
+        position=0,
+        ending="",
+        reason="",
+        cancelling=False,
+        group_key="",
+        expected_at=now.ms,
+        placed_at=now.ms,
+        updated_at=now.ms,
+        settled_at=None,
+    )
+    turn = next_turn(tx, registry, first, order)
+    row = order._asdict()
+    row |= {"body": row.pop("raw_body"), "group_key": turn.group_key}
+    turn.into(row, "sequence")
+    tx.later(_INSERT, row)
+    owed = Owed(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms)
+    outbox.put(tx, owed)
+    known = ((timeline.KEY, key), (timeline.AFTER, after))
+    detail = {name: said for name, said in known if said}
+    timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED, detail=detail)
+    count_one(tx)
+    return owed

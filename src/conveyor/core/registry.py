@@ -1,0 +1,51 @@
+"""What is installed: flows, steps and the queues they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from conveyor.core.errors import MissingFlowError, UnknownFlowError, UnknownStepError
+from conveyor.core.queue import QueueSpec
+from conveyor.core.routing_slip import Flow, service_of
+from conveyor.core.step import AnyStep
+
+
+class Registry:
+    """Finds flows by `name@version` and steps by `service.step`."""
+
+    def __init__(
+        self,
+        flows: Iterable[Flow],
+        steps: Mapping[str, AnyStep],
+        queues: Iterable[QueueSpec],
+    ) -> None:
+        """Check that every step of every flow exists. Raises `UnknownStepError`."""
+        self.flows = {flow.key: flow for flow in flows}
+        self.steps = dict(steps)
+        self.queues = {spec.name: spec for spec in queues}
+        for flow in self.flows.values():
+            for line in flow.steps:
+                for name in (line.name, line.undo, *line.also):
+                    if name and (name not in self.steps or service_of(name) not in self.queues):
+                        raise UnknownStepError(name)
+
+    def flow(self, key: str) -> Flow:
+        """Give an order's flow. Raises `MissingFlowError`."""
+        try:
+            return self.flows[key]
+        except KeyError:
+            raise MissingFlowError(key, tuple(sorted(self.flows))) from None
+
+    def newest(self, name: str) -> Flow:
+        """Give the newest version of a flow. Raises `UnknownFlowError`."""
+        versions = [flow for flow in self.flows.values() if flow.name == name]
+        if not versions:
+            raise UnknownFlowError(name, tuple(sorted({f.name for f in self.flows.values()})))
+        return max(versions, key=lambda flow: flow.version)
+
+    def step(self, name: str) -> AnyStep:
+        """Raises `UnknownStepError`."""
+        try:
+            return self.steps[name]
+        except KeyError:
+            raise UnknownStepError(name) from None

@@ -1,0 +1,235 @@
+"""What an outcome does to its order: version, place, timeline, next token; one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from conveyor.core import order as status
+from conveyor.core import outbox, timeline
+from conveyor.core.errors import RefusedToCompensateError
+from conveyor.core.order import Order
+from conveyor.core.outbox import Owed
+from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused
+from conveyor.core.parking import park
+from conveyor.core.registry import Registry
+from conveyor.core.routing_slip import (
+    Flow,
+    Place,
+    advance,
+    begin,
+    owed,
+    service_of,
+    turn_back,
+)
+from conveyor.core.step import LocalStep, Now
+from conveyor.core.tables import orders
+from conveyor.core.transaction import Tx
+from conveyor.core.turns import NO_TURN, Turn, next_turn
+
+_COLUMNS = (
+    "status",
+    "position",
+    "ending",
+    "reason",
+    "cancelling",
+    "group_key",
+    "expected_at",
+    "updated_at",
+    "settled_at",
+    "stage",
+    "sequence",
+    "begun",
+)
+# The fence: whoever loaded an older version changes no row, and the transaction fails.
+_MOVE = (
+    sa.update(orders)
+    .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
+    .values(version=orders.c.version + 1, **{name: sa.bindparam(f"b_{name}") for name in _COLUMNS})
+)
+
+
+def settle(
+    tx: Tx,
+    registry: Registry,
+    order: Order,
+    outcome: Outcome,
+    now: Now,
+    *,
+    attempt: int = 0,
+) -> Owed | None:
+    """Apply a step's outcome to its order; gives the token that is owed next, if any."""
+    flow = registry.flow(order.flow)
+    place = place_of(order)
+    step = owed(flow, place)
+    story = _Story(tx, order, now, step, attempt)
+    match _past_pivot(flow, place, outcome):
+        case Done(detail):
+            if order.status != status.AWAITING:
+                _run_also(tx, registry, order, now)
+            story.tell(timeline.DONE, detail)
+            after = advance(flow, place, _members(flow, order))
+            if order.cancelling and _can_be_undone(flow, place, after):
+                after = turn_back(flow, after, status.CANCELLED)
+            return move(tx, registry, _unmarked(story, order, after), after, now)
+        case Refused(reason, detail):
+            if order.backwards:
+                raise RefusedToCompensateError(step, reason)
+            story.tell(timeline.REFUSED, {"reason": reason, **detail})
+            after = turn_back(flow, place, status.REFUSED)
+            return move(tx, registry, order, after, now, reason=reason)
+        case Awaiting(what, seconds, detail):
+            if order.status != status.AWAITING:
+                _run_also(tx, registry, order, now)
+            story.tell(timeline.AWAITING, {"what": what, "seconds": seconds, **detail})
+            order, here = _unmarked(story, order, place), begin(place)
+            return move(tx, registry, order, here, now, rest_seconds=seconds, awaiting=True)
+        case Again(reason, seconds, detail):
+            story.tell(timeline.AGAIN, {"reason": reason, **detail})
+            return move(tx, registry, order, begin(place), now, rest_seconds=seconds)
+        case Park(cause, detail):
+            story.tell(timeline.PARKED, {"cause": cause, **detail})
+            park(tx, order, now, step=step, cause=cause, attempts=attempt)
+            return move(tx, registry, order, begin(place), now, parking=True)
+
+
+def _past_pivot(flow: Flow, place: Place, outcome: Outcome) -> Outcome:
+    """Park what is refused once it cannot be taken back any more; all else stays as it is."""
+    if isinstance(outcome, Refused) and flow.is_past_pivot(place):
+        return Park(f"past {flow.pivot}: {outcome.reason}", outcome.detail)
+    return outcome
+
+
+def _can_be_undone(flow: Flow, place: Place, after: Place) -> bool:
+    return after.position <= flow.last_cancellable or flow.steps[place.position].undo != ""
+
+
+def _unmarked(story: _Story, order: Order, goes_to: Place) -> Order:
+    """Give up turning back an order whose step took effect after all, and cannot be undone."""
+    if not order.cancelling or goes_to.ending:
+        return order
+    story.tell(timeline.NOTED, {"what": f"{story.step} took effect: it is too late to undo it"})
+    return order._replace(cancelling=False, reason="")  # why it was to be cancelled
+
+
+def move(
+    tx: Tx,
+    registry: Registry,
+    order: Order,
+    place: Place,
+    now: Now,
+    *,
+    reason: str = "",
+    rest_seconds: float = 0.0,
+    awaiting: bool = False,
+    parking: bool = False,
+) -> Owed | None:
+    """Move an order to a place and its version on by one; gives the token that is owed there."""
+    flow = registry.flow(order.flow)
+    step = owed(flow, place)
+    if place.ending and not order.backwards:
+        registry.step(owed(flow, place_of(order))).turned_back(tx, order, now)
+    token = None
+    if not parking:
+        due_at = now.ms + round(rest_seconds * 1000)
+        turn = _turn(tx, registry, order, place, awaiting=awaiting)
+        token = _token(registry, order, place, turn, due_at, now=rest_seconds <= 0)
+    if token is None:
+        outbox.clear(tx, order.id)
+    else:
+        outbox.put(tx, token)
+    settled = not step and not parking
+    # Who is parked keeps the turn, and so holds back those behind it; who is at its end has none.
+    turn = Turn(order.group_key, order.sequence) if parking else token.turn if token else NO_TURN
+    row = {
+        "b_id": order.id,
+        "b_version": order.version,
+        "b_status": _status(place, settled=settled, awaiting=awaiting, parking=parking),
+        "b_position": place.position,
+        "b_ending": place.ending,
+        "b_reason": reason or order.reason,
+        "b_cancelling": order.cancelling and not place.ending and not settled,
+        "b_group_key": turn.group_key,
+        "b_expected_at": token.due_at if token else now.ms,
+        "b_updated_at": now.ms,
+        "b_settled_at": now.ms if settled else None,
+        "b_stage": place.stage,
+        "b_begun": place.begun,
+    }
+    turn.into(row, "b_sequence")
+    tx.later(_MOVE, row, must_match=True)
+    if settled:
+        end = place.ending or status.COMPLETED
+        timeline.note(tx, order.id, order.version + 1, now.ms, end)
+    return token
+
+
+def _status(place: Place, *, settled: bool, awaiting: bool, parking: bool) -> str:
+    if parking:
+        return status.PARKED
+    if settled:
+        return place.ending or status.COMPLETED
+    if awaiting:
+        return status.AWAITING
+    return status.COMPENSATING if place.ending else status.PROCESSING
+
+
+def place_of(order: Order) -> Place:
+    """Where the order is on its slip."""
+    return Place(order.position, order.ending, order.stage, order.begun)
+
+
+def _members(flow: Flow, order: Order) -> int:
+    each = "" if order.backwards else flow.steps[order.position].each
+    return len(order.body[each]) if each else 1
+
+
+def _token(
+    registry: Registry, order: Order, place: Place, turn: Turn, due_at: int, *, now: bool
+) -> Owed | None:
+    step = owed(registry.flow(order.flow), place)
+    if not step:
+        return None
+    queue = registry.queues[service_of(step)].name
+    return Owed(order.id, order.version + 1, queue, step, turn, due_at, now=now)
+
+
+def _turn(tx: Tx, registry: Registry, order: Order, place: Place, *, awaiting: bool) -> Turn:
+    step = owed(registry.flow(order.flow), place)
+    if not step or not registry.queues[service_of(step)].fifo:
+        return NO_TURN
+    if awaiting:
+        return Turn(order.id)  # it had its turn: answers come as they come
+    if place == place_of(order) and order.sequence:
+        return Turn(order.group_key, order.sequence)  # whoever takes a step again keeps its turn
+    there = order._replace(position=place.position, ending=place.ending, stage=place.stage)
+    return next_turn(tx, registry, step, there)
+
+
+def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:
+    if order.backwards:
+        return
+    for name in registry.flow(order.flow).steps[order.position].also:
+        also = registry.step(name)
+        assert isinstance(also, LocalStep)  # noqa: S101 - the registry checked it
+        also.run(tx, order, now)
+
+
+class _Story:
+    def __init__(self, tx: Tx, order: Order, now: Now, step: str, attempt: int) -> None:
+        self._tx, self._order, self._now = tx, order, now
+        self.step, self._attempt = step, attempt
+
+    def tell(self, event: str, detail: Mapping[str, Any]) -> None:
+        timeline.note(
+            self._tx,
+            self._order.id,
+            self._order.version,
+            self._now.ms,
+            event,
+            step=self.step,
+            attempt=self._attempt,
+            detail=detail,
+        )

@@ -1,0 +1,193 @@
+"""Statements of the hot path, whose text never changes.
+
+SQLAlchemy prepares the parameters of every row anew, which for the short rows of a group costs as
+much as the database itself. Our columns are texts, integers and truth values, which both drivers
+take as they are: so batches are compiled once and then given to the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+
+from conveyor.core.set_based import SetBased, set_based
+
+Row = Mapping[str, Any]
+
+
+class PerDialect:
+    """A statement that needs the dialect's own insert (for `ON CONFLICT`)."""
+
+    def __init__(self, build: Callable[[Any], sa.Executable]) -> None:
+        """Build once for each dialect; `build` is given that dialect's `insert`."""
+        self.by_dialect = {"sqlite": build(sqlite.insert), "postgresql": build(postgresql.insert)}
+
+
+Statement = sa.Executable | PerDialect
+
+
+class _TextList(sa.TypeDecorator[Sequence[str]]):
+    """A list of texts as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return postgresql.ARRAY(sa.Text) if dialect.name == "postgresql" else sa.Text()
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> Any:  # noqa: ANN401 - the driver's
+        return list(value or ()) if dialect.name == "postgresql" else orjson.dumps(value).decode()
+
+
+class one_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a `where`
+    """`column IN (...)` with one parameter, however many there are: the text stays the same."""
+
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy's way to know what a cache key is made of
+        ("column", sa.sql.visitors.InternalTraversal.dp_clauseelement),
+        ("among", sa.sql.visitors.InternalTraversal.dp_clauseelement),
+    ]
+
+    def __init__(self, column: sa.ColumnElement[str], name: str) -> None:
+        """`name` is that of the parameter, a list of texts."""
+        self.column = column
+        self.among = sa.bindparam(name, type_=_TextList())
+        self.type = sa.Boolean()
+
+    def self_group(self, against: Any = None) -> one_of:  # noqa: ANN401, ARG002 - SQLAlchemy's
+        """Stand in a `where` as it is.
+
+        For SQLite, SQLAlchemy compares a truth value of its own kind with 1, and `... IN (...) = 1`
+        finds no index: every order that there ever was would be read.
+        """
+        return self
+
+
+@compiles(one_of, "postgresql")
+def _any(element: one_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    column, among = (compiler.process(e, **kwargs) for e in (element.column, element.among))
+    return f"{column} = ANY({among})"
+
+
+@compiles(one_of, "sqlite")
+def _each(element: one_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    column, among = (compiler.process(e, **kwargs) for e in (element.column, element.among))
+    return f"{column} IN (SELECT value FROM json_each({among}))"  # noqa: S608 - both are compiled
+
+
+HALF = 2**30
+
+
+def wide_sum(column: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[int], ...]:
+    """Sum a column in two parts, for `widened`: SQLite's own sum ends at 64 bits with an error."""
+    return tuple(sa.func.coalesce(sa.func.sum(part), 0) for part in (column // HALF, column % HALF))
+
+
+def widened(parts: Sequence[int]) -> list[int]:
+    """Give the sums of which `wide_sum` selected the parts, one after the other."""
+    return [int(high) * HALF + int(low) for high, low in zip(parts[::2], parts[1::2], strict=True)]
+
+
+class _PairList(sa.TypeDecorator[Sequence[tuple[str, str]]]):
+    """A list of pairs of texts as one parameter: JSON."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[tuple[str, str]] | None, _: sa.Dialect) -> str:
+        return orjson.dumps(value or ()).decode()
+
+
+class pair_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a `where`
+    """`(first, second) IN (...)` with one parameter; from two pairs on SQLite else reads all."""
+
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy's way to know what a cache key is made of
+        ("first", sa.sql.visitors.InternalTraversal.dp_clauseelement),
+        ("second", sa.sql.visitors.InternalTraversal.dp_clauseelement),
+        ("among", sa.sql.visitors.InternalTraversal.dp_clauseelement),
+    ]
+
+    def __init__(
+        self, first: sa.ColumnElement[str], second: sa.ColumnElement[str], name: str
+    ) -> None:
+        """`name` is that of the parameter, a list of pairs of texts."""
+        self.first = first
+        self.second = second
+        self.among = sa.bindparam(name, type_=_PairList())
+        self.type = sa.Boolean()
+
+    def self_group(self, against: Any = None) -> pair_of:  # noqa: ANN401, ARG002 - SQLAlchemy's
+        """Stand in a `where` as it is: see `one_of`."""
+        return self
+
+
+@compiles(pair_of, "postgresql")
+def _pair_any(element: pair_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    pairs = f"jsonb_array_elements(CAST({compiler.process(element.among, **kwargs)} AS jsonb))"
+    return _pairs(element, compiler, kwargs, f"pair ->> 0, pair ->> 1 FROM {pairs} AS pair")
+
+
+@compiles(pair_of, "sqlite")
+def _pair_each(element: pair_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    pairs = f"json_each({compiler.process(element.among, **kwargs)})"
+    picked = "json_extract(value, '$[0]'), json_extract(value, '$[1]')"
+    return _pairs(element, compiler, kwargs, f"{picked} FROM {pairs}")
+
+
+def _pairs(element: pair_of, compiler: Any, kwargs: Row, selected: str) -> str:  # noqa: ANN401 - SQLAlchemy's
+    first, second = (compiler.process(e, **kwargs) for e in (element.first, element.second))
+    return f"({first}, {second}) IN (SELECT {selected})"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement's text with named parameters; `fixed` are those that it brings itself."""
+
+    statement: object  # kept alive: it is known by its id
+    sql: str
+    fixed: Row
+    whole: SetBased | None = None
+
+    def bind(self, rows: Sequence[Row]) -> list[Row]:
+        """Give the parameters of these rows to the driver."""
+        return [{**self.fixed, **row} for row in rows] if self.fixed else list(rows)
+
+
+_prepared: dict[tuple[int, str], Prepared] = {}
+# sqlite3 takes named parameters too: with names both drivers are given the rows as they are.
+_NAMED_SQLITE = sqlite.dialect(paramstyle="named")
+
+
+def prepared(statement: Statement, dialect: sa.Dialect, example: Row) -> Prepared:
+    """Give the text of a module's statement; all of its rows have the keys of `example`."""
+    key = (id(statement), dialect.name)
+    found = _prepared.get(key)
+    if found is None:
+        found = _prepared[key] = _prepare(statement, dialect, tuple(example))
+    return found
+
+
+def _prepare(statement: Statement, dialect: sa.Dialect, keys: Sequence[str]) -> Prepared:
+    plain: Any = statement
+    if isinstance(statement, PerDialect):
+        plain = statement.by_dialect[dialect.name]
+    written_for = _NAMED_SQLITE if dialect.name == "sqlite" else dialect
+    compiled = plain.compile(dialect=written_for, column_keys=list(keys), for_executemany=True)
+    sql = str(compiled)
+    fixed = {name: value for name, value in compiled.params.items() if name not in keys}
+    if dialect.name == "sqlite":
+        return Prepared(statement, sql, fixed)
+    types = {name: _written(compiled.binds[name].type, dialect) for name in keys}
+    return Prepared(statement, sql, fixed, set_based(sql, types))
+
+
+def _written(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> str:
+    """Give the SQL name of a parameter's type; '' where the statement does not tell it."""
+    return "" if isinstance(kind, sa.types.NullType) else kind.compile(dialect=dialect)

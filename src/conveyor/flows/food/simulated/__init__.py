@@ -1,0 +1,1 @@
+"""Restaurants and riders for development, tests and demonstrations."""

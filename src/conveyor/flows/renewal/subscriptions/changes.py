@@ -1,0 +1,199 @@
+"""What customers and merchants change: subscriptions begin, get another card or plan, and end.
+
+Each change is one transaction, its order's move included, and the token that is owed after it is
+sent at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from conveyor.core.answers import TAKEN, Given, take_answers
+from conveyor.core.engine import Engine
+from conveyor.core.faults import Desk
+from conveyor.core.interventions import cancel
+from conveyor.core.order import load
+from conveyor.core.outbox import Owed
+from conveyor.core.transaction import Tx
+from conveyor.flows.renewal.subscriptions import renewals, store
+from conveyor.flows.renewal.subscriptions.beginning import Unfit, Wish, begin
+from conveyor.flows.renewal.subscriptions.model import (
+    CANCELLED,
+    PAST_DUE,
+    SUSPENDED,
+    Plan,
+    Subscription,
+)
+from conveyor.flows.renewal.subscriptions.periods import wall_clock
+from conveyor.flows.renewal.subscriptions.renewals import OPEN, Renewal
+
+log = logging.getLogger(__name__)
+
+CHARGE = "payments.charge"
+REPLACED = "the card was replaced"
+NO_PLAN = "no such plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """It cannot be done as things stand; `why` is a sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Subscriptions that were added; those whose id was taken are as they were."""
+
+    added: int
+    there_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnfitAt:
+    """The first wish that cannot be met, by its place among those that were given."""
+
+    at: int
+    unfit: Unfit
+
+
+Change = tuple[Subscription | Impossible | None, Owed | None]
+
+
+class Changes:
+    """Changes the subscriptions of one system; each answer None says that there is no such one."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Nothing is started."""
+        self._engine = engine
+
+    async def set_plan(self, plan: Plan) -> Impossible | None:
+        """Make a plan, or change its price or rules, which hold from the next renewals on."""
+        return await self._engine.database.run(lambda tx: _set_plan(tx, plan))
+
+    async def begin(self, merchant: str, wishes: Sequence[Wish]) -> Begun | UnfitAt:
+        """Begin subscriptions, all or none."""
+        now_ms = self._engine.ambient.now_ms()
+        return await self._engine.database.run(lambda tx: _begin(tx, merchant, wishes, now_ms))
+
+    async def replace_card(
+        self, merchant: str, name: str, card: str
+    ) -> Subscription | Impossible | None:
+        """Charge another card from now on; a renewal that awaits one is tried with it at once."""
+        desk = self._engine.desk(isolate=False)  # here: a transaction has no loop to ask for time
+        return await self._run(lambda tx: _replace_card(tx, desk, merchant, name, card))
+
+    async def change_plan(
+        self, merchant: str, name: str, plan: str
+    ) -> Subscription | Impossible | None:
+        """Go over to another plan with the next period."""
+        return await self._run(lambda tx: _change_plan(tx, merchant, name, plan))
+
+    async def cancel(self, merchant: str, name: str) -> Subscription | Impossible | None:
+        """End it with the period that is paid; one that is past due, at once."""
+        return await self._run(lambda tx: _cancel(tx, self._engine, merchant, name))
+
+    async def _run(self, work: Callable[[Tx], Change]) -> Subscription | Impossible | None:
+        answer, owed = await self._engine.database.run(work)
+        if owed is not None:
+            try:
+                await self._engine.relay.send([owed])
+            except Exception:
+                # It is committed, and so is its row in the outbox: the sweeper sends it.
+                log.exception("order %s: the queue does not answer", owed.order_id)
+        return answer
+
+
+def _set_plan(tx: Tx, plan: Plan) -> Impossible | None:
+    if store.set_plan(tx, plan):
+        return None
+    return Impossible("A plan keeps its months and its currency: make another plan.")
+
+
+def _begin(tx: Tx, merchant: str, wishes: Sequence[Wish], now_ms: int) -> Begun | UnfitAt:
+    plans = store.plans_of(tx, merchant)
+    new: list[Subscription] = []
+    for at, wish in enumerate(wishes):
+        plan = plans.get(wish.plan)
+        fit = begin(merchant, wish, plan, now_ms) if plan else Unfit("plan", NO_PLAN)
+        if isinstance(fit, Unfit):
+            return UnfitAt(at, fit)
+        new.append(fit)
+    added = store.add(tx, new)
+    return Begun(added, len(new) - added)
+
+
+def _replace_card(tx: Tx, desk: Desk, merchant: str, name: str, card: str) -> Change:
+    found = store.find(tx, merchant, [name]).get(name)
+    if found is None or found.status == CANCELLED:
+        return (found and Impossible("It is cancelled.")), None
+    found, renewal = _locked(tx, found)
+    taken, owed = _try_at_once(tx, desk, renewal) if renewal else (False, None)
+    changed = replace(found, card=card, new_card=renewal is not None and not taken)
+    if found.status == SUSPENDED and found.due_at is None and renewal is None:
+        begins = wall_clock(desk.now.ms, found.zone).isoformat()
+        changed = changed.resumed(begins, desk.now.ms)
+    store.save(tx, changed)
+    return changed, owed
+
+
+def _try_at_once(tx: Tx, desk: Desk, renewal: Renewal) -> tuple[bool, Owed | None]:
+    answer = Given(renewal.order_id, CHARGE, {"reason": REPLACED})
+    result = take_answers(tx, desk, [answer])[0]
+    return result.what == TAKEN, result.owed
+
+
+def _change_plan(tx: Tx, merchant: str, name: str, plan: str) -> Change:
+    found = store.find(tx, merchant, [name], lock=True).get(name)
+    if found is None:
+        return None, None
+    if not found.live:
+        return Impossible(f"It is {found.status}."), None
+    plans = store.plans_of(tx, merchant)
+    if plan not in plans:
+        return Impossible("There is no such plan."), None
+    if plans[plan].currency != plans[found.plan].currency:
+        return Impossible(f"The subscription is paid in {plans[found.plan].currency}."), None
+    changed = replace(found, next_plan="" if plan == found.plan else plan)
+    store.save(tx, changed)
+    return changed, None
+
+
+def _cancel(tx: Tx, engine: Engine, merchant: str, name: str) -> Change:
+    found = store.find(tx, merchant, [name]).get(name)
+    if found is None:
+        return None, None
+    found, renewal = _locked(tx, found)
+    if found.status == SUSPENDED:
+        changed = found.ended(CANCELLED, found.reason)
+    else:
+        changed = replace(found, cancel_at_end=found.live or found.cancel_at_end)
+    store.save(tx, changed)
+    if renewal is None or found.status != PAST_DUE:
+        return changed, None
+    tx.flush()  # so that turning its renewal back ends it as it is to end
+    reason = "the subscription was cancelled"
+    done = cancel(tx, engine.registry, renewal.order_id, engine.now(), reason)
+    tx.flush()
+    return store.find(tx, merchant, [name])[name], done.owed
+
+
+def _locked(tx: Tx, seen: Subscription) -> tuple[Subscription, Renewal | None]:
+    """Lock a subscription and the order of its open renewal; gives both as they are then."""
+    before = _open_renewal(tx, seen)
+    if before is not None:
+        load(tx, [before.order_id])
+    found = store.find(tx, seen.merchant, [seen.id], lock=True)[seen.id]
+    renewal = _open_renewal(tx, found)
+    if renewal is not None and (before is None or before.order_id != renewal.order_id):
+        # Begun since the first look. Everybody else locks the order first: should two wait for
+        # one another, the database lets one of them begin anew.
+        load(tx, [renewal.order_id])
+    return found, renewal
+
+
+def _open_renewal(tx: Tx, found: Subscription) -> Renewal | None:
+    renewal = renewals.of_period(tx, found.merchant, found.id, found.period)
+    return renewal if renewal and renewal.state == OPEN else None

@@ -1,0 +1,1 @@
+"""A carrier for development, tests and demonstrations, with books of its own."""

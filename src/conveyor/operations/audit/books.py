@@ -1,0 +1,80 @@
+"""Reads our books in the form of a provider's statement, so that both can be held side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from conveyor.checks.columns import on_page
+from conveyor.checks.pages import Page
+from conveyor.commerce.payments.ports import Moved
+from conveyor.commerce.payments.store import payments
+from conveyor.core.calls import OPEN
+from conveyor.core.tables import calls, orders
+from conveyor.core.transaction import Tx
+
+IDS_A_QUERY = 500
+
+
+class Books(NamedTuple):
+    """Our entry of an order. While a call is open, or after the version moves, it may change."""
+
+    version: int
+    open: bool
+    total: int
+    sums: Moved
+
+    def agree_with(self, theirs: Moved) -> bool:
+        """Whether both say the same; with a call open, the provider may be one call ahead."""
+        ours = self.sums
+        if not self.open:
+            return ours == theirs
+        return (
+            ours.authorized <= theirs.authorized <= self.total
+            and ours.captured <= theirs.captured <= theirs.authorized
+            and ours.refunded <= theirs.refunded <= theirs.captured
+            and ours.voided <= theirs.voided
+        )
+
+
+_is_open = (
+    sa.exists()
+    .where(calls.c.order_id == orders.c.id, calls.c.state.in_(sorted(OPEN)))
+    .label("open")
+)
+_OURS = sa.select(
+    orders.c.id,
+    orders.c.version,
+    _is_open,
+    orders.c.total,
+    payments.c.currency,
+    payments.c.authorized,
+    payments.c.captured,
+    payments.c.refunded,
+    payments.c.voided,
+).outerjoin(payments, payments.c.order_id == orders.c.id)
+_OURS_ON_PAGE = _OURS.where(on_page(orders.c.id))
+_OURS_BY_ID = _OURS.where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+def read_books(tx: Tx, page: Page) -> dict[str, Books]:
+    """Read our books of the page's orders."""
+    return {row[0]: _books(row) for row in tx.execute(_OURS_ON_PAGE, page.bounds).all()}
+
+
+def read_again(tx: Tx, order_ids: Sequence[str]) -> dict[str, Books]:
+    """Read our books of these orders, those of them that exist."""
+    found: dict[str, Books] = {}
+    for start in range(0, len(order_ids), IDS_A_QUERY):
+        some = {"ids": list(order_ids[start : start + IDS_A_QUERY])}
+        found |= {row[0]: _books(row) for row in tx.execute(_OURS_BY_ID, some).all()}
+    return found
+
+
+def _books(row: Any) -> Books:  # noqa: ANN401 - a row of `_OURS`
+    _, version, is_open, total, currency, authorized, captured, refunded, voided = row
+    known = currency is not None
+    sums = Moved(currency, authorized, captured, refunded, bool(voided)) if known else Moved()
+    return Books(version, bool(is_open), total, sums)

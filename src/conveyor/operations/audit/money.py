@@ -1,0 +1,129 @@
+"""Our books against the provider's own ledger, order by order and to the cent.
+
+They are two databases, so no transaction covers both. The ledger of an order changes only while a
+call of it is open; so where our books said the same before and after the ledger was read, the two
+must agree, however busy the system is: to the cent, or with a call open, to what that call can do.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from conveyor.checks import Examined, Finding, Page
+from conveyor.commerce.payments.ports import Moved, OpenLedger, PaymentProvider, Statement
+from conveyor.operations.audit.books import Books, read_again, read_books
+
+Theirs = Callable[[Page, Sequence[str]], Awaitable[Mapping[str, Moved]]]
+"""Gives what the provider did for the orders of a page, of which we know these."""
+
+
+def theirs_of(provider: PaymentProvider) -> Theirs | None:
+    """Give where a provider's side is read; None: it does not say."""
+    if isinstance(provider, OpenLedger):
+        return lambda page, _: provider.moved_between(page.after, page.upto)
+    if isinstance(provider, Statement):
+        return lambda _, order_ids: provider.statement(order_ids)
+    return None
+
+
+@dataclass(slots=True)
+class Money:
+    """Orders added up, in minor units of one currency."""
+
+    captured: int = 0
+    refunded: int = 0
+
+    def add(self, sums: Moved) -> None:
+        """Count in one order."""
+        self.captured += sums.captured
+        self.refunded += sums.refunded
+
+    def as_json(self) -> dict[str, int]:
+        """Give the amounts by name."""
+        return {"captured": self.captured, "refunded": self.refunded}
+
+
+def _by_currency() -> defaultdict[str, Money]:
+    return defaultdict(Money)
+
+
+@dataclass(slots=True)
+class BooksAndProvider:
+    """Adds up, by currency, both sides of every order that could be compared.
+
+    `statement` gives the provider's side; None: it gives no statement, and nothing is compared.
+    """
+
+    statement: Theirs | None
+    finding: Finding = field(
+        default_factory=lambda: Finding(
+            "books_equal_provider", 4, "Our books equal the provider's, order by order"
+        )
+    )
+    ours: defaultdict[str, Money] = field(default_factory=_by_currency)
+    theirs: defaultdict[str, Money] = field(default_factory=_by_currency)
+    moving: int = 0
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Give the one."""
+        return (self.finding,)
+
+    async def go_through(self, examined: Examined, pages: Iterable[Page]) -> None:
+        """Compare page after page, and write the sums into the finding."""
+        if self.statement is None:
+            self.finding.figures["not_compared"] = "the payment provider gives no statement"
+            return
+        for page in pages:
+            await self._add_page(examined, page, self.statement)
+        self._close()
+
+    async def _add_page(self, examined: Examined, page: Page, theirs: Theirs) -> None:
+        books = await examined.read(lambda tx: read_books(tx, page))
+        provider = await theirs(page, list(books))
+        differing = [
+            order_id
+            for order_id in sorted(books.keys() | provider.keys())
+            if not _agree(books.get(order_id), provider.get(order_id, Moved()))
+        ]
+        moving = {order_id for order_id, entry in books.items() if entry.open}
+        moved: set[str] = set()
+        if differing:
+            after = await examined.read(lambda tx: read_again(tx, differing))
+            moved = _moved(differing, books, after)
+        wrong = [order_id for order_id in differing if order_id not in moved]
+        moving |= moved
+        self.finding.add(len(books), len(wrong), wrong)
+        self.moving += len(moving)
+        for order_id in books.keys() - moving:
+            sums = books[order_id].sums
+            self.ours[sums.currency].add(sums)
+        for order_id in provider.keys() - moving:
+            sums = provider[order_id]
+            self.theirs[sums.currency].add(sums)
+
+    def _close(self) -> None:
+        for currency in sorted((self.ours.keys() | self.theirs.keys()) - {""}):
+            self.finding.figures[currency] = {
+                "ours": self.ours[currency].as_json(),
+                "provider": self.theirs[currency].as_json(),
+            }
+        if self.moving:
+            self.finding.figures["left_out_with_a_call_open"] = self.moving
+
+
+def _agree(ours: Books | None, theirs: Moved) -> bool:
+    return ours.agree_with(theirs) if ours else theirs == Moved()
+
+
+def _moved(
+    differing: list[str], before: Mapping[str, Books], after: Mapping[str, Books]
+) -> set[str]:
+    """Give those of which our books may have changed while the ledger was read."""
+    return {
+        order_id
+        for order_id in differing
+        if (entry := after.get(order_id)) and entry != before.get(order_id)
+    }

@@ -1,0 +1,185 @@
+"""What people decide about an order: for their own merchant only, committed, then relayed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from conveyor.commerce.orders.store import find
+from conveyor.commerce.payments import store as payments
+from conveyor.core import calls, interventions
+from conveyor.core.engine import Engine
+from conveyor.core.interventions import Intervention
+from conveyor.core.order import COMPLETED, REFUSED, Order, load
+from conveyor.core.registry import Registry
+from conveyor.core.routing_slip import Place, undone_by
+from conveyor.core.step import Now
+from conveyor.core.transaction import Tx
+
+log = logging.getLogger(__name__)
+
+VOID = "void"
+REFUND = "refund"
+PART_REFUND = "part_refund"
+NOTHING_TO_RETURN = "nothing_to_return"
+
+_REFUND_STEP = "payments.refund"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The order is being undone, or has been; `steps` are the compensations still to run.
+
+    `fee` is what cancelling costs, `returned` the rest: let go of, or paid back. `status` is the
+    order's own, as it was left.
+    """
+
+    outcome: str
+    steps: tuple[str, ...]
+    fee: int
+    returned: int
+    currency: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotCancelled:
+    """It is too late; `why` is a sentence."""
+
+    why: str
+
+
+Decide = Callable[[Tx, Registry, str, Now], Intervention]
+
+
+async def cancel(
+    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: str = ""
+) -> Cancelled | NotCancelled | None:
+    """Cancel an order, and say what that means; None: there is no such order of this merchant.
+
+    `by` is who asks; this, and each decision below, is told so in the order's story.
+
+    Cancelling it again gives the same answer, as far as it has not been undone meanwhile.
+    """
+    now = engine.now()
+
+    def work(tx: Tx) -> tuple[Cancelled | NotCancelled | None, Intervention | None]:
+        # Locked before it is looked at: what is said of it is what was decided on.
+        order = load(tx, [order_id]).get(order_id)
+        if order is None or merchant not in {None, order.merchant}:
+            return None, None
+        decided = interventions.cancel(tx, engine.registry, order_id, now, reason, by=by)
+        if decided.fee:
+            payments.note_fee(tx, order_id, decided.fee)
+        answer = _say(tx, engine.registry, order, decided)
+        if isinstance(answer, Cancelled):
+            tx.flush()
+            answer = replace(answer, status=load(tx, [order_id])[order_id].status)
+        return answer, decided
+
+    answer, decided = await engine.database.run(work)
+    await _relay(engine, decided)
+    return answer
+
+
+async def redrive(
+    engine: Engine, order_id: str, merchant: str | None, *, by: str = ""
+) -> Intervention | None:
+    """Let a parked order take its step again; None: there is no such order of this merchant."""
+    return await _decide(
+        engine,
+        order_id,
+        merchant,
+        lambda tx, registry, of, now: interventions.redrive(tx, registry, of, now, by=by),
+    )
+
+
+async def compensate(
+    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: str = ""
+) -> Intervention | None:
+    """Undo a parked order; None: there is no such order of this merchant."""
+    return await _decide(
+        engine,
+        order_id,
+        merchant,
+        lambda tx, registry, of, now: interventions.compensate(
+            tx, registry, of, now, reason, by=by
+        ),
+    )
+
+
+async def discard(
+    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: str = ""
+) -> Intervention | None:
+    """Give a parked order up for good; None: there is no such order of this merchant."""
+    return await _decide(
+        engine,
+        order_id,
+        merchant,
+        lambda tx, registry, of, now: interventions.discard(tx, registry, of, now, reason, by=by),
+    )
+
+
+async def _decide(
+    engine: Engine, order_id: str, merchant: str | None, decide: Decide
+) -> Intervention | None:
+    now = engine.now()
+
+    def work(tx: Tx) -> Intervention | None:
+        if find(tx, order_id, merchant) is None:
+            return None
+        return decide(tx, engine.registry, order_id, now)
+
+    decided = await engine.database.run(work)
+    await _relay(engine, decided)
+    return decided
+
+
+async def _relay(engine: Engine, decided: Intervention | None) -> None:
+    if decided is None or decided.owed is None:
+        return
+    try:
+        await engine.relay.send([decided.owed])
+    except Exception:
+        # The decision is committed, and so is its row in the outbox: the sweeper sends it.
+        log.exception("order %s: the queue does not answer", decided.owed.order_id)
+
+
+def _say(
+    tx: Tx, registry: Registry, order: Order, decided: Intervention
+) -> Cancelled | NotCancelled:
+    flow = registry.flow(order.flow)
+    if decided.what == interventions.ACCEPTED:
+        return _cancelled(tx, order, decided.undoes, decided.fee)
+    if decided.what == interventions.ALREADY and order.ending != REFUSED:
+        payment = payments.of_order(tx, order.id)
+        left = undone_by(flow, Place(order.position + 1))
+        return _cancelled(tx, order, left, payment.fee if payment else 0)
+    if order.ending == REFUSED:
+        return NotCancelled(f"It was refused ({order.reason}): nothing is left to cancel.")
+    if order.status == COMPLETED:
+        return NotCancelled("It is completed.")
+    return NotCancelled(f"{flow.cancel_until} has begun, and from there it only goes forward.")
+
+
+def _cancelled(tx: Tx, order: Order, steps: tuple[str, ...], fee: int) -> Cancelled:
+    outcome = PART_REFUND if fee else _outcome(tx, order, steps)
+    returned = 0 if outcome == NOTHING_TO_RETURN else order.total - fee
+    return Cancelled(outcome, steps, fee, returned, order.currency, order.status)
+
+
+def _is_called(tx: Tx, order: Order) -> bool:
+    return any(last.is_open for last in calls.latest(tx, [order.id]).values())
+
+
+def _outcome(tx: Tx, order: Order, steps: tuple[str, ...]) -> str:
+    if not order.total:
+        return NOTHING_TO_RETURN
+    payment = payments.of_order(tx, order.id)
+    if payment and payment.captured:
+        return REFUND
+    if _REFUND_STEP in steps:
+        # Of what is being taken now; a step that awaits another card has taken nothing.
+        return REFUND if _is_called(tx, order) else VOID if payment else NOTHING_TO_RETURN
+    return VOID if payment or steps else NOTHING_TO_RETURN

@@ -1,0 +1,97 @@
+"""The database, whichever it is: there, up to date, and with somebody at work on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from conveyor.core.errors import ConveyorError
+from conveyor.core.transaction import Tx
+from conveyor.operations.doctor import postgres
+from conveyor.operations.doctor.at_work import at_work, embedded_owner, orphaned_flows
+from conveyor.operations.doctor.findings import Finding, failure, fine
+from conveyor.operations.doctor.schema import schema
+from conveyor.settings import Settings
+from conveyor.system.installation import Installation, installation
+
+CHECK = "database"
+
+
+async def check(settings: Settings, now_ms: Callable[[], int]) -> list[Finding]:
+    """Look at it on a connection of its own. Raises what cannot be looked at."""
+    installed = _installed(settings)
+    path = settings.database_path
+    if path is not None:
+        return await asyncio.to_thread(_embedded, path, installed)
+    from conveyor.adapters.postgres.looking import look
+
+    work = _on_server(settings, installed, now_ms)
+    try:
+        return await asyncio.to_thread(
+            look, settings.database_url, work, pooled=settings.database_pooled
+        )
+    except sa.exc.DBAPIError as error:
+        place = sa.make_url(settings.database_url).set(username=None, password=None, query={})
+        says = f"it does not answer: {str(error.orig).strip().partition(chr(10))[0]}"
+        todo = "see CONVEYOR_DATABASE_URL, and whether the server runs and lets us in"
+        return [failure(CHECK, str(place), says, todo)]
+
+
+def _installed(settings: Settings) -> Installation | None:
+    try:
+        return installation(settings)
+    except ConveyorError:  # the check of extensions tells it
+        return None
+
+
+def _on_server(
+    settings: Settings, installed: Installation | None, now_ms: Callable[[], int]
+) -> Callable[[Tx], list[Finding]]:
+    def work(tx: Tx) -> list[Finding]:
+        found = postgres.judged(postgres.facts(tx), settings)
+        tx.connection.exec_driver_sql(postgres.SHORTLY)
+        found += postgres.clock(tx, now_ms)
+        current, findings = schema(tx, installed)
+        found += findings
+        if current:
+            found += [*orphaned_flows(tx, installed), *at_work(tx, postgres.neighbours(tx))]
+        return found
+
+    return work
+
+
+def _embedded(path: Path, installed: Installation | None) -> list[Finding]:
+    from conveyor.adapters.sqlite.looking import look, owner
+
+    if not path.exists():
+        todo = "`conveyor up` begins one; name another with --data or CONVEYOR_DATA"
+        return [failure(CHECK, str(path), "there is no database", todo)]
+
+    def work(tx: Tx) -> list[Finding]:
+        found = [*_file(tx, path)]
+        current, findings = schema(tx, installed)
+        found += findings
+        if current:
+            found += [*orphaned_flows(tx, installed), *embedded_owner(tx, owner(path))]
+        return found
+
+    try:
+        return look(path, work)
+    except sa.exc.DBAPIError as error:
+        todo = "restore it from a backup, or name another directory"
+        return [failure(CHECK, str(path), f"it cannot be read: {error.orig}", todo)]
+
+
+def _file(tx: Tx, path: Path) -> Iterator[Finding]:
+    yield fine(CHECK, str(path), f"SQLite {tx.execute(_VERSION).scalar_one()}")
+    encoding = str(tx.execute(_ENCODING).scalar_one())
+    if encoding != "UTF-8":
+        todo = "begin a new file; SQLite cannot change it"
+        yield failure(CHECK, "encoding", f"it is {encoding}, not UTF-8", todo)
+
+
+_VERSION = sa.text("SELECT sqlite_version()")
+_ENCODING = sa.text("PRAGMA encoding")

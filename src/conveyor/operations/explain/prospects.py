@@ -1,0 +1,117 @@
+"""What an order waits for now, and what somebody can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from conveyor.commerce.orders.money import in_words as money
+from conveyor.core import calls
+from conveyor.core import order as status
+from conveyor.core.calls import Attempt
+from conveyor.core.interventions import pivot_is_done, too_late_to_cancel
+from conveyor.core.line import before
+from conveyor.core.order import Order
+from conveyor.core.registry import Registry
+from conveyor.core.routing_slip import Place, owed, service_of, undone_by
+from conveyor.core.settling import place_of
+from conveyor.core.tables import outbox
+from conveyor.core.transaction import Tx
+from conveyor.operations.explain.story import Choice, Wait
+
+_OWED = sa.select(outbox.c.due_at).where(outbox.c.order_id == sa.bindparam("of_order"))
+
+
+def waits_for(
+    tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt], now_ms: int
+) -> Wait | None:
+    """Say what an order waits for; None at its end."""
+    if order.status in status.TERMINAL:
+        return None
+    if order.status == status.PARKED:
+        return Wait("an operator's decision")
+    if order.flow not in registry.flows:
+        return Wait(f"its flow, {order.flow}, which is not installed here")
+    due = owed(registry.flow(order.flow), place_of(order))
+    if order.status == status.AWAITING:
+        return Wait(f"the answer that {due} awaits", order.expected_at)
+    return _behind(tx, order) or _waits_at(tx, order, attempts, due, now_ms)
+
+
+def _waits_at(tx: Tx, order: Order, attempts: Sequence[Attempt], due: str, now_ms: int) -> Wait:
+    rest = order.expected_at if order.expected_at > now_ms else None
+    if call := _open_call(attempts, due):
+        if call.state == calls.INTENDED:
+            return Wait(f"the provider's answer to call {call.attempt} of {due}")
+        return Wait(f"the provider to say what became of call {call.attempt} of {due}", rest)
+    return Wait(f"the next try of {due}", rest) if rest else _waits_for_message(tx, order, due)
+
+
+def _behind(tx: Tx, order: Order) -> Wait | None:
+    front = before(tx, order)
+    if front is None:
+        return None
+    others = f" and {front.count - 1} more, which come" if front.count > 1 else ", which comes"
+    state = " (parked)" if front.status == status.PARKED else ""
+    return Wait(f"order {front.order_id}{state}{others} before it in its message group")
+
+
+def _waits_for_message(tx: Tx, order: Order, due: str) -> Wait:
+    queue = service_of(due)
+    unsent = tx.execute(_OWED, {"of_order": order.id}).scalar()
+    if unsent is not None:
+        return Wait(f"its message for {due} to be sent to queue {queue}", int(unsent))
+    return Wait(f"queue {queue} to hand out its message for {due}")
+
+
+def choices(
+    tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt]
+) -> tuple[Choice, ...]:
+    """Say what can be done; nothing at its end, or while it is being undone."""
+    flow = registry.flow(order.flow)
+    if order.status == status.PARKED:
+        return _of_parked(tx, registry, order, attempts)
+    if order.status in status.TERMINAL or order.backwards or order.cancelling:
+        return ()
+    if too_late_to_cancel(tx, registry, order):
+        return ()
+    is_open = _open_call(attempts, flow.steps[order.position].name) is not None
+    does = _runs(undone_by(flow, _end(order, after=is_open)))
+    if fee := flow.fee_of(place_of(order), order.total):
+        does += f", and keeps {money(fee, order.currency)} of it"
+    return (Choice("cancel", does),)
+
+
+def _of_parked(
+    tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt]
+) -> tuple[Choice, ...]:
+    flow = registry.flow(order.flow)
+    due = owed(flow, place_of(order))
+    is_open = _open_call(attempts, due) is not None
+    left = undone_by(flow, _end(order, after=order.backwards or is_open))
+    redrive = Choice("redrive", f"takes {due} again")
+    if flow.is_past_pivot(place_of(order)):
+        writes_off = f"writes off {money(order.total, order.currency)}, and {_runs(left)}"
+        return (redrive,) if is_open else (redrive, Choice("discard", writes_off))
+    if pivot_is_done(tx, registry, order):
+        return (redrive,)  # which takes note of it
+    if not left and not is_open:
+        return redrive, Choice("discard", "gives it up: nothing is left to undo")
+    verb = "goes on undoing: " if order.backwards else ""
+    return redrive, Choice("compensate", verb + _runs(left))
+
+
+def _end(order: Order, *, after: bool) -> Place:
+    """Where it turns back: before or after the step that is owed."""
+    return Place(order.position + 1) if after else place_of(order)
+
+
+def _open_call(attempts: Sequence[Attempt], step: str) -> Attempt | None:
+    of_step = [attempt for attempt in attempts if attempt.step == step]
+    last = max(of_step, key=lambda attempt: attempt.attempt, default=None)
+    return last if last and last.is_open else None
+
+
+def _runs(steps: Sequence[str]) -> str:
+    return f"runs {', '.join(steps)}" if steps else "undoes nothing, for nothing was done"

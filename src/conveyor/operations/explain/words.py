@@ -1,0 +1,155 @@
+"""What happened, in words: one phrase for each kind of event, in the table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from conveyor.commerce.orders.money import in_words as money
+from conveyor.core import calls, timeline
+from conveyor.core.calls import Attempt
+from conveyor.core.order import CANCELLED, COMPLETED, REFUSED
+from conveyor.core.timeline import Entry
+
+Detail = Mapping[str, Any]
+Phrase = Callable[[Entry, Detail], str]
+
+MINUTE_MS = 60_000
+
+_ENDS = {
+    calls.ANSWERED: "was answered",
+    calls.DECLINED: "was answered with a no",
+    calls.NOT_APPLIED: "did nothing",
+    calls.SPENT: "did nothing, and that is played back to its key",
+}
+
+
+def duration(milliseconds: int) -> str:
+    """`0.012 s`, `3 min 20 s`, `7 d 2 h`: the two largest units."""
+    if milliseconds < MINUTE_MS:
+        return f"{milliseconds / 1000:.3f}".rstrip("0").rstrip(".") + " s"
+    rest = milliseconds // 1000
+    said: list[str] = []
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, seconds)
+        if count or said:
+            said.append(f"{count} {unit}")
+    return " ".join(part for part in said[:2] if not part.startswith("0 "))
+
+
+def say_entry(entry: Entry, detail: Detail) -> str:
+    """Say an entry of the timeline; one of a kind that is not known is named."""
+    phrase = _PHRASES.get(entry.event)
+    return phrase(entry, detail) if phrase else f"{entry.event} {entry.step}".rstrip()
+
+
+def say_call(call: Attempt) -> str:
+    """Say that a provider is called; how that ended is told when it did."""
+    key = f"{call.order_id}/{call.step}/{call.attempt}"
+    return f"{call.step}: call {call.attempt} to the provider (idempotency key {key})"
+
+
+def say_end(call: Attempt) -> str:
+    """Say what is known of a call that has ended."""
+    return f"{call.step}: call {call.attempt} {_ENDS.get(call.state, call.state)}"
+
+
+def _done(entry: Entry, detail: Detail) -> str:
+    facts = dict(detail)
+    if "amount" in facts and "currency" in facts:
+        facts["amount"] = money(facts["amount"], facts.pop("currency"))
+    return f"{entry.step} is done" + _facts(facts)
+
+
+def _awaiting(entry: Entry, detail: Detail) -> str:
+    facts = dict(detail)
+    what, seconds = facts.pop("what", "an answer"), facts.pop("seconds", 0)
+    return f"{entry.step} awaits {what}, {duration(round(seconds * 1000))} at most" + _facts(facts)
+
+
+def _again(entry: Entry, detail: Detail) -> str:
+    facts = dict(detail)
+    return f"{entry.step} is taken again: {facts.pop('reason', '')}" + _facts(facts)
+
+
+def _refused(entry: Entry, detail: Detail) -> str:
+    if not entry.step:  # the order's own end, not that of a step
+        return "refused: what had been done is undone"
+    facts = dict(detail)
+    reason = facts.pop("reason", "no reason given")
+    return f"{entry.step} was refused: {reason}" + _facts(facts)
+
+
+def _fault(entry: Entry, detail: Detail) -> str:
+    return f"{entry.step} failed, try {entry.attempt}: {detail.get('cause', '')}"
+
+
+def _unknown(entry: Entry, detail: Detail) -> str:
+    cause = detail.get("cause", "")
+    return (
+        f"{entry.step}: the outcome is unknown, try {entry.attempt}: {cause}; "
+        "the provider is asked before anything else is done"
+    )
+
+
+def _parked(entry: Entry, detail: Detail) -> str:
+    return f"parked at {entry.step}, try {entry.attempt}: {detail.get('cause', '')}"
+
+
+def _discarded(_entry: Entry, detail: Detail) -> str:
+    facts = dict(detail)
+    reason = facts.pop("reason", "no reason given")
+    if "written_off" in facts and "currency" in facts:
+        facts["written_off"] = money(facts["written_off"], facts.pop("currency"))
+    return f"given up: {reason}" + _facts(facts)
+
+
+def _cancel_asked(_entry: Entry, detail: Detail) -> str:
+    facts = dict(detail)
+    reason = facts.pop("reason", "")
+    return "cancellation was asked for" + (f": {reason}" if reason else "") + _facts(facts)
+
+
+def _duplicate(entry: Entry, _detail: Detail) -> str:
+    return f"a late or doubled message for {entry.step} (version {entry.version}) was dropped"
+
+
+def _resent(entry: Entry, _detail: Detail) -> str:
+    return f"the message for {entry.step} was lost or late, and was sent again"
+
+
+def _facts(facts: Detail) -> str:
+    said = [f"{name.replace('_', ' ')} {_value(value)}" for name, value in facts.items()]
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{inner} {name}" for name, inner in value.items())
+    return str(value)
+
+
+_PHRASES: dict[str, Phrase] = {
+    timeline.PLACED: lambda _entry, _detail: "placed",
+    timeline.DONE: _done,
+    timeline.AWAITING: _awaiting,
+    timeline.AGAIN: _again,
+    timeline.REFUSED: _refused,
+    timeline.FAULT: _fault,
+    timeline.UNKNOWN: _unknown,
+    timeline.PARKED: _parked,
+    timeline.REDRIVEN: lambda _entry, detail: (
+        "an operator let it take its step again" + _facts(detail)
+    ),
+    timeline.TURNED_BACK: lambda _entry, detail: (
+        "turned back: what was done is being undone" + _facts(detail)
+    ),
+    timeline.DISCARDED: _discarded,
+    timeline.CANCEL_ASKED: _cancel_asked,
+    timeline.DUPLICATE_DROPPED: _duplicate,
+    timeline.RESENT: _resent,
+    timeline.NOTED: lambda _entry, detail: str(detail.get("what", "")),
+    COMPLETED: lambda _entry, _detail: "completed",
+    CANCELLED: lambda _entry, _detail: "cancelled: what had been done is undone",
+}
+assert timeline.REFUSED == REFUSED  # noqa: S101 - one word for a step's end and an order's

@@ -1,0 +1,57 @@
+"""How a system stands, in a few figures: cheap enough to be asked each minute, however many orders.
+
+Everything here is found on an index of what is open, parked or due.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from conveyor.core.line import blocked
+from conveyor.core.order import PARKED
+from conveyor.core.tables import orders, outbox, parked
+from conveyor.core.transaction import Tx
+
+_OPEN = (
+    sa.select(sa.func.count())
+    .select_from(orders)
+    .where(orders.c.settled_at.is_(None), orders.c.status != PARKED)
+)
+_PARKED = sa.select(sa.func.count()).select_from(parked)
+_DUE = sa.select(sa.func.count(), sa.func.min(outbox.c.due_at)).where(
+    outbox.c.due_at <= sa.bindparam("now")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """How many rows of the outbox are due, and for how long the oldest has been."""
+
+    rows: int
+    oldest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How everybody's orders stand. `blocked`: those that wait behind a parked one."""
+
+    open: int
+    parked: int
+    blocked: int
+    due: Due
+
+
+def due(tx: Tx, now_ms: int) -> Due:
+    """Look at what the outbox is late with."""
+    rows, oldest = tx.execute(_DUE, {"now": now_ms}).one()
+    return Due(int(rows), now_ms - int(now_ms if oldest is None else oldest))
+
+
+def standing(tx: Tx, now_ms: int) -> Standing:
+    """Look at everybody's orders."""
+    still_open = tx.execute(_OPEN).scalar_one()
+    stopped = tx.execute(_PARKED).scalar_one()
+    _, behind = blocked(tx)
+    return Standing(int(still_open), int(stopped), behind, due(tx, now_ms))

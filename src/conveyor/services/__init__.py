@@ -1,1 +1,0 @@
-"""The services: the same files in each; none imports another."""

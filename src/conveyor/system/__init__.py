@@ -1,0 +1,1 @@
+"""Settings become a running system."""

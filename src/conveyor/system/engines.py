@@ -1,0 +1,49 @@
+"""The engine of a system, as its settings say."""
+
+from __future__ import annotations
+
+from conveyor.core.engine import Engine, Limits
+from conveyor.core.outbox import Relay
+from conveyor.core.registry import Registry
+from conveyor.core.retries import RetryPolicy
+from conveyor.settings import EMBEDDED, Settings
+from conveyor.system.parts import Parts
+
+POSTGRES_LANES = 2
+POSTGRES_LINGER_SECONDS = 0.01
+SQS_LINGER_SECONDS = 0.05
+
+
+def engine_of(settings: Settings, parts: Parts, registry: Registry) -> Engine:
+    """Put an engine together; nothing is started."""
+    return Engine(
+        database=parts.database,
+        queues=parts.queues,
+        registry=registry,
+        ambient=parts.ambient,
+        relay=Relay(parts.database, parts.queues, parts.ambient),
+        retries=RetryPolicy(
+            settings.max_receives, settings.backoff_base_seconds, settings.backoff_cap_seconds
+        ),
+        limits=_limits(settings, parts.database.dialect),
+    )
+
+
+def _limits(settings: Settings, dialect: str) -> Limits:
+    return Limits(
+        group_size=settings.group_size,
+        in_flight=settings.in_flight,
+        lanes=1 if dialect == "sqlite" else POSTGRES_LANES,
+        linger_seconds=_linger_seconds(settings, dialect),
+        pollers=1 if settings.queue_url.startswith(EMBEDDED) else Limits().pollers,
+        grace_seconds=settings.grace_seconds,
+        call_seconds=settings.call_timeout_seconds,
+        calls_at_once=settings.calls_at_once,
+    )
+
+
+def _linger_seconds(settings: Settings, dialect: str) -> float:
+    """A group's fixed cost is in its round trips: where there are some, fuller groups pay."""
+    if not settings.queue_url.startswith(EMBEDDED):
+        return SQS_LINGER_SECONDS
+    return 0.0 if dialect == "sqlite" else POSTGRES_LINGER_SECONDS

@@ -1,0 +1,106 @@
+"""All tables of a deployment: those that flows share, and those that each extension brings.
+
+Each has revisions of its own, counted apart; an extension without any has its tables made where
+they are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from conveyor.adapters.migrations import OURS, Revisions, migrate, revision_of
+from conveyor.core.errors import ConveyorError
+from conveyor.core.transaction import Database, Tx
+from conveyor.extension import Extension
+from conveyor.system.extension_checks import ExtensionError
+from conveyor.system.installation import Installation
+
+
+class SchemaNotCurrentError(ConveyorError):
+    """The database is not at the revision that this code needs; its operator decides when it is."""
+
+    def __init__(self, revision: str | None, needed: str, of: str) -> None:
+        at = f"at revision {revision}" if revision else "empty"
+        whose = f", for {of}," if of != OURS.of else ""
+        super().__init__(
+            f"the database is{whose} {at}, this version needs {needed}: run `conveyor migrate`"
+        )
+        self.revision = revision
+        self.needed = needed
+        self.of = of
+
+
+async def migrate_all(database: Database, installed: Installation) -> list[str]:
+    """Make and change what is missing; gives the revisions applied, each with whose it is.
+
+    Raises `ExtensionError`, and what `migrate` raises.
+    """
+    applied: list[str] = []
+    for revisions in revisions_of(installed):
+        whose = "" if revisions is OURS else f"{revisions.of} "
+        applied += [f"{whose}{it}" for it in await migrate(database, revisions)]
+    await _make_missing(database, installed)
+    return applied
+
+
+async def bring_up_to_date(database: Database, installed: Installation) -> None:
+    """Migrate an embedded database. Raises `SchemaNotCurrentError` for another that is behind."""
+    if database.dialect == "sqlite":
+        await migrate_all(database, installed)
+        return
+    all_revisions = list(revisions_of(installed))
+    at = await database.read(lambda tx: [revision_of(tx, it) for it in all_revisions])
+    for revisions, revision in zip(all_revisions, at, strict=True):
+        if revision != revisions.head:
+            raise SchemaNotCurrentError(revision, revisions.head, revisions.of)
+    await _make_missing(database, installed)
+
+
+async def create_all(database: Database, installed: Installation) -> None:
+    """Create all tables that are missing, without recording a revision: for tests."""
+    declared = list(tables_of(installed))
+    await database.run(lambda tx: _create(tx, declared))
+
+
+def tables_of(installed: Installation) -> Iterator[sa.MetaData]:
+    """Give the tables as the code declares them."""
+    from conveyor.adapters.migrations.target import metadata
+
+    yield metadata
+    yield from (it.tables for it in installed.extensions if it.tables is not None)
+
+
+def revisions_of(installed: Installation) -> Iterator[Revisions]:
+    """Give all revisions, ours first. Raises `ExtensionError` where an extension has none."""
+    yield OURS
+    yield from (_revisions(it) for it in installed.extensions if it.migrations)
+
+
+def _revisions(extension: Extension) -> Revisions:
+    package, _, directory = extension.migrations.partition(":")
+    try:
+        versions = Path(str(files(package))) / directory
+    except ModuleNotFoundError as error:
+        cause = f"its migrations are in {package!r}, which is no package"
+        raise ExtensionError(extension.name, cause) from error
+    revisions = Revisions(extension.name, versions, f"alembic_version_{extension.name}")
+    if not revisions.head:
+        cause = f"its migrations are in {versions}, and there is no file named 0001_..."
+        raise ExtensionError(extension.name, cause)
+    return revisions
+
+
+async def _make_missing(database: Database, installed: Installation) -> None:
+    extensions = (it for it in installed.extensions if not it.migrations)
+    declared = [it.tables for it in extensions if it.tables is not None]
+    if declared:
+        await database.run(lambda tx: _create(tx, declared))
+
+
+def _create(tx: Tx, declared: list[sa.MetaData]) -> None:
+    for tables in declared:
+        tables.create_all(tx.connection)
