@@ -70,6 +70,8 @@ async def decide(world: World, process: int, what: str, order_id: str) -> None:
     accepted = getattr(answer, "what", "") == ACCEPTED or isinstance(answer, decisions.Cancelled)
     if what in {"compensate", "cancel"} and accepted:
         world.turned_back.setdefault(order_id, world.loop.elapsed)
+        if getattr(answer, "unless", ""):
+            world.unless.add(order_id)
 
 
 async def poison(world: World, event: Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.flows.renewal.subscriptions.model import MONTH_MS
 from conveyor.testing.loop import START_MS
@@ -36,9 +37,9 @@ _DUES = """
             WHERE settled_at IS NULL AND status <> 'parked' AND expected_at + 10000 > ?
         UNION ALL SELECT min(due_at) FROM subscriptions WHERE due_at > ?
         UNION ALL SELECT min(until) FROM bookings WHERE state IN ('held', 'waiting') AND until > ?
-        -- What a wrong clock has put so far ahead is looked for every few rounds of a loop.
+        -- What a wrong clock has put ahead is looked for every few rounds of a loop.
         UNION ALL SELECT ? + 10000 FROM outbox JOIN orders ON id = order_id
-            WHERE due_at > ? AND flow NOT LIKE ?
+            WHERE (due_at > ? AND flow NOT LIKE ?) OR updated_at > ?
     )
 """
 
@@ -77,7 +78,8 @@ class Dues:
         if self._looked != world.pace.events or (self._due is not None and self._due <= now):
             # Once for all who rest, until something happens: they ask a thousand times a story.
             far = now + round(FAR_SECONDS * 1000)
-            self._due = world.store.rows(_DUES, *[now] * 5, far, RENEWALS)[0][0]
+            ahead = now + CLOCK_SLACK_MS
+            self._due = world.store.rows(_DUES, *[now] * 5, far, RENEWALS, ahead)[0][0]
             self._looked = world.pace.events
         return None if self._due is None else (self._due - now) / 1000
 

@@ -119,9 +119,10 @@ def check_forward(world: World, rows: list[dict[str, Any]]) -> None:
     if any(event.kind in {"suspend", "database"} for event in world.story.faults):
         return
     status = {row["id"]: row for row in rows}
+    taken = {parcel.order_id for parcel in world.outside.parcels.values()} & world.unless
     for order_id, at in world.turned_back.items():
         row = status.get(order_id)
-        if row is None:
+        if row is None or order_id in taken:
             continue
         if row["status"] == "completed":
             world.say("promised_to_turn_back", f"{order_id} was completed")
