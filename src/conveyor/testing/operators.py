@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conveyor.core.interventions import ACCEPTED
 from conveyor.flows.renewal.scan import Scan, Scanned
@@ -18,6 +18,13 @@ from conveyor.testing.town import MERCHANT, SKU
 if TYPE_CHECKING:
     from conveyor.testing.story import Event
     from conveyor.testing.world import World
+
+
+class Promise(NamedTuple):
+    """An order is to turn back, it was said at this time; or, unless its parcel was taken."""
+
+    at: float
+    unless_taken: bool
 
 
 async def scan(world: World, event: Event) -> None:
@@ -69,9 +76,8 @@ async def decide(world: World, process: int, what: str, order_id: str) -> None:
     answer: Any = await insist(world, process, ask)
     accepted = getattr(answer, "what", "") == ACCEPTED or isinstance(answer, decisions.Cancelled)
     if what in {"compensate", "cancel"} and accepted:
-        world.turned_back.setdefault(order_id, world.loop.elapsed)
-        if getattr(answer, "unless", ""):
-            world.unless.add(order_id)
+        said = Promise(world.loop.elapsed, bool(getattr(answer, "unless", "")))
+        world.turned_back.setdefault(order_id, said)
 
 
 async def poison(world: World, event: Event) -> None:

@@ -124,9 +124,7 @@ class World:
         self.clocks = [self.rng.randrange(-skew, skew) for _ in range(self.store.processes)]
         self.answered: dict[int, str] = {}
         self.taken_in: set[str] = set()
-        self.turned_back: dict[str, float] = {}
-        self.unless: set[str] = set()
-        """Of those, whose parcel was in doubt: they were promised to turn back unless it was taken."""
+        self.turned_back: dict[str, operators.Promise] = {}
         self.forgotten: set[str] = set()
         """Orders whose undoing, begun after the backup that was put back, the database forgot."""
         self.garbage: Counter[str] = Counter()

@@ -119,10 +119,10 @@ def check_forward(world: World, rows: list[dict[str, Any]]) -> None:
     if any(event.kind in {"suspend", "database"} for event in world.story.faults):
         return
     status = {row["id"]: row for row in rows}
-    taken = {parcel.order_id for parcel in world.outside.parcels.values()} & world.unless
-    for order_id, at in world.turned_back.items():
+    taken = {parcel.order_id for parcel in world.outside.parcels.values()}
+    for order_id, (at, unless_taken) in world.turned_back.items():
         row = status.get(order_id)
-        if row is None or order_id in taken:
+        if row is None or (unless_taken and order_id in taken):
             continue
         if row["status"] == "completed":
             world.say("promised_to_turn_back", f"{order_id} was completed")
