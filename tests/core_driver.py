@@ -17,7 +17,7 @@ from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Engine, Limits
 from conveyor.core.message import Token, encode
 from conveyor.core.order import Order, load
-from conveyor.core.outbox import Owed, Relay
+from conveyor.core.outbox import Owed, Relay, commit
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.queue import Depth, Outgoing, QueueSpec, Received, VisibilityChange
@@ -223,12 +223,12 @@ class Core(AbstractAsyncContextManager["Core"]):
         numbered = [(self._placed + n, r) for n, r in enumerate(references, start=1)]
         self._placed += len(references)
 
-        def work(tx: Tx) -> list[Owed]:
-            return [
-                place(tx, self.engine.registry, _new(n, r), self.engine.now()) for n, r in numbered
-            ]
+        def work(tx: Tx) -> None:
+            for n, r in numbered:
+                place(tx, self.engine.registry, _new(n, r), self.engine.now())
 
-        return await self.database.run(work)
+        _, owed = await commit(self.database, work)
+        return owed
 
     async def take(self, service: str, *owed: Owed) -> Consumer:
         """Send these tokens, and let a consumer handle them, once; gives it when it is done."""

@@ -69,6 +69,8 @@ class Line:
         self.books = books
         self.gate = Gate()
         self.now = NOW_MS
+        self.owed: list[Owed] = []
+        """What was to be sent after the last batch."""
         self.registry = Registry(
             [FLOW],
             {"gate.pass": self.gate, "desk.close": LocalStep(close)},
@@ -84,7 +86,13 @@ class Line:
         """Handle these tokens as one batch."""
         taken = [Taken(Token(o.order_id, o.step, o.version), receive_count, NOW_MS) for o in owed]
         desk = Desk(self.registry, RETRIES, random.Random(1), Now(self.now), isolate=isolate)
-        return self.books.run(lambda tx: open_group(tx, desk, taken))
+
+        def work(tx: Tx) -> list[Verdict]:
+            verdicts = open_group(tx, desk, taken)
+            self.owed = tx.take_owed()
+            return verdicts
+
+        return self.books.run(work)
 
     def kinds(self, *owed: Owed, **how: Any) -> list[str]:
         """The same, with the verdicts' names."""
@@ -107,7 +115,9 @@ class Line:
 
     def _place(self, tx: Tx, number: int, name: str, doing: str) -> Owed:
         new = NewOrder(f"{number:026d}", "m", FLOW, doing, name, "USD", 0, "{}")
-        return place(tx, self.registry, new, Now(self.now))
+        place(tx, self.registry, new, Now(self.now))
+        [owed] = tx.take_owed()
+        return owed
 
 
 def version(owed: Owed, number: int) -> Owed:

@@ -103,11 +103,9 @@ class Scenario:
 
     async def _cancel(self, app: App, order_id: str) -> None:
         engine = app.engine
-        done = await engine.database.run(
+        await engine.relay.commit(
             lambda tx: cancel(tx, engine.registry, order_id, engine.now(), "changed my mind")
         )
-        if done.owed:
-            await engine.relay.send([done.owed])
 
     async def _settled(self, app: App, order_id: str) -> Order:
         for _ in range(PATIENCE_SECONDS):

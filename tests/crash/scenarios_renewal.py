@@ -70,13 +70,11 @@ class RenewalScenario:
         engine = app.engine
         for order in await engine.database.read(_orders):
             order_id = order.id
-            done = await engine.database.run(
+            await engine.relay.commit(
                 lambda tx, order_id=order_id: cancel(  # type: ignore[misc]
                     tx, engine.registry, order_id, engine.now(), "no more"
                 )
             )
-            if done.owed:
-                await engine.relay.send([done.owed])
 
 
 def _orders(tx: Tx) -> list[Order]:

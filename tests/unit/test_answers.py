@@ -36,8 +36,7 @@ def test_of_two_answers_in_one_group_the_first_is_taken(tmp_path: Path) -> None:
             owed, answers = await waiting(core), Answers(core.engine)
             given = [Given(owed.order_id, STEP, {"says": said}) for said in ("yes", "no")]
             desk = core.engine.desk(isolate=False)
-            results = await core.database.run(lambda tx: take_answers(tx, desk, given))
-            taken = [result.what for result in results]
+            taken = await core.database.run(lambda tx: take_answers(tx, desk, given))
             assert taken == [TAKEN, NOT_AWAITED]
             [order] = await core.orders([owed])
             assert (order.status, order.version) == ("completed", owed.version + 3)

@@ -108,8 +108,7 @@ def test_a_timer_is_not_sent_before_it_is_due(tmp_path: Path) -> None:
         async with Core(tmp_path) as core:
             [owed] = await core.place("a")
             timer = replace(owed, due_at=core.now_ms + 60_000, now=False)
-            await core.database.run(lambda tx: put(tx, timer))
-            await core.engine.relay.send([timer])
+            await core.engine.relay.commit(lambda tx: put(tx, timer))
             await asyncio.sleep(59.999)
             assert await core.engine.relay.sweep_once() == []
             assert core.queues.queue("ask").sent == []

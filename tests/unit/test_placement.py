@@ -23,7 +23,7 @@ def test_a_key_is_its_merchants_own_in_a_group_of_many(tmp_path: Path) -> None:
 
             async def place(*requests: Request) -> list[object]:
                 placed = await core.database.run(lambda tx: place_all(tx, registry, requests, now))
-                return [answer for answer, _ in placed]
+                return list(placed)
 
             await place(request("1", "ours", "k"))
             answers = await place(

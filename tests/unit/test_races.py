@@ -102,7 +102,9 @@ class Travellers:
         legs = [{"flight": "UA1545", "date": "2013-01-01", "quantity": 1}]
         body = orjson.dumps({"legs": legs, "waitlist": True}).decode()
         new = NewOrder(order_id, MERCHANT, TRAVEL, "", "c", "USD", 100, body)
-        return place(tx, REGISTRY, new, NOW)
+        place(tx, REGISTRY, new, NOW)
+        [owed] = tx.take_owed()
+        return owed
 
 
 class Desktop:
@@ -112,13 +114,15 @@ class Desktop:
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
-        self.database = self
+        self.database = self.relay = self
 
     def now(self) -> Now:
         return NOW
 
     async def run(self, work: Callable[[Tx], Any]) -> Any:
         return work(self._tx)
+
+    commit = run
 
 
 def offer(tx: Tx, seats: int) -> None:

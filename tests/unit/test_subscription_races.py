@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from typing import Any
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -61,11 +61,10 @@ class Office:
 
     registry = REGISTRY
     ambient = Mock(now_ms=lambda: NOW_MS)
-    relay = AsyncMock()
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
-        self.database = self
+        self.database = self.relay = self
 
     def now(self) -> Now:
         return NOW
@@ -76,6 +75,8 @@ class Office:
 
     async def run(self, work: Callable[[Tx], Any]) -> Any:
         return await asyncio.to_thread(work, self._tx)  # as PostgreSQL's: where no loop runs
+
+    commit = run
 
 
 @pytest.fixture

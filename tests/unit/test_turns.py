@@ -24,14 +24,13 @@ from conveyor.core.line import (
     before,
 )
 from conveyor.core.order import AWAITING, PARKED
-from conveyor.core.outbox import Relay
+from conveyor.core.outbox import Owed, Relay
 from conveyor.core.queue import Outgoing
 from conveyor.core.registry import Registry
 from conveyor.core.step import Now
 from conveyor.core.tables import timeline
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import group_name, take_turn
-from conveyor.core.verdict import Handled
 from conveyor.testing.loop import virtual_ambient
 
 PEOPLE = 40
@@ -72,21 +71,23 @@ def test_who_comes_before_their_turn_is_owed_it_again_behind_the_others(line: Li
     assert line.kinds(second) == ["Handled"]
 
 
-def come(verdicts: list[Any]) -> list[str]:
-    """Who is let come after these."""
-    return [o.order_id for v in verdicts if isinstance(v, Handled) for o in v.come]
+def come(line: Line) -> list[str]:
+    """Who was let come by the last batch."""
+    return [owed.order_id for owed in line.owed if owed.queue == "gate"]
 
 
 def test_whose_turn_is_over_lets_those_who_are_next_come_in_order(line: Line) -> None:
     first, second, third, fourth, fifth = line.come(*"aaaaa")
     line.take(third, second)
     line.take(fifth)
-    verdicts = line.take(first)
+    line.take(first)
     # The fourth has a message of its own, and will let the fifth come.
-    assert come(verdicts) == [second.order_id, third.order_id]
+    assert come(line) == [second.order_id, third.order_id]
     assert not line.row(second).held
-    assert come(line.take(second, third)) == []
-    assert come(line.take(fourth)) == [fifth.order_id]
+    line.take(second, third)
+    assert come(line) == []
+    line.take(fourth)
+    assert come(line) == [fifth.order_id]
 
 
 def test_nobody_is_let_come_past_one_of_the_batch_who_failed(line: Line) -> None:
@@ -94,15 +95,18 @@ def test_nobody_is_let_come_past_one_of_the_batch_who_failed(line: Line) -> None
     [broken] = line.come("a", doing="break", first=2)
     [third] = line.come("a", first=3)
     line.take(third)
-    assert come(line.take(first, broken, isolate=True)) == []
+    line.take(first, broken, isolate=True)
+    assert come(line) == []
     line.gate.broken = False
-    assert come(line.take(broken)) == [third.order_id]
+    line.take(broken)
+    assert come(line) == [third.order_id]
 
 
 def test_some_are_let_come_at_a_time(line: Line) -> None:
     first, *others = line.come(*"a" * (NEXT + 5))
     line.take(*others)
-    assert come(line.take(first)) == [o.order_id for o in others[:NEXT]]
+    line.take(first)
+    assert come(line) == [o.order_id for o in others[:NEXT]]
 
 
 def test_a_batch_in_any_order_is_taken_in_turn(line: Line) -> None:
@@ -171,14 +175,17 @@ def test_what_is_decided_about_a_parked_order_lets_its_group_go_on(line: Line, w
     second, third = line.come("a", "a", first=2)
     line.take(parked, second, third)
     line.gate.broken = False
-    decided = line.books.run(
-        lambda tx: DECISIONS[what](tx, line.registry, parked.order_id, Now(line.now))
-    )
+
+    def decide(tx: Tx) -> list[Owed]:
+        DECISIONS[what](tx, line.registry, parked.order_id, Now(line.now))
+        return tx.take_owed()
+
+    decided = line.books.run(decide)
     again = line.sweep()
     assert [o.order_id for o in again] == [second.order_id, third.order_id]
-    if decided.owed:
+    if decided:
         assert line.kinds(second) == ["Held"]
-        assert line.kinds(decided.owed) == ["Handled"]
+        assert line.kinds(*decided) == ["Handled"]
     assert line.kinds(second, third) == ["Handled", "Handled"]
 
 

@@ -91,3 +91,18 @@ class Batcher(Generic[T, R]):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+
+async def each_its_own(
+    work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], group: Sequence[T]
+) -> Sequence[R | BaseException]:
+    """Do `work` for a group at once, and where that raises for one after the other.
+
+    What it raises for one alone is that one's result: whose fault it was is known then.
+    """
+    try:
+        return await work(group)
+    except Exception as error:  # noqa: BLE001 - handed to whoever submitted it
+        if len(group) == 1:
+            return [error]
+    return [result for item in group for result in await each_its_own(work, [item])]

@@ -147,7 +147,8 @@ def _settled(case: Case, outcome: Outcome) -> Verdict:
         early = order.position < desk.registry.flow(order.flow).last_cancellable
         if isinstance(outcome, Again) or (early and isinstance(outcome, Awaiting)):
             return turn_back_now(case, begun=True)
-    return Handled(settle(case.tx, desk.registry, order, outcome, desk.now, attempt=case.attempt))
+    settle(case.tx, desk.registry, order, outcome, desk.now, attempt=case.attempt)
+    return Handled()
 
 
 def _failed(ended: _Ended, failed: Failed) -> Verdict:

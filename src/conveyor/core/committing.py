@@ -12,6 +12,7 @@ from typing import TypeVar
 from conveyor.core.engine import Engine
 from conveyor.core.errors import UNABLE
 from conveyor.core.faults import Desk
+from conveyor.core.outbox import Owed, commit
 from conveyor.core.transaction import Tx
 from conveyor.core.verdict import Returned, Verdict
 
@@ -21,8 +22,10 @@ Work = Callable[[Tx, Desk, Sequence[T]], list[Verdict]]
 
 async def commit_group(
     engine: Engine, work: Work[T], items: Sequence[T], stopping: asyncio.Event
-) -> list[Verdict]:
-    """Give the verdicts once they are committed, `Returned` where they cannot be in time.
+) -> tuple[list[Verdict], list[Owed]]:
+    """Give the verdicts once they are committed, and what is to be sent then.
+
+    They are `Returned` where they cannot be committed in time.
 
     Raises what neither one order nor the database's being away is to blame for.
     """
@@ -32,15 +35,17 @@ async def commit_group(
             return await _commit(engine, work, items)
         except UNABLE as error:
             gate.close(error)
-    return [Returned() for _ in items]
+    return [Returned() for _ in items], []
 
 
-async def _commit(engine: Engine, work: Work[T], items: Sequence[T]) -> list[Verdict]:
+async def _commit(
+    engine: Engine, work: Work[T], items: Sequence[T]
+) -> tuple[list[Verdict], list[Owed]]:
     try:
         desk = engine.desk(isolate=False)
-        return await engine.database.run(lambda tx: work(tx, desk, items))
+        return await commit(engine.database, lambda tx: work(tx, desk, items))
     except UNABLE:
         raise
     except Exception:  # noqa: BLE001 - whose fault it was, the isolated run tells
         desk = engine.desk(isolate=True)
-        return await engine.database.run(lambda tx: work(tx, desk, items))
+        return await commit(engine.database, lambda tx: work(tx, desk, items))

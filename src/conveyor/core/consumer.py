@@ -151,43 +151,42 @@ class Consumer:
             except PoisonError as error:
                 poison.append((message, Poisoned(error.cause)))
         if taken:
-            verdicts = await self._transact(open_group, taken, messages)
-            self._spawn(self._finish(messages, verdicts), messages)
+            verdicts, owed = await self._transact(open_group, taken, messages)
+            self._spawn(self._finish(messages, verdicts, owed), messages)
         if poison:
             bad = [message for message, _ in poison]
-            self._spawn(self._finish(bad, [verdict for _, verdict in poison]), bad)
+            self._spawn(self._finish(bad, [verdict for _, verdict in poison], []), bad)
         return [None] * len(group)
 
     async def _close(self, group: list[tuple[Received, Called]]) -> list[None]:
         messages = [message for message, _ in group]
-        verdicts = await self._transact(close_group, [called for _, called in group], messages)
-        self._spawn(self._finish(messages, verdicts), messages)
+        ended = [called for _, called in group]
+        verdicts, owed = await self._transact(close_group, ended, messages)
+        self._spawn(self._finish(messages, verdicts, owed), messages)
         return [None] * len(group)
 
     async def _transact(
         self, work: Work[T], items: Sequence[T], messages: Sequence[Received]
-    ) -> list[Verdict]:
+    ) -> tuple[list[Verdict], list[Owed]]:
         try:
             return await commit_group(self.engine, work, items, self._stopping)
         except Exception:
             # Not one order's fault, nor that the database is away: all come back.
             log.exception("%s: a group of %d could not be committed", self.name, len(items))
-            return [Faulted(self._disposal.rest(message)) for message in messages]
+            return [Faulted(self._disposal.rest(message)) for message in messages], []
 
-    async def _finish(self, messages: Sequence[Received], verdicts: Sequence[Verdict]) -> None:
+    async def _finish(
+        self, messages: Sequence[Received], verdicts: Sequence[Verdict], owed: Sequence[Owed]
+    ) -> None:
         deletes: list[str] = []
         rests: dict[str, int] = {}
-        owed: list[Owed] = []
         buries: list[Coroutine[Any, Any, None]] = []
         for message, verdict in zip(messages, verdicts, strict=True):
             self.engine.tally[type(verdict).__name__.lower(), self.name] += 1
             match verdict:
                 case Calling():
                     self._spawn(self._call(message, verdict), [message])
-                case Handled():
-                    deletes.append(message.receipt)
-                    owed += verdict.tokens
-                case Stale() | Held():
+                case Handled() | Stale() | Held():
                     deletes.append(message.receipt)
                 case Orphaned(order_id):
                     log.warning("%s: no order %s: its token is dropped", self.name, order_id)

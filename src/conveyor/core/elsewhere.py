@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from conveyor.core import order as status
 from conveyor.core.order import Order
-from conveyor.core.outbox import Owed
 from conveyor.core.outcome import Outcome, Park
 from conveyor.core.registry import Registry
 from conveyor.core.settling import settle
@@ -77,7 +76,7 @@ def stretches(registry: Registry) -> Iterator[Stretch]:
                     yield Stretch(key, position, backwards, step)
 
 
-def end_overdue(tx: Tx, registry: Registry, stretch: Stretch, now: Now) -> list[Owed]:
+def end_overdue(tx: Tx, registry: Registry, stretch: Stretch, now: Now) -> None:
     """Let the step decide about orders that nobody answered for in time, a page of them.
 
     Their version moves on, so that whoever answers after all is turned away.
@@ -88,11 +87,8 @@ def end_overdue(tx: Tx, registry: Registry, stretch: Stretch, now: Now) -> list[
         "of_position": stretch.position,
         "backwards": stretch.backwards,
     }
-    tokens = []
     for order in [Order(*row) for row in tx.execute(_OVERDUE, asked)]:
-        outcome = _decide(tx, stretch.step, order, now)
-        tokens.append(settle(tx, registry, order, outcome, now))
-    return [token for token in tokens if token]
+        settle(tx, registry, order, _decide(tx, stretch.step, order, now), now)
 
 
 def _decide(tx: Tx, step: TakenElsewhere, order: Order, now: Now) -> Outcome:

@@ -143,4 +143,4 @@ class Case:
         self.note(timeline.PARKED, {"cause": cause})
         place = place_of(order)
         move(self.tx, self.desk.registry, order, place, now, parking=True)
-        return Handled(None, parked=True)
+        return Handled(parked=True)

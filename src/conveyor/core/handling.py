@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from conveyor.core import calls, outbox, timeline
 from conveyor.core import order as status
@@ -82,7 +82,7 @@ def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
         verdicts[at] = verdict = _open(case, live.get(order.id, ""), attempts)
         if isinstance(verdict, Handled):
             line.had_its_turn(order, parked=verdict.parked)
-    _let_come(verdicts, line.let_come(tx, desk.now.ms))
+    line.let_come(tx, desk.now.ms)
     return [verdicts[at] for at in range(len(taken))]
 
 
@@ -126,8 +126,8 @@ def _open(case: Case, due: str, attempts: Attempts) -> Verdict:
         outcome = _take(case, last)
         if isinstance(outcome, Calling):
             return outcome
-        token = settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt)
-        return Handled(token, parked=isinstance(outcome, Park))
+        settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt)
+        return Handled(parked=isinstance(outcome, Park))
 
     return case.guard(work)
 
@@ -159,7 +159,8 @@ def turn_back_now(case: Case, *, begun: bool = False) -> Verdict:
     case.note(timeline.TURNED_BACK)
     place = begin(place_of(order)) if begun else place_of(order)
     back = turn_back(registry.flow(order.flow), place, status.CANCELLED)
-    return Handled(move(case.tx, registry, order, back, case.desk.now))
+    move(case.tx, registry, order, back, case.desk.now)
+    return Handled()
 
 
 def _calls_out(desk: Desk, step: str) -> bool:
@@ -174,14 +175,6 @@ def hold(case: Case, due_at: int) -> Verdict:
     outbox.put(case.tx, token)
     case.expect(due_at)
     return Held()
-
-
-def _let_come(verdicts: dict[int, Verdict], come: Sequence[Owed]) -> None:
-    """Hand over what is owed to others with what is owed to one whose turn is over."""
-    for at, verdict in verdicts.items():
-        if come and isinstance(verdict, Handled):
-            verdicts[at] = replace(verdict, come=tuple(come))
-            return
 
 
 def _in_turn(taken: Sequence[Taken], loaded: Mapping[str, Order]) -> list[int]:

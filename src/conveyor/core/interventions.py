@@ -1,7 +1,6 @@
 """What people do to an order on its way: cancel it, redrive it, compensate it, discard it.
 
-Each takes the transaction first and gives a value that says what happened; the token that is owed
-after it, if any, is to be relayed after the commit.
+Each takes the transaction first and gives a value that says what happened.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from conveyor.core import order as status
 from conveyor.core.elsewhere import TakenElsewhere
 from conveyor.core.line import release
 from conveyor.core.order import Order, load
-from conveyor.core.outbox import Owed
 from conveyor.core.parking import unpark
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, owed, turn_back, undone_by
@@ -48,7 +46,6 @@ class Intervention:
 
     what: str
     undoes: tuple[str, ...] = ()
-    owed: Owed | None = None
     fee: int = 0
     unless: str = ""
 
@@ -120,7 +117,8 @@ def redrive(tx: Tx, registry: Registry, order_id: str, now: Now, *, by: str = ""
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
     _unpark(tx, order, now)
     _note(tx, order, now, timeline.REDRIVEN, by=by)
-    return Intervention(ACCEPTED, (), move(tx, registry, order, place_of(order), now))
+    move(tx, registry, order, place_of(order), now)
+    return Intervention(ACCEPTED)
 
 
 def discard(
@@ -145,7 +143,8 @@ def discard(
     _unpark(tx, order, now)
     _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by)
     end = Place(-1, order.ending or status.CANCELLED)
-    return Intervention(ACCEPTED, (), move(tx, registry, order, end, now, reason=reason))
+    move(tx, registry, order, end, now, reason=reason)
+    return Intervention(ACCEPTED)
 
 
 def _compensate(
@@ -156,21 +155,21 @@ def _compensate(
         _unpark(tx, order, now)
     if order.backwards:
         _note(tx, order, now, timeline.REDRIVEN, by=by)
-        undoes = undone_by(flow, _after(order))
-        return Intervention(ACCEPTED, undoes, move(tx, registry, order, place_of(order), now))
+        move(tx, registry, order, place_of(order), now)
+        return Intervention(ACCEPTED, undone_by(flow, _after(order)))
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
         _note(tx, order, now, timeline.REDRIVEN, by=by)
         marked = order._replace(cancelling=True)
         undoes = undone_by(flow, _after(order))
-        token = move(tx, registry, marked, place_of(order), now, reason=reason)
+        move(tx, registry, marked, place_of(order), now, reason=reason)
         step = flow.steps[order.position]
-        return Intervention(ACCEPTED, undoes, token, unless="" if step.undo else step.name)
+        return Intervention(ACCEPTED, undoes, unless="" if step.undo else step.name)
     release(tx, order, now.ms)
     _note(tx, order, now, timeline.TURNED_BACK, by=by)
     back = turn_back(flow, place_of(order), status.CANCELLED)
-    token = move(tx, registry, order, back, now, reason=reason)
-    return Intervention(ACCEPTED, undone_by(flow, place_of(order)), token)
+    move(tx, registry, order, back, now, reason=reason)
+    return Intervention(ACCEPTED, undone_by(flow, place_of(order)))
 
 
 def _note(tx: Tx, order: Order, now: Now, event: str, **facts: object) -> None:

@@ -154,10 +154,10 @@ class Line:
             self._over = True
             del self._here[order.group_key][order.id]
 
-    def let_come(self, tx: Tx, now_ms: int) -> list[Owed]:
-        """Give the tokens of those who were held and are next, now that turns are over."""
+    def let_come(self, tx: Tx, now_ms: int) -> None:
+        """Owe the tokens of those who were held and are next, now that turns are over."""
         if not self._over or tx.execute(_ANY_HELD).first() is None:
-            return []
+            return
         come: list[Owed] = []
         stopped = ""
         for group, sequence, *owed in tx.execute(_NEXT, {"ids": self._ids}).all():
@@ -170,7 +170,6 @@ class Line:
             order_id, version, queue, step, _, due_at, *_ = owed
             come.append(Owed(order_id, version, queue, step, Turn(group, sequence), due_at))
         claim(tx, come, now_ms)
-        return come
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -27,6 +27,8 @@ from conveyor.core.transaction import Database, PerDialect, Tx
 from conveyor.core.turns import Turn
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 RELAY_GRACE_MS = 5_000
 SWEEP_SECONDS = 1.0
@@ -86,7 +88,7 @@ _CLAIM = (
 
 
 def put(tx: Tx, owed: Owed) -> None:
-    """Write what is owed, with the effect that owes it."""
+    """Write what is owed, with the effect that owes it; what is due now is sent then."""
     row = {
         "order_id": owed.order_id,
         "version": owed.version,
@@ -98,11 +100,13 @@ def put(tx: Tx, owed: Owed) -> None:
     }
     owed.turn.into(row, "sequence")
     tx.later(_PUT, row)
+    tx.owe(owed.order_id, owed if owed.now else None)
 
 
 def clear(tx: Tx, order_id: str) -> None:
     """An order at its end is owed nothing."""
     tx.later(_CLEAR, {"b_order_id": order_id})
+    tx.owe(order_id, None)
 
 
 def claim_due(tx: Tx, now_ms: int) -> list[Owed]:
@@ -125,6 +129,7 @@ def claim_due(tx: Tx, now_ms: int) -> list[Owed]:
 def claim(tx: Tx, rows: Sequence[Owed], now_ms: int) -> None:
     """Let this process send what these rows owe: no sweeper does for `RELAY_GRACE_MS`."""
     for row in rows:
+        tx.owe(row.order_id, row)
         tx.later(
             _CLAIM,
             {
@@ -135,22 +140,35 @@ def claim(tx: Tx, rows: Sequence[Owed], now_ms: int) -> None:
         )
 
 
+async def commit(database: Database, work: Callable[[Tx], T]) -> tuple[T, list[Owed]]:
+    """Run `work` in a transaction; gives what it gave, and what is to be sent now."""
+    return await database.run(lambda tx: (work(tx), tx.take_owed()))
+
+
 class Relay:
     """Sends what is owed, and only then takes it out of the outbox."""
 
     def __init__(self, database: Database, queues: Queues, ambient: Ambient) -> None:
-        """Nothing is started; `send` is called after each commit, `sweep` runs beside it."""
+        """Nothing is started; `commit` sends what it owes, `sweep` what nobody has sent."""
         self._database = database
         self._queues = queues
         self._ambient = ambient
         self._forget: Batcher[list[Owed], None] = Batcher(self._delete_rows, FORGET_LISTS)
 
+    async def commit(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a transaction, and send what it owes once that stands.
+
+        Raises what the database raises. What a queue does not take is left to a sweeper.
+        """
+        result, owed = await commit(self._database, work)
+        await self.send(owed)
+        return result
+
     async def send(self, owed: Sequence[Owed]) -> None:
         """Send tokens that are owed now. What a queue does not accept stays in the outbox."""
         by_queue: dict[str, list[Owed]] = defaultdict(list)
         for row in owed:
-            if row.now:
-                by_queue[row.queue].append(row)
+            by_queue[row.queue].append(row)
         for name, rows in by_queue.items():
             try:
                 await self._send_to(name, rows)
@@ -179,9 +197,7 @@ class Relay:
     async def sweep_once(self) -> list[Owed]:
         """Send one page of what is due; gives the rows."""
         now = self._ambient.now_ms()
-        rows = await self._database.run(lambda tx: claim_due(tx, now))
-        await self.send(rows)
-        return rows
+        return await self.commit(lambda tx: claim_due(tx, now))
 
     async def _send_to(self, name: str, rows: list[Owed]) -> None:
         now = self._ambient.now_ms()

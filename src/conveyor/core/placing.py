@@ -38,8 +38,8 @@ class NewOrder:
 
 def place(
     tx: Tx, registry: Registry, new: NewOrder, now: Now, key: str = "", *, after: str = ""
-) -> Owed:
-    """Write the order; gives the token to relay after the commit.
+) -> None:
+    """Write the order, and owe its first token.
 
     `key` is the idempotency key that it is placed with, '' for none. `after` is an order that was
     placed before it, by this transaction or one that is committed, '' for none: should that vanish
@@ -72,10 +72,8 @@ def place(
     row |= {"body": row.pop("raw_body"), "group_key": turn.group_key}
     turn.into(row, "sequence")
     tx.later(_INSERT, row)
-    owed = Owed(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms)
-    outbox.put(tx, owed)
+    outbox.put(tx, Owed(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms))
     known = ((timeline.KEY, key), (timeline.AFTER, after))
     detail = {name: said for name, said in known if said}
     timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED, detail=detail)
     count_one(tx)
-    return owed

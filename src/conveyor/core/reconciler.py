@@ -146,7 +146,7 @@ class Reconciler:
             work = partial(
                 elsewhere.end_overdue, registry=engine.registry, stretch=stretch, now=engine.now()
             )
-            await engine.relay.send(await engine.database.run(work))
+            await engine.relay.commit(work)
 
     def _standing(self, tx: Tx, now: int) -> Iterator[Standing]:
         for flow, position, ending, count in tx.execute(_STANDING, self._bounds(now - OVERDUE_MS)):
@@ -186,26 +186,21 @@ class Reconciler:
         engine = self._engine
         wait = min(age, LOST_MS)
         asked = self._bounds(now - age) | {"now": now, "wait": wait, "most": most}
-        resent = await engine.database.run(lambda tx: self._owe_again(tx, standing, asked))
-        await engine.relay.send(resent)
-        for row in resent:
-            engine.tally["resent", row.queue] += 1
-        return len(resent)
+        resent = await engine.relay.commit(lambda tx: self._owe_again(tx, standing, asked))
+        engine.tally["resent", service_of(standing.step)] += resent
+        return resent
 
     def _bounds(self, before: int) -> dict[str, int]:
         return {"before": before, "ahead": self._engine.ambient.now_ms() + self._ahead_ms}
 
-    def _owe_again(self, tx: Tx, standing: Standing, asked: dict[str, int]) -> list[Owed]:
+    def _owe_again(self, tx: Tx, standing: Standing, asked: dict[str, int]) -> int:
         place, step = standing.place, standing.step
         of_place = {"of_flow": standing.flow, "of_position": place.position}
-        rows = tx.execute(_PAGE, asked | of_place | {"of_ending": place.ending})
+        rows = tx.execute(_PAGE, asked | of_place | {"of_ending": place.ending}).all()
         now = self._engine.ambient.now_ms()
-        resent = []
         for order in [Order(*row) for row in rows]:
             turn = Turn(order.group_key, order.sequence)
-            token = Owed(order.id, order.version, service_of(step), step, turn, now)
-            outbox.put(tx, token)
+            outbox.put(tx, Owed(order.id, order.version, service_of(step), step, turn, now))
             tx.later(_EXPECT, {"b_id": order.id, "b_version": order.version, "b_expected_at": now})
             timeline.note(tx, order.id, order.version, now, timeline.RESENT, step=step)
-            resent.append(token)
-        return resent
+        return len(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,40 +60,44 @@ def settle(
     now: Now,
     *,
     attempt: int = 0,
-) -> Owed | None:
-    """Apply a step's outcome to its order; gives the token that is owed next, if any."""
+) -> None:
+    """Apply a step's outcome to its order, and owe the token that comes next, if any."""
     flow = registry.flow(order.flow)
     place = place_of(order)
     step = owed(flow, place)
     story = _Story(tx, order, now, step, attempt)
     match _past_pivot(flow, place, outcome):
         case Done(detail):
-            if order.status != status.AWAITING:
-                _run_also(tx, registry, order, now)
-            story.tell(timeline.DONE, detail)
-            after = advance(flow, place, _members(flow, order))
-            if order.cancelling and _can_be_undone(flow, place, after):
-                after = turn_back(flow, after, status.CANCELLED)
-            return move(tx, registry, _unmarked(story, order, after), after, now)
+            _done(registry, flow, story, detail)
         case Refused(reason, detail):
             if order.backwards:
                 raise RefusedToCompensateError(step, reason)
             story.tell(timeline.REFUSED, {"reason": reason, **detail})
             after = turn_back(flow, place, status.REFUSED)
-            return move(tx, registry, order, after, now, reason=reason)
+            move(tx, registry, order, after, now, reason=reason)
         case Awaiting(what, seconds, detail):
-            if order.status != status.AWAITING:
-                _run_also(tx, registry, order, now)
+            _run_also(tx, registry, order, now)
             story.tell(timeline.AWAITING, {"what": what, "seconds": seconds, **detail})
             order, here = _unmarked(story, order, place), begin(place)
-            return move(tx, registry, order, here, now, rest_seconds=seconds, awaiting=True)
+            move(tx, registry, order, here, now, rest_seconds=seconds, awaiting=True)
         case Again(reason, seconds, detail):
             story.tell(timeline.AGAIN, {"reason": reason, **detail})
-            return move(tx, registry, order, begin(place), now, rest_seconds=seconds)
+            move(tx, registry, order, begin(place), now, rest_seconds=seconds)
         case Park(cause, detail):
             story.tell(timeline.PARKED, {"cause": cause, **detail})
             park(tx, order, now, step=step, cause=cause, attempts=attempt)
-            return move(tx, registry, order, begin(place), now, parking=True)
+            move(tx, registry, order, begin(place), now, parking=True)
+
+
+def _done(registry: Registry, flow: Flow, story: _Story, detail: Mapping[str, Any]) -> None:
+    tx, order, now = story.tx, story.order, story.now
+    place = place_of(order)
+    _run_also(tx, registry, order, now)
+    story.tell(timeline.DONE, detail)
+    after = advance(flow, place, _members(flow, order))
+    if order.cancelling and _can_be_undone(flow, place, after):
+        after = turn_back(flow, after, status.CANCELLED)
+    move(tx, registry, _unmarked(story, order, after), after, now)
 
 
 def _past_pivot(flow: Flow, place: Place, outcome: Outcome) -> Outcome:
@@ -125,8 +130,8 @@ def move(
     rest_seconds: float = 0.0,
     awaiting: bool = False,
     parking: bool = False,
-) -> Owed | None:
-    """Move an order to a place and its version on by one; gives the token that is owed there."""
+) -> None:
+    """Move an order to a place and its version on by one, and owe the token that is due there."""
     flow = registry.flow(order.flow)
     step = owed(flow, place)
     if place.ending and not order.backwards:
@@ -163,7 +168,6 @@ def move(
     if settled:
         end = place.ending or status.COMPLETED
         timeline.note(tx, order.id, order.version + 1, now.ms, end)
-    return token
 
 
 def _status(place: Place, *, settled: bool, awaiting: bool, parking: bool) -> str:
@@ -209,7 +213,8 @@ def _turn(tx: Tx, registry: Registry, order: Order, place: Place, *, awaiting: b
 
 
 def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:
-    if order.backwards:
+    """Run what goes along with a step, once: at its first outcome, not at its answer."""
+    if order.backwards or order.status == status.AWAITING:
         return
     for name in registry.flow(order.flow).steps[order.position].also:
         also = registry.step(name)
@@ -217,19 +222,25 @@ def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:
         also.run(tx, order, now)
 
 
+@dataclass(frozen=True, slots=True)
 class _Story:
-    def __init__(self, tx: Tx, order: Order, now: Now, step: str, attempt: int) -> None:
-        self._tx, self._order, self._now = tx, order, now
-        self.step, self._attempt = step, attempt
+    """Writes into the order's timeline."""
+
+    tx: Tx
+    order: Order
+    now: Now
+    step: str
+    attempt: int
 
     def tell(self, event: str, detail: Mapping[str, Any]) -> None:
+        order, step, attempt = self.order, self.step, self.attempt
         timeline.note(
-            self._tx,
-            self._order.id,
-            self._order.version,
-            self._now.ms,
+            self.tx,
+            order.id,
+            order.version,
+            self.now.ms,
             event,
-            step=self.step,
-            attempt=self._attempt,
+            step=step,
+            attempt=attempt,
             detail=detail,
         )

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from conveyor.core.errors import UNABLE, VersionConflictError
 from conveyor.core.statements import PerDialect, Row, Statement, prepared
+
+if TYPE_CHECKING:
+    from conveyor.core.outbox import Owed
 
 __all__ = ["Database", "Params", "PerDialect", "Row", "Statement", "Tx"]
 
@@ -34,6 +37,7 @@ class Tx:
         self.dialect: str = connection.dialect.name
         self.gathered: dict[tuple[str, ...], Any] = {}
         """What a step has read for its whole group at once, by table and key."""
+        self._owed: dict[str, Owed] = {}
         self._later: dict[int, tuple[Statement, list[Row], bool]] = {}
         self._sums: dict[tuple[int, tuple[Any, ...]], dict[str, Any]] = {}
         self._before: list[Callable[[], None]] = []
@@ -94,6 +98,18 @@ class Tx:
         for name, amount in amounts.items():
             row[name] += amount
 
+    def owe(self, order_id: str, token: Owed | None) -> None:
+        """Let this token be sent once all is committed; None: this order is owed none now."""
+        if token is None:
+            self._owed.pop(order_id, None)
+        else:
+            self._owed[order_id] = token
+
+    def take_owed(self) -> list[Owed]:
+        """Give what is to be sent after the commit, to whoever will: see `outbox.commit`."""
+        owed, self._owed = self._owed, {}
+        return list(owed.values())
+
     def before_flush(self, work: Callable[[], None]) -> None:
         """Do this at the end, just before what `later` holds: it may still change those rows."""
         self._before.append(work)
@@ -128,12 +144,13 @@ class Tx:
     def savepoint(self) -> Iterator[None]:
         """Undo what is done inside if it raises, `later` included, and leave the rest alone."""
         self.flush()
-        nested = self.connection.begin_nested()
+        nested, owed = self.connection.begin_nested(), dict(self._owed)
         try:
             yield
             self.flush()
         except BaseException as error:
             self._forget()
+            self._owed = owed
             if not self.unable(error):  # else all is rolled back, or was by the database itself
                 nested.rollback()
             raise

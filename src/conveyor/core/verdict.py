@@ -5,24 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conveyor.core.calling import Calling
-from conveyor.core.outbox import Owed
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """The effect is committed: delete the message, relay what is owed.
+    """The effect is committed: delete the message."""
 
-    `come` is owed to others, whose turn it is now.
-    """
-
-    owed: Owed | None
     parked: bool = False
-    come: tuple[Owed, ...] = ()
-
-    @property
-    def tokens(self) -> tuple[Owed, ...]:
-        """All that is to be relayed now."""
-        return self.come if self.owed is None else (*self.come, self.owed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
-"""What people decide about an order: for their own merchant only, committed, then relayed."""
+"""What people decide about an order: for their own merchant only."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,8 +15,6 @@ from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, undone_by
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
-
-log = logging.getLogger(__name__)
 
 VOID = "void"
 REFUND = "refund"
@@ -64,11 +61,11 @@ async def cancel(
     """
     now = engine.now()
 
-    def work(tx: Tx) -> tuple[Cancelled | NotCancelled | None, Intervention | None]:
+    def work(tx: Tx) -> Cancelled | NotCancelled | None:
         # Locked before it is looked at: what is said of it is what was decided on.
         order = load(tx, [order_id]).get(order_id)
         if order is None or merchant not in {None, order.merchant}:
-            return None, None
+            return None
         decided = interventions.cancel(tx, engine.registry, order_id, now, reason, by=by)
         if decided.fee:
             payments.note_fee(tx, order_id, decided.fee)
@@ -76,11 +73,9 @@ async def cancel(
         if isinstance(answer, Cancelled):
             tx.flush()
             answer = replace(answer, status=load(tx, [order_id])[order_id].status)
-        return answer, decided
+        return answer
 
-    answer, decided = await engine.database.run(work)
-    await _relay(engine, decided)
-    return answer
+    return await engine.relay.commit(work)
 
 
 async def redrive(
@@ -131,19 +126,7 @@ async def _decide(
             return None
         return decide(tx, engine.registry, order_id, now)
 
-    decided = await engine.database.run(work)
-    await _relay(engine, decided)
-    return decided
-
-
-async def _relay(engine: Engine, decided: Intervention | None) -> None:
-    if decided is None or decided.owed is None:
-        return
-    try:
-        await engine.relay.send([decided.owed])
-    except Exception:
-        # The decision is committed, and so is its row in the outbox: the sweeper sends it.
-        log.exception("order %s: the queue does not answer", decided.owed.order_id)
+    return await engine.relay.commit(work)
 
 
 def _say(

@@ -12,9 +12,9 @@ import orjson
 
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.store import KeptKey, find_keys, keep_key
-from conveyor.core.batching import Batcher
+from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.engine import Engine
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import commit
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Flow
@@ -69,7 +69,7 @@ class Request:
 
 
 Answer = Placed | KeyReused | KeyInFlight | Overloaded
-Outcome = tuple[Placed | KeyReused, Owed | None]
+Outcome = Placed | KeyReused
 
 
 class Placement:
@@ -79,7 +79,7 @@ class Placement:
         """Nothing is started; `place` may be called by any number of requests at once."""
         self._engine = engine
         self._in_flight: set[tuple[str, str]] = set()
-        self._batcher: Batcher[Request, Placed | KeyReused] = Batcher(self._commit, GROUP_SIZE)
+        self._batcher: Batcher[Request, Placed | KeyReused] = Batcher(self._handle, GROUP_SIZE)
         self._last = ""  # the last order that this process has placed
         self._relays: set[asyncio.Task[None]] = set()
 
@@ -107,24 +107,28 @@ class Placement:
     def _request(self, merchant: str, key: str, body: OrderBody, flow: Flow) -> Request:
         return request_for(self._engine.ambient.new_id(), merchant, key, body, flow)
 
-    async def _commit(self, group: list[Request]) -> Sequence[Placed | KeyReused | BaseException]:
+    async def _handle(self, group: list[Request]) -> Sequence[Outcome | BaseException]:
+        # Another process may have used one of the keys meanwhile: then one after the other.
+        return await each_its_own(self._commit, group)
+
+    async def _commit(self, group: Sequence[Request]) -> Sequence[Outcome]:
         engine = self._engine
         now = engine.now()
         try:
-            outcomes = await engine.database.run(
-                lambda tx: place_all(tx, engine.registry, group, now, after=self._last)
+            outcomes, owed = await commit(
+                engine.database,
+                lambda tx: place_all(tx, engine.registry, group, now, after=self._last),
             )
-        except Exception as error:  # noqa: BLE001 - handed to whoever placed the order
-            if len(group) == 1:
-                return [await self._used_meanwhile(group[0]) or error]
-            # Another process may have used one of the keys meanwhile: find out one at a time.
-            return [(await self._commit([request]))[0] for request in group]
-        owed = [token for _, token in outcomes if token]
+        except Exception:
+            if len(group) == 1 and (used := await self._used_meanwhile(group[0])):
+                return [used]
+            raise
         self._last = owed[-1].order_id if owed else self._last
+        # Whoever placed an order is answered at once: it is on disk.
         task = asyncio.create_task(engine.relay.send(owed))
         self._relays.add(task)
         task.add_done_callback(self._relays.discard)
-        return [answer for answer, _ in outcomes]
+        return outcomes
 
     async def _used_meanwhile(self, request: Request) -> Placed | KeyReused | None:
         """Answer by the key if it is kept by now: by another process, or a commit gone silent."""
@@ -168,7 +172,7 @@ def _fingerprint(text: bytes) -> str:
 def place_all(
     tx: Tx, registry: Registry, group: Sequence[Request], now: Now, *, after: str = ""
 ) -> list[Outcome]:
-    """Place orders in this transaction; the tokens are to be relayed after the commit.
+    """Place orders in this transaction.
 
     Each remembers the one before it; `after` is one that is committed, '' for none. A key that
     another process uses meanwhile fails the transaction.
@@ -190,14 +194,14 @@ def _place_one(
     tx: Tx, registry: Registry, request: Request, kept: KeptKey | None, now: Now, *, after: str
 ) -> Outcome:
     if kept is not None:
-        return _answer_of(kept, request), None
-    owed = place(tx, registry, request.new, now, request.key, after=after)
+        return _answer_of(kept, request)
+    place(tx, registry, request.new, now, request.key, after=after)
     if request.key:
         keep_key(
             tx,
             KeptKey(request.merchant, request.key, request.fingerprint, request.new.id, now.ms),
         )
-    return Placed(request.new.id, now.ms, again=False), owed
+    return Placed(request.new.id, now.ms, again=False)
 
 
 def _answer_of(kept: KeptKey, request: Request) -> Placed | KeyReused:

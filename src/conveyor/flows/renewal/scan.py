@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from conveyor.commerce.orders.model import Customer, Item, Payment
-from conveyor.commerce.orders.placement import Request, place_all, request_for
+from conveyor.commerce.orders.placement import Placed, Request, place_all, request_for
 from conveyor.core.engine import Engine
-from conveyor.core.outbox import Owed, wait_for_stop
+from conveyor.core.outbox import wait_for_stop
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.body import RenewalBody
 from conveyor.flows.renewal.subscriptions import control, due, renewals, store
@@ -39,7 +39,6 @@ class Page:
     paused: bool = False
     wait_ms: int = 0
     last: bool = True
-    owed: list[Owed] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -68,13 +67,7 @@ class Scan:
     async def page(self, run: Run, limit: int = PAGE) -> Page:
         """Start one page; when this returns its orders are on disk, and their messages sent."""
         engine = self._engine
-        page = await engine.database.run(lambda tx: start_page(tx, engine, run, limit))
-        try:
-            await engine.relay.send(page.owed)
-        except Exception:
-            # They are started, and their rows in the outbox too: the sweeper sends them.
-            log.exception("the queue does not answer; %d renewals wait for it", len(page.owed))
-        return page
+        return await engine.relay.commit(lambda tx: start_page(tx, engine, run, limit))
 
     async def some(self, run: Run, limit: int = PAGE) -> Scanned:
         """Start up to `limit`, or what the pace allows now."""
@@ -144,20 +137,20 @@ def start_page(tx: Tx, engine: Engine, run: Run, limit: int) -> Page:
         request = _request(engine, subscription, plan)
         renewals.claim(tx, subscription, plan, request.new.id)
         requests.append(request)
-    owed = _place(tx, engine, requests)
-    return Page(len(requests), len(found) - len(requests), last=not found, owed=owed)
+    _place(tx, engine, requests)
+    return Page(len(requests), len(found) - len(requests), last=not found)
 
 
-def _place(tx: Tx, engine: Engine, requests: list[Request]) -> list[Owed]:
+def _place(tx: Tx, engine: Engine, requests: list[Request]) -> None:
     placed = place_all(tx, engine.registry, requests, engine.now())
-    owed = [token for _, token in placed if token]
     # Somebody's order has the key, but not the period: it will be refused, and this one goes ahead.
     keyless = [
         replace(request, key="")
-        for request, (_, token) in zip(requests, placed, strict=True)
-        if token is None
+        for request, outcome in zip(requests, placed, strict=True)
+        if not isinstance(outcome, Placed) or outcome.again
     ]
-    return owed + _place(tx, engine, keyless) if keyless else owed
+    if keyless:
+        _place(tx, engine, keyless)
 
 
 def _request(engine: Engine, subscription: Subscription, plan: Plan) -> Request:

@@ -15,7 +15,6 @@ from conveyor.core.engine import Engine
 from conveyor.core.faults import Desk
 from conveyor.core.interventions import cancel
 from conveyor.core.order import load
-from conveyor.core.outbox import Owed
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import renewals, store
 from conveyor.flows.renewal.subscriptions.beginning import Unfit, Wish, begin
@@ -59,7 +58,7 @@ class UnfitAt:
     unfit: Unfit
 
 
-Change = tuple[Subscription | Impossible | None, Owed | None]
+Change = Subscription | Impossible | None
 
 
 class Changes:
@@ -96,14 +95,7 @@ class Changes:
         return await self._run(lambda tx: _cancel(tx, self._engine, merchant, name))
 
     async def _run(self, work: Callable[[Tx], Change]) -> Subscription | Impossible | None:
-        answer, owed = await self._engine.database.run(work)
-        if owed is not None:
-            try:
-                await self._engine.relay.send([owed])
-            except Exception:
-                # It is committed, and so is its row in the outbox: the sweeper sends it.
-                log.exception("order %s: the queue does not answer", owed.order_id)
-        return answer
+        return await self._engine.relay.commit(work)
 
 
 def _set_plan(tx: Tx, plan: Plan) -> Impossible | None:
@@ -128,43 +120,42 @@ def _begin(tx: Tx, merchant: str, wishes: Sequence[Wish], now_ms: int) -> Begun 
 def _replace_card(tx: Tx, desk: Desk, merchant: str, name: str, card: str) -> Change:
     found = store.find(tx, merchant, [name]).get(name)
     if found is None or found.status == CANCELLED:
-        return (found and Impossible("It is cancelled.")), None
+        return found and Impossible("It is cancelled.")
     found, renewal = _locked(tx, found)
-    taken, owed = _try_at_once(tx, desk, renewal) if renewal else (False, None)
+    taken = renewal is not None and _try_at_once(tx, desk, renewal)
     changed = replace(found, card=card, new_card=renewal is not None and not taken)
     if found.status == SUSPENDED and found.due_at is None and renewal is None:
         begins = wall_clock(desk.now.ms, found.zone).isoformat()
         changed = changed.resumed(begins, desk.now.ms)
     store.save(tx, changed)
-    return changed, owed
+    return changed
 
 
-def _try_at_once(tx: Tx, desk: Desk, renewal: Renewal) -> tuple[bool, Owed | None]:
+def _try_at_once(tx: Tx, desk: Desk, renewal: Renewal) -> bool:
     answer = Given(renewal.order_id, CHARGE, {"reason": REPLACED})
-    result = take_answers(tx, desk, [answer])[0]
-    return result.what == TAKEN, result.owed
+    return take_answers(tx, desk, [answer]) == [TAKEN]
 
 
 def _change_plan(tx: Tx, merchant: str, name: str, plan: str) -> Change:
     found = store.find(tx, merchant, [name], lock=True).get(name)
     if found is None:
-        return None, None
+        return None
     if not found.live:
-        return Impossible(f"It is {found.status}."), None
+        return Impossible(f"It is {found.status}.")
     plans = store.plans_of(tx, merchant)
     if plan not in plans:
-        return Impossible("There is no such plan."), None
+        return Impossible("There is no such plan.")
     if plans[plan].currency != plans[found.plan].currency:
-        return Impossible(f"The subscription is paid in {plans[found.plan].currency}."), None
+        return Impossible(f"The subscription is paid in {plans[found.plan].currency}.")
     changed = replace(found, next_plan="" if plan == found.plan else plan)
     store.save(tx, changed)
-    return changed, None
+    return changed
 
 
 def _cancel(tx: Tx, engine: Engine, merchant: str, name: str) -> Change:
     found = store.find(tx, merchant, [name]).get(name)
     if found is None:
-        return None, None
+        return None
     found, renewal = _locked(tx, found)
     if found.status == SUSPENDED:
         changed = found.ended(CANCELLED, found.reason)
@@ -172,12 +163,12 @@ def _cancel(tx: Tx, engine: Engine, merchant: str, name: str) -> Change:
         changed = replace(found, cancel_at_end=found.live or found.cancel_at_end)
     store.save(tx, changed)
     if renewal is None or found.status != PAST_DUE:
-        return changed, None
+        return changed
     tx.flush()  # so that turning its renewal back ends it as it is to end
     reason = "the subscription was cancelled"
-    done = cancel(tx, engine.registry, renewal.order_id, engine.now(), reason)
+    cancel(tx, engine.registry, renewal.order_id, engine.now(), reason)
     tx.flush()
-    return store.find(tx, merchant, [name])[name], done.owed
+    return store.find(tx, merchant, [name])[name]
 
 
 def _locked(tx: Tx, seen: Subscription) -> tuple[Subscription, Renewal | None]:
