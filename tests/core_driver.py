@@ -17,7 +17,7 @@ from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Engine, Limits
 from conveyor.core.message import Token, encode
 from conveyor.core.order import Order, load
-from conveyor.core.outbox import Owed, Relay, commit
+from conveyor.core.outbox import OwedToken, Relay, commit
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.queue import Depth, Outgoing, QueueSpec, Received, VisibilityChange
@@ -218,7 +218,7 @@ class Core(AbstractAsyncContextManager["Core"]):
     def now_ms(self) -> int:
         return self.ambient.now_ms()
 
-    async def place(self, *references: str) -> list[Owed]:
+    async def place(self, *references: str) -> list[OwedToken]:
         """Place an order for each, in one transaction; nothing is sent."""
         numbered = [(self._placed + n, r) for n, r in enumerate(references, start=1)]
         self._placed += len(references)
@@ -230,13 +230,13 @@ class Core(AbstractAsyncContextManager["Core"]):
         _, owed = await commit(self.database, work)
         return owed
 
-    async def take(self, service: str, *owed: Owed) -> Consumer:
+    async def take(self, service: str, *owed: OwedToken) -> Consumer:
         """Send these tokens, and let a consumer handle them, once; gives it when it is done."""
         consumer = Consumer(self.engine, service)
         await self.handle(consumer, *owed)
         return consumer
 
-    async def handle(self, consumer: Consumer, *owed: Owed) -> None:
+    async def handle(self, consumer: Consumer, *owed: OwedToken) -> None:
         """Send these tokens, and let this consumer handle them, once."""
         queue = self.queues.queue(consumer.name)
         await queue.send([Outgoing(_text(row, self.now_ms)) for row in owed])
@@ -245,7 +245,7 @@ class Core(AbstractAsyncContextManager["Core"]):
             messages += await queue.receive(queue.receive_limit, 0)
         await consumer.handle(messages)
 
-    async def orders(self, owed: Iterable[Owed]) -> list[Order]:
+    async def orders(self, owed: Iterable[OwedToken]) -> list[Order]:
         """Give the orders of these tokens as they are now."""
         ids = [row.order_id for row in owed]
         loaded = await self.database.read(lambda tx: load(tx, ids, lock=False))
@@ -256,14 +256,14 @@ class Core(AbstractAsyncContextManager["Core"]):
         rows = await self.database.read(lambda tx: tx.execute(sa.select(outbox)).all())
         return {row.order_id: row.version for row in rows}
 
-    async def events(self, owed: Owed) -> list[str]:
+    async def events(self, owed: OwedToken) -> list[str]:
         """Give what the timeline of an order says happened."""
         query = sa.select(timeline.c.event).where(timeline.c.order_id == owed.order_id)
         return await self.database.read(
             lambda tx: list(tx.execute(query.order_by(timeline.c.id)).scalars())
         )
 
-    async def call_states(self, owed: Owed) -> list[str]:
+    async def call_states(self, owed: OwedToken) -> list[str]:
         """Give what became of an order's calls, in order."""
         query = sa.select(calls.c.state).where(calls.c.order_id == owed.order_id)
         return await self.database.read(
@@ -285,5 +285,5 @@ def _new(number: int, reference: str) -> NewOrder:
     return NewOrder(f"{number:026d}", "m", FLOW, reference, "c", "USD", 0, "{}")
 
 
-def _text(owed: Owed, now_ms: int) -> str:
+def _text(owed: OwedToken, now_ms: int) -> str:
     return encode(Token(owed.order_id, owed.step, owed.version), now_ms)

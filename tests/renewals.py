@@ -18,7 +18,7 @@ from conveyor.core.order import COMPENSATING, PROCESSING
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import store
-from conveyor.flows.renewal.subscriptions.beginning import Wish
+from conveyor.flows.renewal.subscriptions.beginning import NewSubscription
 from conveyor.flows.renewal.subscriptions.changes import Begun, Changes
 from conveyor.flows.renewal.subscriptions.due import Run, count_due
 from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
@@ -43,7 +43,9 @@ async def make_plan(app: App, plan: Plan = PLAN, **changed: Any) -> Plan:
 async def subscribe(app: App, cards: Iterable[tuple[str, str]], **wish: str) -> None:
     """Begin subscriptions, each given by its name and card; those that are there stay."""
     wishes = [
-        Wish(**{"id": name, "customer": f"c-{name}", "plan": PLAN.id, "card": card, **wish})
+        NewSubscription(
+            **{"id": name, "customer": f"c-{name}", "plan": PLAN.id, "card": card, **wish}
+        )
         for name, card in cards
     ]
     begun = await Changes(app.engine).begin(MERCHANT, wishes)

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from tests.goods_driver import NOW_MS, Books
 
 from conveyor.core import outbox as outbox_module
-from conveyor.core.faults import Desk
-from conveyor.core.handling import Taken, open_group
+from conveyor.core.disposition import Disposition
+from conveyor.core.faults import GroupContext
 from conveyor.core.message import Token
 from conveyor.core.order import Order, load
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Awaiting, Done, Outcome, Park
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.queue import QueueSpec
@@ -24,8 +24,8 @@ from conveyor.core.retries import RetryPolicy
 from conveyor.core.routing_slip import Flow, Step
 from conveyor.core.step import LocalStep, Now
 from conveyor.core.tables import outbox
+from conveyor.core.taking_tokens import ReceivedToken, take_tokens
 from conveyor.core.transaction import Tx
-from conveyor.core.verdict import Verdict
 
 FLOW = Flow("gate", 1, (Step("gate.pass"), Step("desk.close")), cancel_until="gate.pass")
 RETRIES = RetryPolicy(max_receives=3)
@@ -69,7 +69,7 @@ class Line:
         self.books = books
         self.gate = Gate()
         self.now = NOW_MS
-        self.owed: list[Owed] = []
+        self.owed: list[OwedToken] = []
         """What was to be sent after the last batch."""
         self.registry = Registry(
             [FLOW],
@@ -77,49 +77,55 @@ class Line:
             [QueueSpec("gate", fifo=True), QueueSpec("desk")],
         )
 
-    def come(self, *people: str, doing: str = "", first: int = 1) -> list[Owed]:
+    def come(self, *people: str, doing: str = "", first: int = 1) -> list[OwedToken]:
         """Place an order for each, in one transaction; each stands in the line of that name."""
         numbered = list(enumerate(people, start=first))
         return self.books.run(lambda tx: [self._place(tx, n, name, doing) for n, name in numbered])
 
-    def take(self, *owed: Owed, isolate: bool = False, receive_count: int = 1) -> list[Verdict]:
+    def take(
+        self, *owed: OwedToken, isolate: bool = False, receive_count: int = 1
+    ) -> list[Disposition]:
         """Handle these tokens as one batch."""
-        taken = [Taken(Token(o.order_id, o.step, o.version), receive_count, NOW_MS) for o in owed]
-        desk = Desk(self.registry, RETRIES, random.Random(1), Now(self.now), isolate=isolate)
+        taken = [
+            ReceivedToken(Token(o.order_id, o.step, o.version), receive_count, NOW_MS) for o in owed
+        ]
+        context = GroupContext(
+            self.registry, RETRIES, random.Random(1), Now(self.now), isolate=isolate
+        )
 
-        def work(tx: Tx) -> list[Verdict]:
-            verdicts = open_group(tx, desk, taken)
+        def work(tx: Tx) -> list[Disposition]:
+            dispositions = take_tokens(tx, context, taken)
             self.owed = tx.take_owed()
-            return verdicts
+            return dispositions
 
         return self.books.run(work)
 
-    def kinds(self, *owed: Owed, **how: Any) -> list[str]:
+    def kinds(self, *owed: OwedToken, **how: Any) -> list[str]:
         """The same, with the verdicts' names."""
-        return [type(verdict).__name__ for verdict in self.take(*owed, **how)]
+        return [type(disposition).__name__ for disposition in self.take(*owed, **how)]
 
-    def orders(self, owed: Sequence[Owed]) -> list[Order]:
+    def orders(self, owed: Sequence[OwedToken]) -> list[Order]:
         ids = [o.order_id for o in owed]
         loaded = self.books.run(lambda tx: load(tx, ids))
         return [loaded[i] for i in ids]
 
-    def row(self, owed: Owed) -> Any:
+    def row(self, owed: OwedToken) -> Any:
         """The order's row of the outbox."""
         query = sa.select(outbox).where(outbox.c.order_id == owed.order_id)
         return self.books.run(lambda tx: tx.execute(query).one_or_none())
 
-    def sweep(self) -> list[Owed]:
+    def sweep(self) -> list[OwedToken]:
         """What a sweeper would send now."""
         found = self.books.run(lambda tx: outbox_module.claim_due(tx, self.now))
         return [o for o in found if o.queue == "gate"]
 
-    def _place(self, tx: Tx, number: int, name: str, doing: str) -> Owed:
+    def _place(self, tx: Tx, number: int, name: str, doing: str) -> OwedToken:
         new = NewOrder(f"{number:026d}", "m", FLOW, doing, name, "USD", 0, "{}")
         place(tx, self.registry, new, Now(self.now))
         [owed] = tx.take_owed()
         return owed
 
 
-def version(owed: Owed, number: int) -> Owed:
+def version(owed: OwedToken, number: int) -> OwedToken:
     """The same order's token of another version."""
     return replace(owed, version=number)

@@ -13,8 +13,8 @@ class Charged(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     charged: bool
-    reference: ext.Line = ""
-    reason: ext.Line = ""
+    reference: ext.SingleLine = ""
+    reason: ext.SingleLine = ""
 
 
 class Refunded(BaseModel):
@@ -22,7 +22,7 @@ class Refunded(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    reference: ext.Line = ""
+    reference: ext.SingleLine = ""
 
 
 def charged(tx: ext.Tx, order: ext.Order, answer: Charged, now: ext.Now) -> ext.Outcome:
@@ -46,7 +46,7 @@ BILLED = ext.Flow(
     cancel_until="inventory.reserve",
 )
 # Without `overdue`, an order that nobody answers for in time is parked.
-STEPS: dict[str, ext.AnyStep] = {
+STEPS: dict[str, ext.StepHandler] = {
     "billing.charge": ext.ExternalStep(charged, answer=Charged, seconds=ONE_HOUR),
     "billing.refund": ext.ExternalStep(refunded, answer=Refunded, seconds=ONE_HOUR),
 }

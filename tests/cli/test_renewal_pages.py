@@ -40,8 +40,8 @@ def page(started: int, **others: Any) -> dict[str, Any]:
 def test_every_page_is_of_the_run_that_the_first_began(last: dict[str, Any]) -> None:
     server = Server(iter([page(3), page(2, wait_seconds=60.0), page(1, **last)]))
 
-    reach: Any = server
-    done = run_virtual(_run(reach, dict(ASKED)))
+    target: Any = server
+    done = run_virtual(_run(target, dict(ASKED)))
 
     assert done["started"] == 6
     assert server.asked == [ASKED, ASKED | {"run": 7}, ASKED | {"run": 7}]

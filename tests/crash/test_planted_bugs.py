@@ -10,11 +10,11 @@ from tests.crash.enumeration import crash_at, durable_points, record
 from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.invariants import BrokenInvariantError
 
-from conveyor.core import calls, handling
-from conveyor.core.calling import Calling, Grant
+from conveyor.core import calls, taking_tokens
+from conveyor.core.calling import Grant, PendingCall
 from conveyor.core.calls import Attempt, Request
 from conveyor.core.consumer import Consumer
-from conveyor.core.outbox import Owed, Relay
+from conveyor.core.outbox import OwedToken, Relay
 from conveyor.core.queue import Received
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
@@ -47,10 +47,10 @@ def test_acknowledging_before_the_commit_is_caught(monkeypatch: pytest.MonkeyPat
 
 def test_a_missing_fence_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     # Whatever version a token has, it is taken for good, and does the step that it names.
-    monkeypatch.setattr(handling, "fresh", lambda _order, _token: True)
-    monkeypatch.setattr(handling, "is_live", lambda _order: True)
-    monkeypatch.setattr(handling, "_calls_out", lambda _desk, _step: True)
-    monkeypatch.setattr(handling, "_open", _open_what_the_token_says(handling._open))
+    monkeypatch.setattr(taking_tokens, "fresh", lambda _order, _token: True)
+    monkeypatch.setattr(taking_tokens, "is_live", lambda _order: True)
+    monkeypatch.setattr(taking_tokens, "_calls_out", lambda _desk, _step: True)
+    monkeypatch.setattr(taking_tokens, "_open", _open_what_the_token_says(taking_tokens._open))
     assert caught(HAPPY) != ""
 
 
@@ -64,7 +64,7 @@ def _open_what_the_token_says(original: Callable[..., Any]) -> Callable[..., Any
 def test_marking_the_outbox_before_the_send_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     send_first = Relay._send_to
 
-    async def mark_first(self: Relay, name: str, rows: list[Owed]) -> None:
+    async def mark_first(self: Relay, name: str, rows: list[OwedToken]) -> None:
         await self._delete_rows([rows])
         await send_first(self, name, rows)
 
@@ -78,12 +78,18 @@ def test_calling_a_provider_before_the_intent_is_written_is_caught(
     # The intent is written with the result, when the call is over.
     def intend_later(
         tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant
-    ) -> Calling:
+    ) -> PendingCall:
         withheld: Any = _Withheld(tx)
         return calls_intend(withheld, request, last, now, grant)
 
     def end_with_intent(
-        tx: Tx, calling: Calling, last: Attempt | None, state: str, now: Now, *, over: bool = True
+        tx: Tx,
+        calling: PendingCall,
+        last: Attempt | None,
+        state: str,
+        now: Now,
+        *,
+        over: bool = True,
     ) -> None:
         calls_intend(tx, _request_of(calling), _before(calling), now, calling.grant)
         tx.flush()
@@ -105,11 +111,11 @@ class _Withheld:
         return
 
 
-def _request_of(calling: Calling) -> Request:
+def _request_of(calling: PendingCall) -> Request:
     return Request(calling.order, calling.step_name, calling.step, calling.payload)
 
 
-def _before(calling: Calling) -> Attempt | None:
+def _before(calling: PendingCall) -> Attempt | None:
     if calling.attempt == 1:
         return None
     number = calling.attempt - 1

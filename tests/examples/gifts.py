@@ -6,7 +6,6 @@ from pydantic import BaseModel
 
 from conveyor.extension import (
     Again,
-    AnyStep,
     Awaiting,
     AwaitingStep,
     Done,
@@ -18,6 +17,7 @@ from conveyor.extension import (
     Outcome,
     Service,
     Step,
+    StepHandler,
     Tx,
 )
 
@@ -66,10 +66,10 @@ SECOND = Flow(
     cancel_until="payments.capture",
 )
 
-WRAP: dict[str, AnyStep] = {
+WRAP: dict[str, StepHandler] = {
     "gifts.wrap": AwaitingStep(_wrap, _wrapped, answer=Wrapped, overdue=_remind)
 }
-ENGRAVE: dict[str, AnyStep] = {"gifts.engrave": LocalStep(_done)}
+ENGRAVE: dict[str, StepHandler] = {"gifts.engrave": LocalStep(_done)}
 
 BEFORE = Extension("gifts", (FIRST,), (Service("gifts", WRAP),))
 BOTH = Extension("gifts", (FIRST, SECOND), (Service("gifts", WRAP | ENGRAVE),))

@@ -13,11 +13,10 @@ from tests.examples.stories import MERCHANT, place, status_of, steps_done
 from tests.virtual import World
 
 from conveyor.core import timeline
-from conveyor.core.answers import TAKEN, Given
+from conveyor.core.answers import TAKEN, StepAnswer
 from conveyor.extension import (
     Again,
     Answer,
-    AnyStep,
     Awaiting,
     CallStep,
     Done,
@@ -31,6 +30,7 @@ from conveyor.extension import (
     Refused,
     Service,
     Step,
+    StepHandler,
     Tx,
 )
 from conveyor.operations import decisions
@@ -134,7 +134,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hall: Hall, hire: Hir
 
 
 def world_of(
-    flow: Flow, steps: dict[str, AnyStep], directory: Path, monkeypatch: pytest.MonkeyPatch
+    flow: Flow, steps: dict[str, StepHandler], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> World:
     module = ModuleType("parties")
     module.EXTENSION = Extension("parties", (flow,), (Service("halls", steps),))  # type: ignore[attr-defined]
@@ -148,7 +148,7 @@ async def assert_clean(app: App) -> None:
 
 
 async def answer(app: App, order_id: str, *, yes: bool) -> None:
-    assert await app.answers.take(Given(order_id, HIRE, {"yes": yes})) == TAKEN
+    assert await app.answers.take(StepAnswer(order_id, HIRE, {"yes": yes})) == TAKEN
 
 
 async def say_no(app: App, order_id: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.examples.stories import place, status_of, steps_done
 from tests.virtual import World
 
-from conveyor.core.answers import NOT_AWAITED, Given
+from conveyor.core.answers import NOT_AWAITED, StepAnswer
 from conveyor.system.composition import App
 
 DAY = 86_400
@@ -56,7 +56,7 @@ def test_nobody_decides_within_two_weeks(world: World) -> None:
         await asyncio.sleep(MINUTES)
         assert await status_of(app, request) == "refused"
         assert await steps_done(app, request) == ["refunds.check", "refunds.release"]
-        late = Given(request, "refunds.decide", {"approved": True, "by": "sam"})
+        late = StepAnswer(request, "refunds.decide", {"approved": True, "by": "sam"})
         assert await app.answers.take(late) == NOT_AWAITED
 
     world.elapsed += 13 * DAY  # the system is off meanwhile
@@ -68,7 +68,9 @@ def test_nobody_decides_within_two_weeks(world: World) -> None:
 def test_the_deadline_that_comes_after_the_answer_does_nothing(world: World) -> None:
     async def answer(app: App) -> str:
         request = await ask(app)
-        await app.answers.take(Given(request, "refunds.decide", {"approved": True, "by": "sam"}))
+        await app.answers.take(
+            StepAnswer(request, "refunds.decide", {"approved": True, "by": "sam"})
+        )
         await asyncio.sleep(MINUTES)
         return request
 

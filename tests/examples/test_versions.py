@@ -11,7 +11,7 @@ from tests.invariants import check_tokens
 from tests.virtual import World
 
 from conveyor.core import timeline
-from conveyor.core.answers import TAKEN, Given
+from conveyor.core.answers import TAKEN, StepAnswer
 from conveyor.settings import Settings
 from conveyor.system.composition import App
 from conveyor.system.installation import installation
@@ -46,7 +46,7 @@ def deploy(world: World, name: str) -> None:
 
 async def wrap(app: App, order_id: str) -> None:
     """Answer the step that waits."""
-    assert await app.answers.take(Given(order_id, "gifts.wrap", {"paper": "red"})) == TAKEN
+    assert await app.answers.take(StepAnswer(order_id, "gifts.wrap", {"paper": "red"})) == TAKEN
 
 
 async def place_and_wait(app: App) -> str:

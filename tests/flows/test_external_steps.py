@@ -12,7 +12,7 @@ from examples.node.billed import ONE_HOUR
 from tests.examples.stories import order_of, place, status_of, steps_done
 from tests.virtual import World
 
-from conveyor.core.answers import NOT_AWAITED, TAKEN, Given
+from conveyor.core.answers import NOT_AWAITED, TAKEN, StepAnswer
 from conveyor.core.message import Token, decode
 from conveyor.core.reconciler import RECONCILE_SECONDS
 from conveyor.operations import decisions
@@ -65,7 +65,7 @@ async def receive(app: App) -> Token:
 
 
 async def answer(app: App, token: Token, body: dict[str, Any]) -> str:
-    given = Given(token.order_id, token.step, body, version=token.version)
+    given = StepAnswer(token.order_id, token.step, body, version=token.version)
     return await app.answers.take(given)
 
 

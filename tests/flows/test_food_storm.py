@@ -17,7 +17,7 @@ from tests.storm import COPIES, SPREAD_SECONDS, StormQueues
 from tests.virtual import World
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
-from conveyor.core.answers import Given
+from conveyor.core.answers import StepAnswer
 from conveyor.system.composition import App
 
 METHODS = ("card_ok", "card_declined", "card_unanswered", "card_flaky")
@@ -32,11 +32,11 @@ SETTINGS = {"rider_silence_seconds": 120.0}
 class StormAnswers:
     """Gives every answer ten times, at different times."""
 
-    def __init__(self, take: Callable[[Given], Awaitable[str]]) -> None:
+    def __init__(self, take: Callable[[StepAnswer], Awaitable[str]]) -> None:
         self._take, self._rng = take, random.Random(11)
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def give(self, given: Given) -> str:
+    async def give(self, given: StepAnswer) -> str:
         async def late() -> None:
             await asyncio.sleep(self._rng.uniform(0, SPREAD_SECONDS))
             await self._take(given)

@@ -14,7 +14,7 @@ from tests.virtual import World
 from conveyor.commerce.orders.placement import Placed
 from conveyor.core import timeline
 from conveyor.core.order import Order
-from conveyor.core.step import AnyStep
+from conveyor.core.step import StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.system.composition import App
 
@@ -36,7 +36,7 @@ class GatherError(Exception):
 
 def break_gather(app: App, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Let a step's gathering raise for groups that a bad order is in."""
-    broken: AnyStep = app.engine.registry.step(step)
+    broken: StepHandler = app.engine.registry.step(step)
     gather = broken.gathering
 
     def gathering(tx: Tx, orders: Sequence[Order]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.examples.stories import ORDER, place, status_of
 from tests.virtual import World
 
-from conveyor.core.handling import ORPHAN_SECONDS
+from conveyor.core.taking_tokens import ORPHAN_SECONDS
 from conveyor.operations.dead_letters import list_poison
 from conveyor.system.composition import App
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.api.serving import Server, place, stock_up, wait_for
 
-from conveyor.core.outbox import Owed, Relay
+from conveyor.core.outbox import OwedToken, Relay
 from conveyor.core.reconciler import Reconciler
 from conveyor.testing import simulate
 from conveyor.testing.drawing import draw
@@ -78,7 +78,7 @@ def test_two_lots_of_strangers_may_stand_there_from_the_same_moment() -> None:
 
 @pytest.fixture
 def sent_once_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def forget_first(self: Relay, name: str, rows: list[Owed]) -> None:
+    async def forget_first(self: Relay, name: str, rows: list[OwedToken]) -> None:
         await self._delete_rows([rows])
         await send(self, name, rows)
 
@@ -103,6 +103,7 @@ def test_a_violation_is_told_shortened_and_replayed(capsys: pytest.CaptureFixtur
 LIVES_THAT_WERE_RIGHT = {
     "a fee stays due where its undoing was parked": ("food", "12003188:1,5,8"),
     "what a clock put an hour ahead is found by and by": ("shop", "20023350:4,5,8"),
+    "a backup forgot a call that took effect late": ("shop", "30013465:1,2,3,4"),
     "it turns back unless its parcel was taken, and is lost": ("shop", "20035656:1,2,3,4,5,8,11"),
 }
 """Long runs found them: the rules were wrong, or looked too late."""

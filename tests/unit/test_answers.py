@@ -11,17 +11,17 @@ from conveyor.core.answers import (
     TAKEN,
     UNKNOWN_ORDER,
     Answers,
-    Given,
+    StepAnswer,
     take_answers,
 )
 from conveyor.core.consumer import Consumer
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.testing.loop import run_virtual
 
 STEP = "desk.close"
 
 
-async def waiting(core: Core) -> Owed:
+async def waiting(core: Core) -> OwedToken:
     """Give an order that awaits an answer."""
     [owed] = await core.place("wait")
     await core.take("ask", owed)
@@ -34,9 +34,9 @@ def test_of_two_answers_in_one_group_the_first_is_taken(tmp_path: Path) -> None:
     async def main() -> None:
         async with Core(tmp_path) as core:
             owed, answers = await waiting(core), Answers(core.engine)
-            given = [Given(owed.order_id, STEP, {"says": said}) for said in ("yes", "no")]
-            desk = core.engine.desk(isolate=False)
-            taken = await core.database.run(lambda tx: take_answers(tx, desk, given))
+            given = [StepAnswer(owed.order_id, STEP, {"says": said}) for said in ("yes", "no")]
+            context = core.engine.group_context(isolate=False)
+            taken = await core.database.run(lambda tx: take_answers(tx, context, given))
             assert taken == [TAKEN, NOT_AWAITED]
             [order] = await core.orders([owed])
             assert (order.status, order.version) == ("completed", owed.version + 3)
@@ -50,8 +50,8 @@ def test_an_answer_to_another_step_or_to_no_order_changes_nothing(tmp_path: Path
     async def main() -> None:
         async with Core(tmp_path) as core:
             owed, answers = await waiting(core), Answers(core.engine)
-            wrong = Given(owed.order_id, "ask.price", {"says": "yes"})
-            nobody = Given("9" * 26, STEP, {"says": "yes"})
+            wrong = StepAnswer(owed.order_id, "ask.price", {"says": "yes"})
+            nobody = StepAnswer("9" * 26, STEP, {"says": "yes"})
             assert [await answers.take(one) for one in (wrong, nobody)] == [
                 NOT_AWAITED,
                 UNKNOWN_ORDER,

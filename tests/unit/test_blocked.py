@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from tests.goods_driver import NOW_MS, Books, insert_orders, order
 
-from conveyor.core.line import blocked
+from conveyor.core.group_order import blocked
 from conveyor.core.order import PARKED, PROCESSING
 from conveyor.core.parking import park
 from conveyor.core.step import Now

@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 from tests.core_driver import Core
 
-from conveyor.core.calling import Calling, Grant, NotCalled, perform
+from conveyor.core.calling import Grant, NotCalled, PendingCall, perform
 from conveyor.core.consumer import Consumer
 from conveyor.core.deadlines import Deadlines
 from conveyor.core.errors import KeySpentError, NotAppliedError, UnansweredError
 from conveyor.core.lease import CHECK_SECONDS, MIN_VISIBILITY_SECONDS, NEAR_EXPIRY
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Done, Outcome
 from conveyor.core.slots import Slots
 from conveyor.core.step import CallStep
@@ -30,7 +30,7 @@ from conveyor.testing.loop import run_virtual
 GRANT_SECONDS = Grant().may_run_ms / 1000
 
 
-async def attempts(core: Core, owed: Owed) -> list[tuple[int, str, int]]:
+async def attempts(core: Core, owed: OwedToken) -> list[tuple[int, str, int]]:
     """Give number, state and takers of each attempt."""
     query = sa.select(calls.c.attempt, calls.c.state, calls.c.taken)
     of_order = query.where(calls.c.order_id == owed.order_id).order_by(calls.c.attempt)
@@ -59,7 +59,7 @@ def test_who_was_suspended_beyond_its_grant_calls_nothing(tmp_path: Path, stoppe
             steady = loop.time() - (ago if stopped == "the process" else 0)
             wall = core.now_ms - round(ago * 1000 if stopped == "the machine" else 0)
             grant = Grant(begun=steady, begun_ms=wall)
-            calling = Calling(await one_order(core), "ask.price", core.ask, "a", 1, grant)
+            calling = PendingCall(await one_order(core), "ask.price", core.ask, "a", 1, grant)
             assert await perform(calling, Slots(1), Deadlines(1.0), core.ambient) == NotCalled()
             assert core.ask.called == []
 

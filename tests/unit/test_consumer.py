@@ -13,12 +13,12 @@ from tests.core_driver import LEASE_SECONDS, Core, a_message
 from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Limits
 from conveyor.core.errors import NotAppliedError
-from conveyor.core.handling import ORPHAN_SECONDS
 from conveyor.core.lease import CHECK_SECONDS
 from conveyor.core.message import Token, encode
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Outgoing, Received, VisibilityChange
 from conveyor.core.retries import RetryPolicy
+from conveyor.core.taking_tokens import ORPHAN_SECONDS
 from conveyor.core.timeline import DUPLICATE_DROPPED, FAULT
 from conveyor.testing.loop import run_virtual
 
@@ -35,7 +35,7 @@ async def receive(core: Core, service: str, *bodies: str) -> list[Received]:
     return await queue.receive(len(bodies), 0)
 
 
-def body_of(owed: Owed, core: Core) -> str:
+def body_of(owed: OwedToken, core: Core) -> str:
     return encode(Token(owed.order_id, owed.step, owed.version), core.now_ms)
 
 

@@ -12,7 +12,7 @@ from tests.servers import Postgres
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.core.consumer import Consumer
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.timeline import FAULT
 from conveyor.core.transaction import Tx
@@ -23,7 +23,7 @@ ENDS_AFTER = 5
 """So many times the database fails, and then it does not."""
 
 
-async def ready_at_desk(core: Core, *references: str) -> list[Owed]:
+async def ready_at_desk(core: Core, *references: str) -> list[OwedToken]:
     """Bring orders to the second step, of which one is broken: the group is run again for it."""
     core.desk.broken = {BROKEN}
     owed = await core.place(*references)

@@ -16,15 +16,15 @@ from tests.examples.gifts import BOTH, FIRST, WRAP, Wrapped
 
 from conveyor.extension import (
     PAYMENTS,
-    AnyStep,
     AwaitingStep,
+    Dependencies,
     Extension,
     Fee,
     Flow,
-    Given,
     OrderBody,
     Service,
     Step,
+    StepHandler,
 )
 from conveyor.settings import Settings
 from conveyor.system.extension_checks import ExtensionError
@@ -32,7 +32,7 @@ from conveyor.system.installation import Installation, installation
 from conveyor.system.ports import OpenPorts
 
 NO_AMBIENT: Any = None  # steps here ask for nothing of it
-GIVEN = Given(Settings(), NO_AMBIENT, OpenPorts({}, {}), {})
+GIVEN = Dependencies(Settings(), NO_AMBIENT, OpenPorts({}, {}), {})
 
 
 def flow(cancel_until: str = "gifts.wrap", *steps: str, name: str = "f", version: int = 1) -> Flow:
@@ -125,7 +125,7 @@ def test_two_extensions_cannot_have_one_service(
 def test_a_step_is_named_as_its_service_has_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    steps: dict[str, AnyStep] = {"payments.authorize": WRAP["gifts.wrap"]}
+    steps: dict[str, StepHandler] = {"payments.authorize": WRAP["gifts.wrap"]}
     installed = install(monkeypatch, tmp_path, Extension("e", services=(Service("gifts", steps),)))
 
     with pytest.raises(ExtensionError, match=r"must be named gifts\.STEP"):
@@ -184,7 +184,7 @@ def test_an_external_service_has_external_steps_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, external: bool
 ) -> None:
     other = WRAP["gifts.wrap"] if external else STEPS["billing.charge"]
-    steps: dict[str, AnyStep] = {"billing.charge": other}
+    steps: dict[str, StepHandler] = {"billing.charge": other}
     service = Service("billing", steps, external=external)
     installed = install(monkeypatch, tmp_path, Extension("e", services=(service,)))
 
@@ -207,9 +207,9 @@ def test_nobody_of_ours_runs_an_external_service(tmp_path: Path) -> None:
 def test_steps_are_a_table_or_a_function_that_gives_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked: list[Given] = []
+    asked: list[Dependencies] = []
 
-    def make(given: Given) -> dict[str, AnyStep]:
+    def make(given: Dependencies) -> dict[str, StepHandler]:
         asked.append(given)
         return {"others.wrap": WRAP["gifts.wrap"]}
 

@@ -10,7 +10,7 @@ import pytest
 from tests.core_driver import Core
 
 from conveyor.core.message import decode
-from conveyor.core.outbox import RELAY_GRACE_MS, SWEEP_ROWS, Owed, put
+from conveyor.core.outbox import RELAY_GRACE_MS, SWEEP_ROWS, OwedToken, put
 from conveyor.core.queue import Outgoing
 from conveyor.testing.loop import run_virtual
 
@@ -135,5 +135,5 @@ def test_a_sweep_goes_on_page_after_page_without_a_rest(tmp_path: Path) -> None:
     run_virtual(main())
 
 
-def _is_one_of(message: Outgoing, rows: tuple[Owed, ...]) -> bool:
+def _is_one_of(message: Outgoing, rows: tuple[OwedToken, ...]) -> bool:
     return decode(message.body).order_id in {row.order_id for row in rows}

@@ -16,19 +16,19 @@ from tests.goods_driver import MERCHANT, NOW_MS, Books
 from tests.two_connections import beside
 
 from conveyor.core import interventions
-from conveyor.core.faults import Desk
-from conveyor.core.handling import Taken, open_group
+from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.faults import GroupContext
 from conveyor.core.message import Token
 from conveyor.core.order import load
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Done, Refused
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.queue import QueueSpec
 from conveyor.core.registry import Registry
 from conveyor.core.retries import RetryPolicy
-from conveyor.core.settling import settle
 from conveyor.core.step import LocalStep, Now
 from conveyor.core.tables import outbox
+from conveyor.core.taking_tokens import ReceivedToken, take_tokens
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import NO_TURN
 from conveyor.flows import TRAVEL
@@ -70,16 +70,18 @@ class Travellers:
     def offer(self, seats: int) -> None:
         self.books.run(lambda tx: offer(tx, seats))
 
-    def take(self, *owed: Owed) -> None:
-        taken = [Taken(Token(o.order_id, o.step, o.version), 1, 0) for o in owed]
-        desk = Desk(REGISTRY, RetryPolicy(), random.Random(1), NOW, isolate=False)
-        self.books.run(lambda tx: open_group(tx, desk, taken))
+    def take(self, *owed: OwedToken) -> None:
+        taken = [ReceivedToken(Token(o.order_id, o.step, o.version), 1, 0) for o in owed]
+        context = GroupContext(REGISTRY, RetryPolicy(), random.Random(1), NOW, isolate=False)
+        self.books.run(lambda tx: take_tokens(tx, context, taken))
 
     def undo(self, order_id: str) -> None:
         """Take what this order is owed, until it is owed nothing."""
         query = sa.select(outbox).where(outbox.c.order_id == order_id)
         while row := self.books.run(lambda tx: tx.execute(query).one_or_none()):
-            self.take(Owed(row.order_id, row.version, row.queue, row.step, NO_TURN, row.due_at))
+            self.take(
+                OwedToken(row.order_id, row.version, row.queue, row.step, NO_TURN, row.due_at)
+            )
 
     def check(self) -> None:
         """The resource's counts are those of its bookings, and no seat is free while one waits."""
@@ -98,7 +100,7 @@ class Travellers:
             over = live[row.order_id].settled_at is not None
             assert not (over and row.state in {"held", "waiting"}), row
 
-    def _place(self, order_id: str, tx: Tx) -> Owed:
+    def _place(self, order_id: str, tx: Tx) -> OwedToken:
         legs = [{"flight": "UA1545", "date": "2013-01-01", "quantity": 1}]
         body = orjson.dumps({"legs": legs, "waitlist": True}).decode()
         new = NewOrder(order_id, MERCHANT, TRAVEL, "", "c", "USD", 100, body)
@@ -149,7 +151,7 @@ def test_who_cancels_what_is_being_refused_is_told_so(books: Books) -> None:
 
     def refuse(tx: Tx) -> None:
         order = load(tx, [waiting])[waiting]
-        settle(tx, REGISTRY, order, Refused("no room"), NOW)
+        apply_outcome(tx, REGISTRY, order, Refused("no room"), NOW)
         tx.flush()
 
     def cancel(tx: Tx) -> object:

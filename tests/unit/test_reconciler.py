@@ -11,7 +11,7 @@ from tests.core_driver import Core
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.core.consumer import Consumer
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Depth
 from conveyor.core.reconciler import (
     LONGEST_MS,
@@ -28,7 +28,7 @@ BUSY = Depth(visible=990, in_flight=10, delayed=0)
 HOURS = 3600.0
 
 
-async def lose(core: Core, *references: str) -> list[Owed]:
+async def lose(core: Core, *references: str) -> list[OwedToken]:
     """Place orders whose first tokens a queue takes and loses."""
     queue = core.queues.queue("ask")
     queue.swallows = True
@@ -251,5 +251,5 @@ def test_a_deadline_whose_token_is_lost_comes_all_the_same(tmp_path: Path) -> No
     run_virtual(main())
 
 
-def _ids(owed: Sequence[Owed]) -> list[str]:
+def _ids(owed: Sequence[OwedToken]) -> list[str]:
     return [row.order_id for row in owed]

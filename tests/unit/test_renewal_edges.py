@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from conveyor.flows.renewal.subscriptions.beginning import Unfit, Wish, begin
+from conveyor.flows.renewal.subscriptions.beginning import InvalidField, NewSubscription, begin
 from conveyor.flows.renewal.subscriptions.model import DAY_MS, Plan, Subscription
 
 NOW = 1_767_225_600_000  # 2026-01-01
 PLAN = Plan("m", "p", 999, "USD", months=3)
 
 
-def paid(until: str, plan: Plan = PLAN, starts: str = "2025-03-31") -> Subscription | Unfit:
-    wish = Wish("s", "c", plan.id, "card_ok", starts=starts, paid_until=until)
+def paid(until: str, plan: Plan = PLAN, starts: str = "2025-03-31") -> Subscription | InvalidField:
+    wish = NewSubscription("s", "c", plan.id, "card_ok", starts=starts, paid_until=until)
     return begin("m", wish, plan, NOW)
 
 
@@ -40,7 +40,7 @@ def test_what_is_paid_ends_with_a_period(until: str, period: int) -> None:
 )
 def test_paid_until_the_middle_of_a_period_is_not_taken(until: str) -> None:
     unfit = paid(until)
-    assert isinstance(unfit, Unfit)
+    assert isinstance(unfit, InvalidField)
     assert unfit.field == "paid_until"
 
 

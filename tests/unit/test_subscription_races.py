@@ -15,19 +15,19 @@ from tests.two_connections import beside
 
 from conveyor.commerce.payments.ports import Declined
 from conveyor.commerce.payments.steps import payment_steps
-from conveyor.core.faults import Desk
+from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.faults import GroupContext
 from conveyor.core.order import AWAITING, Order, load
 from conveyor.core.outcome import Awaiting, Done, Outcome
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.queue import QueueSpec
 from conveyor.core.registry import Registry
 from conveyor.core.retries import RetryPolicy
-from conveyor.core.settling import settle
 from conveyor.core.step import LocalStep, Now
 from conveyor.core.transaction import Tx
 from conveyor.flows import RENEWAL
 from conveyor.flows.renewal.subscriptions import renewals, store
-from conveyor.flows.renewal.subscriptions.beginning import Wish, begin
+from conveyor.flows.renewal.subscriptions.beginning import NewSubscription, begin
 from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
 from conveyor.flows.renewal.subscriptions.dunning import Dunning, claim_placed
 from conveyor.flows.renewal.subscriptions.model import (
@@ -69,9 +69,9 @@ class Office:
     def now(self) -> Now:
         return NOW
 
-    def desk(self, *, isolate: bool) -> Desk:
+    def group_context(self, *, isolate: bool) -> GroupContext:
         asyncio.get_running_loop()  # as the engine's own does: where calls are timed
-        return Desk(REGISTRY, RetryPolicy(), random.Random(1), NOW, isolate=isolate)
+        return GroupContext(REGISTRY, RetryPolicy(), random.Random(1), NOW, isolate=isolate)
 
     async def run(self, work: Callable[[Tx], Any]) -> Any:
         return await asyncio.to_thread(work, self._tx)  # as PostgreSQL's: where no loop runs
@@ -87,7 +87,7 @@ def books(postgres_books: Books) -> Books:
     def fill(tx: Tx) -> None:
         for plan in (PLAN, OTHER):
             store.set_plan(tx, plan)
-        one = begin(MERCHANT, Wish(NAME, "c", PLAN.id, "card_declined"), PLAN, NOW_MS)
+        one = begin(MERCHANT, NewSubscription(NAME, "c", PLAN.id, "card_declined"), PLAN, NOW_MS)
         assert isinstance(one, Subscription)
         store.add(tx, [one])
 
@@ -114,7 +114,7 @@ def decline(tx: Tx) -> None:
     claim(tx, ORDER, PLAN, 0)
     order = load(tx, [ORDER])[ORDER]
     outcome = DUNNING.declined(tx, order, Declined("insufficient funds"), NOW)
-    settle(tx, REGISTRY, order, outcome, NOW)
+    apply_outcome(tx, REGISTRY, order, outcome, NOW)
     tx.flush()
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conveyor.flows.renewal.subscriptions.beginning import Unfit, Wish, begin
+from conveyor.flows.renewal.subscriptions.beginning import InvalidField, NewSubscription, begin
 from conveyor.flows.renewal.subscriptions.model import (
     ACTIVE,
     CANCELLED,
@@ -43,7 +43,9 @@ def day(text: str) -> datetime:
 
 
 def begun(plan: Plan = PLAN, now_ms: int = NOW, **wish: str) -> Subscription:
-    given_wish = Wish(**{"id": "s", "customer": "c", "plan": plan.id, "card": "card_ok", **wish})
+    given_wish = NewSubscription(
+        **{"id": "s", "customer": "c", "plan": plan.id, "card": "card_ok", **wish}
+    )
     subscription = begin("m", given_wish, plan, now_ms)
     assert isinstance(subscription, Subscription), subscription
     return subscription
@@ -156,9 +158,11 @@ class TestBeginning:
         ],
     )
     def test_what_is_wrong_is_named(self, wish: dict[str, str], field: str) -> None:
-        named = Wish(**{"id": "s", "customer": "c", "plan": "monthly", "card": "x", **wish})
+        named = NewSubscription(
+            **{"id": "s", "customer": "c", "plan": "monthly", "card": "x", **wish}
+        )
         unfit = begin("m", named, PLAN, NOW)
-        assert isinstance(unfit, Unfit)
+        assert isinstance(unfit, InvalidField)
         assert unfit.field == field
 
 

@@ -16,7 +16,7 @@ from tests.goods_driver import Books
 from tests.turns_driver import Line, version
 
 from conveyor.core import interventions
-from conveyor.core.line import (
+from conveyor.core.group_order import (
     HOLD_BEHIND_PARKED_SECONDS,
     HOLD_SECONDS,
     HOLD_SECONDS_A_PLACE,
@@ -24,13 +24,13 @@ from conveyor.core.line import (
     before,
 )
 from conveyor.core.order import AWAITING, PARKED
-from conveyor.core.outbox import Owed, Relay
+from conveyor.core.outbox import OwedToken, Relay
 from conveyor.core.queue import Outgoing
 from conveyor.core.registry import Registry
 from conveyor.core.step import Now
 from conveyor.core.tables import timeline
 from conveyor.core.transaction import Tx
-from conveyor.core.turns import group_name, take_turn
+from conveyor.core.turns import group_name, take_turn, write_turn
 from conveyor.testing.loop import virtual_ambient
 
 PEOPLE = 40
@@ -176,7 +176,7 @@ def test_what_is_decided_about_a_parked_order_lets_its_group_go_on(line: Line, w
     line.take(parked, second, third)
     line.gate.broken = False
 
-    def decide(tx: Tx) -> list[Owed]:
+    def decide(tx: Tx) -> list[OwedToken]:
         DECISIONS[what](tx, line.registry, parked.order_id, Now(line.now))
         return tx.take_owed()
 
@@ -260,9 +260,14 @@ def test_turns_of_many_transactions_at_once_have_no_gaps_and_no_deadlocks(books:
     batches = [[rng.choice("abcdef") for _ in range(10)] for _ in range(THREADS * ROUNDS)]
 
     def take_all(batch: list[str]) -> list[tuple[str, int]]:
+        rows: list[tuple[str, dict[str, int]]] = []
         with books.tx() as tx:
-            turns = [take_turn(tx, "gate", name) for name in batch]
-        return [(turn.group_key, turn.sequence) for turn in turns]
+            for name in batch:
+                row: dict[str, int] = {}
+                turn = take_turn(tx, "gate", name)
+                write_turn(tx, turn, row, "sequence")
+                rows.append((turn.group_key, row))
+        return [(group, row["sequence"]) for group, row in rows]
 
     if books.engine.dialect.name == "sqlite":  # one writer, as in the embedded system
         taken = [take_all(batch) for batch in batches]

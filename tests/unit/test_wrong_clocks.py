@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from tests.core_driver import Core
 
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.reconciler import (
     OVERDUE_MS,
     PAGE_ROWS,
@@ -39,7 +39,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     return steps
 
 
-async def lose(core: Core, *references: str) -> list[Owed]:
+async def lose(core: Core, *references: str) -> list[OwedToken]:
     """Place orders whose first tokens a queue takes and loses."""
     queue = core.queues.queue("ask")
     queue.swallows = True
@@ -50,13 +50,13 @@ async def lose(core: Core, *references: str) -> list[Owed]:
     return owed
 
 
-async def change(core: Core, owed: Iterable[Owed], table: sa.Table, **values: object) -> None:
+async def change(core: Core, owed: Iterable[OwedToken], table: sa.Table, **values: object) -> None:
     key = table.c.id if table is orders else table.c.order_id
     statement = sa.update(table).where(key.in_([row.order_id for row in owed])).values(values)
     await core.database.run(lambda tx: tx.execute(statement))
 
 
-async def due_at(core: Core, owed: Owed) -> int:
+async def due_at(core: Core, owed: OwedToken) -> int:
     query = sa.select(outbox.c.due_at).where(outbox.c.order_id == owed.order_id)
     return int(await core.database.read(lambda tx: tx.execute(query).scalar_one()))
 

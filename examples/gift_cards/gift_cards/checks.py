@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.checks import Check, Examination, Finding, look
+from conveyor.checks import Check, Examination, Finding, check_rows
 from conveyor.core.order import COMPLETED
 from conveyor.core.tables import orders
 from conveyor.extension import Tx
@@ -21,7 +21,7 @@ def check_cards(tx: Tx, _: Examination) -> list[Finding]:
     )
     gifts = sa.and_(orders.c.flow.startswith("gift@"), orders.c.status == COMPLETED)
     finding = Finding("card_is_good", PAID, "Who has paid has a card, good for what was paid")
-    return [look(tx, finding, (orders, orders.c.id, gifts), sa.not_(good))]
+    return [check_rows(tx, finding, (orders, orders.c.id, gifts), sa.not_(good))]
 
 
 CHECKS: tuple[Check, ...] = (check_cards,)

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, say
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 
 @click.command("gift-card")
 @click.argument("order")
-@reaching
+@with_target
 @json_option
-def gift_card(order: str, reach: Reach, *, as_json: bool) -> None:
+def gift_card(order: str, target: Target, *, as_json: bool) -> None:
     """Show the gift card that ORDER paid for."""
-    emit(run(_get(reach, order)), as_json=as_json, show=_show)
+    emit(run(_get(target, order)), as_json=as_json, show=_show)
 
 
-async def _get(reach: Reach, order: str) -> Mapping[str, Any]:
-    async with reach.client() as client:
+async def _get(target: Target, order: str) -> Mapping[str, Any]:
+    async with target.client() as client:
         card: Mapping[str, Any] = await client.get(f"/v1/gift-cards/{order}")
         return card
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from conveyor.extension import Line, Order, OrderBody, Payment, Word
+from conveyor.extension import Order, OrderBody, Payment, SingleLine, Word
 
 ORDER_ID = r"^[0-9A-HJKMNP-TV-Z]{26}$"
 
@@ -22,7 +22,7 @@ class RefundBody(OrderBody):
 
     flow: Word = "refund"
     order: Annotated[str, Field(pattern=ORDER_ID)]
-    why: Line
+    why: SingleLine
     payment: StoreCredit
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from conveyor.extension import (
-    AnyStep,
     Awaiting,
     AwaitingStep,
     Done,
@@ -14,6 +13,7 @@ from conveyor.extension import (
     Order,
     Outcome,
     Refused,
+    StepHandler,
     Tx,
     body_of,
     find_order,
@@ -64,7 +64,7 @@ def credit(tx: Tx, request: Order, now: Now) -> Outcome:
     return Done({"amount": request.total, "currency": request.currency})
 
 
-STEPS: Mapping[str, AnyStep] = {
+STEPS: Mapping[str, StepHandler] = {
     "refunds.check": LocalStep(check),
     "refunds.release": LocalStep(release),
     "refunds.decide": AwaitingStep(ask, decide, answer=Decision, overdue=expire),

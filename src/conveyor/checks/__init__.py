@@ -13,8 +13,8 @@ from typing import Protocol
 from conveyor.checks.columns import Column, count_if, on_page
 from conveyor.checks.examined import Examined
 from conveyor.checks.finding import MAX_EXAMPLES, Finding
-from conveyor.checks.look import look
 from conveyor.checks.pages import Page
+from conveyor.checks.rows import check_rows
 from conveyor.core.routing_slip import Flow
 from conveyor.core.transaction import Tx
 
@@ -26,10 +26,10 @@ __all__ = [
     "Examination",
     "Examined",
     "Finding",
-    "Look",
     "Page",
+    "PageCheck",
+    "check_rows",
     "count_if",
-    "look",
     "on_page",
 ]
 
@@ -45,7 +45,7 @@ class Examination:
     now: int
 
 
-class Look(Protocol):
+class PageCheck(Protocol):
     """What looks at the orders of one page after the other."""
 
     @property

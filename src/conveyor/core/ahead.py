@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.engine import Engine
-from conveyor.core.line import HOLD_BEHIND_PARKED_SECONDS
+from conveyor.core.group_order import HOLD_BEHIND_PARKED_SECONDS
 from conveyor.core.tables import orders, outbox
 from conveyor.core.transaction import Tx
 

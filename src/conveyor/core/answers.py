@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.engine import Engine
-from conveyor.core.faults import Desk
-from conveyor.core.handling import gather, owed_step
+from conveyor.core.faults import GroupContext
 from conveyor.core.order import Order, load
 from conveyor.core.outcome import TurnedAway
-from conveyor.core.settling import settle
 from conveyor.core.step import Answer
+from conveyor.core.taking_tokens import due_step, gather
 from conveyor.core.transaction import Tx
 
 TAKEN = "taken"
@@ -21,7 +21,7 @@ UNKNOWN_ORDER = "unknown_order"
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class StepAnswer:
     """An answer to an order's step; `note` keeps one that comes before the order awaits it.
 
     `version` is that of the order which it answers; None: whichever it has.
@@ -40,27 +40,27 @@ class Answers:
     def __init__(self, engine: Engine) -> None:
         """Nothing is started; `take` may be called by any number of requests at once."""
         self._engine = engine
-        self._batcher: Batcher[Given, str] = Batcher(self._handle, engine.limits.group_size)
+        self._batcher: Batcher[StepAnswer, str] = Batcher(self._handle, engine.limits.group_size)
 
-    async def take(self, given: Given) -> str:
+    async def take(self, given: StepAnswer) -> str:
         """Give `TAKEN`, `NOT_AWAITED` or `UNKNOWN_ORDER`, once that is committed.
 
         Or the word with which the step turned the answer away.
         """
         return await self._batcher.submit(given)
 
-    async def _handle(self, group: list[Given]) -> Sequence[str | BaseException]:
+    async def _handle(self, group: list[StepAnswer]) -> Sequence[str | BaseException]:
         return await each_its_own(self._take, group)
 
-    async def _take(self, group: Sequence[Given]) -> Sequence[str]:
-        desk = self._engine.desk(isolate=False)
-        return await self._engine.relay.commit(lambda tx: take_answers(tx, desk, group))
+    async def _take(self, group: Sequence[StepAnswer]) -> Sequence[str]:
+        context = self._engine.group_context(isolate=False)
+        return await self._engine.relay.commit(lambda tx: take_answers(tx, context, group))
 
 
-def take_answers(tx: Tx, desk: Desk, group: Sequence[Given]) -> list[str]:
+def take_answers(tx: Tx, context: GroupContext, group: Sequence[StepAnswer]) -> list[str]:
     """Apply answers to the orders that await them; gives what became of each."""
     loaded = load(tx, [given.order_id for given in group])
-    gather(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
+    gather(tx, context, [(o, due_step(context.registry, o)) for o in loaded.values()])
     results: list[str] = []
     seen: set[str] = set()
     for given in group:
@@ -68,23 +68,23 @@ def take_answers(tx: Tx, desk: Desk, group: Sequence[Given]) -> list[str]:
         if order is None:
             results.append(UNKNOWN_ORDER)
             continue
-        due = owed_step(desk.registry, order)
-        if order.id in seen or not _is_awaited(desk, order, due, given):
+        due = due_step(context.registry, order)
+        if order.id in seen or not _is_awaited(context, order, due, given):
             if given.note:
                 given.note(tx)
             results.append(NOT_AWAITED)
             continue
-        outcome = desk.registry.step(due).answered(tx, order, given.answer, desk.now)
+        outcome = context.registry.step(due).answered(tx, order, given.answer, context.now)
         if isinstance(outcome, TurnedAway):
             results.append(outcome.why)
             continue
         seen.add(order.id)
-        settle(tx, desk.registry, order, outcome, desk.now)
+        apply_outcome(tx, context.registry, order, outcome, context.now)
         results.append(TAKEN)
     return results
 
 
-def _is_awaited(desk: Desk, order: Order, due: str, given: Given) -> bool:
+def _is_awaited(context: GroupContext, order: Order, due: str, given: StepAnswer) -> bool:
     if due != given.step or given.version not in {None, order.version}:
         return False
-    return desk.registry.step(due).awaits(order)
+    return context.registry.step(due).awaits(order)

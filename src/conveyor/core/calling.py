@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from conveyor.core.ambient import Ambient
 from conveyor.core.deadlines import Deadlines
@@ -50,7 +50,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Calling:
+class PendingCall:
     """A call whose intent is committed.
 
     `known`: the provider may have the request already, ask first. `ask_only`: nothing may be
@@ -59,6 +59,7 @@ class Calling:
     says when that is so (milliseconds since the epoch).
     """
 
+    counted_as: ClassVar = "calling"
     order: Order
     step_name: str
     step: CallStep[Any, Any]
@@ -100,7 +101,9 @@ class NotCalled:
     """It was too late to call when its turn came: nothing was sent."""
 
 
-async def perform(calling: Calling, slots: Slots, deadlines: Deadlines, ambient: Ambient) -> object:
+async def perform(
+    calling: PendingCall, slots: Slots, deadlines: Deadlines, ambient: Ambient
+) -> object:
     """Ask what became of an earlier call, then call, when a slot is free.
 
     Gives the provider's answer, `Failed`, `NothingFound` or `NotCalled`: each failure becomes a
@@ -123,7 +126,7 @@ async def perform(calling: Calling, slots: Slots, deadlines: Deadlines, ambient:
         slots.give_back()
 
 
-async def _outcome(send: Send, calling: Calling, deadlines: Deadlines) -> object:
+async def _outcome(send: Send, calling: PendingCall, deadlines: Deadlines) -> object:
     try:
         return await deadlines.keep(send(calling.payload, calling.key))
     except NotAppliedError as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.core.calling import MAX_CALL_SECONDS, Calling, Grant
+from conveyor.core.calling import MAX_CALL_SECONDS, Grant, PendingCall
 from conveyor.core.order import Order
 from conveyor.core.statements import one_of
 from conveyor.core.step import CallStep, Now
@@ -123,7 +123,7 @@ def has_effect(tx: Tx, order_id: str, step: str) -> bool:
     return any(it.step == step and it.state in IN_EFFECT for it in of_order(tx, order_id))
 
 
-def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant) -> Calling:
+def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant) -> PendingCall:
     """Write the intent of a call: with the same key while nothing came of it, else with a new one.
 
     `last` is closed: an open attempt is taken up with `take_up`. A provider may have kept a request
@@ -133,7 +133,7 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Gran
     until, written = now.ms + grant.may_run_ms, step.write_request(request.payload)
     if last is not None and last.state == NOT_APPLIED and last.request in {"", written}:
         _take(tx, last, until, INTENDED, written)
-        return Calling(
+        return PendingCall(
             order, name, step, request.payload, last.attempt, grant, taken=last.taken + 1
         )
     attempt = last.attempt + 1 if last else 1
@@ -151,12 +151,12 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Gran
             "request": written,
         },
     )
-    return Calling(order, name, step, request.payload, attempt, grant)
+    return PendingCall(order, name, step, request.payload, attempt, grant)
 
 
 def take_up(
     tx: Tx, request: Request, attempt: Attempt, now: Now, grant: Grant, *, ask_only: bool
-) -> Calling:
+) -> PendingCall:
     """Take up an attempt of which nobody knows what became: with its key, and what was asked.
 
     Whoever only asks leaves the attempt as it is.
@@ -167,7 +167,7 @@ def take_up(
         taken += 1
         _take(tx, attempt, until, attempt.state, attempt.request)
     stored = attempt.request
-    return Calling(
+    return PendingCall(
         request.order,
         request.step_name,
         request.step,
@@ -194,7 +194,7 @@ def others_until(attempt: Attempt, now: Now) -> int:
 
 
 def end(
-    tx: Tx, calling: Calling, last: Attempt | None, state: str, now: Now, *, over: bool = True
+    tx: Tx, calling: PendingCall, last: Attempt | None, state: str, now: Now, *, over: bool = True
 ) -> None:
     """Write what became of an attempt; the transaction fails where that was written before.
 

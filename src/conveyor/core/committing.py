@@ -9,20 +9,20 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from conveyor.core.disposition import Disposition, Returned
 from conveyor.core.engine import Engine
 from conveyor.core.errors import UNABLE
-from conveyor.core.faults import Desk
-from conveyor.core.outbox import Owed, commit
+from conveyor.core.faults import GroupContext
+from conveyor.core.outbox import OwedToken, commit
 from conveyor.core.transaction import Tx
-from conveyor.core.verdict import Returned, Verdict
 
 T = TypeVar("T")
-Work = Callable[[Tx, Desk, Sequence[T]], list[Verdict]]
+Work = Callable[[Tx, GroupContext, Sequence[T]], list[Disposition]]
 
 
 async def commit_group(
     engine: Engine, work: Work[T], items: Sequence[T], stopping: asyncio.Event
-) -> tuple[list[Verdict], list[Owed]]:
+) -> tuple[list[Disposition], list[OwedToken]]:
     """Give the verdicts once they are committed, and what is to be sent then.
 
     They are `Returned` where they cannot be committed in time.
@@ -40,12 +40,12 @@ async def commit_group(
 
 async def _commit(
     engine: Engine, work: Work[T], items: Sequence[T]
-) -> tuple[list[Verdict], list[Owed]]:
+) -> tuple[list[Disposition], list[OwedToken]]:
     try:
-        desk = engine.desk(isolate=False)
-        return await commit(engine.database, lambda tx: work(tx, desk, items))
+        context = engine.group_context(isolate=False)
+        return await commit(engine.database, lambda tx: work(tx, context, items))
     except UNABLE:
         raise
     except Exception:  # noqa: BLE001 - whose fault it was, the isolated run tells
-        desk = engine.desk(isolate=True)
-        return await commit(engine.database, lambda tx: work(tx, desk, items))
+        context = engine.group_context(isolate=True)
+        return await commit(engine.database, lambda tx: work(tx, context, items))

@@ -17,20 +17,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from conveyor.core.batching import Batcher
-from conveyor.core.calling import Calling, perform
-from conveyor.core.closing import Called, close_group
+from conveyor.core.calling import PendingCall, perform
 from conveyor.core.committing import Work, commit_group
 from conveyor.core.deadlines import Deadlines
 from conveyor.core.disposal import GIVEN_BACK_SECONDS, Disposal
-from conveyor.core.engine import Engine
-from conveyor.core.errors import PoisonError
-from conveyor.core.handling import Taken, open_group
-from conveyor.core.lease import Leases
-from conveyor.core.message import decode
-from conveyor.core.outbox import Owed, wait_for_stop
-from conveyor.core.queue import Received
-from conveyor.core.slots import Slots
-from conveyor.core.verdict import (
+from conveyor.core.disposition import (
+    Disposition,
     Faulted,
     Handled,
     Held,
@@ -38,8 +30,16 @@ from conveyor.core.verdict import (
     Poisoned,
     Returned,
     Stale,
-    Verdict,
 )
+from conveyor.core.engine import Engine
+from conveyor.core.errors import PoisonError
+from conveyor.core.lease import Leases
+from conveyor.core.message import decode
+from conveyor.core.outbox import OwedToken, wait_for_stop
+from conveyor.core.queue import Received
+from conveyor.core.recording_results import EndedCall, record_results
+from conveyor.core.slots import Slots
+from conveyor.core.taking_tokens import ReceivedToken, take_tokens
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Consumer:
         self.leases = Leases(self.queue, engine.ambient)
         self._disposal = Disposal(engine, queue_name, self.leases)
         self._opening: Batcher[Received, None] = self._groups(self._open)
-        self._closing: Batcher[tuple[Received, Called], None] = self._groups(self._close)
+        self._closing: Batcher[tuple[Received, EndedCall], None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = Slots(engine.limits.calls_at_once)
         self._deadlines = Deadlines(engine.limits.call_seconds)
@@ -141,7 +141,7 @@ class Consumer:
                 self._opening.submit(message)
 
     async def _open(self, group: list[Received]) -> list[None]:
-        taken: list[Taken] = []
+        taken: list[ReceivedToken] = []
         messages: list[Received] = []
         poison: list[tuple[Received, Poisoned]] = []
         for message in group:
@@ -151,23 +151,23 @@ class Consumer:
             except PoisonError as error:
                 poison.append((message, Poisoned(error.cause)))
         if taken:
-            verdicts, owed = await self._transact(open_group, taken, messages)
-            self._spawn(self._finish(messages, verdicts, owed), messages)
+            dispositions, owed = await self._transact(take_tokens, taken, messages)
+            self._spawn(self._finish(messages, dispositions, owed), messages)
         if poison:
             bad = [message for message, _ in poison]
-            self._spawn(self._finish(bad, [verdict for _, verdict in poison], []), bad)
+            self._spawn(self._finish(bad, [disposition for _, disposition in poison], []), bad)
         return [None] * len(group)
 
-    async def _close(self, group: list[tuple[Received, Called]]) -> list[None]:
+    async def _close(self, group: list[tuple[Received, EndedCall]]) -> list[None]:
         messages = [message for message, _ in group]
         ended = [called for _, called in group]
-        verdicts, owed = await self._transact(close_group, ended, messages)
-        self._spawn(self._finish(messages, verdicts, owed), messages)
+        dispositions, owed = await self._transact(record_results, ended, messages)
+        self._spawn(self._finish(messages, dispositions, owed), messages)
         return [None] * len(group)
 
     async def _transact(
         self, work: Work[T], items: Sequence[T], messages: Sequence[Received]
-    ) -> tuple[list[Verdict], list[Owed]]:
+    ) -> tuple[list[Disposition], list[OwedToken]]:
         try:
             return await commit_group(self.engine, work, items, self._stopping)
         except Exception:
@@ -176,16 +176,19 @@ class Consumer:
             return [Faulted(self._disposal.rest(message)) for message in messages], []
 
     async def _finish(
-        self, messages: Sequence[Received], verdicts: Sequence[Verdict], owed: Sequence[Owed]
+        self,
+        messages: Sequence[Received],
+        dispositions: Sequence[Disposition],
+        owed: Sequence[OwedToken],
     ) -> None:
         deletes: list[str] = []
         rests: dict[str, int] = {}
         buries: list[Coroutine[Any, Any, None]] = []
-        for message, verdict in zip(messages, verdicts, strict=True):
-            self.engine.tally[type(verdict).__name__.lower(), self.name] += 1
-            match verdict:
-                case Calling():
-                    self._spawn(self._call(message, verdict), [message])
+        for message, disposition in zip(messages, dispositions, strict=True):
+            self.engine.tally[disposition.counted_as, self.name] += 1
+            match disposition:
+                case PendingCall():
+                    self._spawn(self._call(message, disposition), [message])
                 case Handled() | Stale() | Held():
                     deletes.append(message.receipt)
                 case Orphaned(order_id):
@@ -210,9 +213,9 @@ class Consumer:
                 # The commit stands: the sweeper sends what is owed, stale messages are dropped.
                 log.error("%s: could not delete or give back", self.name, exc_info=result)
 
-    async def _call(self, message: Received, calling: Calling) -> None:
+    async def _call(self, message: Received, calling: PendingCall) -> None:
         result = await perform(calling, self._slots, self._deadlines, self.engine.ambient)
-        await self._closing.submit((message, Called(calling, result, message.receive_count)))
+        await self._closing.submit((message, EndedCall(calling, result, message.receive_count)))
 
     def _spawn(self, work: Coroutine[Any, Any, None], messages: Sequence[Received]) -> None:
         task = asyncio.create_task(work)
@@ -238,5 +241,5 @@ class Consumer:
             await self._closing.join()
 
 
-def _taken(message: Received) -> Taken:
-    return Taken(decode(message.body), message.receive_count, message.sent_at_ms)
+def _taken(message: Received) -> ReceivedToken:
+    return ReceivedToken(decode(message.body), message.receive_count, message.sent_at_ms)

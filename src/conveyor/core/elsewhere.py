@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.core import order as status
+from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.order import Order
 from conveyor.core.outcome import Outcome, Park
 from conveyor.core.registry import Registry
-from conveyor.core.settling import settle
-from conveyor.core.step import AnyStep, Now
+from conveyor.core.step import Now, StepHandler
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 
@@ -42,7 +42,7 @@ _OVERDUE = (
 )
 
 
-class TakenElsewhere(AnyStep):
+class TakenElsewhere(StepHandler):
     """A step that a process of somebody else's takes, and answers within `seconds`."""
 
     seconds: float
@@ -88,7 +88,7 @@ def end_overdue(tx: Tx, registry: Registry, stretch: Stretch, now: Now) -> None:
         "backwards": stretch.backwards,
     }
     for order in [Order(*row) for row in tx.execute(_OVERDUE, asked)]:
-        settle(tx, registry, order, _decide(tx, stretch.step, order, now), now)
+        apply_outcome(tx, registry, order, _decide(tx, stretch.step, order, now), now)
 
 
 def _decide(tx: Tx, step: TakenElsewhere, order: Order, now: Now) -> Outcome:

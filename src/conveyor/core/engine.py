@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from conveyor.core.ambient import Ambient
 from conveyor.core.calling import CALL_SECONDS, Grant
-from conveyor.core.faults import Desk
+from conveyor.core.faults import GroupContext
 from conveyor.core.gate import Gate
 from conveyor.core.outbox import Relay
 from conveyor.core.queue import LONG_POLL_SECONDS, Queues
@@ -72,11 +72,11 @@ class Engine:
         object.__setattr__(self, "gate", Gate(self.database, self.ambient.random))
         object.__setattr__(self, "supervisor", Supervisor(self.ambient.random))
 
-    def desk(self, *, isolate: bool) -> Desk:
+    def group_context(self, *, isolate: bool) -> GroupContext:
         """Give what a group's transaction needs, at this moment."""
         begun = asyncio.get_running_loop().time()
         grant = Grant(self.limits.call_seconds, begun, self.ambient.now_ms())
-        return Desk(
+        return GroupContext(
             self.registry,
             self.retries,
             self.ambient.random,

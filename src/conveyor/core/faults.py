@@ -10,16 +10,16 @@ from random import Random
 import sqlalchemy as sa
 
 from conveyor.core import timeline
+from conveyor.core.applying_outcomes import move_order, place_of
 from conveyor.core.calling import Grant
+from conveyor.core.disposition import Disposition, Faulted, Handled
 from conveyor.core.order import Order
 from conveyor.core.parking import park
 from conveyor.core.registry import Registry
 from conveyor.core.retries import RetryPolicy
-from conveyor.core.settling import move, place_of
 from conveyor.core.step import Now
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
-from conveyor.core.verdict import Faulted, Handled, Verdict
 
 _EXPECT = (
     sa.update(orders)
@@ -29,7 +29,7 @@ _EXPECT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class GroupContext:
     """What a group's transaction needs beside the transaction itself.
 
     With `isolate`, each order stands behind a savepoint of its own. `grant` is for the calls that
@@ -67,25 +67,25 @@ def tries(known: Faults, order: Order, receive_count: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Delivery:
     """One order's turn in a group: the step it is to take, and which try at it this is.
 
     `traceless`: receives of its message, this one too, of which no fault is on record.
     """
 
     tx: Tx
-    desk: Desk
+    context: GroupContext
     order: Order
     step: str
     attempt: int
     traceless: int = 1
 
-    def guard(self, work: Callable[[], Verdict]) -> Verdict:
+    def guard(self, work: Callable[[], Disposition]) -> Disposition:
         """Run the order's work; in an isolated group, a raise becomes this order's fault.
 
         What the database is to blame for is nobody's: then the whole group is run again.
         """
-        if not self.desk.isolate:
+        if not self.context.isolate:
             return work()
         try:
             with self.tx.savepoint():
@@ -101,7 +101,7 @@ class Case:
             self.tx,
             self.order.id,
             self.order.version,
-            self.desk.now.ms,
+            self.context.now.ms,
             event,
             step=self.step,
             attempt=self.attempt,
@@ -110,27 +110,27 @@ class Case:
 
     def fault(
         self, error: Exception, event: str = timeline.FAULT, *, last_try: bool = False
-    ) -> Verdict:
+    ) -> Disposition:
         """Let the message come back after a rest; park the order when that was the last try.
 
         An order whose flow is not installed here is never parked: nobody knows where it is.
         """
         cause = f"{type(error).__name__}: {error}"
         self.note(event, {"cause": cause})
-        known = self.order.flow in self.desk.registry.flows
-        if known and (last_try or self.desk.retries.exhausted(self.attempt)):
+        known = self.order.flow in self.context.registry.flows
+        if known and (last_try or self.context.retries.exhausted(self.attempt)):
             return self.park(cause, "".join(traceback.format_exception(error)))
-        rest = self.desk.retries.rest_seconds(self.attempt, self.desk.random)
-        self.expect(self.desk.now.ms + rest * 1000)
+        rest = self.context.retries.rest_seconds(self.attempt, self.context.random)
+        self.expect(self.context.now.ms + rest * 1000)
         return Faulted(rest)
 
     def expect(self, at_ms: int) -> None:
         """Tell the reconciler when the order's token is to be seen again."""
         self.tx.later(_EXPECT, {"b_id": self.order.id, "b_expected_at": at_ms})
 
-    def park(self, cause: str, trace: str = "") -> Verdict:
+    def park(self, cause: str, trace: str = "") -> Disposition:
         """Stop the order here until an operator decides."""
-        order, now = self.order, self.desk.now
+        order, now = self.order, self.context.now
         park(
             self.tx,
             order,
@@ -142,5 +142,5 @@ class Case:
         )
         self.note(timeline.PARKED, {"cause": cause})
         place = place_of(order)
-        move(self.tx, self.desk.registry, order, place, now, parking=True)
+        move_order(self.tx, self.context.registry, order, place, now, parking=True)
         return Handled(parked=True)

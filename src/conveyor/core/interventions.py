@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from conveyor.core import calls, timeline
 from conveyor.core import order as status
+from conveyor.core.applying_outcomes import move_order, place_of
 from conveyor.core.elsewhere import TakenElsewhere
-from conveyor.core.line import release
+from conveyor.core.group_order import release
 from conveyor.core.order import Order, load
 from conveyor.core.parking import unpark
 from conveyor.core.registry import Registry
-from conveyor.core.routing_slip import Place, owed, turn_back, undone_by
-from conveyor.core.settling import move, place_of
+from conveyor.core.routing_slip import Place, step_at, turn_back, undone_by
 from conveyor.core.step import Now
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
@@ -89,7 +89,7 @@ def pivot_is_done(tx: Tx, registry: Registry, order: Order) -> bool:
     flow, place = registry.flow(order.flow), place_of(order)
     if flow.is_past_pivot(place):
         return True
-    if not flow.pivot or owed(flow, place) != flow.pivot:
+    if not flow.pivot or step_at(flow, place) != flow.pivot:
         return False
     # It may have been told while the order was parked: a redrive takes note of it.
     return registry.step(flow.pivot).has_happened(tx, order)
@@ -117,7 +117,7 @@ def redrive(tx: Tx, registry: Registry, order_id: str, now: Now, *, by: str = ""
         return Intervention(NOT_FOUND if order is None else NOT_PARKED)
     _unpark(tx, order, now)
     _note(tx, order, now, timeline.REDRIVEN, by=by)
-    move(tx, registry, order, place_of(order), now)
+    move_order(tx, registry, order, place_of(order), now)
     return Intervention(ACCEPTED)
 
 
@@ -143,7 +143,7 @@ def discard(
     _unpark(tx, order, now)
     _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by)
     end = Place(-1, order.ending or status.CANCELLED)
-    move(tx, registry, order, end, now, reason=reason)
+    move_order(tx, registry, order, end, now, reason=reason)
     return Intervention(ACCEPTED)
 
 
@@ -155,20 +155,20 @@ def _compensate(
         _unpark(tx, order, now)
     if order.backwards:
         _note(tx, order, now, timeline.REDRIVEN, by=by)
-        move(tx, registry, order, place_of(order), now)
+        move_order(tx, registry, order, place_of(order), now)
         return Intervention(ACCEPTED, undone_by(flow, _after(order)))
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
         _note(tx, order, now, timeline.REDRIVEN, by=by)
         marked = order._replace(cancelling=True)
         undoes = undone_by(flow, _after(order))
-        move(tx, registry, marked, place_of(order), now, reason=reason)
+        move_order(tx, registry, marked, place_of(order), now, reason=reason)
         step = flow.steps[order.position]
         return Intervention(ACCEPTED, undoes, unless="" if step.undo else step.name)
     release(tx, order, now.ms)
     _note(tx, order, now, timeline.TURNED_BACK, by=by)
     back = turn_back(flow, place_of(order), status.CANCELLED)
-    move(tx, registry, order, back, now, reason=reason)
+    move_order(tx, registry, order, back, now, reason=reason)
     return Intervention(ACCEPTED, undone_by(flow, place_of(order)))
 
 
@@ -200,7 +200,7 @@ def _last_step_has_begun(tx: Tx, registry: Registry, order: Order) -> bool:
 
 
 def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:
-    due = owed(registry.flow(order.flow), place_of(order))
+    due = step_at(registry.flow(order.flow), place_of(order))
     step = registry.steps.get(due)
     if isinstance(step, TakenElsewhere):
         return step.awaits(order)

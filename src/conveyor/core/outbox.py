@@ -24,7 +24,7 @@ from conveyor.core.message import Token, encode
 from conveyor.core.queue import Outgoing, Queues
 from conveyor.core.tables import outbox
 from conveyor.core.transaction import Database, PerDialect, Tx
-from conveyor.core.turns import Turn
+from conveyor.core.turns import Turn, write_turn
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ FORGET_LISTS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class OwedToken:
     """A token that an order is owed: a row of the outbox. `now` is false for timers.
 
     `held`: it came before its turn and is owed anew, so that a copy already sent is not it.
@@ -87,7 +87,7 @@ _CLAIM = (
 )
 
 
-def put(tx: Tx, owed: Owed) -> None:
+def put(tx: Tx, owed: OwedToken) -> None:
     """Write what is owed, with the effect that owes it; what is due now is sent then."""
     row = {
         "order_id": owed.order_id,
@@ -98,7 +98,7 @@ def put(tx: Tx, owed: Owed) -> None:
         "due_at": owed.due_at + RELAY_GRACE_MS if owed.now else owed.due_at,
         "held": owed.held,
     }
-    owed.turn.into(row, "sequence")
+    write_turn(tx, owed.turn, row, "sequence")
     tx.later(_PUT, row)
     tx.owe(owed.order_id, owed if owed.now else None)
 
@@ -109,10 +109,10 @@ def clear(tx: Tx, order_id: str) -> None:
     tx.owe(order_id, None)
 
 
-def claim_due(tx: Tx, now_ms: int) -> list[Owed]:
+def claim_due(tx: Tx, now_ms: int) -> list[OwedToken]:
     """Take the rows that are due for this process, for `RELAY_GRACE_MS`."""
     rows = [
-        Owed(
+        OwedToken(
             row.order_id,
             row.version,
             row.queue,
@@ -126,7 +126,7 @@ def claim_due(tx: Tx, now_ms: int) -> list[Owed]:
     return rows
 
 
-def claim(tx: Tx, rows: Sequence[Owed], now_ms: int) -> None:
+def claim(tx: Tx, rows: Sequence[OwedToken], now_ms: int) -> None:
     """Let this process send what these rows owe: no sweeper does for `RELAY_GRACE_MS`."""
     for row in rows:
         tx.owe(row.order_id, row)
@@ -140,7 +140,7 @@ def claim(tx: Tx, rows: Sequence[Owed], now_ms: int) -> None:
         )
 
 
-async def commit(database: Database, work: Callable[[Tx], T]) -> tuple[T, list[Owed]]:
+async def commit(database: Database, work: Callable[[Tx], T]) -> tuple[T, list[OwedToken]]:
     """Run `work` in a transaction; gives what it gave, and what is to be sent now."""
     return await database.run(lambda tx: (work(tx), tx.take_owed()))
 
@@ -153,7 +153,7 @@ class Relay:
         self._database = database
         self._queues = queues
         self._ambient = ambient
-        self._forget: Batcher[list[Owed], None] = Batcher(self._delete_rows, FORGET_LISTS)
+        self._forget: Batcher[list[OwedToken], None] = Batcher(self._delete_rows, FORGET_LISTS)
 
     async def commit(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a transaction, and send what it owes once that stands.
@@ -164,9 +164,9 @@ class Relay:
         await self.send(owed)
         return result
 
-    async def send(self, owed: Sequence[Owed]) -> None:
+    async def send(self, owed: Sequence[OwedToken]) -> None:
         """Send tokens that are owed now. What a queue does not accept stays in the outbox."""
-        by_queue: dict[str, list[Owed]] = defaultdict(list)
+        by_queue: dict[str, list[OwedToken]] = defaultdict(list)
         for row in owed:
             by_queue[row.queue].append(row)
         for name, rows in by_queue.items():
@@ -194,12 +194,12 @@ class Relay:
             if len(rows) < SWEEP_ROWS:
                 await wait_for_stop(stop, SWEEP_SECONDS)
 
-    async def sweep_once(self) -> list[Owed]:
+    async def sweep_once(self) -> list[OwedToken]:
         """Send one page of what is due; gives the rows."""
         now = self._ambient.now_ms()
         return await self.commit(lambda tx: claim_due(tx, now))
 
-    async def _send_to(self, name: str, rows: list[Owed]) -> None:
+    async def _send_to(self, name: str, rows: list[OwedToken]) -> None:
         now = self._ambient.now_ms()
         messages = [
             Outgoing(
@@ -214,7 +214,7 @@ class Relay:
         sent = [row for index, row in enumerate(rows) if index not in failed]
         await self._forget.submit(sent)
 
-    async def _delete_rows(self, lists: list[list[Owed]]) -> list[None]:
+    async def _delete_rows(self, lists: list[list[OwedToken]]) -> list[None]:
         def forget(tx: Tx) -> None:
             for row in chain.from_iterable(lists):
                 tx.later(_FORGET, {"b_order_id": row.order_id, "b_version": row.version})

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from conveyor.core import order as status
 from conveyor.core import outbox, timeline
 from conveyor.core.order import Order
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.placed_counts import count_one
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Flow, service_of
 from conveyor.core.step import Now
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
-from conveyor.core.turns import next_turn
+from conveyor.core.turns import next_turn, write_turn
 
 FIRST_VERSION = 1
 _INSERT = sa.insert(orders)
@@ -70,9 +70,9 @@ def place(
     turn = next_turn(tx, registry, first, order)
     row = order._asdict()
     row |= {"body": row.pop("raw_body"), "group_key": turn.group_key}
-    turn.into(row, "sequence")
+    write_turn(tx, turn, row, "sequence")
     tx.later(_INSERT, row)
-    outbox.put(tx, Owed(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms))
+    outbox.put(tx, OwedToken(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms))
     known = ((timeline.KEY, key), (timeline.AFTER, after))
     detail = {name: said for name, said in known if said}
     timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED, detail=detail)

@@ -24,8 +24,8 @@ from conveyor.core import order as status
 from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.engine import Engine
 from conveyor.core.order import Order
-from conveyor.core.outbox import Owed, wait_for_stop
-from conveyor.core.routing_slip import Place, owed, service_of
+from conveyor.core.outbox import OwedToken, wait_for_stop
+from conveyor.core.routing_slip import Place, service_of, step_at
 from conveyor.core.tables import orders
 from conveyor.core.tables import outbox as outbox_table
 from conveyor.core.tables import timeline as timeline_table
@@ -153,7 +153,7 @@ class Reconciler:
             # Where a flow is not installed, nobody here knows what its orders are owed.
             if installed := self._engine.registry.flows.get(flow):
                 place = Place(position, ending)
-                yield Standing(flow, place, owed(installed, place), count)
+                yield Standing(flow, place, step_at(installed, place), count)
 
     async def _resend(self, queue: str, here: Sequence[Standing], now: int) -> int:
         depth = await self._engine.queues.queue(queue).depth()
@@ -200,7 +200,7 @@ class Reconciler:
         now = self._engine.ambient.now_ms()
         for order in [Order(*row) for row in rows]:
             turn = Turn(order.group_key, order.sequence)
-            outbox.put(tx, Owed(order.id, order.version, service_of(step), step, turn, now))
+            outbox.put(tx, OwedToken(order.id, order.version, service_of(step), step, turn, now))
             tx.later(_EXPECT, {"b_id": order.id, "b_version": order.version, "b_expected_at": now})
             timeline.note(tx, order.id, order.version, now, timeline.RESENT, step=step)
         return len(rows)

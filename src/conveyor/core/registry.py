@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from conveyor.core.errors import MissingFlowError, UnknownFlowError, UnknownStepError
 from conveyor.core.queue import QueueSpec
 from conveyor.core.routing_slip import Flow, service_of
-from conveyor.core.step import AnyStep
+from conveyor.core.step import Gather, StepHandler
 
 
 class Registry:
@@ -16,13 +16,16 @@ class Registry:
     def __init__(
         self,
         flows: Iterable[Flow],
-        steps: Mapping[str, AnyStep],
+        steps: Mapping[str, StepHandler],
         queues: Iterable[QueueSpec],
     ) -> None:
         """Check that every step of every flow exists. Raises `UnknownStepError`."""
         self.flows = {flow.key: flow for flow in flows}
         self.steps = dict(steps)
         self.queues = {spec.name: spec for spec in queues}
+        self._lock_order: dict[Gather, str] = {}
+        for name in sorted(self.steps):
+            self._lock_order.setdefault(self.steps[name].gathering, name)
         for flow in self.flows.values():
             for line in flow.steps:
                 for name in (line.name, line.undo, *line.also):
@@ -43,7 +46,14 @@ class Registry:
             raise UnknownFlowError(name, tuple(sorted({f.name for f in self.flows.values()})))
         return max(versions, key=lambda flow: flow.version)
 
-    def step(self, name: str) -> AnyStep:
+    def in_lock_order(self, gathers: Iterable[Gather]) -> list[Gather]:
+        """Sort what locks rows for groups: by the names of steps, which are kept when code is not.
+
+        So all processes lock in one order, also those of two versions that are deployed at once.
+        """
+        return sorted(gathers, key=lambda gather: self._lock_order.get(gather, ""))
+
+    def step(self, name: str) -> StepHandler:
         """Raises `UnknownStepError`."""
         try:
             return self.steps[name]

@@ -103,7 +103,7 @@ def flow_name(key: str) -> str:
     return key.partition("@")[0]
 
 
-def owed(flow: Flow, place: Place) -> str:
+def step_at(flow: Flow, place: Place) -> str:
     """Name the step that is owed at this place; '' when there is none, the order is at its end."""
     if place.ending:
         return flow.steps[place.position].undo if place.position >= 0 else ""

@@ -42,7 +42,7 @@ class Now:
         return at_ms <= self.ms + CLOCK_SLACK_MS
 
 
-class AnyStep:
+class StepHandler:
     """What both kinds of steps share: how an awaited answer, or its absence, moves the order on."""
 
     def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
@@ -91,7 +91,7 @@ class AnyStep:
         """
 
 
-class LocalStep(AnyStep):
+class LocalStep(StepHandler):
     """A step whose effect is all in our database."""
 
     def __init__(
@@ -115,7 +115,7 @@ class LocalStep(AnyStep):
         return self._gather or super().gathering
 
 
-class CallStep(AnyStep, ABC, Generic[Q, A]):
+class CallStep(StepHandler, ABC, Generic[Q, A]):
     """A step that calls a provider, between two transactions: intent before, result after.
 
     The idempotency key is order, step and attempt. What the provider says decides whether the
@@ -163,7 +163,7 @@ class CallStep(AnyStep, ABC, Generic[Q, A]):
 
 
 @cache
-def _request_type(step: type[AnyStep]) -> TypeAdapter[Any]:
+def _request_type(step: type[StepHandler]) -> TypeAdapter[Any]:
     found = _given_for_request(step)
     return TypeAdapter(Any if isinstance(found, TypeVar) else found)
 

@@ -21,7 +21,7 @@ _EXPECT = (
 )
 
 
-def hasten(tx: Tx, order_ids: Sequence[str], now_ms: int) -> None:
+def make_due_now(tx: Tx, order_ids: Sequence[str], now_ms: int) -> None:
     """Let the deadline of awaiting orders come now: their step's `overdue` sees what there is.
 
     Done with this transaction, and once: a token that is lost is then sent again as any other.

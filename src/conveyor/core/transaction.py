@@ -17,7 +17,7 @@ from conveyor.core.errors import UNABLE, VersionConflictError
 from conveyor.core.statements import PerDialect, Row, Statement, prepared
 
 if TYPE_CHECKING:
-    from conveyor.core.outbox import Owed
+    from conveyor.core.outbox import OwedToken
 
 __all__ = ["Database", "Params", "PerDialect", "Row", "Statement", "Tx"]
 
@@ -37,7 +37,7 @@ class Tx:
         self.dialect: str = connection.dialect.name
         self.gathered: dict[tuple[str, ...], Any] = {}
         """What a step has read for its whole group at once, by table and key."""
-        self._owed: dict[str, Owed] = {}
+        self._owed: dict[str, OwedToken] = {}
         self._later: dict[int, tuple[Statement, list[Row], bool]] = {}
         self._sums: dict[tuple[int, tuple[Any, ...]], dict[str, Any]] = {}
         self._before: list[Callable[[], None]] = []
@@ -98,14 +98,14 @@ class Tx:
         for name, amount in amounts.items():
             row[name] += amount
 
-    def owe(self, order_id: str, token: Owed | None) -> None:
+    def owe(self, order_id: str, token: OwedToken | None) -> None:
         """Let this token be sent once all is committed; None: this order is owed none now."""
         if token is None:
             self._owed.pop(order_id, None)
         else:
             self._owed[order_id] = token
 
-    def take_owed(self) -> list[Owed]:
+    def take_owed(self) -> list[OwedToken]:
         """Give what is to be sent after the commit, to whoever will: see `outbox.commit`."""
         owed, self._owed = self._owed, {}
         return list(owed.values())

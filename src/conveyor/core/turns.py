@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,22 +34,35 @@ _GROUP_NAME = re.compile(r"[!-~]{1,128}")
 _ASKED = ("turns asked for",)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """A place in a group; sequence 0 is none, and what one has until it is given with the flush."""
+    """A place in a group; sequence 0 is none.
+
+    A turn that is taken in this transaction gets its sequence at the end: until then it is known by
+    `asked`, as the how-manieth of its group, and `write_turn` sees to the rows that it stands in.
+    """
 
     group_key: str = ""
     sequence: int = 0
-    rows: list[tuple[dict[str, Any], str]] | None = None
-
-    def into(self, row: dict[str, Any], column: str) -> None:
-        """Write the sequence into a row that is written later in this transaction."""
-        row[column] = self.sequence
-        if self.rows is not None:
-            self.rows.append((row, column))
+    asked: int | None = None
 
 
 NO_TURN = Turn()
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Turns of one group that are asked for: how many, and the rows that each stands in."""
+
+    count: int = 0
+    rows: list[tuple[int, dict[str, Any], str]] = field(default_factory=list)
+
+
+def write_turn(tx: Tx, turn: Turn, row: dict[str, Any], column: str) -> None:
+    """Write a turn's sequence into a row that `tx.later` holds, now or when it is known."""
+    row[column] = turn.sequence
+    if turn.asked is not None:
+        _asked(tx)[turn.group_key].rows.append((turn.asked, row, column))
 
 
 def _next(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts share no type
@@ -82,22 +97,25 @@ def next_turn(tx: Tx, registry: Registry, step: str, order: Order) -> Turn:
 
 def take_turn(tx: Tx, queue: str, group: str) -> Turn:
     """Give the next turn of a group; which one it is, is known once this transaction writes."""
-    turn = Turn(group_name(queue, group), rows=[])
-    asked = tx.gathered.get(_ASKED)
+    name = group_name(queue, group)
+    asked = _asked(tx)[name]
+    asked.count += 1
+    return Turn(name, asked=asked.count)
+
+
+def _asked(tx: Tx) -> dict[str, _Asked]:
+    asked: dict[str, _Asked] | None = tx.gathered.get(_ASKED)
     if asked is None:
-        asked = tx.gathered[_ASKED] = {}
+        asked = tx.gathered[_ASKED] = defaultdict(_Asked)
         tx.before_flush(lambda: _give(tx, asked))
-    asked.setdefault(turn.group_key, []).append(turn)
-    return turn
+    return asked
 
 
-def _give(tx: Tx, asked: dict[str, list[Turn]]) -> None:
+def _give(tx: Tx, asked: Mapping[str, _Asked]) -> None:
     # At the very end and in one order: others that want turns of the same groups wait only for
     # the commit, and no two wait for each other.
     groups = sorted(asked)
-    tx.execute_all(_NEXT, [{"group_key": name, "last": len(asked[name])} for name in groups])
+    tx.execute_all(_NEXT, [{"group_key": name, "last": asked[name].count} for name in groups])
     for name, last in tx.execute(_LAST, {"groups": groups}).all():
-        for sequence, turn in enumerate(asked[name], start=last - len(asked[name]) + 1):
-            turn.sequence = sequence
-            for row, column in turn.rows or ():
-                row[column] = sequence
+        for number, row, column in asked[name].rows:
+            row[column] = last - asked[name].count + number

@@ -20,7 +20,7 @@ from conveyor.core.message import MAX_VERSION, SOURCE, SPEC_VERSION
 from conveyor.core.queue import QueueSpec
 from conveyor.core.routing_slip import service_of
 from conveyor.entrypoints.order_schemas import REF, narrow_bodies
-from conveyor.extension import Answerable, AnyStep
+from conveyor.extension import Answerable, StepHandler
 from conveyor.system.installation import Installation
 
 FORMAT_VERSION = "1.0.0"
@@ -34,7 +34,7 @@ _ORDER_ID = f"[{ULID_ALPHABET}]{{{ULID_LENGTH}}}"
 _TEXT = {"type": "string"}
 
 
-def describe(installed: Installation, steps: Mapping[str, AnyStep]) -> dict[str, Any]:
+def describe(installed: Installation, steps: Mapping[str, StepHandler]) -> dict[str, Any]:
     """Give the document; `steps` are those of extensions, whose answers it tells."""
     by_service = {name: list(_tokens_of(installed, name)) for name in _services(installed)}
     bodies = [model.__name__ for model in installed.bodies.models]
@@ -138,7 +138,7 @@ def _operation(action: str, channel: str) -> dict[str, Any]:
     return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
 
 
-def _token_message(step: str, of: AnyStep | None) -> dict[str, Any]:
+def _token_message(step: str, of: StepHandler | None) -> dict[str, Any]:
     message: dict[str, Any] = {
         "title": f"An order is owed {step}",
         "contentType": "application/cloudevents+json",
@@ -176,7 +176,7 @@ def _headers(*attributes: str) -> dict[str, Any]:
     return {"type": "object", "properties": dict.fromkeys(attributes, _TEXT)}
 
 
-def _schemas(installed: Installation, steps: Mapping[str, AnyStep]) -> dict[str, Any]:
+def _schemas(installed: Installation, steps: Mapping[str, StepHandler]) -> dict[str, Any]:
     answers = [step.answer for step in steps.values() if isinstance(step, Answerable)]
     models: list[type[BaseModel]] = [*installed.bodies.models, PlainOrder, Keyed, *answers]
     _, made = models_json_schema([(model, "validation") for model in models], ref_template=REF)

@@ -13,7 +13,7 @@ import httpx
 import orjson
 
 from conveyor.core.errors import ConveyorError
-from conveyor.entrypoints.lanes import Lanes
+from conveyor.entrypoints.pooled_connections import PooledConnections
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 600.0
@@ -57,7 +57,7 @@ class Client:
             base_url=url,
             headers={"authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-            transport=transport or Lanes(CONNECTIONS),
+            transport=transport or PooledConnections(CONNECTIONS),
         )
 
     async def __aenter__(self) -> Self:

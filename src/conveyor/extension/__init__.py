@@ -7,8 +7,8 @@ an entry point in the group `conveyor.extensions`, or a deployment names it in t
 
 from __future__ import annotations
 
-from conveyor.checks import Check, Comparison, Examination, Finding, Look, look
-from conveyor.commerce.orders.model import Line, OrderBody, Payment, Word
+from conveyor.checks import Check, Comparison, Examination, Finding, PageCheck, check_rows
+from conveyor.commerce.orders.model import OrderBody, Payment, SingleLine, Word
 from conveyor.commerce.orders.store import find as find_order
 from conveyor.commerce.payments.ports import (
     Approved,
@@ -24,14 +24,14 @@ from conveyor.core.errors import ConveyorError, KeySpentError, NotAppliedError, 
 from conveyor.core.order import Order
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
 from conveyor.core.routing_slip import Fee, Flow, Step
-from conveyor.core.step import Answer, AnyStep, CallStep, LocalStep, Now
+from conveyor.core.step import Answer, CallStep, LocalStep, Now, StepHandler
 from conveyor.core.supervision import Loop
 from conveyor.core.transaction import Tx
 from conveyor.extension.extension import Extension, no_loops
 from conveyor.extension.hooks import (
     Demo,
+    Dependencies,
     Fact,
-    Given,
     Routes,
     Running,
     Service,
@@ -47,7 +47,6 @@ __all__ = [
     "Ambient",
     "Answer",
     "Answerable",
-    "AnyStep",
     "Approved",
     "Awaiting",
     "AwaitingStep",
@@ -57,6 +56,7 @@ __all__ = [
     "ConveyorError",
     "Declined",
     "Demo",
+    "Dependencies",
     "Done",
     "Examination",
     "Extension",
@@ -65,11 +65,8 @@ __all__ = [
     "Fee",
     "Finding",
     "Flow",
-    "Given",
     "KeySpentError",
-    "Line",
     "LocalStep",
-    "Look",
     "Loop",
     "Moved",
     "NotAppliedError",
@@ -78,6 +75,7 @@ __all__ = [
     "Order",
     "OrderBody",
     "Outcome",
+    "PageCheck",
     "Park",
     "Payer",
     "Payment",
@@ -91,14 +89,16 @@ __all__ = [
     "Running",
     "Service",
     "Settings",
+    "SingleLine",
     "Step",
+    "StepHandler",
     "Story",
     "TurnedAway",
     "Tx",
     "UnansweredError",
     "Word",
     "body_of",
+    "check_rows",
     "find_order",
-    "look",
     "no_loops",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.checks import Check, Comparison, Examination, Look
+from conveyor.checks import Check, Comparison, Examination, PageCheck
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.payments.ports import Payer
 from conveyor.core.order import Order
@@ -45,7 +45,7 @@ def no_facts(_tx: Tx, _order: Order) -> Iterable[Fact]:
     return ()
 
 
-def no_looks(_examination: Examination) -> Iterable[Look]:
+def no_page_checks(_examination: Examination) -> Iterable[PageCheck]:
     """Look at no order."""
     return ()
 
@@ -73,8 +73,9 @@ class Extension:
       it ends when the event that it is given is set, and is started again when it ends before.
     - `belongings` are its tables with an `order_id`: the audit sees that there is such an order,
       and where they have a `merchant`, that it is the order's.
-    - `checks` gives what holds its tables against what must be true of them, in the audit; `looks`
-      what goes through the orders page by page, made anew for each audit: see `conveyor.checks`.
+    - `checks` gives what holds its tables against what must be true of them, in the audit, and
+      `page_checks` what goes through the orders page by page, made anew for each audit: see
+      `conveyor.checks`.
     - `routes` gives operations of the HTTP API, `commands` click commands of `conveyor`, and `demo`
       what is shown of it in `conveyor demo`. They are called where they are needed, so that what
       they import costs nobody else.
@@ -99,7 +100,7 @@ class Extension:
     glimpse: Callable[[Tx, Order], Mapping[str, Any]] = _nothing_passing
     belongings: tuple[sa.Table, ...] = ()
     checks: Callable[[], Iterable[Check]] = nothing
-    looks: Callable[[Examination], Iterable[Look]] = no_looks
+    page_checks: Callable[[Examination], Iterable[PageCheck]] = no_page_checks
     comparisons: Callable[[Running, Examination], Iterable[Comparison]] = no_comparisons
     routes: Callable[[], Iterable[Routes]] = nothing
     commands: Callable[[], Iterable[Any]] = nothing

@@ -14,13 +14,13 @@ from conveyor.commerce.payments.ports import Payer
 from conveyor.core.ambient import Ambient
 from conveyor.core.answers import Answers
 from conveyor.core.engine import Engine
-from conveyor.core.step import AnyStep
+from conveyor.core.step import StepHandler
 from conveyor.extension.ports import Ports
 from conveyor.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Dependencies:
     """What the steps of a process are made with.
 
     `ports` gives those outside, who are open by the time at which a step runs. `payers` says, by
@@ -55,7 +55,7 @@ class Service:
     """
 
     name: str
-    steps: Mapping[str, AnyStep] | Callable[[Given], Mapping[str, AnyStep]]
+    steps: Mapping[str, StepHandler] | Callable[[Dependencies], Mapping[str, StepHandler]]
     fifo: bool = False
     external: bool = False
     needs_address: bool = False

@@ -12,7 +12,7 @@ from conveyor.commerce.orders.model import OrderBody
 from conveyor.core.elsewhere import TakenElsewhere
 from conveyor.core.order import Order
 from conveyor.core.outcome import Outcome, Park, Refused
-from conveyor.core.step import Answer, AnyStep, LocalStep, Now
+from conveyor.core.step import Answer, LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 
 M = TypeVar("M", bound=BaseModel)
@@ -27,7 +27,7 @@ def body_of(order: Order, model: type[B]) -> B:
     return model.model_validate_json(order.raw_body)
 
 
-class Answerable(AnyStep, Generic[M]):
+class Answerable(StepHandler, Generic[M]):
     """A step that is answered over the API or with `conveyor orders answer`.
 
     `decide` takes the answer, of the model `answer`; an answer that is not of it is turned away

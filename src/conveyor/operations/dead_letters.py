@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.commerce.payments.store import payments
+from conveyor.core.applying_outcomes import place_of
 from conveyor.core.dead_letter import CAUSE, redriven
 from conveyor.core.engine import Engine
 from conveyor.core.errors import QueueUnavailableError
-from conveyor.core.line import waiting_behind
+from conveyor.core.group_order import waiting_behind
 from conveyor.core.order import Order
 from conveyor.core.parking import Parked
 from conveyor.core.queue import (
@@ -25,7 +26,6 @@ from conveyor.core.queue import (
     VisibilityChange,
 )
 from conveyor.core.registry import Registry
-from conveyor.core.settling import place_of
 from conveyor.core.tables import orders, parked
 from conveyor.core.transaction import Tx
 

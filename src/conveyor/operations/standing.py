@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from conveyor.core.line import blocked
+from conveyor.core.group_order import blocked
 from conveyor.core.order import PARKED
 from conveyor.core.tables import orders, outbox, parked
 from conveyor.core.transaction import Tx

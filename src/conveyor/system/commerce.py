@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from conveyor.commerce.orders.steps import STEPS as ORDER_STEPS
 from conveyor.commerce.payments.steps import payment_steps
 from conveyor.commerce.payments.store import payments
-from conveyor.core.step import AnyStep
-from conveyor.extension import PAYMENTS, Extension, Given, Service
+from conveyor.core.step import StepHandler
+from conveyor.extension import PAYMENTS, Dependencies, Extension, Service
 
 
-def _payments(given: Given) -> Mapping[str, AnyStep]:
+def _payments(given: Dependencies) -> Mapping[str, StepHandler]:
     return payment_steps(given.ports[PAYMENTS], given.payers)
 
 

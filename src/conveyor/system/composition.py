@@ -14,7 +14,7 @@ from conveyor.core.engine import Engine
 from conveyor.core.reconciler import Reconciler
 from conveyor.core.registry import Registry
 from conveyor.core.supervision import Loop
-from conveyor.extension import Given, Running
+from conveyor.extension import Dependencies, Running
 from conveyor.settings import EMBEDDED, Settings
 from conveyor.system.engines import engine_of
 from conveyor.system.extension_loading import listed
@@ -42,7 +42,7 @@ class App:
 
     def _engine(self) -> Engine:
         installed = self.installed
-        given = Given(self.settings, self.parts.ambient, self.ports, installed.payers)
+        given = Dependencies(self.settings, self.parts.ambient, self.ports, installed.payers)
         registry = Registry(installed.flows, installed.steps(given), installed.queues)
         return engine_of(self.settings, self.parts, registry)
 

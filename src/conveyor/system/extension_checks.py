@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from conveyor.core.errors import ConveyorError
 from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.core.routing_slip import Flow, service_of
-from conveyor.core.step import AnyStep
-from conveyor.extension import Extension, ExternalStep, Given, Service
+from conveyor.core.step import StepHandler
+from conveyor.extension import Dependencies, Extension, ExternalStep, Service
 from conveyor.system.extension_shapes import misshapen, no_step
 
 # A service's name is that of its queue: of SQS's 80 characters, prefix and endings need some.
@@ -49,7 +49,7 @@ def check(extension: Extension) -> None:
             raise ExtensionError(extension.name, f"has a body for {name!r}, which is no flow of it")
 
 
-def steps_of(extension: Extension, service: Service, given: Given) -> dict[str, AnyStep]:
+def steps_of(extension: Extension, service: Service, given: Dependencies) -> dict[str, StepHandler]:
     """Give a service's steps. Raises `ExtensionError` for one that is none, or not its own."""
     made = service.steps
     steps = dict(made(given) if callable(made) else made)
@@ -66,7 +66,7 @@ def steps_of(extension: Extension, service: Service, given: Given) -> dict[str, 
 
 
 def require_steps(
-    extension: Extension, steps: Mapping[str, AnyStep], services: Collection[str]
+    extension: Extension, steps: Mapping[str, StepHandler], services: Collection[str]
 ) -> None:
     """Raises `ExtensionError` for the first step of its flows that nobody has."""
     for flow in extension.flows:
@@ -80,7 +80,7 @@ def require_steps(
                     raise ExtensionError(extension.name, f"{cause}; {near}")
 
 
-def _near(name: str, steps: Mapping[str, AnyStep], services: Collection[str]) -> str:
+def _near(name: str, steps: Mapping[str, StepHandler], services: Collection[str]) -> str:
     """Say what may have been meant."""
     if near := get_close_matches(name, steps, n=1):
         return f"did you mean {near[0]!r}?"

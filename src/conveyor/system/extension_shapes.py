@@ -18,7 +18,7 @@ FUNCTIONS = (
     "loops",
     "glimpse",
     "checks",
-    "looks",
+    "page_checks",
     "comparisons",
     "routes",
     "commands",

@@ -13,8 +13,8 @@ from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.payments.ports import Payer
 from conveyor.core.queue import QueueSpec
 from conveyor.core.routing_slip import Flow, service_of
-from conveyor.core.step import AnyStep
-from conveyor.extension import Extension, Given, Routes, no_loops
+from conveyor.core.step import StepHandler
+from conveyor.extension import Dependencies, Extension, Routes, no_loops
 from conveyor.settings import Settings
 from conveyor.system.built_in import built_in
 from conveyor.system.extension_checks import ExtensionError, require_steps, steps_of
@@ -45,9 +45,9 @@ class Installation:
     queues: tuple[QueueSpec, ...]
     bodies: Bodies
 
-    def steps(self, given: Given) -> dict[str, AnyStep]:
+    def steps(self, given: Dependencies) -> dict[str, StepHandler]:
         """Give the steps of all services. Raises `ExtensionError`."""
-        steps: dict[str, AnyStep] = {}
+        steps: dict[str, StepHandler] = {}
         for extension in self.extensions:
             for service in extension.services:
                 made = partial(steps_of, extension, service, given)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from conveyor.core import closing, handling
-from conveyor.core.faults import Case, Desk
+from conveyor.core import recording_results, taking_tokens
+from conveyor.core.faults import Delivery, GroupContext
 from conveyor.core.order import Order
 from conveyor.core.transaction import Tx
 from conveyor.testing.pace import Pace, paced
@@ -32,25 +32,25 @@ def backstage(pace: Pace, troubles: Troubles) -> Iterator[None]:
 @contextmanager
 def _with_bugs(troubles: Troubles) -> Iterator[None]:
     """Let the steps of single orders raise while a story says so."""
-    gather, take, settled = handling.gather, handling._take, closing._settled
+    gather, take, settled = taking_tokens.gather, taking_tokens._take, recording_results._settled
 
-    def gathered(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
+    def gathered(tx: Tx, context: GroupContext, group: Sequence[tuple[Order, str]]) -> None:
         for order, _ in group:
             troubles.hit("gather", order)
-        gather(tx, desk, group)
+        gather(tx, context, group)
 
-    def taken(case: Case, *rest: Any) -> Any:  # noqa: ANN401 - as the function it stands before
+    def taken(case: Delivery, *rest: Any) -> Any:  # noqa: ANN401 - as the function it stands before
         troubles.hit("step", case.order)
         return take(case, *rest)
 
-    def recorded(case: Case, *rest: Any) -> Any:  # noqa: ANN401 - as that too
+    def recorded(case: Delivery, *rest: Any) -> Any:  # noqa: ANN401 - as that too
         troubles.hit("record", case.order)
         return settled(case, *rest)
 
     with (
-        _put(handling, "gather", gathered),
-        _put(handling, "_take", taken),
-        _put(closing, "_settled", recorded),
+        _put(taking_tokens, "gather", gathered),
+        _put(taking_tokens, "_take", taken),
+        _put(recording_results, "_settled", recorded),
     ):
         yield
 

@@ -12,7 +12,7 @@ from conveyor.commerce.orders.intake_consumer import INTAKE, KEY_ATTRIBUTE
 from conveyor.commerce.orders.placement import Placed
 from conveyor.core.dead_letter import CAUSE
 from conveyor.core.queue import DEAD_LETTER_SUFFIX, Outgoing
-from conveyor.flows.renewal.subscriptions.beginning import Wish
+from conveyor.flows.renewal.subscriptions.beginning import NewSubscription
 from conveyor.flows.renewal.subscriptions.changes import Changes
 from conveyor.operations.dead_letters import redrive_poison
 from conveyor.system.composition import App
@@ -130,7 +130,7 @@ async def subscribe(world: World, event: Event) -> None:
         first = day.replace(day=1, tzinfo=None)
         until = (first + timedelta(days=31)).replace(day=1)
         starts, paid_until = first.isoformat(), until.isoformat()
-    wish = Wish(name, "c", PLAN.id, facts["card"], starts=starts, paid_until=paid_until)
+    wish = NewSubscription(name, "c", PLAN.id, facts["card"], starts=starts, paid_until=paid_until)
     await insist(world, facts["process"], lambda app: Changes(app.engine).begin(MERCHANT, [wish]))
 
 

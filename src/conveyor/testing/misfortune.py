@@ -70,8 +70,10 @@ async def restore(world: World, event: Event) -> None:
     world.restored = True
     # What was given back to them is given back; going on from the backup, they may be completed.
     world.forgotten |= (had_turned - _turned(world)) | set(world.turned_back)
-    # Somebody may cancel an order whose parcel the database knows nothing of any more.
-    world.forgotten |= {it.order_id for it in world.outside.parcels.values()} - _shipped(world)
+    # Somebody may cancel an order whose parcel the database knows nothing of any more; or the
+    # carrier refuse it under the key of one that is still on its way to being taken.
+    dispatched = {it.order_id for it in world.outside.sent if it.operation == "dispatch"}
+    world.forgotten |= dispatched - _shipped(world)
     world.turned_back.clear()
     for number in range(len(world.processes)):
         world.start(number)

@@ -58,7 +58,7 @@ MINOR_DIGITS = {
 }
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
-Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)]
+SingleLine = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)]
 Email = Annotated[str, StringConstraints(max_length=320, pattern=EMAIL)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
@@ -113,7 +113,7 @@ def _is_card_number(text: str) -> bool:
     return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
 
 
-Note = Annotated[Line, AfterValidator(_no_card)]
+Note = Annotated[SingleLine, AfterValidator(_no_card)]
 """Free text, which is kept and shown: no card number may be in it."""
 Method = Annotated[Word, AfterValidator(_no_card)]
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY), WHOLE]

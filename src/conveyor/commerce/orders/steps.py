@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Outcome
-from conveyor.core.step import AnyStep, LocalStep, Now
+from conveyor.core.step import LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 
 
@@ -13,6 +13,6 @@ def complete(tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG001 - a ste
     return Done()
 
 
-STEPS: dict[str, AnyStep] = {
+STEPS: dict[str, StepHandler] = {
     "orders.complete": LocalStep(complete),
 }

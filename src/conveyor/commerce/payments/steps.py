@@ -27,7 +27,7 @@ from conveyor.core.errors import KeySpentError
 from conveyor.core.order import Order
 from conveyor.core.outcome import Again, Done, Outcome, Refused
 from conveyor.core.routing_slip import flow_name
-from conveyor.core.step import Answer, AnyStep, CallStep, Now
+from conveyor.core.step import Answer, CallStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 
 Send = Callable[[PaymentRequest, str], Awaitable[PaymentAnswer]]
@@ -210,7 +210,7 @@ def _refund(tx: Tx, order: Order, answer: Approved) -> None:
 
 def payment_steps(
     provider: PaymentProvider, payers: Mapping[str, Payer] = NO_PAYERS
-) -> Mapping[str, AnyStep]:
+) -> Mapping[str, StepHandler]:
     """Give the steps of this service, calling `provider`; `payers` is by the name of the flow."""
     return {
         "payments.authorize": PaymentStep(provider, provider.authorize, authorization_due, _add),

@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 
 @click.command()
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Answer only while the order has this version; an external step needs it.",
 )
-@reaching
+@with_target
 @json_option
 def answer(
     order: str,
     step: str,
     answer: str,
     order_version: int | None,
-    reach: Reach,
+    target: Target,
     *,
     as_json: bool,
 ) -> None:
@@ -39,11 +39,11 @@ def answer(
     JSON is an object of what the step takes, as in '{"approved": true, "by": "sam"}'.
     """
     query = "" if order_version is None else f"?version={order_version}"
-    taken = run(_answer(reach, order, f"{quote(step, safe='')}{query}", answer))
+    taken = run(_answer(target, order, f"{quote(step, safe='')}{query}", answer))
     emit(taken, as_json=as_json, show=lambda _: say("The answer is taken."))
 
 
-async def _answer(reach: Reach, order: str, to: str, answer: str) -> Any:  # noqa: ANN401 - JSON
+async def _answer(target: Target, order: str, to: str, answer: str) -> Any:  # noqa: ANN401 - JSON
     path = f"/v1/orders/{quote(order, safe='')}/answers/{to}"
-    async with reach.client(moves=True) as client:
+    async with target.client(moves=True) as client:
         return (await client.send("POST", path, answer.encode()))[0]

@@ -20,7 +20,7 @@ def asyncapi(data: Path) -> None:
 
     from conveyor.adapters.steady_clock import MachineClock
     from conveyor.entrypoints.asyncapi import describe
-    from conveyor.extension import Given
+    from conveyor.extension import Dependencies
     from conveyor.settings import Settings
     from conveyor.system.installation import installation
     from conveyor.system.opening import ambient_of
@@ -29,5 +29,7 @@ def asyncapi(data: Path) -> None:
     settings = Settings(data=data)
     installed = installation(settings)
     nobody = OpenPorts({}, {})  # steps are described, and not taken
-    steps = installed.steps(Given(settings, ambient_of(MachineClock()), nobody, installed.payers))
+    steps = installed.steps(
+        Dependencies(settings, ambient_of(MachineClock()), nobody, installed.payers)
+    )
     click.echo(json.dumps(describe(installed, steps), indent=2))

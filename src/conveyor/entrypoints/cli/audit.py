@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conveyor.entrypoints.cli.errors import PROBLEM
-from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, say, table
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 UNITS = ("received", "available", "reserved", "sold")
 
 
 @click.command()
-@reaching
+@with_target
 @json_option
-def audit(reach: Reach, *, as_json: bool) -> None:
+def audit(target: Target, *, as_json: bool) -> None:
     """Check that nothing was lost or doubled.
 
     Nor oversold, nor charged wrongly. Reads the whole database and the simulated provider's own
     ledger, also while orders are moving. Exit code 1 on any violation.
     """
-    report = run(_audit(reach))
+    report = run(_audit(target))
     emit(report, as_json=as_json, show=show_audit)
     if not report["clean"]:
         raise click.exceptions.Exit(PROBLEM)
 
 
-async def _audit(reach: Reach) -> dict[str, Any]:
-    async with reach.client() as client:
+async def _audit(target: Target) -> dict[str, Any]:
+    async with target.client() as client:
         report: dict[str, Any] = await client.get("/v1/audit")
         return report
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, say, table
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 BODY_SHOWN = 80
 
@@ -23,70 +23,70 @@ def dead_letters() -> None:
 
 @dead_letters.command("list")
 @limit_option
-@reaching
+@with_target
 @json_option
-def list_(limit: int, reach: Reach, *, as_json: bool) -> None:
+def list_(limit: int, target: Target, *, as_json: bool) -> None:
     """List parked orders, and poison in the dead-letter queues, with the cause of each."""
-    found = run(_get(reach, "/v1/dead-letters", limit=limit))
+    found = run(_get(target, "/v1/dead-letters", limit=limit))
     emit(found, as_json=as_json, show=_show_list)
 
 
 @dead_letters.command()
 @click.argument("letter", metavar="ORDER|MESSAGE")
-@reaching
+@with_target
 @json_option
-def show(letter: str, reach: Reach, *, as_json: bool) -> None:
+def show(letter: str, target: Target, *, as_json: bool) -> None:
     """Show all that is known of one: attempts, traceback, what undoing it would do."""
-    found = run(_get(reach, f"/v1/dead-letters/{letter}"))
+    found = run(_get(target, f"/v1/dead-letters/{letter}"))
     emit(found, as_json=as_json, show=_show)
 
 
 @dead_letters.command()
 @click.argument("letter", metavar="ORDER|MESSAGE")
-@reaching
+@with_target
 @json_option
-def redrive(letter: str, reach: Reach, *, as_json: bool) -> None:
+def redrive(letter: str, target: Target, *, as_json: bool) -> None:
     """Let it try again: the order its step, the message its queue."""
-    _decide(reach, letter, "redrive", None, as_json=as_json)
+    _decide(target, letter, "redrive", None, as_json=as_json)
 
 
 @dead_letters.command()
 @click.argument("letter", metavar="ORDER")
 @click.option("--reason", required=True, help="Why; kept in the order's story.")
-@reaching
+@with_target
 @json_option
-def compensate(letter: str, reason: str, reach: Reach, *, as_json: bool) -> None:
+def compensate(letter: str, reason: str, target: Target, *, as_json: bool) -> None:
     """Undo a parked order, and give the money back."""
-    _decide(reach, letter, "compensate", {"reason": reason}, as_json=as_json)
+    _decide(target, letter, "compensate", {"reason": reason}, as_json=as_json)
 
 
 @dead_letters.command()
 @click.argument("letter", metavar="ORDER|MESSAGE")
 @click.option("--reason", required=True, help="Why; kept in the order's story.")
-@reaching
+@with_target
 @json_option
-def discard(letter: str, reason: str, reach: Reach, *, as_json: bool) -> None:
+def discard(letter: str, reason: str, target: Target, *, as_json: bool) -> None:
     """Give it up for good; refused while an order has anything left to undo.
 
     What was delivered and not paid for is written off.
     """
-    _decide(reach, letter, "discard", {"reason": reason}, as_json=as_json)
+    _decide(target, letter, "discard", {"reason": reason}, as_json=as_json)
 
 
 def _decide(
-    reach: Reach, letter: str, what: str, body: Mapping[str, str] | None, *, as_json: bool
+    target: Target, letter: str, what: str, body: Mapping[str, str] | None, *, as_json: bool
 ) -> None:
-    decided = run(_post(reach, f"/v1/dead-letters/{letter}/{what}", body))
+    decided = run(_post(target, f"/v1/dead-letters/{letter}/{what}", body))
     emit(decided, as_json=as_json, show=_show_decided)
 
 
-async def _get(reach: Reach, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+async def _get(target: Target, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
+    async with target.client() as client:
         return await client.get(path, **query)
 
 
-async def _post(reach: Reach, path: str, body: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client(moves=True) as client:
+async def _post(target: Target, path: str, body: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - JSON
+    async with target.client(moves=True) as client:
         return await client.post(path, body)
 
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import click
 
 from conveyor.entrypoints.cli.output import note
-from conveyor.entrypoints.cli.reach import KEY_VARIABLE
+from conveyor.entrypoints.cli.target import KEY_VARIABLE
 
 PREFIX = "CONVEYOR_"
 

@@ -6,27 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 
 @click.command()
 @click.argument("order")
-@reaching
+@with_target
 @json_option
-def explain(order: str, reach: Reach, *, as_json: bool) -> None:
+def explain(order: str, target: Target, *, as_json: bool) -> None:
     """Tell the whole story of ORDER.
 
     Every step, attempt, refusal and dropped duplicate; what it waits for and until when; and what
     can be done about it.
     """
-    story = run(_explain(reach, order))
+    story = run(_explain(target, order))
     emit(story, as_json=as_json, show=lambda story: say("\n".join(story["sentences"])))
 
 
-async def _explain(reach: Reach, order: str) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+async def _explain(target: Target, order: str) -> Any:  # noqa: ANN401 - JSON
+    async with target.client() as client:
         return await client.get(f"/v1/orders/{order}/explain")

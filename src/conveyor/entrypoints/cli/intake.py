@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, note, say
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 
 @click.group()
@@ -20,9 +20,9 @@ def intake() -> None:
 
 @intake.command()
 @click.argument("file", type=click.File("rb"))
-@reaching
+@with_target
 @json_option
-def send(file: BinaryIO, reach: Reach, *, as_json: bool) -> None:
+def send(file: BinaryIO, target: Target, *, as_json: bool) -> None:
     """Put each line of FILE on the intake queue as it is; - reads standard input.
 
     A line is an order as `conveyor place` takes it, or the plain form {"orderId": "ORD123",
@@ -34,7 +34,7 @@ def send(file: BinaryIO, reach: Reach, *, as_json: bool) -> None:
     dead-letters list`.
     """
     bodies = [line for line in file.read().splitlines() if line.strip()]
-    amounts = run(_send(reach, bodies))
+    amounts = run(_send(target, bodies))
     sent, plain = len(bodies), [amount for amount in amounts if amount]
     if plain:
         first = f"the first of them comes to {plain[0]}"
@@ -42,7 +42,7 @@ def send(file: BinaryIO, reach: Reach, *, as_json: bool) -> None:
     emit({"sent": sent}, as_json=as_json, show=lambda _: say(f"{sent:,} messages sent."))
 
 
-async def _send(reach: Reach, bodies: list[bytes]) -> list[str | None]:
-    async with reach.client(begins=True, moves=True) as client:
+async def _send(target: Target, bodies: list[bytes]) -> list[str | None]:
+    async with target.client(begins=True, moves=True) as client:
         answers = [(await client.send("POST", "/v1/intake", body))[0] for body in bodies]
     return [answer.get("amount") for answer in answers]

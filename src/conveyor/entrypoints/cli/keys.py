@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conveyor.access.model import SCOPES
-from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 
 @click.group()
@@ -32,14 +32,14 @@ def keys() -> None:
 @click.option("--subject", default="", help="The one restaurant or rider that it speaks for.")
 @click.option("--label", default="", help="What it is for.")
 @click.option("--expires-in-days", type=click.IntRange(1), help="How long it opens anything.")
-@reaching
+@with_target
 @json_option
 def create(
     scopes: str,
     subject: str,
     label: str,
     expires_in_days: int | None,
-    reach: Reach,
+    target: Target,
     *,
     as_json: bool,
 ) -> None:
@@ -53,25 +53,25 @@ def create(
         "label": label,
         "expires_in_days": expires_in_days,
     }
-    key = run(_create(reach, facts))
+    key = run(_create(target, facts))
     emit(key, as_json=as_json, show=_show_new)
 
 
 @keys.command("list")
-@reaching
+@with_target
 @json_option
-def list_(reach: Reach, *, as_json: bool) -> None:
+def list_(target: Target, *, as_json: bool) -> None:
     """List the keys, revoked ones too; their secrets are kept nowhere."""
-    emit(run(_list(reach)), as_json=as_json, show=_show)
+    emit(run(_list(target)), as_json=as_json, show=_show)
 
 
 @keys.command()
 @click.argument("key_id", metavar="KEY")
-@reaching
+@with_target
 @json_option
-def revoke(key_id: str, reach: Reach, *, as_json: bool) -> None:
+def revoke(key_id: str, target: Target, *, as_json: bool) -> None:
     """Revoke a key by its id; it stops working within seconds."""
-    run(_revoke(reach, key_id))
+    run(_revoke(target, key_id))
     emit({"revoked": key_id}, as_json=as_json, show=lambda _: say("Revoked."))
 
 
@@ -88,18 +88,18 @@ def _require_known(wanted: Sequence[str]) -> None:
         )
 
 
-async def _create(reach: Reach, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client(begins=True) as client:
-        return await client.post("/v1/keys", {**facts, "merchant": reach.merchant or None})
+async def _create(target: Target, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    async with target.client(begins=True) as client:
+        return await client.post("/v1/keys", {**facts, "merchant": target.merchant or None})
 
 
-async def _list(reach: Reach) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+async def _list(target: Target) -> Any:  # noqa: ANN401 - JSON
+    async with target.client() as client:
         return (await client.get("/v1/keys"))["keys"]
 
 
-async def _revoke(reach: Reach, key_id: str) -> None:
-    async with reach.client() as client:
+async def _revoke(target: Target, key_id: str) -> None:
+    async with target.client() as client:
         await client.delete(f"/v1/keys/{key_id}")
 
 

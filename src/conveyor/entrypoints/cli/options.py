@@ -68,7 +68,7 @@ port_option = click.option(
 )
 
 
-def reaching(function: F) -> F:
+def with_target(function: F) -> F:
     """Add the options that say which system a command talks to, and hand them over as `reach`."""
 
     @server_option
@@ -76,9 +76,9 @@ def reaching(function: F) -> F:
     @merchant_option
     @functools.wraps(function)
     def command(*args: Any, server: str, data: Path, merchant: str, **others: Any) -> Any:  # noqa: ANN401 - click's own
-        from conveyor.entrypoints.cli.reach import Reach
+        from conveyor.entrypoints.cli.target import Target
 
-        return function(*args, reach=Reach(data, server.rstrip("/"), merchant), **others)
+        return function(*args, target=Target(data, server.rstrip("/"), merchant), **others)
 
     return command  # type: ignore[return-value]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, note, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 STATUSES = (
     "processing",
@@ -37,11 +37,11 @@ DATE_AND_MINUTE = slice(0, 16)
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--key", default="", metavar="KEY", help="Idempotency key: at most one order for it.")
-@reaching
+@with_target
 @json_option
-def place(file: BinaryIO, key: str, reach: Reach, *, as_json: bool) -> None:
+def place(file: BinaryIO, key: str, target: Target, *, as_json: bool) -> None:
     """Place the order in FILE (JSON); - reads standard input."""
-    placed = run(_call(reach, "POST", "/v1/orders", file.read(), key=key, begins=True, moves=True))
+    placed = run(_call(target, "POST", "/v1/orders", file.read(), key=key, begins=True, moves=True))
     if not as_json:
         note(f"An order of {placed['amount']}:")  # beside the id, which scripts take
     emit(placed, as_json=as_json, show=lambda order: say(order["id"]))
@@ -60,50 +60,50 @@ def orders() -> None:
 @click.option("--placed-after", metavar="TIME", help=f"Only from then on, such as {A_TIME}.")
 @click.option("--placed-before", metavar="TIME", help="Only until then.")
 @limit_option
-@reaching
+@with_target
 @json_option
-def list_(limit: int, reach: Reach, *, as_json: bool, **filters: str | None) -> None:
+def list_(limit: int, target: Target, *, as_json: bool, **filters: str | None) -> None:
     """List orders, the newest first."""
-    found = run(collect(reach, "/v1/orders", "orders", limit, **filters))
+    found = run(collect(target, "/v1/orders", "orders", limit, **filters))
     emit(found, as_json=as_json, show=_show_list)
 
 
 @orders.command()
 @click.argument("order")
-@reaching
+@with_target
 @json_option
-def show(order: str, reach: Reach, *, as_json: bool) -> None:
+def show(order: str, target: Target, *, as_json: bool) -> None:
     """Show an order as it was placed, and where it is."""
-    found = run(_call(reach, "GET", f"/v1/orders/{order}"))
+    found = run(_call(target, "GET", f"/v1/orders/{order}"))
     emit(found, as_json=as_json, show=_show_order)
 
 
 @orders.command()
 @click.argument("order")
 @click.option("--reason", default="", help="Why; kept in the order's story.")
-@reaching
+@with_target
 @json_option
-def cancel(order: str, reason: str, reach: Reach, *, as_json: bool) -> None:
+def cancel(order: str, reason: str, target: Target, *, as_json: bool) -> None:
     """Cancel an order, and say what happens to the money; exit code 1 when it is too late."""
     path = f"/v1/orders/{order}/cancel"
-    answer = run(_call(reach, "POST", path, {"reason": reason}, moves=True))
+    answer = run(_call(target, "POST", path, {"reason": reason}, moves=True))
     emit(answer, as_json=as_json, show=lambda answer: say(_cancelled(answer)))
 
 
 @orders.command()
 @click.argument("order", required=False)
-@reaching
+@with_target
 @json_option
-def watch(order: str | None, reach: Reach, *, as_json: bool) -> None:
+def watch(order: str | None, target: Target, *, as_json: bool) -> None:
     """Follow one order until its end, or the newest orders until Ctrl-C.
 
     Prints a line whenever an order moves on; with --json an object a line.
     """
-    run(_watch(reach, order, as_json=as_json))
+    run(_watch(target, order, as_json=as_json))
 
 
 async def _call(
-    reach: Reach,
+    target: Target,
     method: str,
     path: str,
     body: Any = None,  # noqa: ANN401 - JSON
@@ -112,13 +112,13 @@ async def _call(
     begins: bool = False,
     moves: bool = False,
 ) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client(begins=begins, moves=moves) as client:
+    async with target.client(begins=begins, moves=moves) as client:
         return (await client.send(method, path, body, key=key))[0]
 
 
-async def _watch(reach: Reach, order: str | None, *, as_json: bool) -> None:
+async def _watch(target: Target, order: str | None, *, as_json: bool) -> None:
     versions: dict[str, int] = {}
-    async with reach.client() as client:
+    async with target.client() as client:
         while True:
             if order:
                 found = [await client.get(f"/v1/orders/{order}")]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 PAGE = 100
 
 
 async def collect(
-    reach: Reach,
+    target: Target,
     path: str,
     name: str,
     limit: int,
@@ -20,7 +20,7 @@ async def collect(
     """Give up to `limit` items of the list called `name`."""
     found: list[Any] = []
     cursor: str | None = None
-    async with reach.client() as client:
+    async with target.client() as client:
         while len(found) < limit:
             size = min(PAGE, limit - len(found))
             page = await client.get(path, limit=size, cursor=cursor, **filters)

@@ -13,11 +13,11 @@ import click
 
 from conveyor.access.model import PLACE
 from conveyor.entrypoints.cli.errors import TroubleError
-from conveyor.entrypoints.cli.options import json_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, note, program, table
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
     from conveyor.operations.order_file import OrderFile
     from conveyor.operations.replay import Progress, ReplayReport, ReplayTarget
 
@@ -38,9 +38,9 @@ UNKNOWN_SKU = "unknown SKU: "
     metavar="N",
     help="Orders that may be on their way at a time.",
 )
-@reaching
+@with_target
 @json_option
-def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None:
+def replay(file: Path, concurrency: int, target: Target, *, as_json: bool) -> None:
     """Place every order of a file, and wait for them.
 
     FILE has one order a line, as JSON; - reads standard input, all of it before the first order is
@@ -55,7 +55,7 @@ def replay(file: Path, concurrency: int, reach: Reach, *, as_json: bool) -> None
 
     try:
         with click.open_file(file, "rb") as source, read_orders(source) as orders:
-            result = run(_replay(orders, concurrency, reach))
+            result = run(_replay(orders, concurrency, target))
             if not orders.orders:
                 note(f"There is no order in {click.format_filename(file)}.")
     except KeyboardInterrupt:
@@ -96,26 +96,26 @@ class _Result:
         return result
 
 
-async def _replay(file: OrderFile, concurrency: int, reach: Reach) -> _Result:
+async def _replay(file: OrderFile, concurrency: int, target: Target) -> _Result:
     from conveyor.entrypoints.cli.progress import showing_progress
     from conveyor.operations.replay import Replay
 
-    async with _target(reach) as target:
-        requests = await target.requests()
+    async with _target(target) as system:
+        requests = await system.requests()
         begun = time.monotonic()
         with showing_progress() as tell:
-            progress = await Replay(target, file, in_flight=concurrency, tell=tell).run()
+            progress = await Replay(system, file, in_flight=concurrency, tell=tell).run()
         seconds = time.monotonic() - begun
-        now = await target.requests()
+        now = await system.requests()
         made = now - requests if now is not None and requests is not None else None
-        return _Result(progress, await target.report(file.prefix), seconds, made)
+        return _Result(progress, await system.report(file.prefix), seconds, made)
 
 
 @asynccontextmanager
-async def _target(reach: Reach) -> AsyncIterator[ReplayTarget]:
+async def _target(target: Target) -> AsyncIterator[ReplayTarget]:
     from conveyor.entrypoints.cli.remote_replay import RemoteTarget
 
-    async with reach.running() as client:
+    async with target.running() as client:
         if client is not None:
             yield RemoteTarget(client)
             return
@@ -123,10 +123,10 @@ async def _target(reach: Reach) -> AsyncIterator[ReplayTarget]:
     from conveyor.entrypoints.process import running_here
     from conveyor.operations.replay_local import LocalTarget
 
-    settings = reach.settings()
+    settings = target.settings()
     write_logs(settings)
     async with running_here(settings) as app:
-        yield LocalTarget(app, await reach.whose_in(app, PLACE))
+        yield LocalTarget(app, await target.whose_in(app, PLACE))
 
 
 def _show(result: _Result) -> None:

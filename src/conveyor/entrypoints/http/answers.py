@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from conveyor.commerce.orders import store
-from conveyor.core.answers import TAKEN, UNKNOWN_ORDER, Given
+from conveyor.core.answers import TAKEN, UNKNOWN_ORDER, StepAnswer
 from conveyor.core.message import MAX_STEP_LENGTH, MAX_VERSION
 from conveyor.core.order import Order
 from conveyor.entrypoints.http.bodies import parse, read_body, read_json
@@ -74,7 +74,7 @@ async def answer_step(
     answer = read_json("answer", raw)
     parse(asks.answer, raw)
     assert isinstance(answer, dict)  # noqa: S101 - as every model of an answer is
-    what = await api.app.answers.take(Given(order.id, step, answer, version=version))
+    what = await api.app.answers.take(StepAnswer(order.id, step, answer, version=version))
     if what == UNKNOWN_ORDER:
         raise not_found("order")
     if what != TAKEN:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from conveyor.commerce.orders.model import Line
+from conveyor.commerce.orders.model import SingleLine
 from conveyor.entrypoints.http.schemas import Amount, Body, OrderId, Status, Time
 
 
@@ -72,7 +72,7 @@ class DeadLetters(BaseModel):
 class ReasonBody(Body):
     """Why; it is kept in the timeline."""
 
-    reason: Annotated[Line, StringConstraints(min_length=1)]
+    reason: Annotated[SingleLine, StringConstraints(min_length=1)]
 
 
 class Decided(BaseModel):

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.access.model import Grant
+from conveyor.core.applying_outcomes import place_of
 from conveyor.core.interventions import ACCEPTED, STILL_OWES, TOO_LATE, Intervention
 from conveyor.core.message import iso
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, undone_by
-from conveyor.core.settling import place_of
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Api, Operator, TheApi

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from conveyor.access.model import KEY_ID_PATTERN, SCOPE_PATTERN
-from conveyor.commerce.orders.model import WHOLE, Line, Word
+from conveyor.commerce.orders.model import WHOLE, SingleLine, Word
 from conveyor.entrypoints.http.schemas import Body, Time
 
 Scope = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN)]
@@ -20,7 +20,7 @@ class KeyBody(Body):
 
     scopes: list[Scope] = Field(min_length=1, json_schema_extra={"uniqueItems": True})
     subject: Word | None = Field(None, description="The one restaurant or rider it speaks for.")
-    label: Line = ""
+    label: SingleLine = ""
     merchant: Word | None = None
     expires_in_days: Annotated[int, Field(ge=1, le=MAX_DAYS), WHOLE] | None = Field(
         None, description="Until when it opens anything."

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from conveyor.core.errors import DatabaseUnavailableError
-from conveyor.core.line import blocked
+from conveyor.core.group_order import blocked
 from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.edge.figures import Figures

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from conveyor.commerce.orders.model import Customer, Item, Payment, Shipping
+from conveyor.core.applying_outcomes import place_of
 from conveyor.core.message import iso
 from conveyor.core.order import TERMINAL, Order
 from conveyor.core.registry import Registry
-from conveyor.core.routing_slip import owed
-from conveyor.core.settling import place_of
+from conveyor.core.routing_slip import step_at
 from conveyor.entrypoints.http.schemas import CancelAnswer, OrderDetail, OrderView, when
 from conveyor.operations.decisions import Cancelled
 
@@ -57,7 +57,7 @@ def _facts(order: Order, registry: Registry) -> dict[str, Any]:
         "customer_id": order.customer,
         "currency": order.currency,
         "total": order.total,
-        "step": owed(flow, place_of(order)) if flow and moving else None,
+        "step": step_at(flow, place_of(order)) if flow and moving else None,
         "reason": order.reason,
         "cancelling": order.cancelling,
         "version": order.version,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BeforeValidator
 
 from conveyor.commerce.orders import store
-from conveyor.commerce.orders.model import Line, Word
+from conveyor.commerce.orders.model import SingleLine, Word
 from conveyor.core import timeline
 from conveyor.core.message import iso
 from conveyor.core.order import Order
@@ -70,7 +70,7 @@ async def list_orders(
     *,
     status: Status | None = None,
     flow: Word | None = None,
-    reference: Line | None = None,
+    reference: SingleLine | None = None,
     customer: Word | None = None,
     placed_after: Moment | None = None,
     placed_before: Moment | None = None,

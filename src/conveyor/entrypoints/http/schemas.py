@@ -12,7 +12,7 @@ from pydantic import (
     JsonValue,
 )
 
-from conveyor.commerce.orders.model import Customer, Item, Line, Payment, Shipping
+from conveyor.commerce.orders.model import Customer, Item, Payment, Shipping, SingleLine
 from conveyor.core.message import iso
 
 ORDER_ID_PATTERN = r"^[0-9A-HJKMNP-TV-Z]{26}$"
@@ -104,7 +104,7 @@ class Timeline(BaseModel):
 class CancelBody(Body):
     """Why; it is kept in the timeline."""
 
-    reason: Line = ""
+    reason: SingleLine = ""
 
 
 class CancelAnswer(BaseModel):

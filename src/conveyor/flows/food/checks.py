@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.checks import Check, Examination, Finding, look
+from conveyor.checks import Check, Examination, Finding, check_rows
 from conveyor.checks.finding import needed
 from conveyor.core.order import COMPLETED, TERMINAL
 from conveyor.core.tables import orders
@@ -39,25 +39,25 @@ def check_food(tx: Tx, _: Examination) -> list[Finding]:
     """Hold tickets, offers and riders against one another and against their orders."""
     meals = (orders, _o.id, _o.flow.startswith(f"{FOOD.name}@"))
     return [
-        look(
+        check_rows(
             tx,
             Finding("one_rider_an_order", 5, "No order is offered to or carried by two riders"),
             (offers, _f.order_id, _f.state.in_(STANDING)),
             _rivals,
         ),
-        look(
+        check_rows(
             tx,
             Finding("rider_load", 5, "A rider's load is what is offered and carried, in capacity"),
             (riders, _r.id, sa.true()),
             sa.or_(_r.load != _carried, _r.load > _r.capacity),
         ),
-        look(
+        check_rows(
             tx,
             Finding("meal_delivered", 1, "Completed means that a rider brought it"),
             meals,
             sa.and_(_o.status == COMPLETED, sa.not_(sa.and_(_delivered, _collected))),
         ),
-        look(
+        check_rows(
             tx,
             Finding("meal_cleared", 6, "Nobody prepares or carries for an order at its end"),
             meals,
@@ -74,8 +74,8 @@ def check_needed(tx: Tx, _: Examination) -> list[Finding]:
         restaurants.c.merchant == _t.merchant, restaurants.c.id == _t.restaurant
     )
     cooked = (tickets, _t.order_id, _t.state.in_(sorted(UNDER_WAY)))
-    finding = look(tx, needed(), offered, sa.not_(rider))
-    return [look(tx, finding, cooked, sa.not_(kitchen))]
+    finding = check_rows(tx, needed(), offered, sa.not_(rider))
+    return [check_rows(tx, finding, cooked, sa.not_(kitchen))]
 
 
 CHECKS: tuple[Check, ...] = (check_food, check_needed)

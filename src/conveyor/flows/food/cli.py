@@ -9,12 +9,12 @@ from urllib.parse import quote
 import click
 import orjson
 
-from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 RESTAURANTS = "/v1/restaurants"
 RIDERS = "/v1/riders"
@@ -32,44 +32,44 @@ def riders() -> None:
 
 @restaurants.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
-@reaching
+@with_target
 @json_option
-def import_restaurants(file: TextIO, reach: Reach, *, as_json: bool) -> None:
+def import_restaurants(file: TextIO, target: Target, *, as_json: bool) -> None:
     """Make or change restaurants: FILE has a JSON object a line, with an `id`; - reads stdin."""
-    _import(reach, RESTAURANTS, file, as_json=as_json)
+    _import(target, RESTAURANTS, file, as_json=as_json)
 
 
 @restaurants.command("list")
 @limit_option
-@reaching
+@with_target
 @json_option
-def list_restaurants(limit: int, reach: Reach, *, as_json: bool) -> None:
+def list_restaurants(limit: int, target: Target, *, as_json: bool) -> None:
     """List restaurants, and how much each prepares."""
-    found = run(collect(reach, RESTAURANTS, "restaurants", limit))
+    found = run(collect(target, RESTAURANTS, "restaurants", limit))
     emit(found, as_json=as_json, show=_show_restaurants)
 
 
 @riders.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
-@reaching
+@with_target
 @json_option
-def import_riders(file: TextIO, reach: Reach, *, as_json: bool) -> None:
+def import_riders(file: TextIO, target: Target, *, as_json: bool) -> None:
     """Make or change riders: FILE has a JSON object a line, with an `id`; - reads stdin."""
-    _import(reach, RIDERS, file, as_json=as_json)
+    _import(target, RIDERS, file, as_json=as_json)
 
 
 @riders.command("list")
 @limit_option
-@reaching
+@with_target
 @json_option
-def list_riders(limit: int, reach: Reach, *, as_json: bool) -> None:
+def list_riders(limit: int, target: Target, *, as_json: bool) -> None:
     """List riders, and what each carries."""
-    emit(run(collect(reach, RIDERS, "riders", limit)), as_json=as_json, show=_show_riders)
+    emit(run(collect(target, RIDERS, "riders", limit)), as_json=as_json, show=_show_riders)
 
 
-def _import(reach: Reach, path: str, file: TextIO, *, as_json: bool) -> None:
+def _import(target: Target, path: str, file: TextIO, *, as_json: bool) -> None:
     rows = list(_rows(file))
-    count = run(_put_all(reach, path, rows))
+    count = run(_put_all(target, path, rows))
     emit({"set": count}, as_json=as_json, show=lambda _: say(f"{count:,} are set."))
 
 
@@ -86,9 +86,9 @@ def _rows(file: TextIO) -> Iterable[dict[str, Any]]:
         yield row
 
 
-async def _put_all(reach: Reach, path: str, rows: Iterable[dict[str, Any]]) -> int:
+async def _put_all(target: Target, path: str, rows: Iterable[dict[str, Any]]) -> int:
     count = 0
-    async with reach.client(begins=True) as client:
+    async with target.client(begins=True) as client:
         for row in rows:
             name = quote(row.pop("id"), safe="")
             await client.put(f"{path}/{name}", row)

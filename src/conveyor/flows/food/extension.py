@@ -7,10 +7,10 @@ from typing import Any
 
 from conveyor.core.message import iso
 from conveyor.core.order import AWAITING, Order
-from conveyor.core.step import AnyStep
+from conveyor.core.step import StepHandler
 from conveyor.core.supervision import Loop
 from conveyor.core.transaction import Tx
-from conveyor.extension import Check, Demo, Extension, Fact, Given, Routes, Running, Service
+from conveyor.extension import Check, Demo, Dependencies, Extension, Fact, Routes, Running, Service
 from conveyor.flows import FOOD
 from conveyor.flows.food.body import FoodBody
 from conveyor.flows.food.restaurants import store as restaurants
@@ -42,11 +42,11 @@ class Kitchens:
         restaurants.end(tx, order.id, COLLECTED)
 
 
-def _restaurants(given: Given) -> Mapping[str, AnyStep]:
+def _restaurants(given: Dependencies) -> Mapping[str, StepHandler]:
     return restaurant_steps(given.settings.restaurant_deadline_seconds)
 
 
-def _riders(given: Given) -> Mapping[str, AnyStep]:
+def _riders(given: Dependencies) -> Mapping[str, StepHandler]:
     chosen = given.settings
     return rider_steps(Kitchens(), chosen.offer_deadline_seconds, chosen.rider_silence_seconds)
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_validator
 
-from conveyor.commerce.orders.model import WHOLE, Item, Line, Shipping, Word
+from conveyor.commerce.orders.model import WHOLE, Item, Shipping, SingleLine, Word
 from conveyor.entrypoints.http.schemas import AN_ORDER, Body, OrderId, Time
 from conveyor.flows.food.body import Latitude, Longitude, Position
 from conveyor.flows.food.restaurants.model import MAX_MINUTES, MAX_PREPARING, SPAN_PATTERN
@@ -73,7 +73,7 @@ class AcceptBody(Body):
 class RejectBody(Body):
     """Why not; the customer is told."""
 
-    reason: Annotated[Line, StringConstraints(min_length=1)]
+    reason: Annotated[SingleLine, StringConstraints(min_length=1)]
 
 
 class TicketView(BaseModel):

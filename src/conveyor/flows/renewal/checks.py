@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.checks import Check, Examination, Finding, look
+from conveyor.checks import Check, Examination, Finding, check_rows
 from conveyor.checks.finding import needed
 from conveyor.commerce.payments.store import payments
 from conveyor.core.order import COMPLETED
@@ -55,19 +55,19 @@ def _too_far(now: int) -> sa.ColumnElement[bool]:
 def check_subscriptions(tx: Tx, examination: Examination) -> list[Finding]:
     """Hold renewals against orders, payments and subscriptions."""
     return [
-        look(
+        check_rows(
             tx,
             Finding("period_charged_once", 3, "No order is charged for a period that is another's"),
             (_paid_for, _o.id, _o.flow.startswith(f"{RENEWAL.name}@")),
             sa.and_(_kept > 0, _r.order_id.is_(None)),
         ),
-        look(
+        check_rows(
             tx,
             Finding("extended_iff_charged", 4, "A period is extended exactly when it is charged"),
             (_renewed, _r.order_id, sa.true()),
             _disagrees,
         ),
-        look(
+        check_rows(
             tx,
             Finding(
                 "no_subscription_forgotten",
@@ -77,19 +77,19 @@ def check_subscriptions(tx: Tx, examination: Examination) -> list[Finding]:
             (subscriptions, _s.id, sa.true()),
             _forgotten,
         ),
-        look(
+        check_rows(
             tx,
             Finding("renewal_in_reach", 6, "A renewal is due when what was paid for ends"),
             (subscriptions, _s.id, _s.due_at.is_not(None)),
             _too_far(examination.now),
         ),
-        look(
+        check_rows(
             tx,
             Finding("plan_exists", 4, "A subscription has a plan, of its own merchant"),
             (subscriptions, _s.id, sa.true()),
             sa.not_(sa.exists().where(plans.c.merchant == _s.merchant, plans.c.id == _s.plan)),
         ),
-        look(
+        check_rows(
             tx,
             Finding("paid_until_agrees", 4, "A subscription is paid until its last period ends"),
             (subscriptions, _s.id, sa.true()),
@@ -101,7 +101,7 @@ def check_subscriptions(tx: Tx, examination: Examination) -> list[Finding]:
 def check_needed(tx: Tx, _: Examination) -> list[Finding]:
     """See that there is the subscription of each renewal."""
     there = sa.exists().where(_of_subscription)
-    return [look(tx, needed(), (renewals, _r.order_id, sa.true()), sa.not_(there))]
+    return [check_rows(tx, needed(), (renewals, _r.order_id, sa.true()), sa.not_(there))]
 
 
 CHECKS: tuple[Check, ...] = (check_subscriptions, check_needed)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, note, say, table
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 PATH = "/v1/renewals"
 RENEWALS_A_REQUEST = 2_000
@@ -38,11 +38,11 @@ def renewals() -> None:
 @renewals.command()
 @per_cent_option
 @limit_option
-@reaching
+@with_target
 @json_option
-def due(per_cent: float, limit: int, reach: Reach, *, as_json: bool) -> None:
+def due(per_cent: float, limit: int, target: Target, *, as_json: bool) -> None:
     """Say what a run would start now, and what it comes to."""
-    found = run(_get(reach, f"{PATH}/due", per_cent=per_cent, limit=limit))
+    found = run(_get(target, f"{PATH}/due", per_cent=per_cent, limit=limit))
     emit(found, as_json=as_json, show=_show_due)
 
 
@@ -54,21 +54,21 @@ def due(per_cent: float, limit: int, reach: Reach, *, as_json: bool) -> None:
     is_flag=True,
     help="Also one period of each whose next period is practically over.",
 )
-@reaching
+@with_target
 @json_option
-def run_(per_cent: float, reach: Reach, *, dry: bool, catch_up: bool, as_json: bool) -> None:
+def run_(per_cent: float, target: Target, *, dry: bool, catch_up: bool, as_json: bool) -> None:
     """Start whatever is due, page by page; broken off, run it again."""
     asked = {"per_cent": per_cent, "limit": RENEWALS_A_REQUEST, "dry": dry, "catch_up": catch_up}
-    done = run(_run(reach, asked))
+    done = run(_run(target, asked))
     emit(done, as_json=as_json, show=_show_run)
 
 
 @renewals.command()
-@reaching
+@with_target
 @json_option
-def pause(reach: Reach, *, as_json: bool) -> None:
+def pause(target: Target, *, as_json: bool) -> None:
     """Start no more renewals; those that are started go on."""
-    decided = run(_post(reach, f"{PATH}/pause", None))
+    decided = run(_post(target, f"{PATH}/pause", None))
     emit(decided, as_json=as_json, show=_show_control)
 
 
@@ -79,36 +79,36 @@ def pause(reach: Reach, *, as_json: bool) -> None:
     type=click.FloatRange(0, min_open=True),
     help="No more than so many a second, as the provider allows; default: no limit.",
 )
-@reaching
+@with_target
 @json_option
-def resume(per_cent: float, per_second: float | None, reach: Reach, *, as_json: bool) -> None:
+def resume(per_cent: float, per_second: float | None, target: Target, *, as_json: bool) -> None:
     """Let renewals start: all or the first per cent, and how fast."""
     body = {"per_cent": per_cent, "per_second": per_second}
-    decided = run(_post(reach, f"{PATH}/resume", body))
+    decided = run(_post(target, f"{PATH}/resume", body))
     emit(decided, as_json=as_json, show=_show_control)
 
 
 @renewals.command()
-@reaching
+@with_target
 @json_option
-def status(reach: Reach, *, as_json: bool) -> None:
+def status(target: Target, *, as_json: bool) -> None:
     """Show how renewals stand."""
-    emit(run(_get(reach, PATH)), as_json=as_json, show=_show_status)
+    emit(run(_get(target, PATH)), as_json=as_json, show=_show_status)
 
 
-async def _get(reach: Reach, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+async def _get(target: Target, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
+    async with target.client() as client:
         return await client.get(path, **query)
 
 
-async def _post(reach: Reach, path: str, body: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+async def _post(target: Target, path: str, body: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - JSON
+    async with target.client() as client:
         return await client.post(path, body)
 
 
-async def _run(reach: Reach, body: dict[str, Any]) -> dict[str, Any]:
+async def _run(target: Target, body: dict[str, Any]) -> dict[str, Any]:
     total, dry = {"started": 0, "ended": 0}, body["dry"]
-    async with reach.client(moves=not dry) as client:
+    async with target.client(moves=not dry) as client:
         while True:
             done: dict[str, Any] = await client.post(f"{PATH}/run", body)
             total = {name: total[name] + done[name] for name in total}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 ROWS_A_REQUEST = 5_000
 STATUSES = ("trialing", "active", "past_due", "suspended", "cancelled")
@@ -40,23 +40,23 @@ def plans() -> None:
     show_default=True,
     help="How a subscription ends after the last retry.",
 )
-@reaching
+@with_target
 @json_option
-def set_plan(plan: str, reach: Reach, *, as_json: bool, **facts: Any) -> None:  # noqa: ANN401 - click's
+def set_plan(plan: str, target: Target, *, as_json: bool, **facts: Any) -> None:  # noqa: ANN401 - click's
     """Make a plan, or change it: PRICE in minor units of CURRENCY, from the next renewals on."""
     body = {name: value for name, value in facts.items() if value is not None}
     if "retry_days" in body:
         body["retry_days"] = _days(body["retry_days"])
-    view = run(_put(reach, f"/v1/plans/{plan}", body, begins=True))
+    view = run(_put(target, f"/v1/plans/{plan}", body, begins=True))
     emit(view, as_json=as_json, show=lambda view: _show_plans([view]))
 
 
 @plans.command("list")
-@reaching
+@with_target
 @json_option
-def list_plans(reach: Reach, *, as_json: bool) -> None:
+def list_plans(target: Target, *, as_json: bool) -> None:
     """List the plans."""
-    emit(run(_get(reach, "/v1/plans"))["plans"], as_json=as_json, show=_show_plans)
+    emit(run(_get(target, "/v1/plans"))["plans"], as_json=as_json, show=_show_plans)
 
 
 @click.group()
@@ -72,25 +72,25 @@ def subscriptions() -> None:
 @click.option("--zone", default="UTC", show_default=True, help="Its days are those of this zone.")
 @click.option("--starts", default="", help="Wall-clock time or day; default: now.")
 @click.option("--paid-until", default="", help="End of a period charged by another system.")
-@reaching
+@with_target
 @json_option
-def add(subscription: str, reach: Reach, *, as_json: bool, **facts: str) -> None:
+def add(subscription: str, target: Target, *, as_json: bool, **facts: str) -> None:
     """Begin a subscription; without a trial it is charged at once."""
-    view = run(_post(reach, PATH, {"id": subscription, **facts}))
+    view = run(_post(target, PATH, {"id": subscription, **facts}))
     emit(view, as_json=as_json, show=lambda view: _show([view]))
 
 
 @subscriptions.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
-@reaching
+@with_target
 @json_option
-def import_(file: TextIO, reach: Reach, *, as_json: bool) -> None:
+def import_(file: TextIO, target: Target, *, as_json: bool) -> None:
     """Begin many: FILE is CSV with a header, or JSON lines; - reads stdin.
 
     The fields are id, customer, plan and card, and as you like zone, starts and paid_until. Those
     whose id is taken stay as they are, so that a file can be imported again.
     """
-    done = run(_import(reach, file))
+    done = run(_import(target, file))
     emit(
         done,
         as_json=as_json,
@@ -103,77 +103,77 @@ def import_(file: TextIO, reach: Reach, *, as_json: bool) -> None:
 @subscriptions.command("list")
 @click.option("--status", type=click.Choice(STATUSES))
 @limit_option
-@reaching
+@with_target
 @json_option
-def list_(status: str | None, limit: int, reach: Reach, *, as_json: bool) -> None:
+def list_(status: str | None, limit: int, target: Target, *, as_json: bool) -> None:
     """List subscriptions by id."""
-    found = run(collect(reach, PATH, "subscriptions", limit, status=status))
+    found = run(collect(target, PATH, "subscriptions", limit, status=status))
     emit(found, as_json=as_json, show=_show)
 
 
 @subscriptions.command()
 @click.argument("subscription")
-@reaching
+@with_target
 @json_option
-def show(subscription: str, reach: Reach, *, as_json: bool) -> None:
+def show(subscription: str, target: Target, *, as_json: bool) -> None:
     """Show a subscription, and until when it is paid."""
-    view = run(_get(reach, f"{PATH}/{subscription}"))
+    view = run(_get(target, f"{PATH}/{subscription}"))
     emit(view, as_json=as_json, show=lambda view: _show([view]))
 
 
 @subscriptions.command()
 @click.argument("subscription")
 @click.argument("card")
-@reaching
+@with_target
 @json_option
-def card(subscription: str, card: str, reach: Reach, *, as_json: bool) -> None:
+def card(subscription: str, card: str, target: Target, *, as_json: bool) -> None:
     """Charge another card from now on; if it is past due, at once."""
-    view = run(_put(reach, f"{PATH}/{subscription}/card", {"card": card}))
+    view = run(_put(target, f"{PATH}/{subscription}/card", {"card": card}))
     emit(view, as_json=as_json, show=lambda view: _show([view]))
 
 
 @subscriptions.command()
 @click.argument("subscription")
 @click.argument("plan")
-@reaching
+@with_target
 @json_option
-def plan(subscription: str, plan: str, reach: Reach, *, as_json: bool) -> None:
+def plan(subscription: str, plan: str, target: Target, *, as_json: bool) -> None:
     """Go over to another plan with the next period."""
-    view = run(_put(reach, f"{PATH}/{subscription}/plan", {"plan": plan}))
+    view = run(_put(target, f"{PATH}/{subscription}/plan", {"plan": plan}))
     emit(view, as_json=as_json, show=lambda view: _show([view]))
 
 
 @subscriptions.command()
 @click.argument("subscription")
-@reaching
+@with_target
 @json_option
-def cancel(subscription: str, reach: Reach, *, as_json: bool) -> None:
+def cancel(subscription: str, target: Target, *, as_json: bool) -> None:
     """End it with the period that is paid; one that is past due, at once."""
-    view = run(_post(reach, f"{PATH}/{subscription}/cancel"))
+    view = run(_post(target, f"{PATH}/{subscription}/cancel"))
     emit(view, as_json=as_json, show=lambda view: _show([view]))
 
 
-async def _get(reach: Reach, path: str) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client() as client:
+async def _get(target: Target, path: str) -> Any:  # noqa: ANN401 - JSON
+    async with target.client() as client:
         return await client.get(path)
 
 
-async def _put(reach: Reach, path: str, body: Mapping[str, Any], *, begins: bool = False) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client(begins=begins, moves=True) as client:
+async def _put(target: Target, path: str, body: Mapping[str, Any], *, begins: bool = False) -> Any:  # noqa: ANN401 - JSON
+    async with target.client(begins=begins, moves=True) as client:
         return await client.put(path, body)
 
 
-async def _post(reach: Reach, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client(moves=True) as client:
+async def _post(target: Target, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+    async with target.client(moves=True) as client:
         return await client.post(path, body)
 
 
-async def _import(reach: Reach, file: TextIO) -> dict[str, int]:
+async def _import(target: Target, file: TextIO) -> dict[str, int]:
     from conveyor.flows.renewal.subscriptions.subscription_file import read_subscription_file
 
     done = {"added": 0, "there_before": 0}
     rows = (fields for _, fields in read_subscription_file(file))
-    async with reach.client() as client:
+    async with target.client() as client:
         while page := list(islice(rows, ROWS_A_REQUEST)):
             one = await client.post(f"{PATH}/import", {"subscriptions": page})
             done = {name: done[name] + one[name] for name in done}

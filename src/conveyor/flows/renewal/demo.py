@@ -14,7 +14,7 @@ from conveyor.core.transaction import Tx
 from conveyor.extension import Demo, Story
 from conveyor.flows import RENEWAL
 from conveyor.flows.renewal.subscriptions import control, due
-from conveyor.flows.renewal.subscriptions.beginning import Wish
+from conveyor.flows.renewal.subscriptions.beginning import NewSubscription
 from conveyor.flows.renewal.subscriptions.changes import Changes
 from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT, PAST_DUE, Plan
 from conveyor.flows.renewal.subscriptions.tables import subscriptions
@@ -85,10 +85,10 @@ _ON_ITS_WAY = sa.select(
 )
 
 
-def _wish(number: int) -> Wish:
+def _wish(number: int) -> NewSubscription:
     card = next((card for card, every in CARDS if number % every == 0), "card_ok")
     zone = ZONES[number % len(ZONES)]
-    return Wish(f"{NAMED}{number:03}", f"reader-{number}", PLAN, card, zone)
+    return NewSubscription(f"{NAMED}{number:03}", f"reader-{number}", PLAN, card, zone)
 
 
 class RenewalDemo(Demo):

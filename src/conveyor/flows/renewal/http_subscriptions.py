@@ -31,8 +31,8 @@ from conveyor.flows.renewal.schemas import (
     SubscriptionView,
 )
 from conveyor.flows.renewal.subscriptions import store
-from conveyor.flows.renewal.subscriptions.beginning import Wish
-from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible, UnfitAt
+from conveyor.flows.renewal.subscriptions.beginning import NewSubscription
+from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible, InvalidRow
 from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
 
 MAX_PAGE = 1_000
@@ -104,8 +104,10 @@ async def begin_subscription(
     body: Annotated[SubscriptionBody, Depends(body_of(SubscriptionBody))],
 ) -> SubscriptionView:
     """Begin a subscription; it is charged when it is due, which without a trial is at once."""
-    begun = await Changes(api.app.engine).begin(grant.merchant, [Wish(**body.model_dump())])
-    if isinstance(begun, UnfitAt):
+    begun = await Changes(api.app.engine).begin(
+        grant.merchant, [NewSubscription(**body.model_dump())]
+    )
+    if isinstance(begun, InvalidRow):
         raise invalid(begun.unfit.field, begun.unfit.why)
     if begun.there_before:
         raise ProblemError(RenewalCode.ID_TAKEN, f"There is a subscription {body.id} already.")
@@ -123,9 +125,9 @@ async def import_subscriptions(
     body: Annotated[SubscriptionImport, Depends(body_of(SubscriptionImport))],
 ) -> SubscriptionsImported:
     """Begin many subscriptions, all or none; those whose id is taken stay as they are."""
-    wishes = [Wish(**one.model_dump()) for one in body.subscriptions]
+    wishes = [NewSubscription(**one.model_dump()) for one in body.subscriptions]
     begun = await Changes(api.app.engine).begin(grant.merchant, wishes)
-    if isinstance(begun, UnfitAt):
+    if isinstance(begun, InvalidRow):
         raise invalid(f"subscriptions.{begun.at}.{begun.unfit.field}", begun.unfit.why)
     return SubscriptionsImported(added=begun.added, there_before=begun.there_before)
 

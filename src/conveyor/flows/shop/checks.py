@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, look
+from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, check_rows
 from conveyor.checks.finding import needed
 from conveyor.core.order import AWAITING, COMPLETED
 from conveyor.core.tables import orders
@@ -73,7 +73,7 @@ def check_needed(tx: Tx, _: Examination) -> list[Finding]:
     r, s = reservations.c, stock.c
     there = sa.exists().where(s.merchant == _o.merchant, s.sku == r.sku)
     held = reservations.join(orders, _o.id == r.order_id)
-    return [look(tx, needed(), (held, _o.id, sa.true()), sa.not_(there))]
+    return [check_rows(tx, needed(), (held, _o.id, sa.true()), sa.not_(there))]
 
 
 def check_shipped(tx: Tx, examination: Examination) -> list[Finding]:
@@ -95,8 +95,8 @@ def check_shipped(tx: Tx, examination: Examination) -> list[Finding]:
         1,
         "Completed means that the carrier confirmed the delivery, and who awaits it was dispatched",
     )
-    look(tx, finding, (orders, _o.id, ended), sa.not_(arrived))
-    return [look(tx, finding, (orders, _o.id, waits), sa.not_(on_its_way))]
+    check_rows(tx, finding, (orders, _o.id, ended), sa.not_(arrived))
+    return [check_rows(tx, finding, (orders, _o.id, waits), sa.not_(on_its_way))]
 
 
 CHECKS: tuple[Check, ...] = (check_stock, check_needed, check_shipped)

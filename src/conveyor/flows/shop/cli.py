@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 MAX_QUANTITY = 10**15
 ROWS_A_REQUEST = 10_000
@@ -27,44 +27,44 @@ def stock() -> None:
 @stock.command("set")
 @click.argument("sku")
 @click.argument("quantity", type=click.IntRange(0, MAX_QUANTITY))
-@reaching
+@with_target
 @json_option
-def set_(sku: str, quantity: int, reach: Reach, *, as_json: bool) -> None:
+def set_(sku: str, quantity: int, target: Target, *, as_json: bool) -> None:
     """Make QUANTITY units of SKU available from now on; what is reserved or sold stays so."""
-    level = run(_set(reach, sku, quantity))
+    level = run(_set(target, sku, quantity))
     emit(level, as_json=as_json, show=lambda level: _show([level]))
 
 
 @stock.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8"))
-@reaching
+@with_target
 @json_option
-def import_(file: TextIO, reach: Reach, *, as_json: bool) -> None:
+def import_(file: TextIO, target: Target, *, as_json: bool) -> None:
     """Set the stock of many SKUs: FILE is CSV with a line `sku,quantity` each; - reads stdin."""
     from conveyor.flows.shop.inventory.stock_file import read_stock_file
 
     rows = [{"sku": sku, "available": units} for sku, units in read_stock_file(file)]
-    skus = run(_import(reach, rows))
+    skus = run(_import(target, rows))
     emit({"skus": skus}, as_json=as_json, show=lambda _: say(f"{skus:,} SKUs are set."))
 
 
 @stock.command("list")
 @limit_option
-@reaching
+@with_target
 @json_option
-def list_(limit: int, reach: Reach, *, as_json: bool) -> None:
+def list_(limit: int, target: Target, *, as_json: bool) -> None:
     """List the stock of every SKU; what is reserved belongs to orders on their way."""
-    emit(run(collect(reach, "/v1/stock", "stock", limit)), as_json=as_json, show=_show)
+    emit(run(collect(target, "/v1/stock", "stock", limit)), as_json=as_json, show=_show)
 
 
-async def _set(reach: Reach, sku: str, quantity: int) -> Any:  # noqa: ANN401 - JSON
-    async with reach.client(begins=True) as client:
+async def _set(target: Target, sku: str, quantity: int) -> Any:  # noqa: ANN401 - JSON
+    async with target.client(begins=True) as client:
         return await client.put(f"/v1/stock/{quote(sku, safe='')}", {"available": quantity})
 
 
-async def _import(reach: Reach, rows: list[dict[str, Any]]) -> int:
+async def _import(target: Target, rows: list[dict[str, Any]]) -> int:
     skus = 0
-    async with reach.client(begins=True) as client:
+    async with target.client(begins=True) as client:
         for start in range(0, len(rows), ROWS_A_REQUEST):
             page = rows[start : start + ROWS_A_REQUEST]
             skus += (await client.post("/v1/stock/import", {"stock": page}))["skus"]

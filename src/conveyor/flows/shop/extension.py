@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from conveyor.core.message import iso
-from conveyor.core.step import AnyStep
+from conveyor.core.step import StepHandler
 from conveyor.extension import (
     Check,
     Comparison,
     Demo,
+    Dependencies,
     Examination,
     Extension,
     Fact,
-    Given,
-    Look,
     Order,
+    PageCheck,
     Routes,
     Running,
     Service,
@@ -31,7 +31,7 @@ from conveyor.flows.shop.shipping.store import shipment_of, shipments
 from conveyor.flows.shop.tables import metadata
 
 
-def _shipping(given: Given) -> Mapping[str, AnyStep]:
+def _shipping(given: Dependencies) -> Mapping[str, StepHandler]:
     deadline = given.settings.delivery_deadline_seconds
     return shipping_steps(given.ports[CARRIER], delivery_seconds=deadline)
 
@@ -42,7 +42,7 @@ def _checks() -> Iterable[Check]:
     return CHECKS
 
 
-def _looks(examination: Examination) -> Iterable[Look]:
+def _page_checks(examination: Examination) -> Iterable[PageCheck]:
     from conveyor.flows.shop.goods import GoodsAsOrdered
 
     yield GoodsAsOrdered(examination)
@@ -103,7 +103,7 @@ EXTENSION = Extension(
     facts=_facts,
     belongings=(reservations, shipments),
     checks=_checks,
-    looks=_looks,
+    page_checks=_page_checks,
     comparisons=_comparisons,
     routes=_routes,
     commands=_commands,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, look
+from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, check_rows
 from conveyor.checks.columns import Column, count_if
 from conveyor.checks.finding import needed
 from conveyor.core.order import COMPLETED, TERMINAL
@@ -156,7 +156,7 @@ def _finding(
 def check_needed(tx: Tx, _: Examination) -> list[Finding]:
     """See that there is the resource of each booking."""
     there = sa.exists().where(_r.merchant == _b.merchant, _r.name == _b.resource)
-    return [look(tx, needed(), (bookings, _b.order_id, sa.true()), sa.not_(there))]
+    return [check_rows(tx, needed(), (bookings, _b.order_id, sa.true()), sa.not_(there))]
 
 
 CHECKS: tuple[Check, ...] = (check_bookings, check_needed)

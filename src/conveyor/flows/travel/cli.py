@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from conveyor.entrypoints.cli.options import json_option, limit_option, reaching, run
+from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say, table
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
-    from conveyor.entrypoints.cli.reach import Reach
+    from conveyor.entrypoints.cli.target import Target
 
 ROWS_A_REQUEST = 2_000
 MAX_OVERBOOKING_PERCENT = 100
@@ -33,9 +33,9 @@ def bookings() -> None:
     metavar="PERCENT",
     help="Given away beyond the capacity, where a line does not say its own.",
 )
-@reaching
+@with_target
 @json_option
-def import_(file: TextIO, overbooking: int, reach: Reach, *, as_json: bool) -> None:
+def import_(file: TextIO, overbooking: int, target: Target, *, as_json: bool) -> None:
     """Set what there is to book: FILE is CSV, - reads stdin.
 
     Its header has flight,date,seats, or hotel,date,rooms with a line for each night.
@@ -48,7 +48,7 @@ def import_(file: TextIO, overbooking: int, reach: Reach, *, as_json: bool) -> N
         | {"description": one.description}
         for one in read_resource_file(file, overbooking)
     ]
-    count = run(_import(reach, rows))
+    count = run(_import(target, rows))
     said = f"{count:,} flights and hotel nights can be booked."
     emit({"resources": count}, as_json=as_json, show=lambda _: say(said))
 
@@ -56,18 +56,18 @@ def import_(file: TextIO, overbooking: int, reach: Reach, *, as_json: bool) -> N
 @bookings.command("list")
 @click.option("--kind", type=click.Choice(["flight", "hotel"]))
 @limit_option
-@reaching
+@with_target
 @json_option
-def list_(kind: str | None, limit: int, reach: Reach, *, as_json: bool) -> None:
+def list_(kind: str | None, limit: int, target: Target, *, as_json: bool) -> None:
     """List flights and hotel nights: what is held, booked and free, and how many wait."""
     query = {"kind": kind} if kind else {}
-    found = run(collect(reach, "/v1/resources", "resources", limit, **query))
+    found = run(collect(target, "/v1/resources", "resources", limit, **query))
     emit(found, as_json=as_json, show=_show)
 
 
-async def _import(reach: Reach, rows: list[dict[str, Any]]) -> int:
+async def _import(target: Target, rows: list[dict[str, Any]]) -> int:
     count = 0
-    async with reach.client(begins=True) as client:
+    async with target.client(begins=True) as client:
         for start in range(0, len(rows), ROWS_A_REQUEST):
             page = rows[start : start + ROWS_A_REQUEST]
             count += (await client.post("/v1/resources/import", {"resources": page}))["resources"]

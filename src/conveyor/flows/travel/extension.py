@@ -9,17 +9,17 @@ from typing import Any
 
 from conveyor.core.engine import Engine
 from conveyor.core.outbox import wait_for_stop
-from conveyor.core.step import AnyStep
+from conveyor.core.step import StepHandler
 from conveyor.core.supervision import Loop
 from conveyor.extension import (
     Check,
     Demo,
+    Dependencies,
     Examination,
     Extension,
     Fact,
-    Given,
-    Look,
     Order,
+    PageCheck,
     Routes,
     Running,
     Service,
@@ -70,7 +70,7 @@ class Expiry:
         return await self._engine.database.run(lambda tx: expire(tx, self._terms, now_ms))
 
 
-def _bookings(given: Given) -> Mapping[str, AnyStep]:
+def _bookings(given: Dependencies) -> Mapping[str, StepHandler]:
     return booking_steps(booking_terms(given.settings))
 
 
@@ -95,7 +95,7 @@ def _checks() -> Iterable[Check]:
     return CHECKS
 
 
-def _looks(examination: Examination) -> Iterable[Look]:
+def _page_checks(examination: Examination) -> Iterable[PageCheck]:
     from conveyor.flows.travel.legs import LegsAsOrdered
 
     yield LegsAsOrdered(examination)
@@ -131,7 +131,7 @@ EXTENSION = Extension(
     facts=_facts,
     belongings=(bookings,),
     checks=_checks,
-    looks=_looks,
+    page_checks=_page_checks,
     routes=_routes,
     commands=_commands,
     demo=_demo,

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from conveyor.checks.finding import Finding
 from conveyor.core.engine import Engine
-from conveyor.core.handling import owed_step
 from conveyor.core.order import AWAITING, COMPENSATING, PROCESSING, Order
 from conveyor.core.routing_slip import service_of
 from conveyor.core.tables import orders, outbox, timeline
+from conveyor.core.taking_tokens import due_step
 from conveyor.core.transaction import Tx
 
 UNSENT_MS = 24 * 3_600_000
@@ -51,7 +51,7 @@ async def check_overdue(engine: Engine, before: int) -> Finding:
     )
     by_queue: dict[str, list[str]] = defaultdict(list)
     for order in await engine.database.examine(lambda tx: _overdue(tx, before)):
-        if step := owed_step(engine.registry, order):
+        if step := due_step(engine.registry, order):
             by_queue[service_of(step)].append(order.id)
     for name, waiting in by_queue.items():
         messages = (await engine.queues.queue(name).depth()).total

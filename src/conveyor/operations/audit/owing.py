@@ -15,13 +15,13 @@ from conveyor.checks.finding import Finding
 from conveyor.checks.pages import Page
 from conveyor.core import calls as attempts
 from conveyor.core.ambient import CLOCK_SLACK_MS
-from conveyor.core.handling import owed_step
 from conveyor.core.order import AWAITING, PARKED, TERMINAL, Order
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import service_of
 from conveyor.core.statements import one_of
 from conveyor.core.tables import calls, orders, outbox, parked
 from conveyor.core.tables import timeline as entries
+from conveyor.core.taking_tokens import due_step
 from conveyor.core.transaction import Tx
 
 MOST_REST_MS = 86_400_000
@@ -73,12 +73,12 @@ class Owing:
         for row in tx.execute(_OWED, page.bounds).all():
             due[row.order_id] = row.due_at
             if order := live.get(row.order_id):
-                step = owed_step(self._registry, order)
+                step = due_step(self._registry, order)
                 fits = not step or (row.step, row.queue) == (step, service_of(step))
                 self._step.add(1, 0 if fits else 1, () if fits else (order.id,))
         for order_id, parked_at in tx.execute(_PARKED, page.bounds).all():
             if order := live.get(order_id):
-                fits = owed_step(self._registry, order) in {"", parked_at}
+                fits = due_step(self._registry, order) in {"", parked_at}
                 self._parked.add(1, 0 if fits else 1, () if fits else (order_id,))
         self._reaches(tx, [o for o in live.values() if o.status not in TERMINAL], due, now)
         for order_id, step, since in tx.execute(_OPEN, page.bounds).all():
@@ -102,7 +102,7 @@ class Owing:
         self._reach.add(len(live), len(lost), lost)
 
     def _may_be_open(self, order: Order, step: str, since: int, now: int) -> bool:
-        owed = owed_step(self._registry, order)
+        owed = due_step(self._registry, order)
         if owed and (step != owed or order.status == AWAITING):
             return False
         return order.status == PARKED or since > now - MOST_CALL_MS

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from conveyor.checks import Check, Comparison, Examination, Examined, Finding, Look, Page
+from conveyor.checks import Check, Comparison, Examination, Examined, Finding, Page, PageCheck
 from conveyor.checks.finding import together
 from conveyor.checks.pages import pages_of
 from conveyor.core.reconciler import LONGEST_MS, LOST_MS
@@ -22,7 +22,7 @@ from conveyor.operations.audit.ordered import AsOrdered
 from conveyor.operations.audit.overdue import check_overdue
 from conveyor.operations.audit.owing import Owing
 from conveyor.operations.audit.report import AuditReport
-from conveyor.operations.audit.whole import CHECKS
+from conveyor.operations.audit.system_checks import CHECKS
 from conveyor.system.composition import App
 
 # Twice what the reconciler waits before it sends a token again that no queue hides, and any.
@@ -37,12 +37,12 @@ async def run_audit(app: App) -> AuditReport:
     registry, extensions = app.engine.registry, app.installed.extensions
     examination = Examination(registry.flows, now)
     by_rules = ByRules(registry.flows, _lost_before(app, now))
-    looks: list[Look] = [
+    looks: list[PageCheck] = [
         by_rules,
         Belongings([table for it in extensions for table in it.belongings]),
         AsOrdered(),
         Owing(registry),
-        *(look for it in extensions for look in it.looks(examination)),
+        *(look for it in extensions for look in it.page_checks(examination)),
     ]
     comparisons: list[Comparison] = [
         BooksAndProvider(theirs_of(app.ports[PAYMENTS])),
@@ -63,12 +63,12 @@ async def run_audit(app: App) -> AuditReport:
     return AuditReport(now, statuses.total(), dict(statuses), findings)
 
 
-async def _go_through(examined: Examined, look: Look, pages: Sequence[Page], now: int) -> None:
+async def _go_through(examined: Examined, look: PageCheck, pages: Sequence[Page], now: int) -> None:
     for page in pages:
         await examined.read(partial(_take, look, page, now))
 
 
-def _take(look: Look, page: Page, now: int, tx: Tx) -> None:
+def _take(look: PageCheck, page: Page, now: int, tx: Tx) -> None:
     look.take(tx, page, now)
 
 

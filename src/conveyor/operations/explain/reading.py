@@ -11,15 +11,15 @@ import orjson
 from conveyor.commerce.orders.store import find
 from conveyor.commerce.payments.store import of_order as payment_of
 from conveyor.core import parking, timeline
+from conveyor.core.applying_outcomes import place_of
 from conveyor.core.calls import Attempt
 from conveyor.core.calls import of_order as attempts_of
 from conveyor.core.order import TERMINAL, Order
 from conveyor.core.registry import Registry
-from conveyor.core.routing_slip import Flow, flow_name, owed
-from conveyor.core.settling import place_of
+from conveyor.core.routing_slip import Flow, flow_name, step_at
 from conveyor.core.timeline import Entry
 from conveyor.core.transaction import Tx
-from conveyor.operations.explain.prospects import choices, waits_for
+from conveyor.operations.explain.outlook import choices, waits_for
 from conveyor.operations.explain.story import (
     AHEAD,
     DONE,
@@ -109,7 +109,7 @@ def _moments(calls: Sequence[Attempt]) -> Iterator[Event]:
 
 def _slip(flow: Flow, order: Order, events: Sequence[Event]) -> tuple[Stop, ...]:
     done = {event.step for event in events if event.event == timeline.DONE}
-    due = "" if order.status in TERMINAL else owed(flow, place_of(order))
+    due = "" if order.status in TERMINAL else step_at(flow, place_of(order))
     forward = order.status not in TERMINAL and not order.backwards
 
     def state(step: str, undo: str) -> str:

@@ -12,7 +12,16 @@ import sqlalchemy as sa
 
 from conveyor.commerce.payments import steps as payment_steps
 from conveyor.commerce.payments.ports import Declined
-from conveyor.core import calling, calls, closing, deadlines, handling, lease, settling, tables
+from conveyor.core import (
+    applying_outcomes,
+    calling,
+    calls,
+    deadlines,
+    lease,
+    recording_results,
+    tables,
+    taking_tokens,
+)
 from conveyor.core.outcome import Again
 from conveyor.testing.planted.planting import Make, always, bug, instead, nothing
 
@@ -48,7 +57,7 @@ def _anybody_ends_it(step: str = EVERY_STEP) -> Make:
 def _as_once(step: str) -> tuple[tuple[Any, str, Make], ...]:
     return (
         (calls, "intend", _new_key(step)),
-        (closing._Ended, "alone", _anybody_ends_it(step)),
+        (recording_results._Ended, "alone", _anybody_ends_it(step)),
     )
 
 
@@ -81,7 +90,7 @@ def _asks_for_what_is_due_now(right: Any) -> Any:
 
 
 def _hold_on(_right: Any) -> Any:
-    return lambda ended: handling.hold(ended.case, ended.case.desk.now.ms)
+    return lambda ended: taking_tokens.hold(ended.case, ended.case.desk.now.ms)
 
 
 def _waits_for_ever(_right: Any) -> Any:
@@ -132,17 +141,17 @@ BUGS = (
         NEW_KEY),
     bug("keys_by_history_charge", "the same, of a renewal's charge", "renewal", NEW_KEY),
     bug("anybody_ends_it", "one copy's no is a no, while another is calling", "shop",
-        (closing._Ended, "alone", _anybody_ends_it())),
+        (recording_results._Ended, "alone", _anybody_ends_it())),
     bug("unknown_is_no", "no answer is taken for a no", "shop",
-        (closing, "_failed", _unknown_is_no)),
+        (recording_results, "_failed", _unknown_is_no)),
     bug("unknown_is_no_charge", "the same, of a renewal's charge", "renewal",
-        (closing, "_failed", _unknown_is_no)),
+        (recording_results, "_failed", _unknown_is_no)),
     bug("marked_calls", "who is to turn back calls again", "shop",
-        (calls, "take_up", _calls_all_the_same), (closing, "_found_nothing", _hold_on)),
+        (calls, "take_up", _calls_all_the_same), (recording_results, "_found_nothing", _hold_on)),
     bug("marked_calls_food", "the same, of a meal", "food",
-        (calls, "take_up", _calls_all_the_same), (closing, "_found_nothing", _hold_on)),
+        (calls, "take_up", _calls_all_the_same), (recording_results, "_found_nothing", _hold_on)),
     bug("stale_answers", "an answer is taken at any version, of an attempt that is closed", "shop",
-        (closing, "_waits_for", always(value=True)), (calls, "_END", instead(UNFENCED))),
+        (recording_results, "_waits_for", always(value=True)), (calls, "_END", instead(UNFENCED))),
     bug("payload_changes", "what is asked again is not what was asked", "renewal",
         (calls, "take_up", _asks_for_what_is_due_now)),
     bug("no_deadline", "a call may take as long as it likes", "shop",
@@ -159,7 +168,7 @@ BUGS = (
         (payment_steps, "_returned", _as_it_is),
         (payment_steps.PaymentStep, "record", _not_returned_is_again)),
     bug("effect_left", "what a step began is not undone when it is refused", "food",
-        (settling, "begin", _same_place), (handling, "begin", _same_place)),
+        (applying_outcomes, "begin", _same_place), (taking_tokens, "begin", _same_place)),
     bug("effect_left_travel", "the same, of a journey", "travel",
-        (settling, "begin", _same_place), (handling, "begin", _same_place)),
+        (applying_outcomes, "begin", _same_place), (taking_tokens, "begin", _same_place)),
 )  # fmt: skip

@@ -11,7 +11,14 @@ import sqlalchemy as sa
 
 from conveyor.adapters import steady_clock
 from conveyor.commerce.orders import intake_consumer, placement
-from conveyor.core import ahead, dead_letter, interventions, reconciler, routing_slip, settling
+from conveyor.core import (
+    ahead,
+    applying_outcomes,
+    dead_letter,
+    interventions,
+    reconciler,
+    routing_slip,
+)
 from conveyor.flows.renewal.subscriptions import due, store
 from conveyor.flows.renewal.subscriptions.tables import plans, subscriptions
 from conveyor.testing.loop import OWNER, START_MS
@@ -96,7 +103,7 @@ ALL_DUE = ((due, "_DUE", _whatever_is_due), (due, "_TAKE", _whatever_is_due))
 
 BUGS = (
     bug("cancel_forgets", "compensating forgets that the order is to turn back", "shop",
-        (interventions, "move", _forgets_to_mark)),
+        (interventions, "move_order", _forgets_to_mark)),
     bug("cancel_while_calling", "an open call is cancelled under way", "shop",
         (interventions, "_call_is_open", always(value=False))),
     bug("cancel_while_calling_charge", "the same, of a renewal", "renewal",
@@ -104,10 +111,11 @@ BUGS = (
     bug("never_too_late", "what has begun can still be cancelled", "shop",
         (interventions, "too_late_to_cancel", always(value=False))),
     bug("undo_one_less", "turning back leaves out a compensation", "shop",
-        (settling, "turn_back", _one_less)),
-    bug("undo_one_less_food", "the same, of a meal", "food", (settling, "turn_back", _one_less)),
+        (applying_outcomes, "turn_back", _one_less)),
+    bug("undo_one_less_food", "the same, of a meal", "food",
+        (applying_outcomes, "turn_back", _one_less)),
     bug("undo_one_less_travel", "the same, of a journey", "travel",
-        (settling, "turn_back", _one_less)),
+        (applying_outcomes, "turn_back", _one_less)),
     bug("eaten_is_refused", "a meal that was brought and is not paid for is refused", "food",
         (routing_slip.Flow, "is_past_pivot", always(value=False))),
     bug("keyless", "idempotency keys are not kept", "shop",

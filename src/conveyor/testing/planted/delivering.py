@@ -10,14 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from conveyor.core import (
-    closing,
     faults,
     gate,
-    handling,
-    line,
+    group_order,
     outbox,
     reconciler,
+    recording_results,
     supervision,
+    taking_tokens,
 )
 from conveyor.core.consumer import Consumer
 from conveyor.core.dead_letter import dead_letter
@@ -58,8 +58,10 @@ def _as_the_token_says(right: Any) -> Any:
 
 
 def _half(right: Any) -> Any:
-    async def finish(self: Any, messages: Sequence[Any], verdicts: Sequence[Any]) -> None:
-        await right(self, messages[:1], verdicts[:1])
+    async def finish(
+        self: Any, messages: Sequence[Any], dispositions: Sequence[Any], owed: Sequence[Any]
+    ) -> None:
+        await right(self, messages[:1], dispositions[:1], owed)
 
     return finish
 
@@ -123,7 +125,7 @@ def _receives_count(_right: Any) -> Any:
 def _gather_bare(_right: Any) -> Any:
     """As once: what gathers for a group raises for all of it, isolated or not."""
     # Looked up when it is called: a story may have put another in its place.
-    return lambda tx, desk, group: handling.gather(tx, desk, group)  # noqa: PLW0108
+    return lambda tx, desk, group: taking_tokens.gather(tx, desk, group)  # noqa: PLW0108
 
 
 def _limit_first(_right: Any) -> Any:
@@ -151,8 +153,10 @@ BUGS = (
     bug("forgets_refused", "the outbox forgets what a queue did not take", "travel",
         (outbox.Relay, "_send_to", _forgets_what_was_refused), NO_RECONCILER),
     bug("no_fence", "a token is good at any version", "shop",
-        (handling, "fresh", always(value=True)), (handling, "is_live", always(value=True)),
-        (handling, "_calls_out", always(value=True)), (handling, "_open", _as_the_token_says)),
+        (taking_tokens, "fresh", always(value=True)),
+        (taking_tokens, "is_live", always(value=True)),
+        (taking_tokens, "_calls_out", always(value=True)),
+        (taking_tokens, "_open", _as_the_token_says)),
     bug("no_reconciler", "lost tokens stay lost", "shop", NO_RECONCILER),
     bug("blind_reconciler", "orders of a flow that is not installed hide the others", "shop",
         (reconciler, "_STANDING", _limit_first)),
@@ -167,20 +171,22 @@ BUGS = (
     bug("buried_or_not", "poison is deleted though the dead letters did not take it", "food",
         (Disposal, "bury", _buries_or_not)),
     bug("counts_outages", "what was received while nothing could be committed counts", "shop",
-        *OPEN_GATE, (faults, "tries", _receives_count), (handling, "tries", _receives_count),
-        (closing, "tries", _receives_count)),
+        *OPEN_GATE, (faults, "tries", _receives_count), (taking_tokens, "tries", _receives_count),
+        (recording_results, "tries", _receives_count)),
     bug("poller_ends", "a receive that fails ends its loop, and it is started again", "food",
         (Consumer, "_poll", _ends_at_a_failure)),
     bug("loop_ends", "a receive that fails ends its loop for good", "food",
         (Consumer, "_poll", _ends_at_a_failure), (supervision.Supervisor, "keep", _unsupervised)),
     bug("bare_gather", "a gather that raises is not isolated", "shop",
-        (handling, "gather_all", _gather_bare), (closing, "gather_all", _gather_bare)),
+        (taking_tokens, "gather_all", _gather_bare),
+        (recording_results, "gather_all", _gather_bare)),
     bug("bare_gather_travel", "the same, of a journey", "travel",
-        (handling, "gather_all", _gather_bare), (closing, "gather_all", _gather_bare)),
+        (taking_tokens, "gather_all", _gather_bare),
+        (recording_results, "gather_all", _gather_bare)),
     bug("nothing_isolated", "a step that raises is its whole group's fault", "food",
-        (faults.Case, "guard", lambda _: lambda _self, work: work())),
+        (faults.Delivery, "guard", lambda _: lambda _self, work: work())),
     bug("out_of_turn", "orders of a group do not wait for their turn", "travel",
-        (line.Line, "holds", always(value=0.0))),
+        (group_order.GroupOrder, "holds", always(value=0.0))),
     bug("rests_for_hours", "after a fault a message rests for eleven hours", "shop",
         (RetryPolicy, "rest_seconds", always(value=40_000))),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conveyor.core import answers, closing, handling, interventions
+from conveyor.core import answers, interventions, recording_results, taking_tokens
 from conveyor.flows.renewal.subscriptions import changes
 from conveyor.flows.travel.bookings import store as bookings
 from conveyor.testing.planted.planting import bug
@@ -41,7 +41,10 @@ def _plainly(right: Any) -> Any:
     return plain
 
 
-ORDERS = tuple((owner, "load", _unlocked) for owner in (answers, closing, handling, interventions))
+ORDERS = tuple(
+    (owner, "load", _unlocked)
+    for owner in (answers, recording_results, taking_tokens, interventions)
+)
 
 BUGS = (
     bug("orders_unlocked", "a token is taken, and its order is not held", "shop", *ORDERS,

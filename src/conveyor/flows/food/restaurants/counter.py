@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conveyor.core import timeline
-from conveyor.core.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER, Answers, Given
+from conveyor.core.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER, Answers, StepAnswer
 from conveyor.core.engine import Engine
 from conveyor.core.order import load
 from conveyor.core.step import Now
@@ -48,7 +48,7 @@ class Counter:
     ) -> str:
         if not await self._has(merchant, restaurant, order_id):
             return UNKNOWN_ORDER
-        return await self._answers.take(Given(order_id, CONFIRM, answer))
+        return await self._answers.take(StepAnswer(order_id, CONFIRM, answer))
 
     async def _has(self, merchant: str, restaurant: str, order_id: str) -> bool:
         ticket = await self._engine.database.read(lambda tx: store.ticket_of(tx, order_id))

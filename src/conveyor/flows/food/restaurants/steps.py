@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from conveyor.core.message import iso
 from conveyor.core.order import Order
 from conveyor.core.outcome import Awaiting, Done, Outcome, Refused, TurnedAway
-from conveyor.core.step import Answer, AnyStep, LocalStep, Now
+from conveyor.core.step import Answer, LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.restaurants import store
 from conveyor.flows.food.restaurants.model import (
@@ -86,6 +86,6 @@ def _full(tx: Tx, restaurant: Restaurant) -> bool:
     return store.preparing(tx, restaurant) >= restaurant.max_preparing
 
 
-def restaurant_steps(seconds: float = ANSWER_SECONDS) -> Mapping[str, AnyStep]:
+def restaurant_steps(seconds: float = ANSWER_SECONDS) -> Mapping[str, StepHandler]:
     """Give the steps of this service; `seconds` is the time that a restaurant has to answer."""
     return {CONFIRM: Confirm(seconds), "restaurants.withdraw": LocalStep(withdraw)}

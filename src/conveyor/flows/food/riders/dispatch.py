@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from conveyor.core.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER, Answers, Given
+from conveyor.core.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER, Answers, StepAnswer
 from conveyor.core.engine import Engine
-from conveyor.core.handling import owed_step
 from conveyor.core.order import load
+from conveyor.core.taking_tokens import due_step
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.riders import store
 from conveyor.flows.food.riders.model import ACCEPT, DECLINE, DELIVER_IT, PICK_UP, Point
@@ -64,7 +64,7 @@ class Dispatch:
     async def _give(self, order_id: str, step: str, rider: str, says: str) -> str:
         now = self._engine.now()
         noted: list[bool] = []
-        given = Given(
+        given = StepAnswer(
             order_id,
             step if step in {ASSIGN, DELIVER} else DELIVER,
             {"rider": rider, "says": says},
@@ -77,4 +77,4 @@ class Dispatch:
         order = load(tx, [order_id], lock=False).get(order_id)
         if order is None or order.merchant != merchant:
             return None
-        return owed_step(self._engine.registry, order)
+        return due_step(self._engine.registry, order)

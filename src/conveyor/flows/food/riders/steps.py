@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from conveyor.core import timeline
 from conveyor.core.order import Order
 from conveyor.core.outcome import Awaiting, Done, Outcome, Park, Refused, TurnedAway
-from conveyor.core.step import Answer, AnyStep, LocalStep, Now
-from conveyor.core.timers import hasten
+from conveyor.core.step import Answer, LocalStep, Now, StepHandler
+from conveyor.core.timers import make_due_now
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.riders import store
 from conveyor.flows.food.riders.model import (
@@ -203,7 +203,7 @@ def note(tx: Tx, order_id: str, rider: str, says: str, now: Now) -> bool:
     if to_state is None:
         return False
     store.lock_fleets(tx, [offer.merchant])
-    hasten(tx, [order_id], now.ms)
+    make_due_now(tx, [order_id], now.ms)
     return store.change(tx, offer, to_state, now.ms)
 
 
@@ -227,7 +227,7 @@ def rider_steps(
     kitchens: Kitchens,
     offer_seconds: float = OFFER_SECONDS,
     silence_seconds: float = SILENCE_SECONDS,
-) -> Mapping[str, AnyStep]:
+) -> Mapping[str, StepHandler]:
     """Give the steps of this service.
 
     `offer_seconds` is the time that a rider has to answer, `silence_seconds` how long one with an

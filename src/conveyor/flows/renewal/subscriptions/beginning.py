@@ -21,7 +21,7 @@ YEARS = range(1970, 2200)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class NewSubscription:
     """A subscription as it is asked for.
 
     `starts` and `paid_until` are wall-clock times (ISO 8601) in `zone`, or days; '' for now, and
@@ -38,40 +38,42 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
+class InvalidField:
     """Why it cannot begin so; `field` names what is wrong."""
 
     field: str
     why: str
 
 
-def begin(merchant: str, wish: Wish, plan: Plan, now_ms: int) -> Subscription | Unfit:
+def begin(
+    merchant: str, wish: NewSubscription, plan: Plan, now_ms: int
+) -> Subscription | InvalidField:
     """Give the subscription that is wished for, with its first renewal due when it is to be."""
     if not _is_zone(wish.zone):
-        return Unfit("zone", f"{wish.zone!r} is no time zone, such as Europe/Berlin")
+        return InvalidField("zone", f"{wish.zone!r} is no time zone, such as Europe/Berlin")
     starts = _read(wish.starts) if wish.starts else wall_clock(now_ms, wish.zone)
     if starts is None:
-        return Unfit("starts", "is no wall-clock time or day, such as 2026-01-31")
+        return InvalidField("starts", "is no wall-clock time or day, such as 2026-01-31")
     if wish.paid_until:
         return _paid(merchant, wish, plan, starts, now_ms)
     begun = Calendar(starts, wish.zone).boundary_ms(0)
     if begun < now_ms - DAY_MS:
-        return Unfit("starts", "is in the past: say until when it is paid, with paid_until")
+        return InvalidField("starts", "is in the past: say until when it is paid, with paid_until")
     anchor = starts + timedelta(days=plan.trial_days)
     status = TRIALING if plan.trial_days else ACTIVE
     return _subscription(merchant, wish, Calendar(anchor, wish.zone), status, now_ms)
 
 
 def _paid(
-    merchant: str, wish: Wish, plan: Plan, starts: datetime, now_ms: int
-) -> Subscription | Unfit:
+    merchant: str, wish: NewSubscription, plan: Plan, starts: datetime, now_ms: int
+) -> Subscription | InvalidField:
     until = _read(wish.paid_until)
     if until is None or until.date() < starts.date():
-        return Unfit("paid_until", "is no day on or after that on which it starts")
+        return InvalidField("paid_until", "is no day on or after that on which it starts")
     calendar = Calendar(starts, wish.zone)
     months = calendar.months_until(until, plan.months)
     if months is None:
-        return Unfit(
+        return InvalidField(
             "paid_until", f"no period of {plan.months} months from {wish.starts} ends then"
         )
     return _subscription(
@@ -81,7 +83,7 @@ def _paid(
 
 def _subscription(
     merchant: str,
-    wish: Wish,
+    wish: NewSubscription,
     calendar: Calendar,
     status: str,
     now_ms: int,

@@ -10,14 +10,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from conveyor.core.answers import TAKEN, Given, take_answers
+from conveyor.core.answers import TAKEN, StepAnswer, take_answers
 from conveyor.core.engine import Engine
-from conveyor.core.faults import Desk
+from conveyor.core.faults import GroupContext
 from conveyor.core.interventions import cancel
 from conveyor.core.order import load
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import renewals, store
-from conveyor.flows.renewal.subscriptions.beginning import Unfit, Wish, begin
+from conveyor.flows.renewal.subscriptions.beginning import InvalidField, NewSubscription, begin
 from conveyor.flows.renewal.subscriptions.model import (
     CANCELLED,
     PAST_DUE,
@@ -51,11 +51,11 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class UnfitAt:
+class InvalidRow:
     """The first wish that cannot be met, by its place among those that were given."""
 
     at: int
-    unfit: Unfit
+    unfit: InvalidField
 
 
 Change = Subscription | Impossible | None
@@ -72,7 +72,7 @@ class Changes:
         """Make a plan, or change its price or rules, which hold from the next renewals on."""
         return await self._engine.database.run(lambda tx: _set_plan(tx, plan))
 
-    async def begin(self, merchant: str, wishes: Sequence[Wish]) -> Begun | UnfitAt:
+    async def begin(self, merchant: str, wishes: Sequence[NewSubscription]) -> Begun | InvalidRow:
         """Begin subscriptions, all or none."""
         now_ms = self._engine.ambient.now_ms()
         return await self._engine.database.run(lambda tx: _begin(tx, merchant, wishes, now_ms))
@@ -81,8 +81,10 @@ class Changes:
         self, merchant: str, name: str, card: str
     ) -> Subscription | Impossible | None:
         """Charge another card from now on; a renewal that awaits one is tried with it at once."""
-        desk = self._engine.desk(isolate=False)  # here: a transaction has no loop to ask for time
-        return await self._run(lambda tx: _replace_card(tx, desk, merchant, name, card))
+        context = self._engine.group_context(
+            isolate=False
+        )  # here: a transaction has no loop to ask for time
+        return await self._run(lambda tx: _replace_card(tx, context, merchant, name, card))
 
     async def change_plan(
         self, merchant: str, name: str, plan: str
@@ -104,36 +106,38 @@ def _set_plan(tx: Tx, plan: Plan) -> Impossible | None:
     return Impossible("A plan keeps its months and its currency: make another plan.")
 
 
-def _begin(tx: Tx, merchant: str, wishes: Sequence[Wish], now_ms: int) -> Begun | UnfitAt:
+def _begin(
+    tx: Tx, merchant: str, wishes: Sequence[NewSubscription], now_ms: int
+) -> Begun | InvalidRow:
     plans = store.plans_of(tx, merchant)
     new: list[Subscription] = []
     for at, wish in enumerate(wishes):
         plan = plans.get(wish.plan)
-        fit = begin(merchant, wish, plan, now_ms) if plan else Unfit("plan", NO_PLAN)
-        if isinstance(fit, Unfit):
-            return UnfitAt(at, fit)
+        fit = begin(merchant, wish, plan, now_ms) if plan else InvalidField("plan", NO_PLAN)
+        if isinstance(fit, InvalidField):
+            return InvalidRow(at, fit)
         new.append(fit)
     added = store.add(tx, new)
     return Begun(added, len(new) - added)
 
 
-def _replace_card(tx: Tx, desk: Desk, merchant: str, name: str, card: str) -> Change:
+def _replace_card(tx: Tx, context: GroupContext, merchant: str, name: str, card: str) -> Change:
     found = store.find(tx, merchant, [name]).get(name)
     if found is None or found.status == CANCELLED:
         return found and Impossible("It is cancelled.")
     found, renewal = _locked(tx, found)
-    taken = renewal is not None and _try_at_once(tx, desk, renewal)
+    taken = renewal is not None and _try_at_once(tx, context, renewal)
     changed = replace(found, card=card, new_card=renewal is not None and not taken)
     if found.status == SUSPENDED and found.due_at is None and renewal is None:
-        begins = wall_clock(desk.now.ms, found.zone).isoformat()
-        changed = changed.resumed(begins, desk.now.ms)
+        begins = wall_clock(context.now.ms, found.zone).isoformat()
+        changed = changed.resumed(begins, context.now.ms)
     store.save(tx, changed)
     return changed
 
 
-def _try_at_once(tx: Tx, desk: Desk, renewal: Renewal) -> bool:
-    answer = Given(renewal.order_id, CHARGE, {"reason": REPLACED})
-    return take_answers(tx, desk, [answer]) == [TAKEN]
+def _try_at_once(tx: Tx, context: GroupContext, renewal: Renewal) -> bool:
+    answer = StepAnswer(renewal.order_id, CHARGE, {"reason": REPLACED})
+    return take_answers(tx, context, [answer]) == [TAKEN]
 
 
 def _change_plan(tx: Tx, merchant: str, name: str, plan: str) -> Change:

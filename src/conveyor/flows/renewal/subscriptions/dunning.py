@@ -23,7 +23,7 @@ from conveyor.flows.renewal.subscriptions.model import (
     Plan,
     Subscription,
 )
-from conveyor.flows.renewal.subscriptions.renewals import ENDED, OPEN, Under
+from conveyor.flows.renewal.subscriptions.renewals import ENDED, OPEN, ClaimedPeriod
 
 AWAITED = "another card"
 
@@ -92,7 +92,7 @@ def turned_back(tx: Tx, order: Order) -> None:
         _end(tx, found, "its renewal was cancelled")
 
 
-def claim_placed(tx: Tx, order: Order) -> Under | Refused:
+def claim_placed(tx: Tx, order: Order) -> ClaimedPeriod | Refused:
     """Claim the period for an order that no scan has placed, if it is the one to be paid next."""
     body = order.body
     name, period = str(body.get("subscription")), body.get("period")
@@ -119,7 +119,7 @@ def _objection(tx: Tx, order: Order, subscription: Subscription, plan: Plan, per
     return ""
 
 
-def _end(tx: Tx, found: Under, reason: str) -> None:
+def _end(tx: Tx, found: ClaimedPeriod, reason: str) -> None:
     cancel = found.subscription.cancel_at_end or found.plan.afterwards == CANCEL
     status = CANCELLED if cancel else SUSPENDED
     renewals.change(tx, found, found.subscription.ended(status, reason), ENDED)

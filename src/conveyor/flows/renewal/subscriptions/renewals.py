@@ -41,7 +41,7 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
-class Under:
+class ClaimedPeriod:
     """A renewal with the subscription and the plan that it is under."""
 
     renewal: Renewal
@@ -99,16 +99,16 @@ def gather(tx: Tx, orders: Sequence[Order]) -> None:
     tx.execute(_LOCK, {"orders": ids})
     many, more = len(renewals.c), len(renewals.c) + len(store.COLUMNS)
     for row in tx.execute(_OF_ORDERS, {"orders": ids}):
-        found = Under(
+        found = ClaimedPeriod(
             Renewal(*row[:many]), Subscription(*row[many:more]), store.plan_from(row[more:])
         )
         tx.gathered[renewals.name, found.renewal.order_id] = found
 
 
-def of_order(tx: Tx, order: Order) -> Under | None:
+def of_order(tx: Tx, order: Order) -> ClaimedPeriod | None:
     """Give what an order renews, gathered or read; None: it has claimed no period."""
     gather(tx, [order])
-    found: Under | None = tx.gathered[renewals.name, order.id]
+    found: ClaimedPeriod | None = tx.gathered[renewals.name, order.id]
     return found
 
 
@@ -119,7 +119,7 @@ def of_period(tx: Tx, merchant: str, subscription: str, period: int) -> Renewal 
     return Renewal(*row) if row else None
 
 
-def claim(tx: Tx, subscription: Subscription, plan: Plan, order_id: str) -> Under:
+def claim(tx: Tx, subscription: Subscription, plan: Plan, order_id: str) -> ClaimedPeriod:
     """Claim the next period of a locked subscription for an order, on this plan.
 
     A second claim of one period fails the transaction.
@@ -135,20 +135,20 @@ def claim(tx: Tx, subscription: Subscription, plan: Plan, order_id: str) -> Unde
         calendar.boundary_ms(subscription.months + plan.months),
     )
     tx.later(_CLAIM, dict(zip(_COLUMNS, _values(row), strict=True)))
-    found = Under(row, subscription.claimed(), plan)
+    found = ClaimedPeriod(row, subscription.claimed(), plan)
     store.save(tx, found.subscription)
     tx.gathered[renewals.name, order_id] = found
     return found
 
 
-def change(tx: Tx, found: Under, changed: Subscription, state: str) -> None:
+def change(tx: Tx, found: ClaimedPeriod, changed: Subscription, state: str) -> None:
     """Write what a renewal has come to, and the subscription with it."""
     order_id = found.renewal.order_id
     store.save(tx, changed)
     if state != found.renewal.state:
         tx.later(_END, {"b_order_id": order_id, "b_state": state}, must_match=True)
     row = replace(found.renewal, state=state)
-    tx.gathered[renewals.name, order_id] = Under(row, changed, found.plan)
+    tx.gathered[renewals.name, order_id] = ClaimedPeriod(row, changed, found.plan)
 
 
 def calendar_of(subscription: Subscription) -> Calendar:

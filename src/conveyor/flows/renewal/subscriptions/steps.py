@@ -8,10 +8,10 @@ from typing import Any
 from conveyor.core.message import iso
 from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Outcome, Park
-from conveyor.core.step import AnyStep, LocalStep, Now
+from conveyor.core.step import LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import dunning, renewals
-from conveyor.flows.renewal.subscriptions.renewals import EXTENDED, OPEN, RETRACTED, Under
+from conveyor.flows.renewal.subscriptions.renewals import EXTENDED, OPEN, RETRACTED, ClaimedPeriod
 
 
 class Extend(LocalStep):
@@ -50,11 +50,11 @@ def retract(tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG001 - a step
     return Done(_facts(found))
 
 
-def _facts(found: Under) -> dict[str, Any]:
+def _facts(found: ClaimedPeriod) -> dict[str, Any]:
     return {"subscription": found.renewal.subscription, "period": found.renewal.period}
 
 
-STEPS: Mapping[str, AnyStep] = {
+STEPS: Mapping[str, StepHandler] = {
     "subscriptions.extend": Extend(),
     "subscriptions.retract": LocalStep(retract, gather=renewals.gather),
 }

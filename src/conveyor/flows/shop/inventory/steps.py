@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Outcome, Refused
-from conveyor.core.step import AnyStep, LocalStep, Now
+from conveyor.core.step import LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory import store
 from conveyor.flows.shop.inventory.model import wanted
@@ -53,7 +53,7 @@ def gather_reservations(tx: Tx, orders: Sequence[Order]) -> None:
         gather_stock(tx, orders)
 
 
-STEPS: Mapping[str, AnyStep] = {
+STEPS: Mapping[str, StepHandler] = {
     "inventory.reserve": LocalStep(reserve, gather=gather_stock),
     "inventory.release": LocalStep(release, gather=gather_reservations),
     "inventory.sell": LocalStep(sell, gather=gather_reservations),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from conveyor.core.ambient import Ambient
-from conveyor.core.answers import NOT_AWAITED, Answers, Given
+from conveyor.core.answers import NOT_AWAITED, Answers, StepAnswer
 from conveyor.flows.shop.shipping import store
 from conveyor.flows.shop.shipping.messages import Ignored, read_confirmation
 from conveyor.flows.shop.shipping.steps import SHIP
@@ -32,7 +32,7 @@ class Confirmations:
         if isinstance(message, Ignored):
             return NOT_AWAITED
         order_id = message.order_id
-        given = Given(
+        given = StepAnswer(
             order_id,
             SHIP,
             message.answer,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from conveyor.core.errors import NotAppliedError, UnansweredError
 from conveyor.core.order import Order
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
-from conveyor.core.step import Answer, AnyStep, CallStep, Now
+from conveyor.core.step import Answer, CallStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.shipping import store
 from conveyor.flows.shop.shipping.model import (
@@ -149,7 +149,7 @@ def shipping_steps(
     *,
     delivery_seconds: float = DELIVERY_SECONDS,
     max_enquiries: int = MAX_ENQUIRIES,
-) -> Mapping[str, AnyStep]:
+) -> Mapping[str, StepHandler]:
     """Give the steps of this service, calling `carrier`."""
     ship = Ship(carrier, delivery_seconds=delivery_seconds, max_enquiries=max_enquiries)
     return {SHIP: ship}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from conveyor.core import timeline
 from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.order import Order
-from conveyor.core.timers import hasten
+from conveyor.core.timers import make_due_now
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.bookings import store
 from conveyor.flows.travel.bookings.model import (
@@ -92,7 +92,7 @@ def promote(tx: Tx, resource: Resource, terms: Terms, now_ms: int) -> None:
             return
         resource.waiting -= 1
         hold(tx, resource, booking, terms.held_until(now_ms), now_ms)
-        hasten(tx, [booking.order_id], now_ms)
+        make_due_now(tx, [booking.order_id], now_ms)
 
 
 def expire(tx: Tx, terms: Terms, now_ms: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from conveyor.core.order import Order
 from conveyor.core.outcome import Awaiting, Done, Outcome, Park, Refused
-from conveyor.core.step import AnyStep, LocalStep, Now
+from conveyor.core.step import LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.bookings import granting, store
 from conveyor.flows.travel.bookings.model import (
@@ -149,7 +149,7 @@ def _added_up(late: Sequence[tuple[Booking, Resource]]) -> dict[str, tuple[Resou
     return needed
 
 
-def booking_steps(terms: Terms) -> Mapping[str, AnyStep]:
+def booking_steps(terms: Terms) -> Mapping[str, StepHandler]:
     """Give the steps of this service, on these terms."""
     return {
         "bookings.hold": Hold(terms),

@@ -12,7 +12,7 @@ from conveyor.core import order as status
 from conveyor.core import outbox, timeline
 from conveyor.core.errors import RefusedToCompensateError
 from conveyor.core.order import Order
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.core.parking import park
 from conveyor.core.registry import Registry
@@ -21,14 +21,14 @@ from conveyor.core.routing_slip import (
     Place,
     advance,
     begin,
-    owed,
     service_of,
+    step_at,
     turn_back,
 )
 from conveyor.core.step import LocalStep, Now
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
-from conveyor.core.turns import NO_TURN, Turn, next_turn
+from conveyor.core.turns import NO_TURN, Turn, next_turn, write_turn
 
 _COLUMNS = (
     "status",
@@ -52,7 +52,7 @@ _MOVE = (
 )
 
 
-def settle(
+def apply_outcome(
     tx: Tx,
     registry: Registry,
     order: Order,
@@ -64,7 +64,7 @@ def settle(
     """Apply a step's outcome to its order, and owe the token that comes next, if any."""
     flow = registry.flow(order.flow)
     place = place_of(order)
-    step = owed(flow, place)
+    step = step_at(flow, place)
     story = _Story(tx, order, now, step, attempt)
     match _past_pivot(flow, place, outcome):
         case Done(detail):
@@ -74,19 +74,19 @@ def settle(
                 raise RefusedToCompensateError(step, reason)
             story.tell(timeline.REFUSED, {"reason": reason, **detail})
             after = turn_back(flow, place, status.REFUSED)
-            move(tx, registry, order, after, now, reason=reason)
+            move_order(tx, registry, order, after, now, reason=reason)
         case Awaiting(what, seconds, detail):
             _run_also(tx, registry, order, now)
             story.tell(timeline.AWAITING, {"what": what, "seconds": seconds, **detail})
             order, here = _unmarked(story, order, place), begin(place)
-            move(tx, registry, order, here, now, rest_seconds=seconds, awaiting=True)
+            move_order(tx, registry, order, here, now, rest_seconds=seconds, awaiting=True)
         case Again(reason, seconds, detail):
             story.tell(timeline.AGAIN, {"reason": reason, **detail})
-            move(tx, registry, order, begin(place), now, rest_seconds=seconds)
+            move_order(tx, registry, order, begin(place), now, rest_seconds=seconds)
         case Park(cause, detail):
             story.tell(timeline.PARKED, {"cause": cause, **detail})
             park(tx, order, now, step=step, cause=cause, attempts=attempt)
-            move(tx, registry, order, begin(place), now, parking=True)
+            move_order(tx, registry, order, begin(place), now, parking=True)
 
 
 def _done(registry: Registry, flow: Flow, story: _Story, detail: Mapping[str, Any]) -> None:
@@ -97,7 +97,7 @@ def _done(registry: Registry, flow: Flow, story: _Story, detail: Mapping[str, An
     after = advance(flow, place, _members(flow, order))
     if order.cancelling and _can_be_undone(flow, place, after):
         after = turn_back(flow, after, status.CANCELLED)
-    move(tx, registry, _unmarked(story, order, after), after, now)
+    move_order(tx, registry, _unmarked(story, order, after), after, now)
 
 
 def _past_pivot(flow: Flow, place: Place, outcome: Outcome) -> Outcome:
@@ -119,7 +119,7 @@ def _unmarked(story: _Story, order: Order, goes_to: Place) -> Order:
     return order._replace(cancelling=False, reason="")  # why it was to be cancelled
 
 
-def move(
+def move_order(
     tx: Tx,
     registry: Registry,
     order: Order,
@@ -133,9 +133,9 @@ def move(
 ) -> None:
     """Move an order to a place and its version on by one, and owe the token that is due there."""
     flow = registry.flow(order.flow)
-    step = owed(flow, place)
+    step = step_at(flow, place)
     if place.ending and not order.backwards:
-        registry.step(owed(flow, place_of(order))).turned_back(tx, order, now)
+        registry.step(step_at(flow, place_of(order))).turned_back(tx, order, now)
     token = None
     if not parking:
         due_at = now.ms + round(rest_seconds * 1000)
@@ -163,7 +163,7 @@ def move(
         "b_stage": place.stage,
         "b_begun": place.begun,
     }
-    turn.into(row, "b_sequence")
+    write_turn(tx, turn, row, "b_sequence")
     tx.later(_MOVE, row, must_match=True)
     if settled:
         end = place.ending or status.COMPLETED
@@ -192,16 +192,16 @@ def _members(flow: Flow, order: Order) -> int:
 
 def _token(
     registry: Registry, order: Order, place: Place, turn: Turn, due_at: int, *, now: bool
-) -> Owed | None:
-    step = owed(registry.flow(order.flow), place)
+) -> OwedToken | None:
+    step = step_at(registry.flow(order.flow), place)
     if not step:
         return None
     queue = registry.queues[service_of(step)].name
-    return Owed(order.id, order.version + 1, queue, step, turn, due_at, now=now)
+    return OwedToken(order.id, order.version + 1, queue, step, turn, due_at, now=now)
 
 
 def _turn(tx: Tx, registry: Registry, order: Order, place: Place, *, awaiting: bool) -> Turn:
-    step = owed(registry.flow(order.flow), place)
+    step = step_at(registry.flow(order.flow), place)
     if not step or not registry.queues[service_of(step)].fifo:
         return NO_TURN
     if awaiting:

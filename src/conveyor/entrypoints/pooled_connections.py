@@ -11,7 +11,7 @@ import asyncio
 import httpx
 
 
-class Lanes(httpx.AsyncBaseTransport):
+class PooledConnections(httpx.AsyncBaseTransport):
     """Up to `count` requests at a time; the connection that was used last is used next."""
 
     def __init__(self, count: int) -> None:

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from conveyor.commerce.orders.money import in_words as money
 from conveyor.core import calls
 from conveyor.core import order as status
+from conveyor.core.applying_outcomes import place_of
 from conveyor.core.calls import Attempt
+from conveyor.core.group_order import before
 from conveyor.core.interventions import pivot_is_done, too_late_to_cancel
-from conveyor.core.line import before
 from conveyor.core.order import Order
 from conveyor.core.registry import Registry
-from conveyor.core.routing_slip import Place, owed, service_of, undone_by
-from conveyor.core.settling import place_of
+from conveyor.core.routing_slip import Place, service_of, step_at, undone_by
 from conveyor.core.tables import outbox
 from conveyor.core.transaction import Tx
 from conveyor.operations.explain.story import Choice, Wait
@@ -33,7 +33,7 @@ def waits_for(
         return Wait("an operator's decision")
     if order.flow not in registry.flows:
         return Wait(f"its flow, {order.flow}, which is not installed here")
-    due = owed(registry.flow(order.flow), place_of(order))
+    due = step_at(registry.flow(order.flow), place_of(order))
     if order.status == status.AWAITING:
         return Wait(f"the answer that {due} awaits", order.expected_at)
     return _behind(tx, order) or _waits_at(tx, order, attempts, due, now_ms)
@@ -87,7 +87,7 @@ def _of_parked(
     tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt]
 ) -> tuple[Choice, ...]:
     flow = registry.flow(order.flow)
-    due = owed(flow, place_of(order))
+    due = step_at(flow, place_of(order))
     is_open = _open_call(attempts, due) is not None
     left = undone_by(flow, _end(order, after=order.backwards or is_open))
     redrive = Choice("redrive", f"takes {due} again")

@@ -11,21 +11,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conveyor.core import calls, timeline
-from conveyor.core.calling import Calling, Failed, NotCalled, NothingFound
+from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.calling import Failed, NotCalled, NothingFound, PendingCall
 from conveyor.core.calls import Attempt
-from conveyor.core.faults import Case, Desk, faults_of, tries
-from conveyor.core.handling import (
+from conveyor.core.disposition import Disposition, Handled, Stale
+from conveyor.core.faults import Delivery, GroupContext, faults_of, tries
+from conveyor.core.order import Order, load
+from conveyor.core.outcome import Again, Awaiting, Outcome
+from conveyor.core.taking_tokens import (
+    due_step,
     gather_all,
     gather_alone,
     hold,
-    owed_step,
     turn_back_now,
 )
-from conveyor.core.order import Order, load
-from conveyor.core.outcome import Again, Awaiting, Outcome
-from conveyor.core.settling import settle
 from conveyor.core.transaction import Tx
-from conveyor.core.verdict import Handled, Stale, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,10 @@ NOT_GIVEN = (Failed, NotCalled, NothingFound)
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class EndedCall:
     """A call that has ended, with what it gave, and how often the message had been received."""
 
-    calling: Calling
+    calling: PendingCall
     result: object
     receive_count: int
 
@@ -48,8 +48,8 @@ class _Ended:
     `last` is its attempt as it is now; None where that need not be read: the write is fenced.
     """
 
-    case: Case
-    calling: Calling
+    delivery: Delivery
+    calling: PendingCall
     last: Attempt | None
 
     @property
@@ -64,10 +64,10 @@ class _Ended:
 
     def end(self, state: str, *, over: bool = True) -> None:
         """Write what became of the attempt."""
-        case = self.case
-        calls.end(case.tx, self.calling, self.last, state, case.desk.now, over=over)
+        delivery = self.delivery
+        calls.end(delivery.tx, self.calling, self.last, state, delivery.context.now, over=over)
 
-    def ask_later(self) -> Verdict:
+    def ask_later(self) -> Disposition:
         """Leave it open, and ask once whoever else had it can do nothing with it any more.
 
         That is no fault, and costs no try.
@@ -76,54 +76,58 @@ class _Ended:
         last, until = self.last, self.calling.others_until
         if last is not None and self.was_taken_up:
             until = last.may_run_until
-        self.case.note(timeline.NOTED, {"what": "an earlier call may still take effect"})
-        return hold(self.case, max(until, self.case.desk.now.ms))
+        self.delivery.note(timeline.NOTED, {"what": "an earlier call may still take effect"})
+        return hold(self.delivery, max(until, self.delivery.context.now.ms))
 
 
-def close_group(tx: Tx, desk: Desk, group: Sequence[Called]) -> list[Verdict]:
+def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) -> list[Disposition]:
     """Take what providers answered, or did not."""
     loaded = load(tx, [called.calling.order.id for called in group])
-    gather_all(tx, desk, [(o, owed_step(desk.registry, o)) for o in loaded.values()])
-    attempts = _attempts(tx, desk, group)
+    gather_all(tx, context, [(o, due_step(context.registry, o)) for o in loaded.values()])
+    attempts = _attempts(tx, context, group)
     known = faults_of(tx, [(loaded[c.calling.order.id], c.receive_count) for c in group])
-    verdicts: list[Verdict] = []
+    dispositions: list[Disposition] = []
     seen: set[str] = set()
     for called in group:
         calling = called.calling
         order = loaded[calling.order.id]
-        case = Case(tx, desk, order, calling.step_name, *tries(known, order, called.receive_count))
+        delivery = Delivery(
+            tx, context, order, calling.step_name, *tries(known, order, called.receive_count)
+        )
         last = attempts.get((order.id, calling.step_name))
         if order.id in seen or not _waits_for(order, calling, last):
-            _look_at_late(case, called)
-            verdicts.append(Stale())  # another copy of the token recorded this very call
+            _look_at_late(delivery, called)
+            dispositions.append(Stale())  # another copy of the token recorded this very call
             continue
         seen.add(order.id)
-        verdicts.append(_close(_Ended(case, calling, last), called))
-    return verdicts
+        dispositions.append(_close(_Ended(delivery, calling, last), called))
+    return dispositions
 
 
-def _attempts(tx: Tx, desk: Desk, group: Sequence[Called]) -> Mapping[tuple[str, str], Attempt]:
+def _attempts(
+    tx: Tx, context: GroupContext, group: Sequence[EndedCall]
+) -> Mapping[tuple[str, str], Attempt]:
     """Read the attempts of a group, but for those with a yes: the fence of its write is enough."""
-    ids = [c.calling.order.id for c in group if desk.isolate or not _is_yes(c)]
+    ids = [c.calling.order.id for c in group if context.isolate or not _is_yes(c)]
     return calls.latest(tx, ids) if ids else {}
 
 
-def _is_yes(called: Called) -> bool:
+def _is_yes(called: EndedCall) -> bool:
     result = called.result
     return not isinstance(result, NOT_GIVEN) and called.calling.step.took_effect(result)
 
 
-def _waits_for(order: Order, calling: Calling, last: Attempt | None) -> bool:
+def _waits_for(order: Order, calling: PendingCall, last: Attempt | None) -> bool:
     """Whether the order is where the call left it, and the attempt open."""
     if order.version != calling.order.version:
         return False
     return last is None or (last.attempt == calling.attempt and last.is_open)
 
 
-def _close(ended: _Ended, called: Called) -> Verdict:
-    case, calling, result = ended.case, ended.calling, called.result
+def _close(ended: _Ended, called: EndedCall) -> Disposition:
+    delivery, calling, result = ended.delivery, ended.calling, called.result
 
-    def work() -> Verdict:
+    def work() -> Disposition:
         match result:
             case Failed():
                 return _failed(ended, result)
@@ -131,79 +135,87 @@ def _close(ended: _Ended, called: Called) -> Verdict:
                 return _call_anew(ended)
             case NothingFound():
                 return _found_nothing(ended)
-        gather_alone(case)
+        gather_alone(delivery)
         yes = _is_yes(called)
         if not yes and not ended.alone:
             return ended.ask_later()
         ended.end(calls.ANSWERED if yes else calls.DECLINED)
-        return _settled(case, calling.step.record(case.tx, case.order, result, case.desk.now))
+        return _settled(
+            delivery, calling.step.record(delivery.tx, delivery.order, result, delivery.context.now)
+        )
 
-    return case.guard(work)
+    return delivery.guard(work)
 
 
-def _settled(case: Case, outcome: Outcome) -> Verdict:
-    desk, order = case.desk, case.order
+def _settled(delivery: Delivery, outcome: Outcome) -> Disposition:
+    context, order = delivery.context, delivery.order
     if order.cancelling:
-        early = order.position < desk.registry.flow(order.flow).last_cancellable
+        early = order.position < context.registry.flow(order.flow).last_cancellable
         if isinstance(outcome, Again) or (early and isinstance(outcome, Awaiting)):
-            return turn_back_now(case, begun=True)
-    settle(case.tx, desk.registry, order, outcome, desk.now, attempt=case.attempt)
+            return turn_back_now(delivery, begun=True)
+    apply_outcome(
+        delivery.tx, context.registry, order, outcome, context.now, attempt=delivery.attempt
+    )
     return Handled()
 
 
-def _failed(ended: _Ended, failed: Failed) -> Verdict:
-    case = ended.case
+def _failed(ended: _Ended, failed: Failed) -> Disposition:
+    delivery = ended.delivery
     if failed.certain and ended.alone:
         ended.end(calls.SPENT if failed.spent else calls.NOT_APPLIED)
-        if case.order.cancelling:
-            return turn_back_now(case)
+        if delivery.order.cancelling:
+            return turn_back_now(delivery)
         # A message's receives do not count keys: it may be another message each time.
-        last_key = failed.spent and ended.calling.attempt % case.desk.retries.max_receives == 0
-        return case.fault(failed.error, last_try=last_key)
+        last_key = (
+            failed.spent and ended.calling.attempt % delivery.context.retries.max_receives == 0
+        )
+        return delivery.fault(failed.error, last_try=last_key)
     if failed.spent:
         return ended.ask_later()
     ended.end(calls.UNKNOWN, over=failed.certain or not failed.sent)
-    return case.fault(failed.error, timeline.UNKNOWN)
+    return delivery.fault(failed.error, timeline.UNKNOWN)
 
 
-def _call_anew(ended: _Ended) -> Verdict:
+def _call_anew(ended: _Ended) -> Disposition:
     """Nothing was sent: take the attempt up with a new grant, unless the order is to turn back."""
-    case, calling, last = ended.case, ended.calling, ended.last
-    order, desk = case.order, case.desk
+    delivery, calling, last = ended.delivery, ended.calling, ended.last
+    order, context = delivery.order, delivery.context
     if order.cancelling and not ended.alone:
         return ended.ask_later()
     if order.cancelling:
         ended.end(calls.NOT_APPLIED)
-        return turn_back_now(case)
+        return turn_back_now(delivery)
     assert last is not None  # noqa: S101 - read for whatever is not an answer
     if not ended.was_taken_up:
         last = replace(last, may_run_until=calling.others_until)
     request = calls.Request(order, calling.step_name, calling.step, calling.payload)
-    return calls.take_up(case.tx, request, last, desk.now, desk.grant, ask_only=False)
+    return calls.take_up(delivery.tx, request, last, context.now, context.grant, ask_only=False)
 
 
-def _found_nothing(ended: _Ended) -> Verdict:
+def _found_nothing(ended: _Ended) -> Disposition:
     """It was only asked about: the order is to turn back, or its step decided without a call."""
-    case = ended.case
+    delivery = ended.delivery
     if not ended.alone:
         return ended.ask_later()
     ended.end(calls.NOT_APPLIED)
-    if case.order.cancelling:
-        return turn_back_now(case)
-    gather_alone(case)
-    decided = ended.calling.step.prepare(case.tx, case.order, case.desk.now)
+    if delivery.order.cancelling:
+        return turn_back_now(delivery)
+    gather_alone(delivery)
+    decided = ended.calling.step.prepare(delivery.tx, delivery.order, delivery.context.now)
     if isinstance(decided, Outcome):
-        return _settled(case, decided)
-    return hold(case, case.desk.now.ms)  # it has thought again: the step is taken anew
+        return _settled(delivery, decided)
+    return hold(delivery, delivery.context.now.ms)  # it has thought again: the step is taken anew
 
 
-def _look_at_late(case: Case, called: Called) -> None:
+def _look_at_late(delivery: Delivery, called: EndedCall) -> None:
     """Say it loudly where a call took effect after it was written that it never would."""
     calling, result = called.calling, called.result
     if not _is_yes(called):
         return
-    of_step = [a for a in calls.of_order(case.tx, case.order.id) if a.step == calling.step_name]
+    of_step = [
+        a for a in calls.of_order(delivery.tx, delivery.order.id) if a.step == calling.step_name
+    ]
     if any(a.attempt == calling.attempt and a.state in calls.IN_EFFECT for a in of_step):
         return
     log.error("%s took effect, and was taken for not applied: %r", calling.key, result)
-    case.note(timeline.NOTED, {"what": f"{calling.key} took effect after it was given up"})
+    delivery.note(timeline.NOTED, {"what": f"{calling.key} took effect after it was given up"})

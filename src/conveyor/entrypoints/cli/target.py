@@ -25,7 +25,7 @@ DEFAULT_MERCHANT = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Target:
     """What the options and the environment say; `server` and `merchant` are '' when not given."""
 
     data: Path

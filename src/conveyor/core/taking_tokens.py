@@ -13,22 +13,22 @@ from dataclasses import dataclass
 
 from conveyor.core import calls, outbox, timeline
 from conveyor.core import order as status
-from conveyor.core.calling import Calling
+from conveyor.core.applying_outcomes import apply_outcome, move_order, place_of
+from conveyor.core.calling import PendingCall
 from conveyor.core.calls import Attempt
+from conveyor.core.disposition import Disposition, Faulted, Handled, Held, Orphaned, Poisoned, Stale
 from conveyor.core.errors import UnknownStepError
-from conveyor.core.faults import Case, Desk, faults_of, tries
-from conveyor.core.line import Line
+from conveyor.core.faults import Delivery, GroupContext, faults_of, tries
+from conveyor.core.group_order import GroupOrder
 from conveyor.core.message import Token
 from conveyor.core.order import Order, load
-from conveyor.core.outbox import Owed
+from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Outcome, Park
 from conveyor.core.registry import Registry
-from conveyor.core.routing_slip import Place, begin, owed, service_of, turn_back
-from conveyor.core.settling import move, place_of, settle
+from conveyor.core.routing_slip import Place, begin, service_of, step_at, turn_back
 from conveyor.core.step import CallStep, Gather, LocalStep
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import Turn
-from conveyor.core.verdict import Faulted, Handled, Held, Orphaned, Poisoned, Stale, Verdict
 
 CRASHED_CAUSE = "received too often without a result: it may stop the process that takes it"
 
@@ -45,7 +45,7 @@ Attempts = Mapping[tuple[str, str], Attempt]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ReceivedToken:
     """A token, how often its message has been received, this time too, and when it was sent."""
 
     token: Token
@@ -53,40 +53,42 @@ class Taken:
     sent_at_ms: int
 
 
-def open_group(tx: Tx, desk: Desk, taken: Sequence[Taken]) -> list[Verdict]:
+def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[ReceivedToken]) -> list[Disposition]:
     """Take tokens: drop the stale, run local steps, write the intents of calls."""
     loaded = load(tx, list({t.token.order_id for t in taken}))
-    live = {o.id: owed_step(desk.registry, o) for o in loaded.values() if is_live(o)}
-    calling_out = [i for i, step in live.items() if _calls_out(desk, step)]
+    live = {o.id: due_step(context.registry, o) for o in loaded.values() if is_live(o)}
+    calling_out = [i for i, step in live.items() if _calls_out(context, step)]
     attempts = calls.latest(tx, calling_out) if calling_out else {}
-    gather_all(tx, desk, [(loaded[i], step) for i, step in live.items()])
-    line = Line(tx, [loaded[i] for i in live])
+    gather_all(tx, context, [(loaded[i], step) for i, step in live.items()])
+    groups = GroupOrder(tx, [loaded[i] for i in live])
     of = [(loaded.get(t.token.order_id), t.receive_count) for t in taken]
     known = faults_of(tx, [(order, count) for order, count in of if order])
-    verdicts: dict[int, Verdict] = {}
+    dispositions: dict[int, Disposition] = {}
     seen: set[str] = set()
     for at in _in_turn(taken, loaded):
         token, order = taken[at].token, loaded.get(taken[at].token.order_id)
         if order is None:
-            verdicts[at] = _of_no_order(taken[at], desk.now.ms)
+            dispositions[at] = _of_no_order(taken[at], context.now.ms)
             continue
-        case = Case(tx, desk, order, token.step, *tries(known, order, taken[at].receive_count))
+        delivery = Delivery(
+            tx, context, order, token.step, *tries(known, order, taken[at].receive_count)
+        )
         if order.id in seen or not fresh(order, token):
-            case.note(timeline.DUPLICATE_DROPPED)
-            verdicts[at] = Stale()
+            delivery.note(timeline.DUPLICATE_DROPPED)
+            dispositions[at] = Stale()
             continue
         seen.add(order.id)
-        if rest_seconds := line.holds(order):
-            verdicts[at] = hold(case, desk.now.ms + round(rest_seconds * 1000))
+        if rest_seconds := groups.holds(order):
+            dispositions[at] = hold(delivery, context.now.ms + round(rest_seconds * 1000))
             continue
-        verdicts[at] = verdict = _open(case, live.get(order.id, ""), attempts)
-        if isinstance(verdict, Handled):
-            line.had_its_turn(order, parked=verdict.parked)
-    line.let_come(tx, desk.now.ms)
-    return [verdicts[at] for at in range(len(taken))]
+        dispositions[at] = disposition = _open(delivery, live.get(order.id, ""), attempts)
+        if isinstance(disposition, Handled):
+            groups.had_its_turn(order, parked=disposition.parked)
+    groups.let_come(tx, context.now.ms)
+    return [dispositions[at] for at in range(len(taken))]
 
 
-def _of_no_order(taken: Taken, now_ms: int) -> Verdict:
+def _of_no_order(taken: ReceivedToken, now_ms: int) -> Disposition:
     age = now_ms - taken.sent_at_ms
     if age >= ORPHAN_SECONDS * 1000:
         return Orphaned(taken.token.order_id)
@@ -104,120 +106,126 @@ def is_live(order: Order) -> bool:
     return order.status not in status.SETTLED
 
 
-def owed_step(registry: Registry, order: Order) -> str:
+def due_step(registry: Registry, order: Order) -> str:
     """Name the step that the order is owed; '' when its flow is not installed here."""
     flow = registry.flows.get(order.flow)
-    return owed(flow, Place(order.position, order.ending)) if flow else ""
+    return step_at(flow, Place(order.position, order.ending)) if flow else ""
 
 
-def _open(case: Case, due: str, attempts: Attempts) -> Verdict:
-    tx, desk, order = case.tx, case.desk, case.order
+def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
+    tx, context, order = delivery.tx, delivery.context, delivery.order
 
-    def work() -> Verdict:
-        desk.registry.flow(order.flow)  # raises where the flow is not installed: a fault
-        if case.traceless > desk.retries.max_receives:
-            return case.park(CRASHED_CAUSE)
-        if due != case.step:
-            return Poisoned(f"order {order.id} is owed {due!r}, not {case.step!r}")
-        gather_alone(case)
-        last = attempts.get((order.id, case.step))
+    def work() -> Disposition:
+        context.registry.flow(order.flow)  # raises where the flow is not installed: a fault
+        if delivery.traceless > context.retries.max_receives:
+            return delivery.park(CRASHED_CAUSE)
+        if due != delivery.step:
+            return Poisoned(f"order {order.id} is owed {due!r}, not {delivery.step!r}")
+        gather_alone(delivery)
+        last = attempts.get((order.id, delivery.step))
         if order.cancelling and not (last and last.is_open):
-            return turn_back_now(case)
-        outcome = _take(case, last)
-        if isinstance(outcome, Calling):
+            return turn_back_now(delivery)
+        outcome = _take(delivery, last)
+        if isinstance(outcome, PendingCall):
             return outcome
-        settle(tx, desk.registry, order, outcome, desk.now, attempt=case.attempt)
+        apply_outcome(tx, context.registry, order, outcome, context.now, attempt=delivery.attempt)
         return Handled(parked=isinstance(outcome, Park))
 
-    return case.guard(work)
+    return delivery.guard(work)
 
 
-def _take(case: Case, last: Attempt | None) -> Outcome | Calling:
-    tx, order, now = case.tx, case.order, case.desk.now
-    step = case.desk.registry.step(case.step)
+def _take(delivery: Delivery, last: Attempt | None) -> Outcome | PendingCall:
+    tx, order, now = delivery.tx, delivery.order, delivery.context.now
+    step = delivery.context.registry.step(delivery.step)
     if order.status == status.AWAITING:
         return step.overdue(tx, order, now)
     if isinstance(step, LocalStep):
         return step.run(tx, order, now)
     if not isinstance(step, CallStep):
-        raise UnknownStepError(case.step)
+        raise UnknownStepError(delivery.step)
     is_open = last is not None and last.is_open
     # Whoever is to turn back asks for nothing more.
     prepared = None if is_open and order.cancelling else step.prepare(tx, order, now)
-    request = calls.Request(order, case.step, step, prepared)
+    request = calls.Request(order, delivery.step, step, prepared)
     if last is not None and is_open:
         only_ask = order.cancelling or isinstance(prepared, Outcome)
-        return calls.take_up(tx, request, last, now, case.desk.grant, ask_only=only_ask)
+        return calls.take_up(tx, request, last, now, delivery.context.grant, ask_only=only_ask)
     if isinstance(prepared, Outcome):
         return prepared
-    return calls.intend(tx, request, last, now, case.desk.grant)
+    return calls.intend(tx, request, last, now, delivery.context.grant)
 
 
-def turn_back_now(case: Case, *, begun: bool = False) -> Verdict:
+def turn_back_now(delivery: Delivery, *, begun: bool = False) -> Disposition:
     """Undo what was done before the step that is owed, and what that has begun, now or before."""
-    order, registry = case.order, case.desk.registry
-    case.note(timeline.TURNED_BACK)
+    order, registry = delivery.order, delivery.context.registry
+    delivery.note(timeline.TURNED_BACK)
     place = begin(place_of(order)) if begun else place_of(order)
     back = turn_back(registry.flow(order.flow), place, status.CANCELLED)
-    move(case.tx, registry, order, back, case.desk.now)
+    move_order(delivery.tx, registry, order, back, delivery.context.now)
     return Handled()
 
 
-def _calls_out(desk: Desk, step: str) -> bool:
-    return isinstance(desk.registry.steps.get(step), CallStep)
+def _calls_out(context: GroupContext, step: str) -> bool:
+    return isinstance(context.registry.steps.get(step), CallStep)
 
 
-def hold(case: Case, due_at: int) -> Verdict:
+def hold(delivery: Delivery, due_at: int) -> Disposition:
     """Its time has not come: owe the order the same token again, at that time."""
-    order = case.order
-    turn, queue = Turn(order.group_key, order.sequence), service_of(case.step)
-    token = Owed(order.id, order.version, queue, case.step, turn, due_at, now=False, held=True)
-    outbox.put(case.tx, token)
-    case.expect(due_at)
+    order = delivery.order
+    turn, queue = Turn(order.group_key, order.sequence), service_of(delivery.step)
+    token = OwedToken(
+        order.id, order.version, queue, delivery.step, turn, due_at, now=False, held=True
+    )
+    outbox.put(delivery.tx, token)
+    delivery.expect(due_at)
     return Held()
 
 
-def _in_turn(taken: Sequence[Taken], loaded: Mapping[str, Order]) -> list[int]:
+def _in_turn(taken: Sequence[ReceivedToken], loaded: Mapping[str, Order]) -> list[int]:
     """Go through the tokens as they came, but let those of one group come in their turn."""
     turns = [o.sequence if (o := loaded.get(t.token.order_id)) else 0 for t in taken]
     return sorted(range(len(taken)), key=turns.__getitem__)
 
 
-def gather(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
+def gather(tx: Tx, context: GroupContext, group: Sequence[tuple[Order, str]]) -> None:
     """Let the steps of a group, and their `also` steps, lock and read once for all of it."""
     members: dict[Gather, list[Order]] = defaultdict(list)
     for order, due in group:
-        for name in (due, *_also(desk, order, due)):
-            step = desk.registry.steps.get(name)
+        for name in (due, *_also(context, order, due)):
+            step = context.registry.steps.get(name)
             if step:
                 members[step.gathering].append(order)
-    for gathering in sorted(members, key=lambda g: g.__qualname__):
+    for gathering in context.registry.in_lock_order(members):
         gathering(tx, members[gathering])
 
 
-def gather_all(tx: Tx, desk: Desk, group: Sequence[tuple[Order, str]]) -> None:
+def gather_all(tx: Tx, context: GroupContext, group: Sequence[tuple[Order, str]]) -> None:
     """Do so for a group; one that is run again does not fail by it."""
-    if not desk.isolate:
-        gather(tx, desk, group)
+    if not context.isolate:
+        gather(tx, context, group)
         return
     # For the sake of one order of locks. Each gathers again for itself, where it is seen whose
     # fault it is when that raises.
     try:
         with tx.savepoint():
-            gather(tx, desk, group)
+            gather(tx, context, group)
     except Exception as error:
         if tx.unable(error):
             raise
 
 
-def gather_alone(case: Case) -> None:
+def gather_alone(delivery: Delivery) -> None:
     """Do so for one order of a group that is run again."""
-    if case.desk.isolate:
-        gather(case.tx, case.desk, [(case.order, owed_step(case.desk.registry, case.order))])
+    if delivery.context.isolate:
+        gather(
+            delivery.tx,
+            delivery.context,
+            [(delivery.order, due_step(delivery.context.registry, delivery.order))],
+        )
 
 
-def _also(desk: Desk, order: Order, due: str) -> tuple[str, ...]:
-    flow = desk.registry.flows.get(order.flow)
+def _also(context: GroupContext, order: Order, due: str) -> tuple[str, ...]:
+    flow = context.registry.flows.get(order.flow)
     if flow is None or order.backwards or not due:
         return ()
     return flow.steps[order.position].also

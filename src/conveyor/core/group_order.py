@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from conveyor.core.order import PARKED, Order
-from conveyor.core.outbox import Owed, claim
+from conveyor.core.outbox import OwedToken, claim
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders, outbox, parked
 from conveyor.core.transaction import Tx
@@ -113,7 +113,7 @@ _BLOCKED = (
 )
 
 
-class Line:
+class GroupOrder:
     """The groups of one batch of tokens: who of it is to wait, and who else comes after it."""
 
     def __init__(self, tx: Tx, batch: Sequence[Order]) -> None:
@@ -158,7 +158,7 @@ class Line:
         """Owe the tokens of those who were held and are next, now that turns are over."""
         if not self._over or tx.execute(_ANY_HELD).first() is None:
             return
-        come: list[Owed] = []
+        come: list[OwedToken] = []
         stopped = ""
         for group, sequence, *owed in tx.execute(_NEXT, {"ids": self._ids}).all():
             # Whoever is not held has a message, and lets the others come after it; so do those
@@ -168,7 +168,7 @@ class Line:
                 stopped = group
                 continue
             order_id, version, queue, step, _, due_at, *_ = owed
-            come.append(Owed(order_id, version, queue, step, Turn(group, sequence), due_at))
+            come.append(OwedToken(order_id, version, queue, step, Turn(group, sequence), due_at))
         claim(tx, come, now_ms)
 
 

@@ -9,7 +9,7 @@ from conveyor.checks.finding import MAX_EXAMPLES, Finding
 from conveyor.core.transaction import Tx
 
 
-def look(
+def check_rows(
     tx: Tx, finding: Finding, among: tuple[sa.FromClause, Column, Column], broken: Column
 ) -> Finding:
     """Count into the finding.
