@@ -187,7 +187,8 @@ class Reconciler:
         wait = min(age, LOST_MS)
         asked = self._bounds(now - age) | {"now": now, "wait": wait, "most": most}
         resent = await engine.relay.commit(lambda tx: self._owe_again(tx, standing, asked))
-        engine.tally["resent", service_of(standing.step)] += resent
+        if resent:  # what never happens is not counted either
+            engine.tally["resent", service_of(standing.step)] += resent
         return resent
 
     def _bounds(self, before: int) -> dict[str, int]:

@@ -1,0 +1,256 @@
+"""A process as `conveyor up` is one, with files of its own, on virtual time: it can be crashed."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from conveyor.adapters.embedded_queue import EmbeddedQueues
+from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
+from conveyor.adapters.sqlite.database import SqliteDatabase
+from conveyor.core.ambient import Ambient
+from conveyor.core.transaction import Database
+from conveyor.extension import PAYMENTS, Port
+from conveyor.flows.shop.carrier import CARRIER
+from conveyor.flows.shop.simulated.carrier import SimulatedCarrier
+from conveyor.settings import Settings
+from conveyor.system.composition import App
+from conveyor.system.installation import Installation, installation
+from conveyor.system.parts import Parts
+from conveyor.system.tables import create_all
+from conveyor.system.timekeeper import machine_timekeeper
+from conveyor.testing.loop import LoopClock, ProcessLoop, bury
+
+T = TypeVar("T")
+IDLE_SECONDS = 120
+
+
+class BrokenInvariantError(AssertionError):
+    """An invariant does not hold."""
+
+
+class Crash(KeyboardInterrupt):
+    """The process dies here. Asyncio lets a KeyboardInterrupt out of its loop at once."""
+
+
+class Boundaries:
+    """Counts every point at which a process can die, and dies at the chosen one."""
+
+    def __init__(self, crash_at: int | None = None) -> None:
+        self.crash_at = crash_at
+        self.passed = 0
+        self.dead = False
+
+    def cross(self, _name: str) -> None:
+        """Pass the boundary of this name, or die."""
+        if self.dead:
+            raise Crash
+        self.passed += 1
+        if self.passed == self.crash_at:
+            self.dead = True
+            raise Crash
+
+
+class CrashingLoop(ProcessLoop):
+    """Can die whenever it has run what was to be run at once."""
+
+    def __init__(self, boundaries: Boundaries, elapsed: float) -> None:
+        super().__init__(elapsed)
+        self._boundaries = boundaries
+
+    def _run_once(self) -> None:
+        self._boundaries.cross("round")
+        super()._run_once()
+
+
+COMPILED: dict[Any, Any] = {}
+"""Statements for all lives: to compile its own is half of the work of a short one."""
+
+
+@cache
+def _dialect() -> sa.Dialect:
+    engine = sa.create_engine("sqlite://")
+    with engine.connect():
+        return engine.dialect  # it knows what it learns from a connection
+
+
+class CrashingDatabase(SqliteDatabase):
+    """Can die before and after each commit, which share a step of the loop with other work."""
+
+    def __init__(self, path: Path, boundaries: Boundaries) -> None:
+        super().__init__(path, inline=True)
+        self.boundaries = boundaries
+        for connection in (self._writer, self._reader):
+            connection.dialect = connection.engine.dialect = _dialect()
+            connection.execution_options(compiled_cache=COMPILED)
+
+    async def _sync(self) -> None:
+        self.boundaries.cross("before commit")
+        await super()._sync()
+        self.boundaries.cross("after commit")
+
+
+class CrashingCalls:
+    """Any port: can die before and after each call of one of its methods."""
+
+    def __init__(
+        self, port: object, boundaries: Boundaries, methods: frozenset[str] | None = None
+    ) -> None:
+        """Wrap it; `methods` are those that matter, None: all that are awaited."""
+        self._port, self._boundaries, self._methods = port, boundaries, methods
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._port, name)
+        awaited = inspect.iscoroutinefunction(attribute)
+        if not awaited if self._methods is None else name not in self._methods:
+            return attribute
+
+        async def crossing(*args: Any, **kwargs: Any) -> Any:
+            self._boundaries.cross(f"before {name}")
+            result = await attribute(*args, **kwargs)
+            self._boundaries.cross(f"after {name}")
+            return result
+
+        return crossing
+
+
+async def until_idle(app: App) -> None:
+    """Wait until whatever is still under way has come in, also what a dead process had in hand."""
+    queues = [app.parts.queues.queue(name) for name in app.engine.registry.queues]
+    for _ in range(IDLE_SECONDS):
+        await asyncio.sleep(1)
+        depths = [await queue.depth() for queue in queues]
+        if not any(depth.visible + depth.in_flight + depth.delayed for depth in depths):
+            return
+    raise BrokenInvariantError("messages are left in the queues")
+
+
+def outside(
+    settings: Settings, ambient: Ambient, books: Database, parcels: Database
+) -> dict[Port[Any], Any]:
+    """Give the simulated provider and carrier, on these books of theirs."""
+    latency, after = settings.payment_latency_seconds, settings.delivery_delay_seconds
+    return {
+        PAYMENTS: SimulatedPaymentProvider(books, ambient, latency_seconds=latency),
+        CARRIER: SimulatedCarrier(parcels, ambient, deliver_after_seconds=after),
+    }
+
+
+async def open_outside(parts: Parts) -> None:
+    """Make the tables of those who are simulated, where they are missing."""
+    for it in parts.ports.values():
+        if isinstance(it, SimulatedPaymentProvider | SimulatedCarrier):
+            await it.open()
+
+
+QUEUE_CALLS = frozenset({"send", "receive", "delete", "set_visibility"})
+
+
+class CrashingQueues:
+    """Queues that can die before and after each call."""
+
+    def __init__(self, queues: EmbeddedQueues, boundaries: Boundaries) -> None:
+        self._queues, self._boundaries = queues, boundaries
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queues, name)
+
+    def queue(self, name: str) -> Any:
+        """Give a queue, each call of which is a boundary."""
+        return CrashingCalls(self._queues.queue(name), self._boundaries, QUEUE_CALLS)
+
+
+class Machine:
+    """One data directory, and the processes that come and go on it.
+
+    `settings` are those of the system but for its directory, `installed` is what it runs, and
+    `ports` are whom it calls instead of those that would be opened: each may die with every call.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, Any] | None = None,
+        installed: Installation | None = None,
+        ports: Mapping[Port[Any], object] | None = None,
+    ) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.settings = Settings(data=directory, **dict(settings or {}))
+        self.installed = installed or installation(self.settings)
+        self.elapsed = 0.0
+        self.ports = dict(ports or {})
+        self.app: App
+        self.wrap_queues: Callable[[Any], Any] = lambda queues: queues
+        self.seed = 0
+        self._has_tables = False
+        self.outside_files: list[CrashingDatabase] = []
+
+    def run(
+        self, life: Callable[[App], Coroutine[Any, Any, T]], boundaries: Boundaries | None = None
+    ) -> T:
+        """Live one process: start it, run `life` in it and stop it cleanly. Raises `Crash`."""
+        boundaries = boundaries or Boundaries()
+        loop = CrashingLoop(boundaries, self.elapsed)
+        parts = self._parts(loop, boundaries)
+        asyncio.set_event_loop(loop)
+        try:
+            return loop.run_until_complete(self._live(parts, life))
+        finally:
+            boundaries.dead = True
+            self.elapsed = loop.elapsed
+            self._bury(loop, parts)
+
+    def _parts(self, loop: ProcessLoop, boundaries: Boundaries) -> Parts:
+        self.seed += 1
+        keeper = machine_timekeeper(LoopClock(loop).now_ms, loop.time)
+        ambient = Ambient(keeper.clock, random.Random(self.seed), loop.time)
+        database = CrashingDatabase(self.directory / "conveyor.db", boundaries)
+        books = CrashingDatabase(self.directory / "provider.db", boundaries)
+        parcels = CrashingDatabase(self.directory / "carrier.db", boundaries)
+        self.outside_files = [books, parcels]
+        queues = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
+        wrapped: Any = CrashingQueues(queues, boundaries)
+        return Parts(
+            ambient,
+            database,
+            self.wrap_queues(wrapped),
+            keeper,
+            outside(self.settings, ambient, books, parcels) | self._theirs(boundaries),
+        )
+
+    def _theirs(self, boundaries: Boundaries) -> dict[Port[Any], Any]:
+        return {port: CrashingCalls(it, boundaries) for port, it in self.ports.items()}
+
+    async def _live(self, parts: Parts, life: Callable[[App], Coroutine[Any, Any, T]]) -> T:
+        self.app = app = App(self.settings, parts, self.installed)
+        if not self._has_tables:
+            await create_all(app.parts.database, self.installed)
+            self._has_tables = True
+        await open_outside(parts)
+        await app.open()
+        stop = asyncio.Event()
+        running = asyncio.ensure_future(app.run(self.installed.services, stop))
+        try:
+            return await life(app)
+        finally:
+            stop.set()
+            await running
+
+    def _bury(self, loop: ProcessLoop, parts: Parts) -> None:
+        """What the kernel does at a process's end: files are closed, nothing else happens."""
+        bury(loop)
+        parts.queues._store.close()  # type: ignore[attr-defined]
+        for database in (parts.database, *self.outside_files):
+            database.abandon()  # type: ignore[attr-defined]
+        asyncio.set_event_loop(None)
+        loop.close()
+        gc.collect(0)
