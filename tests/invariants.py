@@ -11,36 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from conveyor.testing.invariants.orders import EACH, MOVES, SLIPS
+from conveyor.testing.virtual import BrokenInvariantError
 
 # A step with the first has begun, and is undone if it is not done; one at which an order was
 # stopped or turned back, or that was to be taken again, may have.
 BEGUN = frozenset({"awaiting"})
 MAY_HAVE_BEGUN = frozenset({"again", "parked", "turned_back"})
 TERMINAL = ("completed", "cancelled", "refused")
-
-
-class BrokenInvariantError(AssertionError):
-    """An invariant does not hold."""
-
-
-def check_tokens(directory: Path) -> None:
-    """6: a live order is owed at least one token that is good; nothing else would move it on."""
-    if not (directory / "queue.db").exists():
-        return  # it died before it had made its files
-    with _open(directory / "conveyor.db") as db, _open(directory / "queue.db") as queue:
-        if not _column(db, "SELECT name FROM sqlite_master WHERE name = 'orders'"):
-            return
-        messages = {
-            (event["subject"], event["orderversion"])
-            for event in map(json.loads, _column(queue, "SELECT body FROM message"))
-            if "subject" in event
-        }
-        owed = set(db.execute("SELECT order_id, version FROM outbox"))
-        live = db.execute(
-            f"SELECT id, version FROM orders WHERE status NOT IN {(*TERMINAL, 'parked')}"  # noqa: S608
-        )
-        for token in live:
-            _require(token in owed or token in messages, f"{token} is owed no token")
 
 
 # What a cancellation keeps of the total, once a step is done.

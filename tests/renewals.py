@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from tests.invariants import check_renewals, check_tokens
-from tests.virtual import World
+from tests.invariants import check_renewals
 
 from conveyor.core.order import COMPENSATING, PROCESSING
 from conveyor.core.tables import orders
@@ -24,6 +23,8 @@ from conveyor.flows.renewal.subscriptions.due import Run, count_due
 from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Machine
 
 MERCHANT = "default"
 PLAN = Plan(MERCHANT, "monthly", 999, "USD")
@@ -79,7 +80,7 @@ async def assert_clean(app: App) -> None:
     assert not broken, broken
 
 
-def live_on(world: World, day: float, life: Life | None = None) -> Any:
+def live_on(world: Machine, day: float, life: Life | None = None) -> Any:
     """Start the system on that day, after a time at which it was off, and let it come to rest."""
     world.elapsed = max(world.elapsed, day * DAY)
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.invariants import BrokenInvariantError
+from conveyor.testing.virtual import BrokenInvariantError
 
 TAKEN = ("held", "booked")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from tests.virtual import World
 
 from conveyor.core.errors import DatabaseUnavailableError
 from conveyor.entrypoints.http.readiness import READY_SECONDS, Readiness
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 
 @pytest.mark.parametrize("silent", ["database", "queue"])
@@ -34,7 +34,7 @@ def test_what_hangs_is_named_within_seconds(tmp_path: Path, silent: str) -> None
         setattr(port, method, answers)
         awake.set()
 
-    World(tmp_path).run(life)
+    Machine(tmp_path).run(life)
 
 
 def _intake(app: App) -> Any:

@@ -10,9 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests import meals, renewals
-from tests.virtual import Boundaries, World, open_outside
-
 from conveyor.commerce.orders.placement import Placed
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.flows.travel.bookings import granting
@@ -21,6 +18,8 @@ from conveyor.operations.audit import AuditReport, run_audit
 from conveyor.system.composition import App
 from conveyor.system.parts import Parts
 from conveyor.testing.loop import ProcessLoop
+from conveyor.testing.virtual import Boundaries, Machine, open_outside
+from tests import meals, renewals
 
 ORDER: dict[str, Any] = {
     "customer": {"id": "1"},
@@ -56,7 +55,7 @@ class Base:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.ids: dict[str, str] = {}
-        self._world = World(directory, {"delivery_delay_seconds": 0})
+        self._world = Machine(directory, {"delivery_delay_seconds": 0})
         self._world.run(self._live)
         self.elapsed = self._world.elapsed
 
@@ -106,7 +105,7 @@ class Base:
         return self._audit(at)
 
     def _audit(self, directory: Path) -> AuditReport:
-        world = World(directory)
+        world = Machine(directory)
         loop = ProcessLoop(self.elapsed)
         parts = self._parts(world, loop)
 
@@ -121,7 +120,7 @@ class Base:
         finally:
             world._bury(loop, parts)
 
-    def _parts(self, world: World, loop: ProcessLoop) -> Parts:
+    def _parts(self, world: Machine, loop: ProcessLoop) -> Parts:
         return world._parts(loop, Boundaries())
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 from tests.audit.base import Base
-from tests.virtual import World, outside
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.simulated import payment_ledger
@@ -20,6 +19,7 @@ from conveyor.operations.audit import AuditReport
 from conveyor.system.parts import Parts
 from conveyor.system.tables import tables_of
 from conveyor.testing.loop import ProcessLoop
+from conveyor.testing.virtual import Machine, outside
 
 FILES = ("conveyor.db", "provider.db", "carrier.db")
 QUEUES = "queue.db"
@@ -40,7 +40,7 @@ class PostgresBase(Base):
         # One for all plantings: what it has compiled is known from one to the next.
         self._database = PostgresDatabase(url, connections=1, inline=True)
         with self._database._engine.begin() as connection:
-            for tables in tables_of(World(base.directory).installed):
+            for tables in tables_of(Machine(base.directory).installed):
                 tables.create_all(connection)
             payment_ledger.create(Tx(connection))
             carrier_ledger.create(Tx(connection))
@@ -83,7 +83,7 @@ class PostgresBase(Base):
                     copy.write_row(row)
         cursor.execute(_LAST)
 
-    def _parts(self, world: World, loop: ProcessLoop) -> Parts:
+    def _parts(self, world: Machine, loop: ProcessLoop) -> Parts:
         parts = super()._parts(world, loop)
         for file in (parts.database, *world.outside_files):
             file.abandon()  # type: ignore[attr-defined]

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from tests.crash.scenarios import Lived
-from tests.invariants import BrokenInvariantError, check_tokens
-from tests.virtual import Boundaries, Crash, World
 
 from conveyor.settings import Settings
 from conveyor.system.installation import Installation, installation
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Boundaries, BrokenInvariantError, Crash, Machine
 
 
 class Recorder(Boundaries):
@@ -81,8 +81,8 @@ class _world:  # noqa: N801 - reads as the context that it is
         self._directory = tempfile.TemporaryDirectory(dir=parent, prefix="conveyor-crash-")
         self._scenario = scenario
 
-    def __enter__(self) -> World:
-        return World(Path(self._directory.name), self._scenario.settings, _installed())
+    def __enter__(self) -> Machine:
+        return Machine(Path(self._directory.name), self._scenario.settings, _installed())
 
     def __exit__(self, *_error: object) -> None:
         self._directory.cleanup()

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.invariants import check_settled, check_tokens
-from tests.virtual import until_idle
+from tests.invariants import check_settled
 
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.placement import Placed
@@ -19,6 +18,8 @@ from conveyor.core.order import SETTLED, Order
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory.store import level, set_stock
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import until_idle
 
 MERCHANT = "default"
 SKU = "CD"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.scenarios import COMPLETED, EITHER, REFUSED
-from tests.invariants import check_meals, check_settled, check_tokens
+from tests.invariants import check_meals, check_settled
 from tests.meals import (
     at_metres,
     call_off,
@@ -18,11 +18,12 @@ from tests.meals import (
     order_meal,
     settled,
 )
-from tests.virtual import until_idle
 
 from conveyor.core.order import AWAITING, SETTLED, Order
 from conveyor.flows.food.riders.model import Rider
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import until_idle
 
 IMPATIENT = {
     "restaurant_deadline_seconds": 10.0,

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.scenarios import COMPLETED, EITHER, PATIENCE_SECONDS, REFUSED
-from tests.invariants import check_renewals, check_settled, check_tokens
+from tests.invariants import check_renewals, check_settled
 from tests.renewals import MERCHANT, assert_clean, make_plan, subscribe
-from tests.virtual import until_idle
 
 from conveyor.commerce.orders.store import listing
 from conveyor.core.interventions import cancel
@@ -20,6 +19,8 @@ from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.scan import Scan
 from conveyor.flows.renewal.subscriptions.changes import Changes
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import until_idle
 
 NAME = "s"
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.scenarios import COMPLETED, EITHER, REFUSED
-from tests.invariants import check_settled, check_tokens
+from tests.invariants import check_settled
 from tests.travel_driver import cancel, flight, hotel, journey, place, set_up, settled
 from tests.travel_invariants import check_seats
-from tests.virtual import until_idle
 
 from conveyor.core.order import Order
 from conveyor.flows.travel.bookings.store import listing
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import until_idle
 
 SLOW = {"payment_latency_seconds": 1.0}
 

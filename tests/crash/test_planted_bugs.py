@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from tests.crash.enumeration import crash_at, durable_points, record
 from tests.crash.scenarios import SCENARIOS, Scenario
-from tests.invariants import BrokenInvariantError
 
 from conveyor.core import calls, taking_tokens
 from conveyor.core.calling import Grant, PendingCall
@@ -18,6 +17,7 @@ from conveyor.core.outbox import OwedToken, Relay
 from conveyor.core.queue import Received
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
+from conveyor.testing.virtual import BrokenInvariantError
 
 pytestmark = pytest.mark.timeout(300)  # a life for each point of another
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from tests.crash.enumeration import Recorder, crash_at, durable_points, record, sampled
 from tests.crash.scenarios_renewal import RENEWALS, RenewalScenario
-from tests.invariants import check_renewals, check_tokens
+from tests.invariants import check_renewals
 from tests.renewals import assert_clean, charges, live_on, make_plan, states, subscribe, until_quiet
-from tests.virtual import Boundaries, Crash, World
 
 from conveyor.flows.renewal.subscriptions.model import ACTIVE, CANCELLED
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Boundaries, Crash, Machine
 
 pytestmark = pytest.mark.timeout(300)  # a life for each point of another
 
@@ -47,12 +48,12 @@ def test_a_retry_survives_a_crash_at_every_third_durable_point_of_its_day(tmp_pa
         await make_plan(app, retry_days=(1,))
         await subscribe(app, [("poor", "card_insufficient_funds"), ("good", "card_ok")])
 
-    first_day = World(tmp_path / "first")
+    first_day = Machine(tmp_path / "first")
     live_on(first_day, 0, first)
 
-    def second_day(name: str) -> World:
+    def second_day(name: str) -> Machine:
         shutil.copytree(first_day.directory, tmp_path / name)
-        world = World(tmp_path / name)
+        world = Machine(tmp_path / name)
         world.elapsed, world.seed = SECOND_DAY * 86_400, 7
         return world
 

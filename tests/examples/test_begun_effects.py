@@ -10,7 +10,6 @@ from types import ModuleType
 
 import pytest
 from tests.examples.stories import MERCHANT, place, status_of, steps_done
-from tests.virtual import World
 
 from conveyor.core import timeline
 from conveyor.core.answers import TAKEN, StepAnswer
@@ -36,6 +35,7 @@ from conveyor.extension import (
 from conveyor.operations import decisions
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 HIRE_SECONDS = 3_600.0
 HIRE, CALL_OFF = "halls.hire", "halls.call_off"
@@ -128,18 +128,18 @@ def hire(hall: Hall) -> Hire:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hall: Hall, hire: Hire) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hall: Hall, hire: Hire) -> Machine:
     """A system that has the flow, and this hall."""
     return world_of(PARTY, {HIRE: hire, CALL_OFF: CallOff(hall)}, tmp_path, monkeypatch)
 
 
 def world_of(
     flow: Flow, steps: dict[str, StepHandler], directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> World:
+) -> Machine:
     module = ModuleType("parties")
     module.EXTENSION = Extension("parties", (flow,), (Service("halls", steps),))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    return World(directory, {"extensions": "parties:EXTENSION"})
+    return Machine(directory, {"extensions": "parties:EXTENSION"})
 
 
 async def assert_clean(app: App) -> None:
@@ -169,7 +169,7 @@ Ending = Callable[[App, str], Awaitable[None]]
 
 
 @pytest.mark.parametrize("ending", [say_no, say_nothing, cancel])
-def test_what_has_begun_is_undone(world: World, hall: Hall, ending: Ending) -> None:
+def test_what_has_begun_is_undone(world: Machine, hall: Hall, ending: Ending) -> None:
     async def life(app: App) -> str:
         order_id = await place(app, ORDER)
         await asyncio.sleep(30)
@@ -187,7 +187,7 @@ def test_what_has_begun_is_undone(world: World, hall: Hall, ending: Ending) -> N
     assert hall.called_off == [order_id]
 
 
-def test_what_is_done_is_not_undone(world: World, hall: Hall) -> None:
+def test_what_is_done_is_not_undone(world: Machine, hall: Hall) -> None:
     async def life(app: App) -> None:
         order_id = await place(app, ORDER)
         await asyncio.sleep(30)
@@ -203,7 +203,7 @@ def test_what_is_done_is_not_undone(world: World, hall: Hall) -> None:
 
 @pytest.mark.parametrize("redriven", [False, True])
 def test_one_that_was_parked_since_is_undone(
-    world: World, hall: Hall, hire: Hire, *, redriven: bool
+    world: Machine, hall: Hall, hire: Hire, *, redriven: bool
 ) -> None:
     hire.overdue_gives = Park("ask the caretaker")
 

@@ -10,10 +10,10 @@ from types import ModuleType
 import pytest
 from examples.provider_step import PayOut
 from tests.examples.stories import place, status_of
-from tests.virtual import World
 
 from conveyor.extension import Extension, Flow, NotAppliedError, Service, Step
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 PAYOUT = Flow("payout", 1, (Step("bank.pay"), Step("orders.complete")), cancel_until="bank.pay")
 ORDER = {
@@ -48,13 +48,13 @@ class TroubledBank:
         return f"found/{key}" if key in self.paid else None
 
 
-def world_of(bank: TroubledBank, directory: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world_of(bank: TroubledBank, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Give a system that has the flow, and this bank."""
     service = Service("bank", {"bank.pay": PayOut(bank)})
     module = ModuleType("payouts")
     module.EXTENSION = Extension("payouts", (PAYOUT,), (service,))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    return World(directory, {"extensions": "payouts:EXTENSION"})
+    return Machine(directory, {"extensions": "payouts:EXTENSION"})
 
 
 async def pay(app: App, total: int) -> str:

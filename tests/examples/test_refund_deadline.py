@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.examples.stories import place, status_of, steps_done
-from tests.virtual import World
 
 from conveyor.core.answers import NOT_AWAITED, StepAnswer
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 DAY = 86_400
 MINUTES = 300
@@ -26,10 +26,10 @@ ORDER = {
 
 
 @pytest.fixture
-def world(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """One data directory with the package installed, where a day passes in no time."""
     monkeypatch.syspath_prepend(str(package))
-    yield World(tmp_path / "world")
+    yield Machine(tmp_path / "world")
     for name in [name for name in sys.modules if name.partition(".")[0] == "refund_request"]:
         del sys.modules[name]
 
@@ -45,7 +45,7 @@ async def ask(app: App) -> str:
     return request
 
 
-def test_nobody_decides_within_two_weeks(world: World) -> None:
+def test_nobody_decides_within_two_weeks(world: Machine) -> None:
     request = world.run(ask)
 
     async def still_waiting(app: App) -> None:
@@ -65,7 +65,7 @@ def test_nobody_decides_within_two_weeks(world: World) -> None:
     world.run(too_late)
 
 
-def test_the_deadline_that_comes_after_the_answer_does_nothing(world: World) -> None:
+def test_the_deadline_that_comes_after_the_answer_does_nothing(world: Machine) -> None:
     async def answer(app: App) -> str:
         request = await ask(app)
         await app.answers.take(

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.examples.stories import order_of, place, status_of, steps_done
-from tests.invariants import check_tokens
-from tests.virtual import World
 
 from conveyor.core import timeline
 from conveyor.core.answers import TAKEN, StepAnswer
 from conveyor.settings import Settings
 from conveyor.system.composition import App
 from conveyor.system.installation import installation
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Machine
 
 A_WHILE = 120.0
 LONG = 2_700.0
@@ -38,7 +38,7 @@ OLD_WAY = [
 NEW_WAY = [*OLD_WAY[:2], "gifts.engrave", *OLD_WAY[2:]]
 
 
-def deploy(world: World, name: str) -> None:
+def deploy(world: Machine, name: str) -> None:
     """Let the next process on this directory have another extension."""
     world.settings = Settings(data=world.directory, extensions=f"tests.examples.gifts:{name}")
     world.installed = installation(world.settings)
@@ -64,7 +64,7 @@ async def last_try(app: App, order_id: str) -> int:
 
 
 def test_an_order_in_flight_keeps_the_version_it_started_with(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = Machine(tmp_path)
     deploy(world, "BEFORE")
     old = world.run(place_and_wait)
 
@@ -85,7 +85,7 @@ def test_an_order_in_flight_keeps_the_version_it_started_with(tmp_path: Path) ->
 
 def test_a_process_without_the_version_leaves_its_orders_alone(tmp_path: Path) -> None:
     """A version is taken away too soon: its orders wait, others go on, and nothing is parked."""
-    world = World(tmp_path)
+    world = Machine(tmp_path)
     deploy(world, "BEFORE")
     old = world.run(place_and_wait)
 

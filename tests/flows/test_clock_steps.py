@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.examples.stories import ORDER, place, status_of
 from tests.renewals import assert_clean
-from tests.virtual import World
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
 from conveyor.system.composition import App
 from conveyor.testing.loop import LoopClock
+from conveyor.testing.virtual import Machine
 
 ORDERS = 20
 HOUR = 3600
@@ -55,7 +55,7 @@ async def open_of(app: App, ids: list[str]) -> list[str]:
 def test_no_order_stands_while_a_clock_is_wrong(
     tmp_path: Path, set_clock: Set, seconds: float, lasts: float
 ) -> None:
-    world = World(tmp_path, {"payment_latency_seconds": 1.0})
+    world = Machine(tmp_path, {"payment_latency_seconds": 1.0})
 
     async def life(app: App) -> None:
         ids = await place_some(app)
@@ -77,7 +77,7 @@ def test_no_order_stands_after_a_start_with_a_clock_that_was_put_back(
     tmp_path: Path, set_clock: Set, seconds: float
 ) -> None:
     """What the process before has stored, and left in its queues, is ahead of this one's time."""
-    world = World(tmp_path, {"payment_latency_seconds": 1.0})
+    world = Machine(tmp_path, {"payment_latency_seconds": 1.0})
     ids = world.run(place_some)
     set_clock(seconds)
 
@@ -99,4 +99,4 @@ def test_the_clock_of_a_system_is_set_when_the_machines_has_been_for_long(
         await asyncio.sleep(120)
         assert app.parts.ambient.now_ms() - before > HOUR * 1000
 
-    World(tmp_path).run(life)
+    Machine(tmp_path).run(life)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import pytest
 from examples.node.billed import ONE_HOUR
 from tests.examples.stories import order_of, place, status_of, steps_done
-from tests.virtual import World
 
 from conveyor.core.answers import NOT_AWAITED, TAKEN, StepAnswer
 from conveyor.core.message import Token, decode
@@ -18,6 +17,7 @@ from conveyor.core.reconciler import RECONCILE_SECONDS
 from conveyor.operations import decisions
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 CHARGE, REFUND = "billing.charge", "billing.refund"
 YES: dict[str, Any] = {"charged": True, "reference": "R1"}
@@ -37,13 +37,13 @@ Live = Callable[[Callable[[App], Coroutine[Any, Any, T]]], T]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> Machine:
     """One data directory with the example's flow."""
-    return World(tmp_path, {"extensions": "examples.node.billed:EXTENSION"})
+    return Machine(tmp_path, {"extensions": "examples.node.billed:EXTENSION"})
 
 
 @pytest.fixture
-def live(world: World) -> Live[Any]:
+def live(world: Machine) -> Live[Any]:
     """Live a life of it, whose audit is clean in the end."""
 
     async def audited(app: App, life: Callable[[App], Coroutine[Any, Any, T]]) -> T:
@@ -116,7 +116,7 @@ async def after(app: App, version: int) -> Token:
 
 
 def test_who_is_silent_for_too_long_leaves_the_order_to_an_operator(
-    world: World, live: Live[Any]
+    world: Machine, live: Live[Any]
 ) -> None:
     token = live(begin)
 
@@ -140,7 +140,7 @@ def test_who_is_silent_for_too_long_leaves_the_order_to_an_operator(
     live(too_late)
 
 
-def test_an_operator_undoes_what_nobody_answered_for(world: World, live: Live[Any]) -> None:
+def test_an_operator_undoes_what_nobody_answered_for(world: Machine, live: Live[Any]) -> None:
     token = live(begin)
 
     async def too_late(app: App) -> None:

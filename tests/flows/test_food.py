@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.invariants import check_meals, check_settled, check_tokens
+from tests.invariants import check_meals, check_settled
 from tests.meals import (
     FEE,
     MERCHANT,
@@ -27,7 +27,6 @@ from tests.meals import (
     ticket_state,
     until,
 )
-from tests.virtual import World
 
 from conveyor.core.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER
 from conveyor.core.message import Token, encode
@@ -42,23 +41,25 @@ from conveyor.operations import decisions
 from conveyor.operations.decisions import Cancelled, NotCancelled
 from conveyor.operations.explain import explain, sentences
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Machine
 
 CONFIRM, ASSIGN, DELIVER = "restaurants.confirm", "riders.assign", "riders.deliver"
 LUIGI = "luigi"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "world")
+def world(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "world")
 
 
-def check(world: World) -> None:
+def check(world: Machine) -> None:
     check_tokens(world.directory)
     check_settled(world.directory, stocked=None)
     check_meals(world.directory)
 
 
-def test_a_meal_is_prepared_brought_and_paid(world: World) -> None:
+def test_a_meal_is_prepared_brought_and_paid(world: Machine) -> None:
     async def life(app: App) -> str:
         await open_town(app, at_metres("r", 300))
         meal = await order_meal(app)
@@ -90,7 +91,7 @@ def test_a_meal_is_prepared_brought_and_paid(world: World) -> None:
     ids=["rejecting", "silent", "paused", "closed", "full"],
 )
 def test_without_the_restaurant_it_is_refused_and_the_money_let_go(
-    world: World, kitchen: dict[str, object], reason: str
+    world: Machine, kitchen: dict[str, object], reason: str
 ) -> None:
     async def life(app: App) -> str:
         await open_town(app, at_metres("r", 300), **kitchen)
@@ -107,7 +108,7 @@ def test_without_the_restaurant_it_is_refused_and_the_money_let_go(
     check(world)
 
 
-def test_the_silence_of_a_restaurant_lasts_as_long_as_the_setting(world: World) -> None:
+def test_the_silence_of_a_restaurant_lasts_as_long_as_the_setting(world: Machine) -> None:
     async def life(app: App) -> int:
         await open_town(app, simulated="silent")
         order = await settled(app, await order_meal(app))
@@ -117,7 +118,7 @@ def test_the_silence_of_a_restaurant_lasts_as_long_as_the_setting(world: World) 
     assert 300_000 <= world.run(life) < 310_000
 
 
-def test_an_unknown_restaurant_is_refused(world: World) -> None:
+def test_an_unknown_restaurant_is_refused(world: Machine) -> None:
     async def life(app: App) -> None:
         order = await settled(app, await order_meal(app, restaurant="nowhere"))
         assert (order.status, order.reason) == (REFUSED, "unknown restaurant: nowhere")
@@ -126,7 +127,7 @@ def test_an_unknown_restaurant_is_refused(world: World) -> None:
     check(world)
 
 
-def test_an_offer_goes_from_the_nearest_to_the_next_and_never_back(world: World) -> None:
+def test_an_offer_goes_from_the_nearest_to_the_next_and_never_back(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(
             app,
@@ -153,7 +154,7 @@ def test_an_offer_goes_from_the_nearest_to_the_next_and_never_back(world: World)
     check(world)
 
 
-def test_nobody_left_is_a_refusal_and_the_restaurant_is_told(world: World) -> None:
+def test_nobody_left_is_a_refusal_and_the_restaurant_is_told(world: Machine) -> None:
     async def life(app: App) -> str:
         await open_town(
             app,
@@ -176,7 +177,7 @@ def test_nobody_left_is_a_refusal_and_the_restaurant_is_told(world: World) -> No
     check(world)
 
 
-def test_a_rider_who_goes_silent_before_the_pick_up_is_replaced(world: World) -> None:
+def test_a_rider_who_goes_silent_before_the_pick_up_is_replaced(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("gone", 100, simulated="vanishing"), at_metres("r", 500))
         meal = await order_meal(app)
@@ -190,7 +191,7 @@ def test_a_rider_who_goes_silent_before_the_pick_up_is_replaced(world: World) ->
     check(world)
 
 
-def test_with_nobody_to_replace_a_silent_rider_it_is_refused(world: World) -> None:
+def test_with_nobody_to_replace_a_silent_rider_it_is_refused(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("gone", 100, simulated="vanishing"))
         meal = await order_meal(app)
@@ -202,7 +203,7 @@ def test_with_nobody_to_replace_a_silent_rider_it_is_refused(world: World) -> No
     check(world)
 
 
-def test_a_rider_who_sends_positions_is_not_silent(world: World) -> None:
+def test_a_rider_who_sends_positions_is_not_silent(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 100, simulated="vanishing"))
         meal = await order_meal(app)
@@ -219,7 +220,7 @@ def test_a_rider_who_sends_positions_is_not_silent(world: World) -> None:
     check(world)
 
 
-def test_a_rider_who_answers_for_one_order_is_not_silent_with_another(world: World) -> None:
+def test_a_rider_who_answers_for_one_order_is_not_silent_with_another(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 100, simulated="silent", capacity=2))
         first = await order_meal(app, "first")
@@ -235,7 +236,7 @@ def test_a_rider_who_answers_for_one_order_is_not_silent_with_another(world: Wor
     world.run(life)
 
 
-def test_a_pick_up_and_a_delivery_that_come_together_are_both_taken_at_once(world: World) -> None:
+def test_a_pick_up_and_a_delivery_that_come_together_are_both_taken_at_once(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 100, simulated="silent"))
         meal = await order_meal(app)
@@ -263,7 +264,7 @@ async def strand(app: App) -> str:
     return meal
 
 
-def test_a_rider_who_goes_silent_with_the_food_is_raised_to_an_operator(world: World) -> None:
+def test_a_rider_who_goes_silent_with_the_food_is_raised_to_an_operator(world: Machine) -> None:
     async def life(app: App) -> str:
         meal = await strand(app)
         assert isinstance(await call_off(app, meal), NotCancelled)
@@ -280,7 +281,7 @@ def test_a_rider_who_goes_silent_with_the_food_is_raised_to_an_operator(world: W
     check(world)
 
 
-def test_a_delivery_while_parked_is_not_lost(world: World) -> None:
+def test_a_delivery_while_parked_is_not_lost(world: Machine) -> None:
     async def life(app: App) -> None:
         meal = await strand(app)
         assert await dispatch(app).delivered(MERCHANT, "lost", meal) == TAKEN
@@ -293,7 +294,7 @@ def test_a_delivery_while_parked_is_not_lost(world: World) -> None:
     check(world)
 
 
-def test_cancelling_is_free_until_the_restaurant_accepts(world: World) -> None:
+def test_cancelling_is_free_until_the_restaurant_accepts(world: Machine) -> None:
     async def life(app: App) -> str:
         await open_town(app, at_metres("r", 100), simulated="silent")
         meal = await order_meal(app)
@@ -313,7 +314,7 @@ def test_cancelling_is_free_until_the_restaurant_accepts(world: World) -> None:
 
 
 @pytest.mark.parametrize("behaviour", ["silent", "vanishing"])
-def test_cancelling_after_that_keeps_the_fee_and_says_so(world: World, behaviour: str) -> None:
+def test_cancelling_after_that_keeps_the_fee_and_says_so(world: Machine, behaviour: str) -> None:
     step = ASSIGN if behaviour == "silent" else DELIVER
 
     async def life(app: App) -> str:
@@ -339,7 +340,7 @@ def test_cancelling_after_that_keeps_the_fee_and_says_so(world: World, behaviour
     check(world)
 
 
-def test_a_fee_whose_capture_is_not_answered_is_taken_once(world: World) -> None:
+def test_a_fee_whose_capture_is_not_answered_is_taken_once(world: Machine) -> None:
     async def life(app: App) -> str:
         await open_town(app, at_metres("r", 100, simulated="silent"))
         meal = await order_meal(app, payment={"method": "card_unanswered"})
@@ -354,7 +355,7 @@ def test_a_fee_whose_capture_is_not_answered_is_taken_once(world: World) -> None
     check(world)
 
 
-def test_once_the_food_is_on_its_way_it_is_too_late(world: World) -> None:
+def test_once_the_food_is_on_its_way_it_is_too_late(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 100, simulated="straying"))
         meal = await order_meal(app)
@@ -370,7 +371,7 @@ def test_once_the_food_is_on_its_way_it_is_too_late(world: World) -> None:
     check(world)
 
 
-def test_a_kitchen_takes_on_no_more_than_it_can(world: World) -> None:
+def test_a_kitchen_takes_on_no_more_than_it_can(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(
             app, at_metres("r", 9, capacity=2, simulated=""), max_preparing=2, simulated=""
@@ -389,7 +390,7 @@ def test_a_kitchen_takes_on_no_more_than_it_can(world: World) -> None:
     check_tokens(world.directory)
 
 
-def test_ready_makes_room_in_the_kitchen(world: World) -> None:
+def test_ready_makes_room_in_the_kitchen(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 10, capacity=9, simulated=""), max_preparing=1)
         first, second = [await order_meal(app, key) for key in ("a", "b")]
@@ -400,7 +401,7 @@ def test_ready_makes_room_in_the_kitchen(world: World) -> None:
     world.run(life)
 
 
-def test_what_a_rider_says_at_the_wrong_time_is_turned_away(world: World) -> None:
+def test_what_a_rider_says_at_the_wrong_time_is_turned_away(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 10, simulated=""), at_metres("other", 20, simulated=""))
         meal = await order_meal(app)
@@ -425,7 +426,7 @@ def test_what_a_rider_says_at_the_wrong_time_is_turned_away(world: World) -> Non
     check(world)
 
 
-def test_an_order_given_back_before_the_pick_up_goes_to_the_next(world: World) -> None:
+def test_an_order_given_back_before_the_pick_up_goes_to_the_next(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 10, simulated="vanishing"), at_metres("next", 20))
         meal = await order_meal(app)
@@ -439,7 +440,7 @@ def test_an_order_given_back_before_the_pick_up_goes_to_the_next(world: World) -
     check(world)
 
 
-def test_a_timer_of_an_offer_that_fires_late_does_nothing(world: World) -> None:
+def test_a_timer_of_an_offer_that_fires_late_does_nothing(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 10, simulated=""))
         meal = await order_meal(app)
@@ -458,7 +459,7 @@ def test_a_timer_of_an_offer_that_fires_late_does_nothing(world: World) -> None:
     check_tokens(world.directory)
 
 
-def test_deadlines_survive_a_restart(world: World) -> None:
+def test_deadlines_survive_a_restart(world: Machine) -> None:
     async def first(app: App) -> str:
         await open_town(app, at_metres("a", 10, simulated="silent"), at_metres("b", 20))
         meal = await order_meal(app)
@@ -475,7 +476,7 @@ def test_deadlines_survive_a_restart(world: World) -> None:
     check(world)
 
 
-def test_twenty_riders_accept_one_offer_and_one_gets_it(world: World) -> None:
+def test_twenty_riders_accept_one_offer_and_one_gets_it(world: Machine) -> None:
     async def life(app: App) -> None:
         names = [f"r{number:02}" for number in range(20)]
         fleet = (at_metres(name, 10 + at, simulated="") for at, name in enumerate(names))
@@ -497,7 +498,7 @@ def test_twenty_riders_accept_one_offer_and_one_gets_it(world: World) -> None:
     check_tokens(world.directory)
 
 
-def test_the_one_who_was_asked_says_it_twenty_times_at_once(world: World) -> None:
+def test_the_one_who_was_asked_says_it_twenty_times_at_once(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 10, simulated=""))
         meal = await order_meal(app)
@@ -509,7 +510,7 @@ def test_the_one_who_was_asked_says_it_twenty_times_at_once(world: World) -> Non
     world.run(life)
 
 
-def test_two_orders_for_a_rider_who_can_carry_one(world: World) -> None:
+def test_two_orders_for_a_rider_who_can_carry_one(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 10, simulated=""))
         meals = await asyncio.gather(*(order_meal(app, f"key-{n}") for n in range(2)))
@@ -522,7 +523,7 @@ def test_two_orders_for_a_rider_who_can_carry_one(world: World) -> None:
     world.run(life)
 
 
-def test_its_story_reads_well(world: World) -> None:
+def test_its_story_reads_well(world: Machine) -> None:
     async def life(app: App) -> str:
         fleet = (at_metres("a", 10, simulated="refusing"), at_metres("b", 20, simulated="silent"))
         await open_town(app, *fleet)

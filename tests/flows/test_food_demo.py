@@ -8,17 +8,18 @@ from contextlib import closing
 from pathlib import Path
 
 import orjson
-from tests.invariants import check_meals, check_settled, check_tokens
+from tests.invariants import check_meals, check_settled
 from tests.meals import assert_clean, settled
-from tests.virtual import World
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.flows.food.demo import IMPATIENCE, MEALS, meals, open_town
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Machine
 
 
 def test_the_demonstrations_meals(tmp_path: Path) -> None:
-    world = World(tmp_path / "world", IMPATIENCE)
+    world = Machine(tmp_path / "world", IMPATIENCE)
 
     async def life(app: App) -> Counter[str]:
         await open_town(app, "default")

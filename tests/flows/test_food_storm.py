@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.invariants import check_meals, check_settled, check_tokens
+from tests.invariants import check_meals, check_settled
 from tests.meals import assert_clean, at_metres, open_town, order_meal, settled
-from tests.storm import COPIES, SPREAD_SECONDS, StormQueues
-from tests.virtual import World
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.core.answers import StepAnswer
 from conveyor.system.composition import App
+from conveyor.testing.storming import COPIES, SPREAD_SECONDS, StormQueues
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Machine
 
 METHODS = ("card_ok", "card_declined", "card_unanswered", "card_flaky")
 MEALS = 16
@@ -81,7 +82,7 @@ def states_of_offers(directory: Path) -> set[str]:
         return {row[0] for row in db.execute("SELECT DISTINCT state FROM offers")}
 
 
-def check(world: World) -> None:
+def check(world: Machine) -> None:
     check_tokens(world.directory)
     check_settled(world.directory, stocked=None)
     check_meals(world.directory)
@@ -90,7 +91,7 @@ def check(world: World) -> None:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ...]]:
     """The final state of a run in which nothing goes wrong."""
-    world = World(tmp_path_factory.mktemp("undisturbed"), SETTINGS)
+    world = Machine(tmp_path_factory.mktemp("undisturbed"), SETTINGS)
 
     async def life(app: App) -> None:
         await all_settled(app, await order_all(app))
@@ -107,7 +108,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any
 def test_every_message_and_answer_ten_times_shuffled_ends_the_same(
     tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]]
 ) -> None:
-    world = World(tmp_path / "storm", SETTINGS)
+    world = Machine(tmp_path / "storm", SETTINGS)
     world.wrap_queues = StormQueues
 
     async def life(app: App) -> None:
@@ -125,7 +126,7 @@ def test_every_message_and_answer_ten_times_shuffled_ends_the_same(
 def test_purging_every_queue_in_the_middle_loses_no_meal(
     tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]], after_seconds: float
 ) -> None:
-    world = World(tmp_path / "purged", {"payment_latency_seconds": 1.0, **SETTINGS})
+    world = Machine(tmp_path / "purged", {"payment_latency_seconds": 1.0, **SETTINGS})
 
     async def life(app: App) -> None:
         meals = await order_all(app)

@@ -10,13 +10,13 @@ import orjson
 import pytest
 from tests.flows.test_long_outages import INTAKE_BODY, stock
 from tests.flows.test_outages import ORDER, Away
-from tests.virtual import World
 
 from conveyor.commerce.orders.placement import DEFAULT_FLOW, request_for
 from conveyor.core.errors import QueueUnavailableError, UnknownFlowError
 from conveyor.core.queue import Outgoing
 from conveyor.operations.dead_letters import list_poison, redrive_poison
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 
 class Unanswered(Away):
@@ -52,7 +52,7 @@ class _Silent:
 def test_a_message_that_is_redriven_twice_is_one_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(tmp_path)
+    world = Machine(tmp_path)
     world.wrap_queues = lambda queues: Unanswered(queues, "intake-dead", "delete")
 
     async def life(app: App) -> None:
@@ -88,7 +88,7 @@ def test_a_message_that_is_redriven_twice_is_one_order(
 def test_messages_with_one_key_are_one_order(
     tmp_path: Path, body: str, attributes: tuple[tuple[str, str], ...]
 ) -> None:
-    world = World(tmp_path)
+    world = Machine(tmp_path)
 
     async def life(app: App) -> None:
         await stock(app)
@@ -102,7 +102,7 @@ def test_messages_with_one_key_are_one_order(
 
 
 def test_the_flow_is_in_the_fingerprint_though_it_is_its_body_s_default(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = Machine(tmp_path)
 
     async def life(app: App) -> None:
         plain = app.installed.bodies.read(ORDER)

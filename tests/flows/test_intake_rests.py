@@ -6,17 +6,17 @@ import asyncio
 from pathlib import Path
 
 from tests.flows.test_long_outages import Failing
-from tests.virtual import World
 
 from conveyor.core.queue import Outgoing
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 FAILURES = 7
 """So many that the last rests are longer than a lease, which a keeper would extend."""
 
 
 def test_however_long_it_rests_its_lease_is_let_go(tmp_path: Path) -> None:
-    world = World(tmp_path, {"backoff_base_seconds": 1.0})
+    world = Machine(tmp_path, {"backoff_base_seconds": 1.0})
     world.wrap_queues = lambda queues: Failing(queues, "intake-dead", FAILURES)
 
     async def life(app: App) -> None:

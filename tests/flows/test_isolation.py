@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from tests.examples.stories import MERCHANT, place, status_of
-from tests.virtual import World
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.core import timeline
@@ -17,6 +16,7 @@ from conveyor.core.order import Order
 from conveyor.core.step import StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 BAD = "bad"
 GOOD = 20
@@ -78,4 +78,4 @@ def test_an_order_whose_gathering_raises_is_parked_and_fails_nobody_else(
                 await asyncio.sleep(60)
         assert (await events_of(app, bad))[timeline.FAULT] == app.settings.max_receives
 
-    World(tmp_path).run(life)
+    Machine(tmp_path).run(life)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.invariants import check_meals, check_settled, check_tokens
+from tests.invariants import check_meals, check_settled
 from tests.meals import (
     MERCHANT,
     TOTAL,
@@ -23,7 +23,6 @@ from tests.meals import (
     ticket_state,
     until,
 )
-from tests.virtual import World
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.commerce.payments.ports import Declined, PaymentAnswer, PaymentRequest
@@ -33,6 +32,8 @@ from conveyor.operations import decisions
 from conveyor.operations.dead_letters import parked_order
 from conveyor.operations.explain import explain, sentences
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Machine
 
 ASSIGN = "riders.assign"
 EXPIRED = "the authorization has expired"
@@ -61,8 +62,8 @@ def bank(monkeypatch: pytest.MonkeyPatch) -> Bank:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "world")
+def world(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "world")
 
 
 async def eat(app: App) -> str:
@@ -88,13 +89,13 @@ async def choices(app: App, meal: str) -> list[str]:
     return [choice.what for choice in story.choices]
 
 
-def check(world: World) -> None:
+def check(world: Machine) -> None:
     check_tokens(world.directory)
     check_settled(world.directory, stocked=None)
     check_meals(world.directory)
 
 
-def test_it_is_parked_and_paid_once_it_can_be(world: World, bank: Bank) -> None:
+def test_it_is_parked_and_paid_once_it_can_be(world: Machine, bank: Bank) -> None:
     async def life(app: App) -> str:
         meal = await eat(app)
         assert await cause_of(app, meal) == f"past riders.deliver: {EXPIRED}"
@@ -112,7 +113,7 @@ def test_it_is_parked_and_paid_once_it_can_be(world: World, bank: Bank) -> None:
     check(world)
 
 
-def test_it_is_not_undone_as_if_nobody_had_eaten_it(world: World, bank: Bank) -> None:
+def test_it_is_not_undone_as_if_nobody_had_eaten_it(world: Machine, bank: Bank) -> None:
     async def life(app: App) -> None:
         meal = await eat(app)
         version = (await look(app, meal)).version
@@ -133,7 +134,7 @@ def test_it_is_not_undone_as_if_nobody_had_eaten_it(world: World, bank: Bank) ->
     assert len(bank.keys) == 1
 
 
-def test_it_is_written_off_with_a_reason(world: World, bank: Bank) -> None:
+def test_it_is_written_off_with_a_reason(world: Machine, bank: Bank) -> None:
     async def life(app: App) -> str:
         meal = await eat(app)
         await decisions.discard(app.engine, meal, MERCHANT, "the customer has moved away")
@@ -155,7 +156,7 @@ def test_it_is_written_off_with_a_reason(world: World, bank: Bank) -> None:
     check(world)
 
 
-def test_a_meal_that_was_brought_while_its_order_was_parked_is_not_undone(world: World) -> None:
+def test_a_meal_that_was_brought_while_its_order_was_parked_is_not_undone(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 300, simulated="silent"))
         meal = await order_meal(app)
@@ -179,7 +180,7 @@ def test_a_meal_that_was_brought_while_its_order_was_parked_is_not_undone(world:
 
 
 def test_a_provider_that_stays_down_after_the_delivery_is_no_reason_to_undo_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def capture(*_: Any) -> PaymentAnswer:
         raise ZeroDivisionError
@@ -199,4 +200,4 @@ def test_a_provider_that_stays_down_after_the_delivery_is_no_reason_to_undo_it(
         assert story is not None
         assert [choice.what for choice in story.choices] == ["redrive"]
 
-    World(world.directory, {"max_receives": 2, "backoff_base_seconds": 1.0}).run(life)
+    Machine(world.directory, {"max_receives": 2, "backoff_base_seconds": 1.0}).run(life)

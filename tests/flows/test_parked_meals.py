@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from tests.invariants import check_meals, check_tokens
+from tests.invariants import check_meals
 from tests.meals import (
     TOTAL,
     assert_clean,
@@ -18,18 +18,19 @@ from tests.meals import (
     settled,
     ticket_state,
 )
-from tests.virtual import World
 
 from conveyor.core.order import CANCELLED, PARKED
 from conveyor.flows.food.extension import Kitchens
 from conveyor.operations.decisions import VOID, Cancelled
 from conveyor.system.composition import App
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Machine
 
 
 def test_it_is_let_go_whole_although_the_restaurant_has_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(tmp_path)
+    world = Machine(tmp_path)
 
     def broken(*_: object) -> NoReturn:
         raise LookupError("the map is gone")

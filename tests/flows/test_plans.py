@@ -15,9 +15,9 @@ from tests.crash.scenarios import SCENARIOS, Lived
 from tests.crash.scenarios_food import MEALS
 from tests.crash.scenarios_renewal import RENEWALS
 from tests.crash.scenarios_travel import JOURNEYS
-from tests.virtual import World
 
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 # What there is only as much of as is under way, or as a merchant has set up.
 SMALL = frozenset({"outbox", "plans", "controls", "restaurants", "riders", "fleets"})
@@ -73,7 +73,7 @@ def test_no_statement_of_an_orders_life_reads_all_orders(
 ) -> None:
     monkeypatch.setattr(scenarios_renewal, "assert_clean", _no_audit)  # which reads everything
     with recorded() as statements:
-        World(tmp_path, life.settings).run(life.life())
+        Machine(tmp_path, life.settings).run(life.life())
     assert len(statements) > 15
     found = {sql: bad for sql, file in statements.items() if (bad := scans(sql, file))}
     assert not found

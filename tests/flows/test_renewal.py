@@ -18,7 +18,6 @@ from tests.renewals import (
     subscribe,
     until_quiet,
 )
-from tests.virtual import World
 
 from conveyor.commerce.orders.store import listing
 from conveyor.core.message import Token, encode
@@ -36,6 +35,7 @@ from conveyor.flows.renewal.subscriptions.model import (
 )
 from conveyor.operations.explain import explain, sentences
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 CARDS = {
     "good": "card_ok",
@@ -51,8 +51,8 @@ CARD_DAY = 2
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "world")
+def world(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "world")
 
 
 def orders_of(tx: Tx) -> list[Order]:
@@ -64,7 +64,7 @@ def day_of(at_ms: int | None) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
 
 
-def test_a_month_of_dunning_with_the_system_off_in_between(world: World) -> None:
+def test_a_month_of_dunning_with_the_system_off_in_between(world: Machine) -> None:
     async def first(app: App) -> None:
         await make_plan(app)
         await subscribe(app, CARDS.items())
@@ -100,7 +100,7 @@ def test_a_month_of_dunning_with_the_system_off_in_between(world: World) -> None
     assert found["replaced"] == [(0, "card declined"), (1, "card declined"), (CARD_DAY, "charge")]
 
 
-def test_the_31st_comes_back_after_a_shorter_month(world: World) -> None:
+def test_the_31st_comes_back_after_a_shorter_month(world: Machine) -> None:
     async def first(app: App) -> None:
         await make_plan(app, trial_days=14)
         await subscribe(app, [("s", "card_ok")], starts="2026-01-17", zone="America/New_York")
@@ -118,7 +118,7 @@ def test_the_31st_comes_back_after_a_shorter_month(world: World) -> None:
     assert len(charges(world.directory)["s"]) == 3
 
 
-def test_a_price_and_a_plan_change_with_the_next_period(world: World) -> None:
+def test_a_price_and_a_plan_change_with_the_next_period(world: Machine) -> None:
     async def first(app: App) -> None:
         await make_plan(app)
         await make_plan(app, id="yearly", price=9_990, months=12)
@@ -142,7 +142,7 @@ def test_a_price_and_a_plan_change_with_the_next_period(world: World) -> None:
     assert live_on(world, 396.1, totals)[-2:] == [9_990, 9_990]
 
 
-def test_one_that_is_cancelled_ends_with_its_period_and_is_charged_no_more(world: World) -> None:
+def test_one_that_is_cancelled_ends_with_its_period_and_is_charged_no_more(world: Machine) -> None:
     async def first(app: App) -> None:
         await make_plan(app)
         await subscribe(app, [("s", "card_ok")])
@@ -161,7 +161,7 @@ def test_one_that_is_cancelled_ends_with_its_period_and_is_charged_no_more(world
     assert charges(world.directory)["s"] == [(0, "charge")]
 
 
-def test_one_that_is_cancelled_while_past_due_ends_at_once(world: World) -> None:
+def test_one_that_is_cancelled_while_past_due_ends_at_once(world: Machine) -> None:
     async def first(app: App) -> None:
         await make_plan(app)
         await subscribe(app, [("s", "card_declined")])
@@ -182,7 +182,7 @@ def test_one_that_is_cancelled_while_past_due_ends_at_once(world: World) -> None
 def test_one_cancelled_while_its_retry_is_under_way_ends_when_the_answer_is_known(
     tmp_path: Path,
 ) -> None:
-    world = World(tmp_path / "slow", {"payment_latency_seconds": 5.0})
+    world = Machine(tmp_path / "slow", {"payment_latency_seconds": 5.0})
 
     async def first(app: App) -> None:
         await make_plan(app)
@@ -208,7 +208,7 @@ def test_one_cancelled_while_its_retry_is_under_way_ends_when_the_answer_is_know
     assert [day for day, _ in found["no"]] == [0, 1, 3]
 
 
-def test_suspended_by_policy_and_resumed_with_another_card(world: World) -> None:
+def test_suspended_by_policy_and_resumed_with_another_card(world: Machine) -> None:
     async def first(app: App) -> None:
         await make_plan(app, afterwards="suspend", retry_days=(1,))
         await subscribe(app, [("s", "card_declined"), ("t", "card_stolen")])
@@ -233,7 +233,7 @@ def test_suspended_by_policy_and_resumed_with_another_card(world: World) -> None
     assert days == [0, 1, 5, 9]
 
 
-def test_a_timer_that_fires_late_does_nothing(world: World) -> None:
+def test_a_timer_that_fires_late_does_nothing(world: Machine) -> None:
     async def first(app: App) -> Token:
         await make_plan(app)
         await subscribe(app, [("s", "card_declined")])
@@ -262,7 +262,7 @@ def test_a_timer_that_fires_late_does_nothing(world: World) -> None:
 def test_a_card_that_is_replaced_while_the_old_one_is_charged_is_tried_at_once(
     tmp_path: Path,
 ) -> None:
-    world = World(tmp_path / "slow", {"payment_latency_seconds": 5.0})
+    world = Machine(tmp_path / "slow", {"payment_latency_seconds": 5.0})
 
     async def first(app: App) -> None:
         await make_plan(app)
@@ -277,7 +277,7 @@ def test_a_card_that_is_replaced_while_the_old_one_is_charged_is_tried_at_once(
     assert [what for _, what in charges(world.directory)["s"]] == ["card reported stolen", "charge"]
 
 
-def test_its_story_reads_well(world: World) -> None:
+def test_its_story_reads_well(world: Machine) -> None:
     async def first(app: App) -> str:
         await make_plan(app)
         await subscribe(app, [("s", "card_insufficient_funds")])

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from tests.renewals import live_on, make_plan, subscribe
-from tests.virtual import World
 
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 LIES = {
     "DELETE FROM renewals WHERE subscription = 'good'": "period_charged_once",
@@ -25,7 +25,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_is_found(tmp_path: Path, lie: str) -> None:
-    world = World(tmp_path / "world")
+    world = Machine(tmp_path / "world")
 
     async def first(app: App) -> None:
         await make_plan(app)

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.invariants import check_renewals, check_tokens
+from tests.invariants import check_renewals
 from tests.renewals import (
     MERCHANT,
     Life,
@@ -18,8 +18,6 @@ from tests.renewals import (
     subscribe,
     until_quiet,
 )
-from tests.storm import StormQueues
-from tests.virtual import Boundaries, Crash, World
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import find
@@ -30,6 +28,9 @@ from conveyor.flows.renewal.subscriptions import control
 from conveyor.flows.renewal.subscriptions.due import count_due
 from conveyor.flows.renewal.subscriptions.model import ACTIVE, share_of, shares_in
 from conveyor.system.composition import App
+from conveyor.testing.storming import StormQueues
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Boundaries, Crash, Machine
 
 MANY = 2_000
 BY_HAND = {"renewal_scan_seconds": 0.0}
@@ -58,8 +59,8 @@ def test_every_one_is_charged_once_with_two_scans_and_a_kill_in_between(
         await two_scans(app)
         await until_quiet(app)
 
-    def prepared(name: str) -> World:
-        world = World(tmp_path / name, BY_HAND)
+    def prepared(name: str) -> Machine:
+        world = Machine(tmp_path / name, BY_HAND)
         world.run(begin)
         return world
 
@@ -78,7 +79,7 @@ def test_every_one_is_charged_once_with_two_scans_and_a_kill_in_between(
 
 
 def test_nothing_starts_while_it_is_paused(tmp_path: Path) -> None:
-    world = World(tmp_path / "world", BY_HAND)
+    world = Machine(tmp_path / "world", BY_HAND)
 
     async def life(app: App) -> None:
         await make_plan(app)
@@ -98,7 +99,7 @@ def test_nothing_starts_while_it_is_paused(tmp_path: Path) -> None:
 
 
 def test_the_first_per_cent_are_always_the_same(tmp_path: Path) -> None:
-    world = World(tmp_path / "world", BY_HAND)
+    world = Machine(tmp_path / "world", BY_HAND)
     first = {name for name, _ in names(600) if share_of(MERCHANT, name) < shares_in(10)}
 
     async def life(app: App) -> None:
@@ -118,7 +119,7 @@ def test_the_first_per_cent_are_always_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("asked", "allowed"), [(100.0, 10.0), (50.0, 10.0), (10.0, 50.0)])
 def test_no_more_start_than_the_operator_lets(tmp_path: Path, asked: float, allowed: float) -> None:
-    world = World(tmp_path / "world", BY_HAND)
+    world = Machine(tmp_path / "world", BY_HAND)
     first = {name for name, _ in names(300) if share_of(MERCHANT, name) < shares_in(10)}
 
     async def life(app: App) -> None:
@@ -134,7 +135,7 @@ def test_no_more_start_than_the_operator_lets(tmp_path: Path, asked: float, allo
 
 
 def test_two_scans_together_keep_to_the_pace(tmp_path: Path) -> None:
-    world = World(tmp_path / "world", BY_HAND)
+    world = Machine(tmp_path / "world", BY_HAND)
     per_second, count = 20.0, 400
 
     async def life(app: App) -> float:
@@ -160,7 +161,7 @@ def test_two_scans_together_keep_to_the_pace(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, int]]:
     """How a night ends in which nothing goes wrong."""
-    world = World(tmp_path_factory.mktemp("undisturbed"))
+    world = Machine(tmp_path_factory.mktemp("undisturbed"))
     world.run(mixed_night())
     return states(world.directory)
 
@@ -184,7 +185,7 @@ def mixed_night(purge_after: float | None = None) -> Life:
 def test_every_message_ten_times_shuffled_ends_the_same(
     tmp_path: Path, undisturbed: dict[str, tuple[str, int]]
 ) -> None:
-    world = World(tmp_path / "storm")
+    world = Machine(tmp_path / "storm")
     world.wrap_queues = StormQueues
     world.run(mixed_night())
     check_tokens(world.directory)
@@ -196,7 +197,7 @@ def test_every_message_ten_times_shuffled_ends_the_same(
 def test_purging_every_queue_loses_no_renewal(
     tmp_path: Path, undisturbed: dict[str, tuple[str, int]], after_seconds: float
 ) -> None:
-    world = World(tmp_path / "purged", {"payment_latency_seconds": 1.0})
+    world = Machine(tmp_path / "purged", {"payment_latency_seconds": 1.0})
     world.run(mixed_night(after_seconds))
     check_tokens(world.directory)
     check_renewals(world.directory)
@@ -218,7 +219,7 @@ def renewal(name: str, period: int, *, total: int = 999) -> RenewalBody:
 
 
 def test_orders_that_are_placed_by_hand_pay_for_a_period_once(tmp_path: Path) -> None:
-    world = World(tmp_path / "world", BY_HAND)
+    world = Machine(tmp_path / "world", BY_HAND)
 
     async def place(app: App, key: str, body: RenewalBody) -> str:
         placed = await app.placement.place(MERCHANT, key, body)
@@ -253,7 +254,7 @@ def test_orders_that_are_placed_by_hand_pay_for_a_period_once(tmp_path: Path) ->
 
 
 def test_an_order_that_has_only_the_key_of_a_renewal_does_not_stop_it(tmp_path: Path) -> None:
-    world = World(tmp_path / "world", BY_HAND)
+    world = Machine(tmp_path / "world", BY_HAND)
 
     async def life(app: App) -> None:
         await make_plan(app)

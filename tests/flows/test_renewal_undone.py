@@ -10,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 from tests.meals import until
 from tests.renewals import MERCHANT, PLAN, charges, find, live_on, make_plan, subscribe
-from tests.virtual import World
 
 from conveyor.commerce.orders.steps import STEPS
 from conveyor.core.interventions import ACCEPTED
@@ -20,6 +19,7 @@ from conveyor.core.tables import orders
 from conveyor.flows.renewal.subscriptions import model
 from conveyor.operations import decisions
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 
 def broken(*_: object) -> NoReturn:
@@ -40,7 +40,7 @@ def test_who_gets_the_money_back_has_no_access_any_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(STEPS, "orders.complete", LocalStep(broken))
-    world = World(tmp_path)
+    world = Machine(tmp_path)
 
     async def life(app: App) -> None:
         await make_plan(app)

@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 from tests.invariants import check_renewals
 from tests.renewals import DAY, MERCHANT, assert_clean, find, make_plan, states, subscribe
-from tests.virtual import World
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
 from conveyor.core.tables import orders
@@ -23,6 +22,7 @@ from conveyor.flows.renewal.subscriptions.due import Run, count_behind
 from conveyor.flows.renewal.subscriptions.model import ACTIVE, CANCELLED
 from conveyor.system.composition import App
 from conveyor.testing.loop import LoopClock
+from conveyor.testing.virtual import Machine
 
 SCANS = {"renewal_scan_seconds": 10.0}
 YEAR = 365 * DAY
@@ -66,7 +66,7 @@ def test_a_clock_that_is_ahead_charges_one_period_at_most(
 ) -> None:
     right, wrong = LoopClock.now_ms, {"ms": 0}
     monkeypatch.setattr(LoopClock, "now_ms", lambda self: right(self) + wrong["ms"])
-    world = World(tmp_path, SCANS)
+    world = Machine(tmp_path, SCANS)
 
     async def life(app: App) -> None:
         await make_plan(app)
@@ -86,7 +86,7 @@ def test_a_clock_that_is_ahead_charges_one_period_at_most(
 def test_what_another_system_has_not_charged_for_a_year_waits_for_an_operator(
     tmp_path: Path,
 ) -> None:
-    world = World(tmp_path, SCANS)
+    world = Machine(tmp_path, SCANS)
 
     async def life(app: App) -> None:
         await make_plan(app)
@@ -110,7 +110,7 @@ def test_what_another_system_has_not_charged_for_a_year_waits_for_an_operator(
 def test_no_run_charges_a_period_before_the_order_of_the_one_before_is_settled(
     tmp_path: Path,
 ) -> None:
-    world = World(tmp_path, SCANS)
+    world = Machine(tmp_path, SCANS)
 
     async def life(app: App) -> None:
         await make_plan(app)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from tests.meals import settled
 from tests.renewals import MERCHANT, PLAN, charges, find, make_plan, subscribe
-from tests.virtual import World
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.core.order import COMPLETED, REFUSED, Order
 from conveyor.flows.renewal.subscriptions.changes import Changes
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 BODY = {
     "flow": "renewal",
@@ -31,8 +31,8 @@ def priced(price: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path, {"renewal_scan_seconds": 0})
+def world(tmp_path: Path) -> Machine:
+    return Machine(tmp_path, {"renewal_scan_seconds": 0})
 
 
 async def renew(app: App, **changes: Any) -> Order:
@@ -47,7 +47,7 @@ async def begin(app: App) -> None:
     await subscribe(app, [("s", "card_ok")])
 
 
-def test_the_one_to_be_paid_is_charged_and_no_second(world: World) -> None:
+def test_the_one_to_be_paid_is_charged_and_no_second(world: Machine) -> None:
     async def life(app: App) -> None:
         await begin(app)
         assert (await renew(app)).status == COMPLETED
@@ -71,7 +71,7 @@ def test_the_one_to_be_paid_is_charged_and_no_second(world: World) -> None:
     ],
 )
 def test_another_is_refused_and_nothing_is_charged(
-    world: World, changes: dict[str, Any], reason: str
+    world: Machine, changes: dict[str, Any], reason: str
 ) -> None:
     async def life(app: App) -> None:
         await begin(app)
@@ -84,7 +84,7 @@ def test_another_is_refused_and_nothing_is_charged(
     assert charges(world.directory) == {}
 
 
-def test_one_that_ends_with_its_period_is_not_renewed(world: World) -> None:
+def test_one_that_ends_with_its_period_is_not_renewed(world: Machine) -> None:
     async def life(app: App) -> None:
         await begin(app)
         await Changes(app.engine).cancel(MERCHANT, "s")

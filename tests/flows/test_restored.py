@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 from tests.examples.stories import ORDER, place, status_of
-from tests.virtual import World
 
 from conveyor.core.taking_tokens import ORPHAN_SECONDS
 from conveyor.operations.dead_letters import list_poison
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 
 def test_tokens_of_orders_that_a_backup_lacks_are_dropped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world = World(tmp_path)
+    world = Machine(tmp_path)
     database, backup = tmp_path / "conveyor.db", tmp_path / "backup.db"
     orders: list[str] = []
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tests.examples.stories import ORDER, place, status_of
 from tests.meals import assert_clean
-from tests.virtual import World
 
 from conveyor.core.consumer import Consumer
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 MANY = 50
 HALF_AN_HOUR = 1800.0
@@ -40,4 +40,4 @@ def test_orders_wait_for_a_stopped_service_and_go_on(
         assert {await status_of(app, one) for one in placed} == {"completed"}
         await assert_clean(app)
 
-    World(tmp_path).run(life)
+    Machine(tmp_path).run(life)

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.invariants import check_settled, check_tokens
-from tests.storm import COPIES, SPREAD_SECONDS, StormQueues
-from tests.virtual import World
+from tests.invariants import check_settled
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.commerce.orders.model import OrderBody
@@ -23,6 +21,9 @@ from conveyor.core.order import SETTLED
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.flows.shop.shipping.confirmations import Confirmations
 from conveyor.system.composition import App
+from conveyor.testing.storming import COPIES, SPREAD_SECONDS, StormQueues
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Machine
 
 STOCK = 40
 METHODS = ("card_ok", "card_declined", "card_insufficient_funds", "card_unanswered", "card_flaky")
@@ -85,7 +86,7 @@ def final_state(directory: Path) -> dict[str, tuple[Any, ...]]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ...]]:
     """The final state of a run in which nothing goes wrong; stock for all."""
-    world = World(tmp_path_factory.mktemp("undisturbed"))
+    world = Machine(tmp_path_factory.mktemp("undisturbed"))
 
     async def life(app: App) -> None:
         await place_all(app)
@@ -101,7 +102,7 @@ def test_every_message_and_webhook_ten_times_shuffled_ends_the_same(
     tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Confirmations, "receive", storm_of_webhooks)
-    world = World(tmp_path / "storm")
+    world = Machine(tmp_path / "storm")
     world.wrap_queues = StormQueues
 
     async def life(app: App) -> None:
@@ -120,7 +121,7 @@ def test_every_message_and_webhook_ten_times_shuffled_ends_the_same(
 def test_purging_every_queue_in_the_middle_loses_no_order(
     tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]], after_seconds: float
 ) -> None:
-    world = World(tmp_path / "purged", {"payment_latency_seconds": 1.0})
+    world = Machine(tmp_path / "purged", {"payment_latency_seconds": 1.0})
 
     async def life(app: App) -> None:
         await place_all(app)

@@ -24,10 +24,10 @@ from tests.travel_driver import (
     statuses,
     until_status,
 )
-from tests.virtual import World
 
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 Life = Callable[[App], Coroutine[Any, Any, None]]
 MINUTE = 60
@@ -44,7 +44,7 @@ def live(tmp_path: Path) -> Callable[[Life], None]:
             broken = [finding for finding in report.findings if finding.violations]
             assert not broken, broken
 
-        World(tmp_path, settings).run(audited)
+        Machine(tmp_path, settings).run(audited)
 
     return run
 

@@ -19,13 +19,13 @@ from tests.travel_driver import (
     statuses,
     until_status,
 )
-from tests.virtual import World
 
 from conveyor.operations import decisions
 from conveyor.operations.audit import run_audit
 from conveyor.operations.dead_letters import parked_orders
 from conveyor.operations.explain import explain, sentences
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 SETTINGS = {"max_receives": 2, "backoff_base_seconds": 1.0}
 
@@ -58,7 +58,7 @@ def test_it_is_named_with_how_many_it_holds_back(tmp_path: Path) -> None:
         assert f"order {first} (parked) and 1 more, which come before it" in said
         await _clean(app)
 
-    World(tmp_path, SETTINGS).run(life)
+    Machine(tmp_path, SETTINGS).run(life)
 
 
 def test_once_redriven_it_comes_first(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_once_redriven_it_comes_first(tmp_path: Path) -> None:
         assert await statuses(app, [first, *behind]) == ["completed"] * 2 + ["refused"] * 2
         await _clean(app)
 
-    World(tmp_path, SETTINGS).run(life)
+    Machine(tmp_path, SETTINGS).run(life)
 
 
 @pytest.mark.parametrize("decide", [decisions.compensate, decisions.discard])
@@ -82,11 +82,11 @@ def test_once_given_up_it_takes_nothing(tmp_path: Path, decide: Any) -> None:
         assert (await resource(app)).booked == 2
         await _clean(app)
 
-    World(tmp_path, SETTINGS).run(life)
+    Machine(tmp_path, SETTINGS).run(life)
 
 
 def test_it_stays_in_front_after_a_restart_and_a_purge(tmp_path: Path) -> None:
-    world = World(tmp_path, SETTINGS)
+    world = Machine(tmp_path, SETTINGS)
     ids: list[str] = []
 
     async def first_life(app: App) -> None:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.invariants import check_settled, check_tokens
-from tests.storm import StormQueues
+from tests.invariants import check_settled
 from tests.travel_driver import all_orders, flight, hotel, journey, place, set_up, settled
 from tests.travel_invariants import check_seats
-from tests.virtual import World
 
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
+from conveyor.testing.storming import StormQueues
+from conveyor.testing.tokens import check_tokens
+from conveyor.testing.virtual import Machine
 
 METHODS = ("card_ok", "card_ok", "card_declined", "card_flaky")
 JOURNEYS = 48
@@ -38,7 +39,7 @@ async def place_all(app: App) -> list[str]:
     return [await place(app, body, str(number)) for number, body in enumerate(bodies)]
 
 
-def check(world: World) -> None:
+def check(world: Machine) -> None:
     check_tokens(world.directory)
     check_settled(world.directory, stocked=None)
     check_seats(world.directory)
@@ -63,7 +64,7 @@ def first_requests(directory: Path) -> list[Any]:
 
 @pytest.mark.timeout(300)  # every message ten times, and all of it twice
 def test_every_message_ten_times_in_no_order_ends_in_order(tmp_path: Path) -> None:
-    calm, storm = World(tmp_path / "calm"), World(tmp_path / "storm")
+    calm, storm = Machine(tmp_path / "calm"), Machine(tmp_path / "storm")
     storm.wrap_queues = StormQueues
 
     async def stormy(app: App) -> None:
@@ -93,7 +94,7 @@ def test_every_message_ten_times_in_no_order_ends_in_order(tmp_path: Path) -> No
 def test_purging_every_queue_in_the_middle_loses_nobodys_turn(
     tmp_path: Path, after_seconds: float
 ) -> None:
-    world = World(tmp_path, {"payment_latency_seconds": 1.0})
+    world = Machine(tmp_path, {"payment_latency_seconds": 1.0})
 
     async def life(app: App) -> None:
         placing = asyncio.ensure_future(place_all(app))

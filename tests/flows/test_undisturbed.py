@@ -19,9 +19,9 @@ from tests.crash.scenarios_food import MEALS
 from tests.crash.scenarios_renewal import RENEWALS
 from tests.crash.scenarios_travel import JOURNEYS
 from tests.flows.test_storm_and_loss import ORDERS, place_all, until_settled
-from tests.virtual import World
 
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 FLOWS: Mapping[str, Sequence[Lived]] = {
     "shop": SCENARIOS,
@@ -80,7 +80,7 @@ class _Counted:
 @pytest.mark.parametrize("name", LIVES)
 def test_an_order_goes_its_way_without_a_detour(name: str, tmp_path: Path) -> None:
     life = LIVES[name]
-    world = World(tmp_path, life.settings)
+    world = Machine(tmp_path, life.settings)
     queues: list[CountedQueues] = []
 
     def counting(inner: Any) -> CountedQueues:
@@ -98,7 +98,7 @@ def test_an_order_goes_its_way_without_a_detour(name: str, tmp_path: Path) -> No
 
 
 def test_orders_that_wait_long_are_not_sent_again(tmp_path: Path) -> None:
-    world = World(tmp_path, {"delivery_delay_seconds": 1_000.0})
+    world = Machine(tmp_path, {"delivery_delay_seconds": 1_000.0})
 
     async def life(app: App) -> None:
         await place_all(app, methods=("card_ok", "card_declined", "card_insufficient_funds"))

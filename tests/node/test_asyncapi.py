@@ -16,12 +16,12 @@ from tests.crash.scenarios_food import MEALS
 from tests.crash.scenarios_renewal import RENEWALS
 from tests.crash.scenarios_travel import JOURNEYS
 from tests.node.driver import EXTENSION, HERE, ROOT
-from tests.virtual import World
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.core.message import Token, encode
 from conveyor.core.queue import Outgoing
 from conveyor.system.composition import App
+from conveyor.testing.virtual import Machine
 
 WRITTEN = ROOT / "docs" / "asyncapi.json"
 OFFICIAL = HERE / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json"
@@ -87,7 +87,7 @@ class Noting:
         return Noted()
 
 
-def sent_by(world: World, life: Any) -> list[tuple[str, Outgoing]]:
+def sent_by(world: Machine, life: Any) -> list[tuple[str, Outgoing]]:
     """Live a life and give all that was sent in it."""
     sent: list[tuple[str, Outgoing]] = []
     world.wrap_queues = lambda queues: Noting(queues, sent)
@@ -131,7 +131,7 @@ def test_an_external_service_is_not_received_by_us_and_its_answers_are_told() ->
 def test_what_is_sent_is_what_is_described(life: Lived, tmp_path: Path) -> None:
     doc = document()
 
-    sent = sent_by(World(tmp_path, life.settings), life.life())
+    sent = sent_by(Machine(tmp_path, life.settings), life.life())
 
     assert len(sent) > 2
     for channel, message in sent:
@@ -148,7 +148,7 @@ def test_dead_letters_are_described(tmp_path: Path) -> None:
         await queue("payments").send([Outgoing('{"no": "token"}'), Outgoing(unknown)])
         await asyncio.sleep(5)
 
-    dead = [(to, m) for to, m in sent_by(World(tmp_path), life) if to.endswith("-dead")]
+    dead = [(to, m) for to, m in sent_by(Machine(tmp_path), life) if to.endswith("-dead")]
 
     assert {to for to, _ in dead} == {"intake-dead", "payments-dead"}
     for channel, message in dead:
@@ -179,4 +179,4 @@ def test_the_schema_of_an_order_says_what_intake_takes(
         return app.engine.tally["poisoned", INTAKE]
 
     assert wrong(document(), INTAKE, body) == refused
-    assert World(tmp_path).run(life) == refused
+    assert Machine(tmp_path).run(life) == refused

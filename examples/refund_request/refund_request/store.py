@@ -29,6 +29,7 @@ _IS_CLAIMED = sa.select(sa.exists().where(claims.c.about == sa.bindparam("about"
 _CLAIM = sa.insert(claims)
 _RELEASE = sa.delete(claims).where(claims.c.request == sa.bindparam("of_request"))
 _GRANT = sa.insert(given)
+_GIVEN = sa.select(given.c.amount).where(given.c.request == sa.bindparam("of_request"))
 
 
 def is_claimed(tx: Tx, about: str) -> bool:
@@ -58,3 +59,8 @@ def grant(tx: Tx, request: Order, now_ms: int) -> None:
             "granted_at": now_ms,
         },
     )
+
+
+def credits_of(tx: Tx, request: str) -> list[int]:
+    """Give the credits that were given for a request: none, or one."""
+    return list(tx.execute(_GIVEN, {"of_request": request}).scalars())

@@ -17,7 +17,7 @@ from conveyor.core.step import StepHandler
 from conveyor.extension import Dependencies, Extension, Routes, no_loops
 from conveyor.settings import Settings
 from conveyor.system.built_in import built_in
-from conveyor.system.extension_checks import ExtensionError, require_steps, steps_of
+from conveyor.system.extension_checks import ExtensionError, check, require_steps, steps_of
 from conveyor.system.extension_loading import listed, load, running
 
 __all__ = ["ExtensionError", "Installation", "installation"]
@@ -92,9 +92,15 @@ class Installation:
         return next(having, None)
 
 
-def installation(settings: Settings) -> Installation:
-    """Load what the settings and the installed packages name. Raises `ExtensionError`."""
-    added = tuple(load(settings.extensions))
+def installation(settings: Settings, more: Iterable[Extension] = ()) -> Installation:
+    """Load what the settings and the installed packages name, and `more`, for tests.
+
+    Raises `ExtensionError`.
+    """
+    added = list(load(settings.extensions))
+    for extension in more:
+        check(extension)
+        added += [] if extension in added else [extension]
     flows: list[Flow] = []
     fifo: dict[str, bool] = {}
     external: list[str] = []
@@ -111,7 +117,7 @@ def installation(settings: Settings) -> Installation:
     read = Bodies(bodies, () if settings.address_optional else _to_addresses(extensions))
     ours = tuple(name for name in fifo if name not in external)
     queues = tuple(_queues(settings, fifo))
-    return Installation(extensions, added, tuple(flows), ours, tuple(external), queues, read)
+    return Installation(extensions, tuple(added), tuple(flows), ours, tuple(external), queues, read)
 
 
 def _queues(settings: Settings, fifo: Mapping[str, bool]) -> Iterator[QueueSpec]:

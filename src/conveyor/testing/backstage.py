@@ -39,11 +39,11 @@ def _with_bugs(troubles: Troubles) -> Iterator[None]:
             troubles.hit("gather", order)
         gather(tx, context, group)
 
-    def taken(case: Delivery, *rest: Any) -> Any:  # noqa: ANN401 - as the function it stands before
+    def taken(case: Delivery, *rest: Any) -> Any:
         troubles.hit("step", case.order)
         return take(case, *rest)
 
-    def recorded(case: Delivery, *rest: Any) -> Any:  # noqa: ANN401 - as that too
+    def recorded(case: Delivery, *rest: Any) -> Any:
         troubles.hit("record", case.order)
         return settled(case, *rest)
 

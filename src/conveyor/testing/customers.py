@@ -45,7 +45,7 @@ async def place(world: World, facts: dict[str, Any], process: int) -> None:
     """Place an order with its key."""
     number = facts["n"]
 
-    async def ask(app: App) -> Any:  # noqa: ANN401 - whatever placing answers
+    async def ask(app: App) -> Any:
         body = app.installed.bodies.read(body_of(facts))
         return await app.placement.place(MERCHANT, f"key-{number}", body)
 
@@ -84,7 +84,7 @@ async def _redrive(world: World, facts: dict[str, Any]) -> None:
     world.queues.put(letters, letter)
     world.taken_in.add(f"n{facts['n']}")
 
-    async def ask(app: App) -> Any:  # noqa: ANN401 - the letter, if it was seen
+    async def ask(app: App) -> Any:
         return await redrive_poison(app.engine, letter.message_id)
 
     # Who looked at it and could not put it back hides it from all for its visibility timeout.
@@ -110,7 +110,7 @@ async def another(world: World, event: Event) -> None:
         return
     other = body_of({**facts, "quantity": facts["quantity"] + 1})
 
-    async def ask(app: App) -> Any:  # noqa: ANN401 - whatever placing answers
+    async def ask(app: App) -> Any:
         body = app.installed.bodies.read(other)
         return await app.placement.place(MERCHANT, f"key-{number}", body)
 

@@ -21,16 +21,16 @@ LATE_SECONDS = (60.0, 1_200.0, 14_400.0)
 
 def draw(seed: int, flow: str) -> Story:
     """Draw a story of one flow, or of `all`."""
-    rng = random.Random(f"{seed} {flow}")  # noqa: S311 - a story is repeated by its seed
+    rng = random.Random(f"{seed} {flow}")
     flows = FLOWS if flow == "all" else (flow,)
     plot = Plot(rng, flows)
     if rng.random() < 0.6:
         plot = Plot(rng, flows, rng.choice(OPERATIONS[rng.choice(flows)]))
     events = _customers(plot)
     if rng.random() > CALM:
-        own = Plot(random.Random(f"{seed} {flow} scene"), flows)  # noqa: S311 - as above
+        own = Plot(random.Random(f"{seed} {flow} scene"), flows)
         events += draw_scene(own) if own.rng.random() < SCENES else _misfortunes(plot)
-        events += _late(Plot(random.Random(f"{seed} {flow} late"), flows))  # noqa: S311 - as above
+        events += _late(Plot(random.Random(f"{seed} {flow} late"), flows))
     events.sort(key=lambda event: event.at)
     return Story(seed, flow, tuple(events), tuple(range(len(events))))
 

@@ -50,7 +50,7 @@ class Interleaving:
         self._here = threading.local()
         self._under_way: dict[Transaction, None] = {}
         self._waiting: dict[Transaction, None] = {}
-        self.rng = random.Random()  # noqa: S311 - see `begin`
+        self.rng = random.Random()
         self.paces: tuple[float, ...] = PACES
         self.waits = self.deadlocks = 0
         self._changed: Callable[[], None] = lambda: None
@@ -61,7 +61,7 @@ class Interleaving:
         self.rng, self.paces = rng, CALM_PACES if calm else PACES
         self.waits = self.deadlocks = 0
 
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - its own
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function in a thread, beside the others."""
         future: asyncio.Future[T] = self._loop.create_future()
         transaction = Transaction(future, self.rng.choice(self.paces))
@@ -82,7 +82,7 @@ class Interleaving:
 
     # --- in a transaction's thread ----------------------------------------------------------------
 
-    def before_statement(self, connection: Any) -> None:  # noqa: ANN401 - the driver's own
+    def before_statement(self, connection: Any) -> None:
         """Rest for a while, if it is to."""
         transaction: Transaction | None = getattr(self._here, "transaction", None)
         if transaction is None:

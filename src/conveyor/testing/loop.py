@@ -155,7 +155,7 @@ class LoopClock:
 
 def virtual_ambient() -> Ambient:
     """Give what a system is handed on virtual time; its random numbers are always the same."""
-    return Ambient(LoopClock(), random.Random(7))  # noqa: S311 - repeatable
+    return Ambient(LoopClock(), random.Random(7))
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
@@ -167,5 +167,5 @@ def run_virtual(main: Coroutine[Any, Any, T]) -> T:
 def jumps() -> list[float]:
     """Say how the running virtual loop's clock moved on so far."""
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)  # noqa: S101 - nothing else is asked
+    assert isinstance(loop, VirtualLoop)
     return loop.jumps

@@ -63,7 +63,7 @@ def parked(world: World) -> list[str]:
 async def decide(world: World, process: int, what: str, order_id: str) -> None:
     """Let an operator decide about one order."""
 
-    async def ask(app: App) -> Any:  # noqa: ANN401 - whatever the decision answers
+    async def ask(app: App) -> Any:
         if what == "redrive":
             return await decisions.redrive(app.engine, order_id, MERCHANT)
         chosen = {

@@ -30,8 +30,14 @@ _WAIT_FOR_STOP = outbox.wait_for_stop
 class Pace:
     """How long each loop rests."""
 
-    def __init__(self, loop: ProcessLoop, next_due: Callable[[], float | None]) -> None:
-        """`next_due` gives in how many seconds something is due by itself."""
+    def __init__(
+        self,
+        loop: ProcessLoop,
+        next_due: Callable[[], float | None],
+        longest: float = LONGEST_SECONDS,
+    ) -> None:
+        """`next_due` gives in how many seconds something is due; nobody rests for `longest`."""
+        self._longest = longest
         self._loop = loop
         self._next_due = next_due
         self.events = 0
@@ -65,7 +71,7 @@ class Pace:
         chosen = seconds
         if seen == self.events:
             due = self._next_due()
-            most = LONGEST_SECONDS if due is None else min(max(due, seconds), LONGEST_SECONDS)
+            most = self._longest if due is None else min(max(due, seconds), self._longest)
             chosen = max(min(2 * rested, most), seconds)
         self._of[task] = (self.events, chosen)
         await self._sleep(stop, seconds, chosen)
@@ -81,7 +87,7 @@ class Pace:
             # Nothing can be near its end until something is taken.
             sleeper = self._loop.create_future()
             self._empty[leases] = (sleeper, seconds)
-            await self._sleep(stop, LONGEST_SECONDS, LONGEST_SECONDS, sleeper)
+            await self._sleep(stop, self._longest, self._longest, sleeper)
 
     def taken(self, leases: lease.Leases) -> None:
         """These hold something again: let them be looked at."""

@@ -74,7 +74,7 @@ class SteppedDatabase(PostgresDatabase):
     def _before(self, connection: sa.Connection, *_: object) -> None:
         self._interleaving.before_statement(connection.connection.driver_connection)
 
-    def _after(self, _connection: sa.Connection, cursor: Any, *_: object) -> None:  # noqa: ANN401 - its
+    def _after(self, _connection: sa.Connection, cursor: Any, *_: object) -> None:
         self._interleaving.after_statement(cursor.statusmessage or "", cursor.rowcount)
 
     def _failed(self, context: sa.engine.ExceptionContext) -> None:
@@ -142,7 +142,7 @@ class PostgresStore:
         self._followers = Followers(self.rows)
 
     def _hasten_deadlocks(self) -> None:
-        import psycopg  # noqa: PLC0415 - see `_connect`
+        import psycopg
 
         setting = f"SET deadlock_timeout = '{DEADLOCK_TIMEOUT}'"
         with suppress(psycopg.errors.InsufficientPrivilege):  # each takes a second longer then
@@ -150,7 +150,7 @@ class PostgresStore:
 
     def begin(self, story: Story, changed: Callable[[], None]) -> None:
         """See `Store`."""
-        rng = random.Random(f"{story.seed} transactions")  # noqa: S311 - repeatable
+        rng = random.Random(f"{story.seed} transactions")
         self._followers = Followers(self.rows)
 
         def committed() -> None:
@@ -235,7 +235,7 @@ class PostgresStore:
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:
-    import psycopg  # noqa: PLC0415 - only who simulates on PostgreSQL needs the driver
+    import psycopg
 
     return psycopg.connect(url, autocommit=True)
 

@@ -53,7 +53,7 @@ class Process:
         self._context.run(OWNER.set, self)
         # As on a machine: a wall clock that may step, and a source beside it that never does.
         self.timekeeper = machine_timekeeper(ProcessClock(self).now_ms, world.loop.time)
-        rng = random.Random(seed)  # noqa: S311 - repeatable
+        rng = random.Random(seed)
         self.ambient = Ambient(self.timekeeper.clock, rng, world.loop.time)
         self.app = self._context.run(self._build)
         self._life: asyncio.Task[None] | None = None

@@ -138,7 +138,7 @@ class Outside:
         if fate.how not in SILENT:
             self._settle_later(answer, rest, result)
 
-    def _settle_later(self, answer: asyncio.Future[A], seconds: float, result: Any) -> None:  # noqa: ANN401 - an answer or an error
+    def _settle_later(self, answer: asyncio.Future[A], seconds: float, result: Any) -> None:
         def settle() -> None:
             if answer.done():
                 return

@@ -16,7 +16,7 @@ CARDS = ("card_ok", "card_insufficient_funds", "card_insufficient_funds")
 
 def draw_rush(seed: int, flow: str) -> Story:
     """Draw a story of one flow, or of `all`: customers order, and change their minds."""
-    rng = random.Random(f"{seed} {flow} rush")  # noqa: S311 - a story is repeated by its seed
+    rng = random.Random(f"{seed} {flow} rush")
     plot = Plot(rng, FLOWS if flow == "all" else (flow,))
     events = [Event(0.0, "town", {"shape": rng.randrange(1_000)})]
     moment = rng.uniform(0.5, LATEST_SECONDS)

@@ -42,7 +42,7 @@ def _provider(plot: Plot, operation: str, how: Sequence[str], times: int) -> Eve
     return Event(0.0, "provider", {**facts, "times": times, "seconds": ALL_ALONG})
 
 
-def _upon(plot: Plot, operation: str, kind: str, **facts: Any) -> Event:  # noqa: ANN401 - as in `Event`
+def _upon(plot: Plot, operation: str, kind: str, **facts: Any) -> Event:
     at = plot.rng.choice((0.0, plot.seconds(0.1), plot.seconds(1), plot.seconds(10, 20)))
     return Event(at, kind, {"upon": operation, "process": plot.process(), **facts})
 

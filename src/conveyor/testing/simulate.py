@@ -55,7 +55,7 @@ def _database(url: str) -> Iterator[None]:
     if not url:
         yield
         return
-    from conveyor.testing.postgres import PostgresStore  # noqa: PLC0415 - it needs a driver
+    from conveyor.testing.postgres import PostgresStore
 
     before, _WORLDS[:] = _WORLDS[:], [World(partial(PostgresStore, url))]
     try:

@@ -66,11 +66,11 @@ class Store(Protocol):
         """Say that all tables are there, and empty."""
         ...
 
-    def backup(self) -> Any:  # noqa: ANN401 - its own
+    def backup(self) -> Any:
         """Copy all of it, as it is now."""
         ...
 
-    def restore(self, backup: Any) -> None:  # noqa: ANN401 - its own
+    def restore(self, backup: Any) -> None:
         """Put a backup in its place."""
         ...
 

@@ -6,10 +6,11 @@ import asyncio
 import gc
 import inspect
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.adapters.sqlite.database import SqliteDatabase
 from conveyor.core.ambient import Ambient
+from conveyor.core.tables import outbox
 from conveyor.core.transaction import Database
 from conveyor.extension import PAYMENTS, Port
 from conveyor.flows.shop.carrier import CARRIER
@@ -27,10 +29,13 @@ from conveyor.system.installation import Installation, installation
 from conveyor.system.parts import Parts
 from conveyor.system.tables import create_all
 from conveyor.system.timekeeper import machine_timekeeper
-from conveyor.testing.loop import LoopClock, ProcessLoop, bury
+from conveyor.testing.loop import START_MS, LoopClock, ProcessLoop, bury
+from conveyor.testing.pace import Pace, paced
 
 T = TypeVar("T")
 IDLE_SECONDS = 120
+PATIENT_SECONDS = 6 * 3_600.0
+"""For how long loops rest at most that find nothing to do, in a machine that is paced."""
 
 
 class BrokenInvariantError(AssertionError):
@@ -71,6 +76,7 @@ class CrashingLoop(ProcessLoop):
         super()._run_once()
 
 
+_NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at))
 COMPILED: dict[Any, Any] = {}
 """Statements for all lives: to compile its own is half of the work of a short one."""
 
@@ -88,6 +94,9 @@ class CrashingDatabase(SqliteDatabase):
     def __init__(self, path: Path, boundaries: Boundaries) -> None:
         super().__init__(path, inline=True)
         self.boundaries = boundaries
+        self.committed: Callable[[], None] = lambda: None
+        """Called once something was changed."""
+        self._changes = 0
         for connection in (self._writer, self._reader):
             connection.dialect = connection.engine.dialect = _dialect()
             connection.execution_options(compiled_cache=COMPILED)
@@ -95,7 +104,16 @@ class CrashingDatabase(SqliteDatabase):
     async def _sync(self) -> None:
         self.boundaries.cross("before commit")
         await super()._sync()
+        changes = self._writer.connection.driver_connection.total_changes  # type: ignore[union-attr]
+        if changes != self._changes:
+            self._changes = changes
+            self.committed()
         self.boundaries.cross("after commit")
+
+    def next_due_ms(self) -> int | None:
+        """Say when something is owed by itself; None: never."""
+        due: int | None = self._read(lambda tx: tx.execute(_NEXT_DUE).scalar())
+        return due
 
 
 class CrashingCalls:
@@ -168,11 +186,40 @@ class CrashingQueues:
         return CrashingCalls(self._queues.queue(name), self._boundaries, QUEUE_CALLS)
 
 
+class PatientQueue:
+    """Waits for messages for as long as idle loops rest: it hears of each that comes."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+    async def receive(self, count: int, wait_seconds: float) -> Any:
+        """Receive, and where that may wait, wait for long."""
+        return await self._queue.receive(count, PATIENT_SECONDS if wait_seconds else 0)
+
+
+class PatientQueues:
+    """Queues that are patient."""
+
+    def __init__(self, queues: Any) -> None:
+        self._queues = queues
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queues, name)
+
+    def queue(self, name: str) -> PatientQueue:
+        """Give one of them."""
+        return PatientQueue(self._queues.queue(name))
+
+
 class Machine:
     """One data directory, and the processes that come and go on it.
 
     `settings` are those of the system but for its directory, `installed` is what it runs, and
     `ports` are whom it calls instead of those that would be opened: each may die with every call.
+    Once it is `paced`, loops that find nothing to do rest longer and longer: weeks pass in no time.
     """
 
     def __init__(
@@ -190,6 +237,7 @@ class Machine:
         self.ports = dict(ports or {})
         self.app: App
         self.wrap_queues: Callable[[Any], Any] = lambda queues: queues
+        self.paced = False
         self.seed = 0
         self._has_tables = False
         self.outside_files: list[CrashingDatabase] = []
@@ -203,11 +251,28 @@ class Machine:
         parts = self._parts(loop, boundaries)
         asyncio.set_event_loop(loop)
         try:
-            return loop.run_until_complete(self._live(parts, life))
+            with self._paced(loop, parts):
+                return loop.run_until_complete(self._live(parts, life))
         finally:
             boundaries.dead = True
             self.elapsed = loop.elapsed
             self._bury(loop, parts)
+
+    @contextmanager
+    def _paced(self, loop: ProcessLoop, parts: Parts) -> Iterator[None]:
+        if not self.paced:
+            yield
+            return
+        database = cast("CrashingDatabase", parts.database)
+
+        def next_due() -> float | None:
+            due = database.next_due_ms() if self._has_tables else None
+            return None if due is None else (due - START_MS) / 1000 - loop.time()
+
+        pace = Pace(loop, next_due, PATIENT_SECONDS)
+        database.committed = pace.happened
+        with paced(pace):
+            yield
 
     def _parts(self, loop: ProcessLoop, boundaries: Boundaries) -> Parts:
         self.seed += 1
@@ -217,7 +282,9 @@ class Machine:
         books = CrashingDatabase(self.directory / "provider.db", boundaries)
         parcels = CrashingDatabase(self.directory / "carrier.db", boundaries)
         self.outside_files = [books, parcels]
-        queues = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
+        queues: Any = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
+        if self.paced:
+            queues = PatientQueues(queues)
         wrapped: Any = CrashingQueues(queues, boundaries)
         return Parts(
             ambient,

@@ -110,7 +110,7 @@ class World:
 
     def _begin(self, story: Story) -> None:
         self.story = story
-        self.rng = random.Random(f"{story.seed} world")  # noqa: S311 - repeatable
+        self.rng = random.Random(f"{story.seed} world")
         self.store.begin(story, self.committed)
         self.pace.clear()
         self.dues.clear()
@@ -225,7 +225,7 @@ class World:
             for order_id, at, event, step, attempt, detail in self.store.rows(query)
         ]
 
-    def _complete(self, work: Any) -> None:  # noqa: ANN401 - any coroutine
+    def _complete(self, work: Any) -> None:
         self.loop.run_until_complete(work)
         self.loop.clear()
 
@@ -237,7 +237,7 @@ class _Direct:
     store: Store
     dialect: str = ""  # creating tables is the same in all
 
-    async def run(self, work: Any) -> Any:  # noqa: ANN401 - as the port
+    async def run(self, work: Any) -> Any:
         return self.store.run(work)
 
     read = examine = run

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _world(url: str) -> World:
     if not url:
         return World()
-    from conveyor.testing.postgres import PostgresStore  # noqa: PLC0415 - it needs a driver
+    from conveyor.testing.postgres import PostgresStore
 
     return World(partial(PostgresStore, url))
 

@@ -1,7 +1,5 @@
 """Bugs of calls to the outside: keys, late copies, deadlines, and who may still call."""
 
-# ruff: noqa: ANN401 - what is put in place of something has its signature, whatever that is
-
 from __future__ import annotations
 
 from collections.abc import Awaitable

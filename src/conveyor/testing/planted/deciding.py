@@ -1,7 +1,5 @@
 """Bugs of what people decide, of keys, and of what a clock that is wrong leaves behind."""
 
-# ruff: noqa: ANN401 - what is put in place of something has its signature, whatever that is
-
 from __future__ import annotations
 
 from dataclasses import replace

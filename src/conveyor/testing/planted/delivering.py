@@ -1,7 +1,5 @@
 """Bugs of the messaging core: groups, outbox, reconciler, leases, dead letters, outages."""
 
-# ruff: noqa: ANN401 - what is put in place of something has its signature, whatever that is
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 On an SQLite each transaction is whole, and none of them does any harm.
 """
 
-# ruff: noqa: ANN401 - what is put in place of something has its signature, whatever that is
-
 from __future__ import annotations
 
 from typing import Any

@@ -56,6 +56,6 @@ async def _nothing(*_args: object, **_kwargs: object) -> None:
     return None
 
 
-def nothing(_right: Any) -> Any:  # noqa: ANN401 - as `Make`
+def nothing(_right: Any) -> Any:
     """Make a coroutine function that does nothing."""
     return _nothing

@@ -1,7 +1,5 @@
 """Bugs of the services: what they hold, sell, give back, and are told."""
 
-# ruff: noqa: ANN401 - what is put in place of something has its signature, whatever that is
-
 from __future__ import annotations
 
 from typing import Any
