@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -25,6 +25,7 @@ from conveyor.core.queue import Outgoing, Queues
 from conveyor.core.tables import outbox
 from conveyor.core.transaction import Database, PerDialect, Tx
 from conveyor.core.turns import Turn, write_turn
+from conveyor.core.untyped import DialectInsert
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class OwedToken:
     held: bool = False
 
 
-def _put(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts share no type
+def _put(insert: DialectInsert) -> sa.Executable:
     statement = insert(outbox)
     changed = ("version", "queue", "step", "group_key", "due_at", "sequence", "held")
     # The newest token replaces an older one: an order is owed one at a time.

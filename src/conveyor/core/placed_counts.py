@@ -7,13 +7,12 @@ statement counts a whole group.
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 from conveyor.core.tables import orders, placed_counts
 from conveyor.core.transaction import PerDialect, Tx
+from conveyor.core.untyped import DialectInsert, Foreign
 
 
 class _ThisConnection(sa.sql.functions.FunctionElement[int]):
@@ -24,16 +23,16 @@ class _ThisConnection(sa.sql.functions.FunctionElement[int]):
 
 
 @compiles(_ThisConnection, "postgresql")
-def _process_id(_element: _ThisConnection, _compiler: Any, **_: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+def _process_id(_element: _ThisConnection, _compiler: Foreign, **_: Foreign) -> str:
     return "pg_backend_pid()"
 
 
 @compiles(_ThisConnection, "sqlite")
-def _only_one(_element: _ThisConnection, _compiler: Any, **_: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+def _only_one(_element: _ThisConnection, _compiler: Foreign, **_: Foreign) -> str:
     return "0"
 
 
-def _count(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts share no type
+def _count(insert: DialectInsert) -> sa.Executable:
     row = insert(placed_counts).values(
         connection=_ThisConnection(), orders=sa.bindparam("b_orders", type_=sa.BigInteger)
     )

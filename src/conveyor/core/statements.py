@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 
 from conveyor.core.set_based import SetBased, set_based
+from conveyor.core.untyped import Foreign
 
 Row = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ class _TextList(sa.TypeDecorator[Sequence[str]]):
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         return postgresql.ARRAY(sa.Text) if dialect.name == "postgresql" else sa.Text()
 
-    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> Any:  # noqa: ANN401 - the driver's
+    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> Foreign:
         return list(value or ()) if dialect.name == "postgresql" else orjson.dumps(value).decode()
 
 
@@ -60,7 +61,7 @@ class one_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a 
         self.among = sa.bindparam(name, type_=_TextList())
         self.type = sa.Boolean()
 
-    def self_group(self, against: Any = None) -> one_of:  # noqa: ANN401, ARG002 - SQLAlchemy's
+    def self_group(self, against: Foreign = None) -> one_of:  # noqa: ARG002 - SQLAlchemy's
         """Stand in a `where` as it is.
 
         For SQLite, SQLAlchemy compares a truth value of its own kind with 1, and `... IN (...) = 1`
@@ -70,13 +71,13 @@ class one_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a 
 
 
 @compiles(one_of, "postgresql")
-def _any(element: one_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+def _any(element: one_of, compiler: Foreign, **kwargs: Foreign) -> str:
     column, among = (compiler.process(e, **kwargs) for e in (element.column, element.among))
     return f"{column} = ANY({among})"
 
 
 @compiles(one_of, "sqlite")
-def _each(element: one_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+def _each(element: one_of, compiler: Foreign, **kwargs: Foreign) -> str:
     column, among = (compiler.process(e, **kwargs) for e in (element.column, element.among))
     return f"{column} IN (SELECT value FROM json_each({among}))"  # noqa: S608 - both are compiled
 
@@ -123,25 +124,25 @@ class pair_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a
         self.among = sa.bindparam(name, type_=_PairList())
         self.type = sa.Boolean()
 
-    def self_group(self, against: Any = None) -> pair_of:  # noqa: ANN401, ARG002 - SQLAlchemy's
+    def self_group(self, against: Foreign = None) -> pair_of:  # noqa: ARG002 - SQLAlchemy's
         """Stand in a `where` as it is: see `one_of`."""
         return self
 
 
 @compiles(pair_of, "postgresql")
-def _pair_any(element: pair_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+def _pair_any(element: pair_of, compiler: Foreign, **kwargs: Foreign) -> str:
     pairs = f"jsonb_array_elements(CAST({compiler.process(element.among, **kwargs)} AS jsonb))"
     return _pairs(element, compiler, kwargs, f"pair ->> 0, pair ->> 1 FROM {pairs} AS pair")
 
 
 @compiles(pair_of, "sqlite")
-def _pair_each(element: pair_of, compiler: Any, **kwargs: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+def _pair_each(element: pair_of, compiler: Foreign, **kwargs: Foreign) -> str:
     pairs = f"json_each({compiler.process(element.among, **kwargs)})"
     picked = "json_extract(value, '$[0]'), json_extract(value, '$[1]')"
     return _pairs(element, compiler, kwargs, f"{picked} FROM {pairs}")
 
 
-def _pairs(element: pair_of, compiler: Any, kwargs: Row, selected: str) -> str:  # noqa: ANN401 - SQLAlchemy's
+def _pairs(element: pair_of, compiler: Foreign, kwargs: Row, selected: str) -> str:
     first, second = (compiler.process(e, **kwargs) for e in (element.first, element.second))
     return f"({first}, {second}) IN (SELECT {selected})"
 

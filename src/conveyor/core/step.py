@@ -69,18 +69,18 @@ class StepHandler:
         """Take the answer the order awaits. Called only while the order awaits at this step."""
         raise NotImplementedError(f"{type(self).__name__} awaits no answer")
 
-    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG002 - for overriding
+    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Decide when nobody answered in time."""
         return Park("no answer before the deadline")
 
-    def has_begun(self, tx: Tx, order: Order) -> bool:  # noqa: ARG002 - for overriding
+    def has_begun(self, tx: Tx, order: Order) -> bool:
         """Whether this step is past cancelling, where its flow can be cancelled until it begins.
 
         A call that may have been applied is known to the core and need not be looked for.
         """
         return order.status == AWAITING
 
-    def has_happened(self, tx: Tx, order: Order) -> bool:  # noqa: ARG002 - for overriding
+    def has_happened(self, tx: Tx, order: Order) -> bool:
         """Whether what this step is for has happened, though its order is parked at it."""
         return False
 
@@ -145,7 +145,7 @@ class CallStep(StepHandler, ABC, Generic[Q, A]):
     def record(self, tx: Tx, order: Order, answer: A, now: Now) -> Outcome:
         """Write the answer's effect."""
 
-    def took_effect(self, answer: A) -> bool:  # noqa: ARG002 - for overriding
+    def took_effect(self, answer: A) -> bool:
         """Whether the provider did something.
 
         A no is believed only once nobody else can be calling with its key any more.

@@ -28,6 +28,7 @@ from conveyor.core.routing_slip import service_of
 from conveyor.core.statements import one_of
 from conveyor.core.tables import turns
 from conveyor.core.transaction import PerDialect, Tx
+from conveyor.core.untyped import DialectInsert
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html
 _GROUP_NAME = re.compile(r"[!-~]{1,128}")
@@ -65,7 +66,7 @@ def write_turn(tx: Tx, turn: Turn, row: dict[str, Any], column: str) -> None:
         _asked(tx)[turn.group_key].rows.append((turn.asked, row, column))
 
 
-def _next(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts share no type
+def _next(insert: DialectInsert) -> sa.Executable:
     row = insert(turns)
     upsert: sa.Executable = row.on_conflict_do_update(
         index_elements=["group_key"], set_={"last": turns.c.last + row.excluded.last}

@@ -19,6 +19,7 @@ from conveyor.core.dead_letter import CAUSE, FIRST_MESSAGE_ID
 from conveyor.core.message import MAX_VERSION, SOURCE, SPEC_VERSION
 from conveyor.core.queue import QueueSpec
 from conveyor.core.routing_slip import service_of
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.order_schemas import REF, narrow_bodies
 from conveyor.extension import Answerable, StepHandler
 from conveyor.system.installation import Installation
@@ -189,7 +190,7 @@ def _schemas(installed: Installation, steps: Mapping[str, StepHandler]) -> dict[
     return {TOKEN: _token()} | draft_7
 
 
-def _of_draft_7(schema: Any) -> Any:  # noqa: ANN401 - JSON
+def _of_draft_7(schema: Json) -> Json:
     """Say in draft 7 what was said in a later one."""
     if isinstance(schema, list):
         return [_of_draft_7(member) for member in schema]

@@ -13,6 +13,7 @@ import httpx
 import orjson
 
 from conveyor.core.errors import ConveyorError
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.pooled_connections import PooledConnections
 
 CONNECT_SECONDS = 5.0
@@ -81,20 +82,20 @@ class Client:
             return False
         return True
 
-    async def get(self, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
+    async def get(self, path: str, **query: Json) -> Json:
         """Read; parameters that are None are left out."""
         given = {name: value for name, value in query.items() if value is not None}
         return (await self.send("GET", path, query=given))[0]
 
-    async def post(self, path: str, body: Any = None, *, key: str = "") -> Any:  # noqa: ANN401 - JSON
+    async def post(self, path: str, body: Json = None, *, key: str = "") -> Json:
         """Send JSON; `key` is the idempotency key."""
         return (await self.send("POST", path, body, key=key))[0]
 
-    async def put(self, path: str, body: Any) -> Any:  # noqa: ANN401 - JSON
+    async def put(self, path: str, body: Json) -> Json:
         """Set to JSON."""
         return (await self.send("PUT", path, body))[0]
 
-    async def delete(self, path: str) -> Any:  # noqa: ANN401 - JSON
+    async def delete(self, path: str) -> Json:
         """Delete."""
         return (await self.send("DELETE", path))[0]
 
@@ -102,7 +103,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Any = None,  # noqa: ANN401 - JSON, or bytes that are sent as they are
+        body: Json = None,
         *,
         query: Mapping[str, Any] | None = None,
         key: str = "",
@@ -126,7 +127,7 @@ class Client:
         return value, answer
 
 
-def _json(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON
+def _json(answer: httpx.Response) -> Json:
     if "json" not in answer.headers.get("content-type", ""):
         return None
     return orjson.loads(answer.content)

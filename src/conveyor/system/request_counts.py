@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +12,7 @@ from conveyor.core.outbox import wait_for_stop
 from conveyor.core.queue import Queues
 from conveyor.core.tables import request_counts
 from conveyor.core.transaction import Database, PerDialect, Tx
+from conveyor.core.untyped import DialectInsert
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ COUNT_SECONDS = 5.0
 """How far behind the sum may be."""
 
 
-def _put(insert: Any) -> sa.Executable:  # noqa: ANN401 - the dialects' inserts share no type
+def _put(insert: DialectInsert) -> sa.Executable:
     row = insert(request_counts)
     upsert: sa.Executable = row.on_conflict_do_update(
         index_elements=["process"], set_={"requests": row.excluded.requests}

@@ -76,7 +76,7 @@ class Interleaving:
         self._here.transaction = transaction
         try:
             transaction.result = function(*arguments)
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+        except BaseException as error:
             transaction.error = error
         transaction.told.put(None)
 

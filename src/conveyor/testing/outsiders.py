@@ -39,7 +39,7 @@ async def _tell(world: World, parcel: ParcelTaken) -> None:
         process = world.rng.choice(world.processes)
         try:
             await process.ask(_confirming(headers, body))
-        except Exception:  # noqa: BLE001 - whatever it was, it was not heard
+        except Exception:
             await asyncio.sleep(2.0**go)
         else:
             return

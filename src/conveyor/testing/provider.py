@@ -132,7 +132,7 @@ class Outside:
         try:
             if fate.how != "lost":
                 result = apply(fate)
-        except Exception as error:  # noqa: BLE001 - it is the answer
+        except Exception as error:
             result = error
         self.under_way -= 1
         if fate.how not in SILENT:

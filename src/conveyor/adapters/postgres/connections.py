@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from conveyor.adapters.postgres.errors import PostgresExtraMissingError, PostgresUrlError
+from conveyor.core.untyped import Foreign
 
 DRIVER = "postgresql+psycopg"
 APPLICATION_NAME = "conveyor"
@@ -110,7 +111,7 @@ def _withhold(context: sa.engine.ExceptionContext) -> None:
         wrapped.args = (f"({type(original).__name__}) {said}",)
 
 
-def _settle(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+def _settle(connection: Foreign, _record: object) -> None:
     connection.autocommit = True  # a SET is undone with the transaction it was made in
     connection.execute(SESSION_SETTINGS)
     connection.autocommit = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from conveyor.adapters.sqs.address import SqsAddress
 from conveyor.adapters.sqs.asking import Answer
@@ -21,6 +21,7 @@ from conveyor.adapters.sqs.signing import Signer
 from conveyor.adapters.sqs.transport import TARGETS, LeanTransport, Posts
 from conveyor.core.ambient import Ambient
 from conveyor.core.queue import LONG_POLL_SECONDS
+from conveyor.core.untyped import Foreign
 
 if TYPE_CHECKING:
     from conveyor.adapters.sqs.sdk import SdkClient
@@ -61,7 +62,7 @@ class SqsApi:
         """Close the connections."""
         await self._stack.aclose()
 
-    async def call(self, queue: str, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
+    async def call(self, queue: str, operation: str, **parameters: Foreign) -> dict[str, Foreign]:
         """Call the SDK's `operation`, in its own words; `queue` is named when that fails.
 
         Raises QueueNotProvisionedError, and QueueUnavailableError for all else.
@@ -73,7 +74,7 @@ class SqsApi:
                 return quick
         return await (await self._sdk()).call(queue, operation, **parameters)
 
-    async def ask(self, queue: str, operation: str, **parameters: Any) -> Answer:  # noqa: ANN401 - the SDK's
+    async def ask(self, queue: str, operation: str, **parameters: Foreign) -> Answer:
         """Call an operation once and give what was said, also where that is no.
 
         Raises QueueUnavailableError where nobody answers.

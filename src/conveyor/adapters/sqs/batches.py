@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from conveyor.core.ambient import Ambient
 from conveyor.core.queue import MAX_MESSAGE_BYTES, Outgoing
 from conveyor.core.queue_limits import size_of
+from conveyor.core.untyped import Foreign
 
 MAX_BATCH_ENTRIES = 10
 MAX_BATCH_BYTES = MAX_MESSAGE_BYTES  # of all entries together
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 class Calls(Protocol):
     """What `SqsApi` does."""
 
-    async def call(self, queue: str, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
+    async def call(self, queue: str, operation: str, **parameters: Foreign) -> dict[str, Foreign]:
         """Call an operation of SQS."""
         ...
 

@@ -21,6 +21,7 @@ from conveyor.core.queue import (
     VisibilityChange,
 )
 from conveyor.core.queue_limits import ATTRIBUTE_TYPE, refused
+from conveyor.core.untyped import Foreign
 
 MS = 1000
 FIFO_SEND_MESSAGES = 1000  # looked at together, so that groups keep their order and batches fill up
@@ -145,7 +146,7 @@ class SqsQueue:
                 self._url = answer["QueueUrl"]
         return self._url
 
-    async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
+    async def _call(self, operation: str, **parameters: Foreign) -> dict[str, Foreign]:
         return await self._api.call(self.name, operation, QueueUrl=await self.url(), **parameters)
 
     def _batcher(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from conveyor.adapters.sqs.address import SqsAddress
 from conveyor.adapters.sqs.asking import Answer
@@ -14,6 +14,7 @@ from conveyor.adapters.sqs.queue import SqsQueue, SqsTuning
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import QueuesNotOpenError, UnknownQueueError
 from conveyor.core.queue import QueueSpec
+from conveyor.core.untyped import Foreign
 
 if TYPE_CHECKING:
     from conveyor.adapters.sqs.api import SqsApi
@@ -85,13 +86,13 @@ class SqsQueues:
                 await queue.flush()
             await self._api.close()
 
-    async def call(self, queue: str, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
+    async def call(self, queue: str, operation: str, **parameters: Foreign) -> dict[str, Foreign]:
         """Call an operation of SQS. Raises QueuesNotOpenError, and what `SqsApi.call` raises."""
         if self._api is None:
             raise QueuesNotOpenError
         return await self._api.call(queue, operation, **parameters)
 
-    async def ask(self, queue: str, operation: str, **parameters: Any) -> Answer:  # noqa: ANN401 - the SDK's
+    async def ask(self, queue: str, operation: str, **parameters: Foreign) -> Answer:
         """Call an operation once and give what was said. Raises as `SqsApi.ask` does."""
         if self._api is None:
             raise QueuesNotOpenError

@@ -27,6 +27,7 @@ from conveyor.adapters.sqs.asking import Answer, answer_of
 from conveyor.adapters.sqs.errors import AwsCredentialsError, QueueNotProvisionedError
 from conveyor.adapters.sqs.pool import KEEPALIVE_SECONDS
 from conveyor.core.errors import QueueUnavailableError
+from conveyor.core.untyped import Foreign
 
 CONNECT_SECONDS = 5
 MAX_ATTEMPTS = 4  # of a request, by the SDK; what still fails then is for the caller to try again
@@ -97,7 +98,7 @@ class SdkClient:
         """Close the connections."""
         await self._stack.aclose()
 
-    async def call(self, queue: str, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - the SDK's
+    async def call(self, queue: str, operation: str, **parameters: Foreign) -> dict[str, Foreign]:
         """Call the SDK's `operation`, in its own words; `queue` is named when that fails.
 
         Raises QueueNotProvisionedError, and QueueUnavailableError for all else.
@@ -117,7 +118,7 @@ class SdkClient:
             raise QueueUnavailableError(queue, str(error)) from error
         return answer
 
-    async def ask(self, queue: str, operation: str, **parameters: Any) -> Answer:  # noqa: ANN401 - the SDK's
+    async def ask(self, queue: str, operation: str, **parameters: Foreign) -> Answer:
         """Call an operation once and give what was said, also where that is no.
 
         Raises QueueUnavailableError where nobody answers.

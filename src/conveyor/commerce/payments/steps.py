@@ -62,7 +62,7 @@ class PaymentStep(CallStep[PaymentRequest, PaymentAnswer]):
         if self._due is not authorization_due:
             store.gather(tx, [order.id for order in orders])
 
-    def prepare(self, tx: Tx, order: Order, now: Now) -> PaymentRequest | Outcome:  # noqa: ARG002 - the port's
+    def prepare(self, tx: Tx, order: Order, now: Now) -> PaymentRequest | Outcome:
         """A free order is done without a call."""
         return self._due(tx, order) if order.total else Done({"free": True})
 
@@ -70,7 +70,7 @@ class PaymentStep(CallStep[PaymentRequest, PaymentAnswer]):
         """Raises what the provider raises."""
         return await self._send(request, key)
 
-    async def ask(self, request: PaymentRequest, key: str) -> PaymentAnswer | None:  # noqa: ARG002 - the port's
+    async def ask(self, request: PaymentRequest, key: str) -> PaymentAnswer | None:
         """The key is all that the provider needs."""
         return await self._provider.lookup(key)
 
@@ -78,7 +78,7 @@ class PaymentStep(CallStep[PaymentRequest, PaymentAnswer]):
         """A decline moved nothing."""
         return isinstance(answer, Approved)
 
-    def record(self, tx: Tx, order: Order, answer: PaymentAnswer, now: Now) -> Outcome:  # noqa: ARG002 - the port's
+    def record(self, tx: Tx, order: Order, answer: PaymentAnswer, now: Now) -> Outcome:
         """A decline is a refusal: what was done before is undone."""
         if isinstance(answer, Declined):
             return Refused(answer.reason)
@@ -118,11 +118,11 @@ class ChargeStep(PaymentStep):
             return payer.declined(tx, order, answer, now)
         return super().record(tx, order, answer, now)
 
-    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:  # noqa: ARG002 - the port's
+    def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome:
         """Charge again at once: there is another method, or somebody knows that this one works."""
         return Again(str(answer.get("reason", "somebody asked for it")))
 
-    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG002 - the port's
+    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Charge again: this is the time that the payer set."""
         return Again("it is time to try again")
 
@@ -200,7 +200,7 @@ def _capture(tx: Tx, order: Order, answer: Approved) -> None:
     store.capture(tx, order.id, answer.amount)
 
 
-def _void(tx: Tx, order: Order, answer: Approved) -> None:  # noqa: ARG001 - a Write
+def _void(tx: Tx, order: Order, answer: Approved) -> None:
     store.void(tx, order.id)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import sys
 from contextlib import suppress
-from typing import Any
 
 import click
 
 from conveyor.core.errors import ConveyorError
+from conveyor.core.untyped import Foreign
 from conveyor.entrypoints.cli.answer import answer
 from conveyor.entrypoints.cli.asyncapi import asyncapi
 from conveyor.entrypoints.cli.audit import audit
@@ -87,7 +87,7 @@ class _Cli(click.Group):
         known = super().get_command(ctx, cmd_name)
         return known or commands_of_extensions().get(cmd_name)
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
+    def invoke(self, ctx: click.Context) -> Foreign:
         """Run the command that was named."""
         try:
             return super().invoke(ctx)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
 
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say
 
@@ -43,7 +44,7 @@ def answer(
     emit(taken, as_json=as_json, show=lambda _: say("The answer is taken."))
 
 
-async def _answer(target: Target, order: str, to: str, answer: str) -> Any:  # noqa: ANN401 - JSON
+async def _answer(target: Target, order: str, to: str, answer: str) -> Json:
     path = f"/v1/orders/{quote(order, safe='')}/answers/{to}"
     async with target.client(moves=True) as client:
         return (await client.send("POST", path, answer.encode()))[0]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, say, table
 
@@ -80,12 +81,12 @@ def _decide(
     emit(decided, as_json=as_json, show=_show_decided)
 
 
-async def _get(target: Target, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
+async def _get(target: Target, path: str, **query: Json) -> Json:
     async with target.client() as client:
         return await client.get(path, **query)
 
 
-async def _post(target: Target, path: str, body: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - JSON
+async def _post(target: Target, path: str, body: Mapping[str, str] | None) -> Json:
     async with target.client(moves=True) as client:
         return await client.post(path, body)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say
 
@@ -27,6 +28,6 @@ def explain(order: str, target: Target, *, as_json: bool) -> None:
     emit(story, as_json=as_json, show=lambda story: say("\n".join(story["sentences"])))
 
 
-async def _explain(target: Target, order: str) -> Any:  # noqa: ANN401 - JSON
+async def _explain(target: Target, order: str) -> Json:
     async with target.client() as client:
         return await client.get(f"/v1/orders/{order}/explain")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conveyor.access.model import SCOPES
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.cli.options import json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, note, say, table
 
@@ -88,12 +89,12 @@ def _require_known(wanted: Sequence[str]) -> None:
         )
 
 
-async def _create(target: Target, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+async def _create(target: Target, facts: Mapping[str, Json]) -> Json:
     async with target.client(begins=True) as client:
         return await client.post("/v1/keys", {**facts, "merchant": target.merchant or None})
 
 
-async def _list(target: Target) -> Any:  # noqa: ANN401 - JSON
+async def _list(target: Target) -> Json:
     async with target.client() as client:
         return (await client.get("/v1/keys"))["keys"]
 

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import click
 
+from conveyor.core.untyped import Foreign
+
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 INTERRUPTED = 130
@@ -75,7 +77,9 @@ def with_target(function: F) -> F:
     @data_option
     @merchant_option
     @functools.wraps(function)
-    def command(*args: Any, server: str, data: Path, merchant: str, **others: Any) -> Any:  # noqa: ANN401 - click's own
+    def command(
+        *args: Foreign, server: str, data: Path, merchant: str, **others: Foreign
+    ) -> Foreign:
         from conveyor.entrypoints.cli.target import Target
 
         return function(*args, target=Target(data, server.rstrip("/"), merchant), **others)

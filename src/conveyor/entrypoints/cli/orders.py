@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, note, say, table
 from conveyor.entrypoints.cli.pages import collect
@@ -106,12 +107,12 @@ async def _call(
     target: Target,
     method: str,
     path: str,
-    body: Any = None,  # noqa: ANN401 - JSON
+    body: Json = None,
     *,
     key: str = "",
     begins: bool = False,
     moves: bool = False,
-) -> Any:  # noqa: ANN401 - JSON
+) -> Json:
     async with target.client(begins=begins, moves=moves) as client:
         return (await client.send(method, path, body, key=key))[0]
 

@@ -7,18 +7,19 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import orjson
 
 from conveyor.core.printable import printable
+from conveyor.core.untyped import Json
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
 
 
-def emit(value: Any, *, as_json: bool, show: Callable[[Any], None]) -> None:  # noqa: ANN401 - JSON
+def emit(value: Json, *, as_json: bool, show: Callable[[Json], None]) -> None:
     """Print a result: as one JSON object or list, or as `show` does it for people."""
     if as_json:
         click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from conveyor.core.untyped import Json
     from conveyor.entrypoints.cli.target import Target
 
 PAGE = 100
@@ -15,7 +16,7 @@ async def collect(
     path: str,
     name: str,
     limit: int,
-    **filters: Any,  # noqa: ANN401 - query parameters
+    **filters: Json,
 ) -> list[Any]:
     """Give up to `limit` items of the list called `name`."""
     found: list[Any] = []

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from conveyor.commerce.orders.placement import KeyInFlight, Overloaded, Placed
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.client import ApiError, Client, ServerUnreachableError
 from conveyor.operations.replay import Answer, ReplayReport, Unacceptable, wait_in_words
 from conveyor.system.request_counts import COUNT_SECONDS
@@ -94,7 +95,7 @@ class RemoteTarget:
         names = ("by_status", "captured", "refunded", "refused_because", "latency_ms")
         return ReplayReport(*(summary[name] for name in names))
 
-    async def _summary(self, prefix: str | None) -> Any:  # noqa: ANN401 - JSON
+    async def _summary(self, prefix: str | None) -> Json:
         return await self._patiently(lambda: self._client.get("/v1/summary", key_prefix=prefix))
 
     async def _patiently(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:

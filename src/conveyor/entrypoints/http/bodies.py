@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
 from fastapi import Request
@@ -12,6 +12,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from conveyor.commerce.orders.bodies import Bodies
 from conveyor.commerce.orders.model import OrderBody, check_storable
 from conveyor.commerce.orders.raw_json import flaw_of
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError, invalid, unreadable
 
@@ -79,14 +80,14 @@ def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     return read
 
 
-def body_is(model: type[BaseModel], example: Any, *, required: bool = True) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def body_is(model: type[BaseModel], example: Json, *, required: bool = True) -> dict[str, Json]:
     """Describe a body that `body_of` reads, for `openapi_extra`."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": required, "content": content}}
 
 
-def any_json(example: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def any_json(example: Json) -> dict[str, Json]:
     """Describe a body that is looked at only after the answer, or after its signature."""
     content = {"application/json": {"schema": {}, "example": example}}
     return {"requestBody": {"required": True, "content": content}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
@@ -23,6 +23,7 @@ from conveyor.access.model import (
     Grant,
     Token,
 )
+from conveyor.core.untyped import Foreign
 from conveyor.entrypoints.http.addresses import counted_as
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError, invalid
@@ -93,7 +94,7 @@ async def _grant_of(request: Request) -> Grant:
     return grant
 
 
-def key_with(*scopes: str) -> Any:  # noqa: ANN401 - FastAPI's
+def key_with(*scopes: str) -> Foreign:
     """Give what asks for a key with one of these scopes, for use in an `Annotated[Grant, ...]`.
 
     The OpenAPI document tells them (see `documentation`).

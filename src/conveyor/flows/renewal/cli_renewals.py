@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, note, say, table
 
@@ -96,12 +97,12 @@ def status(target: Target, *, as_json: bool) -> None:
     emit(run(_get(target, PATH)), as_json=as_json, show=_show_status)
 
 
-async def _get(target: Target, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
+async def _get(target: Target, path: str, **query: Json) -> Json:
     async with target.client() as client:
         return await client.get(path, **query)
 
 
-async def _post(target: Target, path: str, body: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - JSON
+async def _post(target: Target, path: str, body: Mapping[str, Json] | None) -> Json:
     async with target.client() as client:
         return await client.post(path, body)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from conveyor.core.untyped import Foreign, Json
 from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, say, table
 from conveyor.entrypoints.cli.pages import collect
@@ -42,7 +43,7 @@ def plans() -> None:
 )
 @with_target
 @json_option
-def set_plan(plan: str, target: Target, *, as_json: bool, **facts: Any) -> None:  # noqa: ANN401 - click's
+def set_plan(plan: str, target: Target, *, as_json: bool, **facts: Foreign) -> None:
     """Make a plan, or change it: PRICE in minor units of CURRENCY, from the next renewals on."""
     body = {name: value for name, value in facts.items() if value is not None}
     if "retry_days" in body:
@@ -153,17 +154,19 @@ def cancel(subscription: str, target: Target, *, as_json: bool) -> None:
     emit(view, as_json=as_json, show=lambda view: _show([view]))
 
 
-async def _get(target: Target, path: str) -> Any:  # noqa: ANN401 - JSON
+async def _get(target: Target, path: str) -> Json:
     async with target.client() as client:
         return await client.get(path)
 
 
-async def _put(target: Target, path: str, body: Mapping[str, Any], *, begins: bool = False) -> Any:  # noqa: ANN401 - JSON
+async def _put(
+    target: Target, path: str, body: Mapping[str, Json], *, begins: bool = False
+) -> Json:
     async with target.client(begins=begins, moves=True) as client:
         return await client.put(path, body)
 
 
-async def _post(target: Target, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+async def _post(target: Target, path: str, body: Mapping[str, Json] | None = None) -> Json:
     async with target.client(moves=True) as client:
         return await client.post(path, body)
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import click
 
+from conveyor.core.untyped import Json
 from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say, table
 from conveyor.entrypoints.cli.pages import collect
@@ -57,7 +58,7 @@ def list_(limit: int, target: Target, *, as_json: bool) -> None:
     emit(run(collect(target, "/v1/stock", "stock", limit)), as_json=as_json, show=_show)
 
 
-async def _set(target: Target, sku: str, quantity: int) -> Any:  # noqa: ANN401 - JSON
+async def _set(target: Target, sku: str, quantity: int) -> Json:
     async with target.client(begins=True) as client:
         return await client.put(f"/v1/stock/{quote(sku, safe='')}", {"available": quantity})
 

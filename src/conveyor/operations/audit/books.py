@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,6 +14,7 @@ from conveyor.commerce.payments.store import payments
 from conveyor.core.calls import OPEN
 from conveyor.core.tables import calls, orders
 from conveyor.core.transaction import Tx
+from conveyor.core.untyped import SelectedRow
 
 IDS_A_QUERY = 500
 
@@ -73,7 +74,7 @@ def read_again(tx: Tx, order_ids: Sequence[str]) -> dict[str, Books]:
     return found
 
 
-def _books(row: Any) -> Books:  # noqa: ANN401 - a row of `_OURS`
+def _books(row: SelectedRow) -> Books:
     _, version, is_open, total, currency, authorized, captured, refunded, voided = row
     known = currency is not None
     sums = Moved(currency, authorized, captured, refunded, bool(voided)) if known else Moved()

@@ -142,9 +142,9 @@ def check_followers(world: World) -> None:
 def check_owed(world: World) -> None:
     """6: whoever is settled is owed nothing, and no call is open."""
     settled = "JOIN orders ON orders.id = order_id AND orders.settled_at IS NOT NULL"
-    for (order_id,) in world.store.rows(f"SELECT order_id FROM outbox {settled}"):  # noqa: S608
+    for (order_id,) in world.store.rows(f"SELECT order_id FROM outbox {settled}"):
         world.say("settled_is_owed_nothing", order_id)
-    query = f"SELECT order_id, step, calls.state FROM calls {settled}"  # noqa: S608
+    query = f"SELECT order_id, step, calls.state FROM calls {settled}"
     for order_id, step, state in world.store.rows(query):
         if state in {"intended", "unknown"}:
             world.say("settled_has_no_open_call", f"{order_id} {step} {state}")

@@ -110,7 +110,7 @@ def _unsupervised(_right: Any) -> Any:
     async def keep(_self: Any, _name: str, loop: Any, stop: Any) -> None:
         try:
             await loop(stop)
-        except Exception:  # noqa: BLE001 - it ends, and nobody hears of it
+        except Exception:
             return
 
     return keep

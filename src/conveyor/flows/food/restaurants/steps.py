@@ -51,7 +51,7 @@ class Confirm(LocalStep):
         ready = iso(now.ms + minutes * 60_000)
         return Done({"restaurant": name, "minutes": minutes, "ready_by": ready})
 
-    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG002 - the port's
+    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Nobody answered: that is a no."""
         store.end(tx, order.id, LAPSED, "no answer in time")
         return Refused("the restaurant did not answer in time", {"restaurant": name_of(order)})
@@ -69,7 +69,7 @@ class Confirm(LocalStep):
         return Awaiting("the restaurant's answer", self._seconds, {"restaurant": name})
 
 
-def withdraw(tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG001 - a step's signature
+def withdraw(tx: Tx, order: Order, now: Now) -> Outcome:
     """Compensate `confirm`: the restaurant is told why; what is collected has left it."""
     reason = order.reason or CANCELLED
     if not store.end(tx, order.id, WITHDRAWN, reason):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
+from conveyor.core.untyped import DialectInsert, SelectedRow
 from conveyor.flows.food.restaurants.model import (
     ACCEPTED,
     ASKED,
@@ -90,7 +91,7 @@ _ENDED = _CHANGE.values(state=sa.bindparam("to_state"), reason=sa.bindparam("to_
 
 
 def _upsert(table: sa.Table, keys: Sequence[str]) -> PerDialect:
-    def build(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
+    def build(insert: DialectInsert) -> sa.Executable:
         row = insert(table)
         changed = {c.name: row.excluded[c.name] for c in table.c if c.name not in keys}
         upsert: sa.Executable = row.on_conflict_do_update(index_elements=keys, set_=changed)
@@ -200,7 +201,7 @@ def _key(merchant: str, name: str) -> tuple[str, str, str]:
     return restaurants.name, merchant, name
 
 
-def _restaurant(row: Any) -> Restaurant:  # noqa: ANN401 - a row of `restaurants`
+def _restaurant(row: SelectedRow) -> Restaurant:
     facts = row._asdict()
     hours = {day: tuple(spans) for day, spans in orjson.loads(facts.pop("hours")).items()}
     return Restaurant(**facts, hours=hours)

@@ -72,7 +72,7 @@ class Assign(LocalStep):
             return self._asking(offer, now)
         return self.ride(tx, order, offer)
 
-    def ride(self, tx: Tx, order: Order, offer: Offer) -> Outcome:  # noqa: ARG002 - for overriding
+    def ride(self, tx: Tx, order: Order, offer: Offer) -> Outcome:
         """Go on from an accepted offer."""
         return Done({"rider": offer.rider, "offer": offer.number})
 

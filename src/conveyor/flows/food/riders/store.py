@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
+from conveyor.core.untyped import DialectInsert
 from conveyor.flows.food.riders.model import (
     LIVE,
     STANDING,
@@ -120,7 +121,7 @@ _CHANGE = (
 )
 
 
-def _put(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
+def _put(insert: DialectInsert) -> sa.Executable:
     row = insert(riders)
     changed = ("latitude", "longitude", "shift_until", "capacity", "heard_at", "simulated")
     upsert: sa.Executable = row.on_conflict_do_update(

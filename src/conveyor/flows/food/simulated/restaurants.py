@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
 from conveyor.core.ambient import Ambient
 from conveyor.core.transaction import Database
+from conveyor.core.untyped import SelectedRow
 from conveyor.flows.food.restaurants.counter import Counter
 from conveyor.flows.food.restaurants.model import ACCEPTED, ASKED
 from conveyor.flows.food.restaurants.store import restaurants, tickets, tickets_awaiting
@@ -64,7 +64,7 @@ class SimulatedRestaurants(Crowd):
         found = await self._database.read(lambda tx: tx.execute(_DUE, times).all())
         return [self._do(row) for row in found]
 
-    def _do(self, due: Any) -> Awaitable[str]:  # noqa: ANN401 - a row of `_DUE`
+    def _do(self, due: SelectedRow) -> Awaitable[str]:
         which = (due.merchant, due.restaurant, due.order_id)
         if due.state == ACCEPTED:
             return self._counter.ready(*which)

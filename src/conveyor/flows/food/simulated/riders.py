@@ -6,7 +6,6 @@ A vanishing one accepts and is never heard of again; a straying one is lost with
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 from conveyor.core.ambient import Ambient
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Database, Tx
+from conveyor.core.untyped import SelectedRow
 from conveyor.flows.food.restaurants import store as restaurants
 from conveyor.flows.food.riders.dispatch import Dispatch
 from conveyor.flows.food.riders.model import ACCEPTED, OPEN, PICKED_UP, Point
@@ -72,14 +72,14 @@ class SimulatedRiders(Crowd):
         found = await self._database.read(lambda tx: tx.execute(_DUE, times).all())
         return [self._do(row) for row in found]
 
-    def _do(self, due: Any) -> Awaitable[str]:  # noqa: ANN401 - a row of `_DUE`
+    def _do(self, due: SelectedRow) -> Awaitable[str]:
         if due.state != OPEN:
             return self._ride(due)
         if due.simulated == REFUSING:
             return self._dispatch.decline(due.merchant, due.rider, due.order_id)
         return self._dispatch.accept(due.merchant, due.rider, due.order_id)
 
-    async def _ride(self, due: Any) -> str:  # noqa: ANN401 - a row of `_DUE`
+    async def _ride(self, due: SelectedRow) -> str:
         """Go where the food is, or where it is to be, and say so."""
         whose = (due.merchant, due.rider)
         place = await self._database.read(lambda tx: _goal(tx, due))
@@ -90,7 +90,7 @@ class SimulatedRiders(Crowd):
         return await self._dispatch.delivered(*whose, due.order_id)
 
 
-def _goal(tx: Tx, due: Any) -> Point | None:  # noqa: ANN401 - a row of `_DUE`
+def _goal(tx: Tx, due: SelectedRow) -> Point | None:
     order = orjson.loads(due.body)
     if due.state == PICKED_UP:
         drop_off = order.get("drop_off")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from conveyor.core.transaction import PerDialect, Tx
+from conveyor.core.untyped import DialectInsert
 from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT
 from conveyor.flows.renewal.subscriptions.pace import Admitted, admit
 from conveyor.flows.renewal.subscriptions.tables import controls
@@ -39,7 +39,7 @@ _SPEND = (
 )
 
 
-def _set(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
+def _set(insert: DialectInsert) -> sa.Executable:
     row = insert(controls).values(free_at=0)
     changed = {name: row.excluded[name] for name in ("per_cent", "per_second")}
     upsert: sa.Executable = row.on_conflict_do_update(index_elements=["merchant"], set_=changed)

@@ -20,12 +20,12 @@ class Extend(LocalStep):
     def __init__(self) -> None:
         super().__init__(extend, gather=renewals.gather)
 
-    def turned_back(self, tx: Tx, order: Order, now: Now) -> None:  # noqa: ARG002 - the port's
+    def turned_back(self, tx: Tx, order: Order, now: Now) -> None:
         """See `dunning.turned_back`."""
         dunning.turned_back(tx, order)
 
 
-def extend(tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG001 - a step's signature
+def extend(tx: Tx, order: Order, now: Now) -> Outcome:
     """Move the end of the subscription on by the period that the order has paid."""
     found = renewals.of_order(tx, order)
     if found is None or found.renewal.state != OPEN:
@@ -35,7 +35,7 @@ def extend(tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG001 - a step'
     return Done(_facts(found) | {"paid_until": iso(until)})
 
 
-def retract(tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG001 - a step's signature
+def retract(tx: Tx, order: Order, now: Now) -> Outcome:
     """Compensate `extend`: the period is taken back, and the subscription with it.
 
     Unless it has gone on since: then it keeps what came later.

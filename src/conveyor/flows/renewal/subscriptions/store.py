@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
+from conveyor.core.untyped import DialectInsert, SelectedRow
 from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
 from conveyor.flows.renewal.subscriptions.tables import plans, subscriptions
 
@@ -38,7 +39,7 @@ _SAVE = (
 )
 
 
-def _set_plan(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
+def _set_plan(insert: DialectInsert) -> sa.Executable:
     row = insert(plans)
     changed = {c.name: row.excluded[c.name] for c in plans.c if c.name not in _KEY}
     # Of two who write one plan for the first time, the second meets the first one's here.
@@ -71,7 +72,7 @@ def plan_from(row: Sequence[Any]) -> Plan:
 
 
 @lru_cache(MAX_REMEMBERED)
-def _plan(*row: Any) -> Plan:  # noqa: ANN401 - columns of either kind
+def _plan(*row: SelectedRow) -> Plan:
     merchant, name, price, currency, months, trial, retries, grace, afterwards = row
     days = tuple(map(int, retries.split()))
     return Plan(merchant, name, price, currency, months, trial, days, grace, afterwards)

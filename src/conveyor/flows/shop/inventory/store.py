@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from conveyor.core.statements import one_of, pair_of
 from conveyor.core.transaction import PerDialect, Tx
+from conveyor.core.untyped import DialectInsert
 from conveyor.flows.shop.inventory.model import (
     RELEASED,
     RESERVED,
@@ -101,7 +102,7 @@ _PAGE = (
 )
 
 
-def _set_available(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
+def _set_available(insert: DialectInsert) -> sa.Executable:
     row = insert(stock).values(reserved=0, sold=0)
     upsert: sa.Executable = row.on_conflict_do_update(
         index_elements=[stock.c.merchant, stock.c.sku],

@@ -90,7 +90,7 @@ class Ship(CallStep[ShipRequest, Shipped]):
                 return Shipped(request.earlier.carrier_key, found)
         return Shipped(key, await self._carrier.dispatch(request.parcel, key))
 
-    async def ask(self, request: ShipRequest, key: str) -> Shipped | None:  # noqa: ARG002 - the port's
+    async def ask(self, request: ShipRequest, key: str) -> Shipped | None:
         """The key is all that the carrier needs."""
         answer = await self._carrier.status(key)
         return None if answer is None else Shipped(key, answer)
@@ -121,7 +121,7 @@ class Ship(CallStep[ShipRequest, Shipped]):
         store.note_delivery(tx, order.id, tracking, now.ms)
         return Done({"tracking": tracking})
 
-    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:  # noqa: ARG002 - the port's
+    def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Ask the carrier; after `max_enquiries` in vain, leave it to an operator."""
         shipment = store.shipment_of(tx, order.id)
         if shipment is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
+from conveyor.core.untyped import DialectInsert
 from conveyor.flows.shop.shipping.model import (
     DELIVERED,
     DISPATCHED,
@@ -43,7 +43,7 @@ _of_this_parcel = sa.or_(shipments.c.tracking == "", shipments.c.tracking == _to
 _is_delivered = sa.and_(shipments.c.state == DELIVERED, _of_this_parcel)
 
 
-def _request(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
+def _request(insert: DialectInsert) -> sa.Executable:
     row = insert(shipments).values(
         state=REQUESTED, carrier_key="", tracking="", enquiries=0, delivered_at=None
     )

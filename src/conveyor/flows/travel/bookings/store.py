@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from conveyor.core.order import Order, load_unheld
 from conveyor.core.statements import one_of, pair_of
 from conveyor.core.transaction import PerDialect, Tx
+from conveyor.core.untyped import DialectInsert
 from conveyor.flows.travel.bookings.model import HELD, WAITING, Booking, Offer, Resource
 from conveyor.flows.travel.bookings.tables import bookings, is_held, is_waiting, resources
 
@@ -67,7 +68,7 @@ _SET = (
 )
 
 
-def _put(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
+def _put(insert: DialectInsert) -> sa.Executable:
     row = insert(bookings)
     upsert: sa.Executable = row.on_conflict_do_update(
         index_elements=["order_id", "leg"], set_={name: row.excluded[name] for name in _CHANGES}
@@ -78,7 +79,7 @@ def _put(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
 _PUT = PerDialect(_put)
 
 
-def _offer(insert: Any) -> sa.Executable:  # noqa: ANN401 - either dialect's
+def _offer(insert: DialectInsert) -> sa.Executable:
     row = insert(resources).values(held=0, booked=0, waiting=0, asked=0)
     set_ = {name: row.excluded[name] for name in ("capacity", "overbooking", "description")}
     upsert: sa.Executable = row.on_conflict_do_update(
