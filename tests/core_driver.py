@@ -17,11 +17,12 @@ from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Engine, Limits
 from conveyor.core.message import Token, encode
 from conveyor.core.order import Order, load
-from conveyor.core.outbox import OwedToken, Relay, commit
+from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.queue import Depth, Outgoing, QueueSpec, Received, VisibilityChange
 from conveyor.core.registry import Registry
+from conveyor.core.relay import Relay, commit
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.routing_slip import Flow, Step
 from conveyor.core.step import Answer, CallStep, LocalStep, Now

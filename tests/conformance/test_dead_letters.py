@@ -12,9 +12,9 @@ from tests.conformance.queue_fixtures import AMBIENT, Deployment
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Engine, Limits
-from conveyor.core.outbox import Relay
 from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth, Queue
 from conveyor.core.registry import Registry
+from conveyor.core.relay import Relay
 from conveyor.core.retries import RetryPolicy
 from conveyor.operations.dead_letters import MAX_PEEKED, look_into_dead_letters, redrive_poison
 

@@ -13,8 +13,9 @@ from conveyor.core import calls, taking_tokens
 from conveyor.core.calling import Grant, PendingCall
 from conveyor.core.calls import Attempt, Request
 from conveyor.core.consumer import Consumer
-from conveyor.core.outbox import OwedToken, Relay
+from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Received
+from conveyor.core.relay import Relay
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
 from conveyor.testing.virtual import BrokenInvariantError

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from tests.api.serving import Server, place, stock_up, wait_for
 
-from conveyor.core.outbox import OwedToken, Relay
+from conveyor.core.outbox import OwedToken
 from conveyor.core.reconciler import Reconciler
+from conveyor.core.relay import Relay
 from conveyor.testing import simulate
 from conveyor.testing.drawing import draw
 from conveyor.testing.shrinking import shorten

@@ -24,9 +24,10 @@ from conveyor.core.group_order import (
     before,
 )
 from conveyor.core.order import AWAITING, PARKED
-from conveyor.core.outbox import OwedToken, Relay
+from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Outgoing
 from conveyor.core.registry import Registry
+from conveyor.core.relay import Relay
 from conveyor.core.step import Now
 from conveyor.core.tables import timeline
 from conveyor.core.transaction import Tx

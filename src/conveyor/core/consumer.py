@@ -35,10 +35,11 @@ from conveyor.core.engine import Engine
 from conveyor.core.errors import PoisonError
 from conveyor.core.lease import Leases
 from conveyor.core.message import decode
-from conveyor.core.outbox import OwedToken, wait_for_stop
+from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Received
 from conveyor.core.recording_results import EndedCall, record_results
 from conveyor.core.slots import Slots
+from conveyor.core.supervision import wait_for_stop
 from conveyor.core.taking_tokens import ReceivedToken, take_tokens
 
 T = TypeVar("T")

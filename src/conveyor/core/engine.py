@@ -10,9 +10,9 @@ from conveyor.core.ambient import Ambient
 from conveyor.core.calling import CALL_SECONDS, Grant
 from conveyor.core.faults import GroupContext
 from conveyor.core.gate import Gate
-from conveyor.core.outbox import Relay
 from conveyor.core.queue import LONG_POLL_SECONDS, Queues
 from conveyor.core.registry import Registry
+from conveyor.core.relay import Relay
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.step import Now
 from conveyor.core.supervision import Supervisor

@@ -14,7 +14,7 @@ from random import Random
 
 import sqlalchemy as sa
 
-from conveyor.core.outbox import wait_for_stop
+from conveyor.core.supervision import wait_for_stop
 from conveyor.core.tables import turns
 from conveyor.core.transaction import Database, Tx
 

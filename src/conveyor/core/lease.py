@@ -8,13 +8,13 @@ import math
 from collections.abc import Iterable
 
 from conveyor.core.ambient import Ambient
-from conveyor.core.outbox import wait_for_stop
 from conveyor.core.queue import (
     MAX_VISIBILITY_SECONDS,
     Queue,
     Received,
     VisibilityChange,
 )
+from conveyor.core.supervision import wait_for_stop
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,9 @@ from conveyor.core import order as status
 from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.engine import Engine
 from conveyor.core.order import Order
-from conveyor.core.outbox import OwedToken, wait_for_stop
+from conveyor.core.outbox import OwedToken
 from conveyor.core.routing_slip import Place, service_of, step_at
+from conveyor.core.supervision import wait_for_stop
 from conveyor.core.tables import orders
 from conveyor.core.tables import outbox as outbox_table
 from conveyor.core.tables import timeline as timeline_table

@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from conveyor.core.outbox import wait_for_stop
-
 log = logging.getLogger(__name__)
 
 FIRST_REST_SECONDS = 1.0
@@ -60,3 +58,11 @@ class Supervisor:
 
 def _time() -> float:
     return asyncio.get_running_loop().time()
+
+
+async def wait_for_stop(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, but wake at once when `stop` is set."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

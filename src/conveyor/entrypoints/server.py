@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from conveyor.core.errors import ConveyorError
-from conveyor.core.outbox import wait_for_stop
+from conveyor.core.supervision import wait_for_stop
 from conveyor.entrypoints.edge.acceptor import Acceptor
 from conveyor.entrypoints.edge.admission import ALONE, BESIDE_SERVICES, Admission
 from conveyor.entrypoints.edge.connections import Connections

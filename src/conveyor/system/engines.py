@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from conveyor.core.engine import Engine, Limits
-from conveyor.core.outbox import Relay
 from conveyor.core.registry import Registry
+from conveyor.core.relay import Relay
 from conveyor.core.retries import RetryPolicy
 from conveyor.settings import EMBEDDED, Settings
 from conveyor.system.parts import Parts

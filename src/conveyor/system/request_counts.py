@@ -8,8 +8,8 @@ import logging
 import sqlalchemy as sa
 
 from conveyor.core.ambient import Ambient
-from conveyor.core.outbox import wait_for_stop
 from conveyor.core.queue import Queues
+from conveyor.core.supervision import wait_for_stop
 from conveyor.core.tables import request_counts
 from conveyor.core.transaction import Database, PerDialect, Tx
 from conveyor.core.untyped import DialectInsert

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import sqlalchemy as sa
 
 from conveyor.adapters.steady_clock import Reading, SteadyClock, machine_ms, since_boot_seconds
-from conveyor.core.outbox import wait_for_stop
+from conveyor.core.supervision import wait_for_stop
 from conveyor.core.transaction import Database, Tx
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from conveyor.core import lease, outbox
+from conveyor.core import lease, supervision
 from conveyor.core.queue import Received
 from conveyor.testing.loop import OUTSIDE, ProcessLoop
 
@@ -24,7 +24,7 @@ _KEPT: ContextVar[lease.Leases | None] = ContextVar("_KEPT", default=None)
 """The leases that the running loop keeps."""
 
 
-_WAIT_FOR_STOP = outbox.wait_for_stop
+_WAIT_FOR_STOP = supervision.wait_for_stop
 
 
 class Pace:

@@ -34,8 +34,8 @@ from conveyor.core.disposal import GIVEN_BACK_SECONDS, Disposal
 from conveyor.core.engine import Engine
 from conveyor.core.errors import UNABLE, UnknownFlowError
 from conveyor.core.lease import Leases
-from conveyor.core.outbox import wait_for_stop
 from conveyor.core.queue import Received
+from conveyor.core.supervision import wait_for_stop
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.store import KeptKey, find_keys, keep_key
 from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.engine import Engine
-from conveyor.core.outbox import commit
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.registry import Registry
+from conveyor.core.relay import commit
 from conveyor.core.routing_slip import Flow
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx

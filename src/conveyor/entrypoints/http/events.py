@@ -21,8 +21,8 @@ from conveyor.commerce.orders import store
 from conveyor.core import timeline
 from conveyor.core.message import iso
 from conveyor.core.order import TERMINAL, Order
-from conveyor.core.outbox import wait_for_stop
 from conveyor.core.routing_slip import flow_name
+from conveyor.core.supervision import wait_for_stop
 from conveyor.core.timeline import Entry
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.codes import Code

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from conveyor.commerce.orders.model import Customer, Item, Payment
 from conveyor.commerce.orders.placement import Placed, Request, place_all, request_for
 from conveyor.core.engine import Engine
-from conveyor.core.outbox import wait_for_stop
+from conveyor.core.supervision import wait_for_stop
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.body import RenewalBody
 from conveyor.flows.renewal.subscriptions import control, due, renewals, store

@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from conveyor.core.engine import Engine
-from conveyor.core.outbox import wait_for_stop
 from conveyor.core.step import StepHandler
-from conveyor.core.supervision import Loop
+from conveyor.core.supervision import Loop, wait_for_stop
 from conveyor.extension import (
     Check,
     Demo,

@@ -17,7 +17,7 @@ from conveyor.core.errors import (
     DatabaseUnavailableError,
     QueueUnavailableError,
 )
-from conveyor.core.outbox import wait_for_stop
+from conveyor.core.supervision import wait_for_stop
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What adapters promise, as classes of tests to subclass; they need pytest."""
