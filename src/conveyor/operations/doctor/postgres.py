@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.adapters.loopback import is_loopback
+from conveyor.adapters.simulated.opening import CONNECTIONS
 from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.core.transaction import Tx
+from conveyor.extension.ports import SIMULATED
 from conveyor.operations.doctor.findings import Finding, failure, fine, warning
 from conveyor.operations.doctor.skew import judged as judged_skew
 from conveyor.settings import Settings
@@ -171,7 +173,7 @@ def _connections(given: Facts, settings: Settings) -> Iterator[Finding]:
     limits = [it for it in (given.database_limit, given.role_limit) if it >= 0]
     most = min([most, *limits])
     pool = settings.database_connections
-    each = pool
+    each = pool + _simulated(settings) * min(CONNECTIONS, pool)
     others = given.connections - 1
     says = f"{most} at most, {others} are open; a process of ours takes up to {each}"
     todo = "raise max_connections or the limit of role or database, lower "
@@ -182,6 +184,13 @@ def _connections(given: Facts, settings: Settings) -> Iterator[Finding]:
         yield warning(CHECK, "connections", f"{says}: no further process has room", todo)
     else:
         yield fine(CHECK, "connections", f"{says}: {(most - others) // each} more have room")
+
+
+def _simulated(settings: Settings) -> int:
+    """Count those who are simulated: their books are on the same server, beside ours."""
+    if settings.simulated_database_url:
+        return 0
+    return (settings.payment_provider, settings.carrier).count(SIMULATED)
 
 
 def _text(given: Facts) -> Iterator[Finding]:
