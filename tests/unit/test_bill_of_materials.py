@@ -18,7 +18,7 @@ BIN = Path(sys.executable).parent
 PINNED = re.compile(r"^([a-z0-9][a-z0-9.-]*)==(\S+)", re.MULTILINE)
 ROW = re.compile(r"^\| (?:API|V)\d+[^|]*\| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 NOT_SHOWN = ("not applicable", "not met")
-TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+TEST = re.compile(r"`((?:tests|src)/[\w/]+\.py)::(\w+)`")
 
 
 def test_it_names_all_that_is_pinned(tmp_path: Path) -> None:
@@ -55,6 +55,6 @@ def test_every_line_about_security_has_a_test_or_says_why_not() -> None:
 @pytest.mark.parametrize("page", ["SECURITY.md", "docs/security.md"])
 def test_the_tests_that_show_it_are_there(page: str) -> None:
     for file, name in TEST.findall((ROOT / page).read_text()):
-        assert re.search(rf"^(?:async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE), (
+        assert re.search(rf"^ *(?:async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE), (
             name
         )
