@@ -15,26 +15,14 @@ from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Boundaries, BrokenInvariantError, Crash, Machine
 
 
-class Recorder(Boundaries):
-    """Passes every boundary, and keeps their names."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def cross(self, name: str) -> None:
-        super().cross(name)
-        self.names.append(name)
-
-
 def record(scenario: Lived) -> list[str]:
     """Live the scenario without a crash; gives the boundaries it crossed."""
-    recorder = Recorder()
+    boundaries = Boundaries()
     with _world(scenario) as world:
-        order = world.run(scenario.life(), recorder)
+        order = world.run(scenario.life(), boundaries)
         assert order.status in scenario.endings
         scenario.check(world.directory)
-    return recorder.names
+    return boundaries.names
 
 
 def durable_points(names: list[str]) -> list[int]:

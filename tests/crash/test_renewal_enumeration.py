@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.crash.enumeration import Recorder, crash_at, durable_points, record, sampled
+from tests.crash.enumeration import crash_at, durable_points, record, sampled
 from tests.crash.scenarios_renewal import RENEWALS, RenewalScenario
 from tests.invariants import check_renewals
 from tests.renewals import assert_clean, charges, live_on, make_plan, states, subscribe, until_quiet
@@ -57,9 +57,9 @@ def test_a_retry_survives_a_crash_at_every_third_durable_point_of_its_day(tmp_pa
         world.elapsed, world.seed = SECOND_DAY * 86_400, 7
         return world
 
-    recorder = Recorder()
-    second_day("recorded").run(settle, recorder)
-    points = durable_points(recorder.names)
+    boundaries = Boundaries()
+    second_day("recorded").run(settle, boundaries)
+    points = durable_points(boundaries.names)
     assert len(points) > 20
     for point in points[::SAMPLE]:
         world = second_day(f"crashed-{point}")

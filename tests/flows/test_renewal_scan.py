@@ -68,7 +68,7 @@ def test_every_one_is_charged_once_with_two_scans_and_a_kill_in_between(
     prepared("counted").run(night, counted)
     world = prepared("killed")
     with pytest.raises(Crash):
-        world.run(night, Boundaries(round(counted.passed * part_of_the_way)))
+        world.run(night, Boundaries(round(len(counted.names) * part_of_the_way)))
     check_tokens(world.directory)
     world.run(night)
     check_renewals(world.directory)

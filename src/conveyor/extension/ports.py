@@ -39,10 +39,6 @@ class Port(Generic[T]):
             return str(getattr(settings, field))
         return os.environ.get(self.setting, "")
 
-    def is_simulated(self, settings: Settings) -> bool:
-        """Whether a deployment gets the simulated one."""
-        return bool(self.setting) and self.chosen(settings) in {"", SIMULATED}
-
 
 class Ports(Protocol):
     """Who is outside, by the port."""

@@ -93,10 +93,10 @@ def prove(
     installed = _installed(extension)
     points: dict[str, int] = {}
     for name, life in lives.items():
-        recorder = _Recorder()
+        undisturbed = Boundaries()
         with _machine(life, installed) as machine:
-            _live(name, life, machine, "undisturbed", recorder)
-        matter = [1, *(at for at, it in enumerate(recorder.names, 1) if _matters(it))]
+            _live(name, life, machine, "undisturbed", undisturbed)
+        matter = [1, *(at for at, it in enumerate(undisturbed.names, 1) if _matters(it))]
         for number, at in list(enumerate(matter, 1))[::every]:
             with _machine(life, installed) as machine:
                 _die_once(name, life, machine, at, f"{number} of {len(matter)}")
@@ -135,18 +135,6 @@ async def until(app: App, order_id: str, *statuses: str) -> str:
     return status
 
 
-class _Recorder(Boundaries):
-    """Passes every boundary, and keeps their names."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def cross(self, name: str) -> None:
-        self.names.append(name)
-        super().cross(name)
-
-
 def _matters(boundary: str) -> bool:
     """Whether a death there is another one than the one before it.
 
@@ -173,14 +161,12 @@ def _machine(life: Life, installed: Installation) -> Iterator[Machine]:
 
 
 def _die_once(name: str, life: Life, machine: Machine, at: int, number: str) -> None:
-    boundaries = _Recorder()
-    boundaries.crash_at = at
-    when = "its process died"
+    boundaries = Boundaries(at)
+    when = f"whose process ended before point {number}"
     try:
         machine.run(lambda app: _lived(app, life, None), boundaries)
     except Crash:
-        where = boundaries.names[-1] if boundaries.names else "its start"
-        when = f"whose process died at point {number}, {_told(where)}"
+        when = f"whose process died at point {number}, {_told(boundaries.names[-1])}"
         try:
             check_tokens(machine.directory)
         except BrokenInvariantError as error:
@@ -191,7 +177,7 @@ def _die_once(name: str, life: Life, machine: Machine, at: int, number: str) -> 
 def _told(boundary: str) -> str:
     """Say where that is: `right after a commit`."""
     when, _, what = boundary.partition(" ")
-    return f"right {when} a {what}" if what else f"at {boundary}"
+    return f"right {when} a {what}" if what else "at its start"
 
 
 def _live(

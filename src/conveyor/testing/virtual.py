@@ -47,19 +47,19 @@ class Crash(KeyboardInterrupt):
 
 
 class Boundaries:
-    """Counts every point at which a process can die, and dies at the chosen one."""
+    """Keeps the name of every point at which a process can die, and dies at the chosen one."""
 
     def __init__(self, crash_at: int | None = None) -> None:
         self.crash_at = crash_at
-        self.passed = 0
+        self.names: list[str] = []
         self.dead = False
 
-    def cross(self, _name: str) -> None:
+    def cross(self, name: str) -> None:
         """Pass the boundary of this name, or die."""
         if self.dead:
             raise Crash
-        self.passed += 1
-        if self.passed == self.crash_at:
+        self.names.append(name)
+        if len(self.names) == self.crash_at:
             self.dead = True
             raise Crash
 
@@ -104,7 +104,8 @@ class CrashingDatabase(SqliteDatabase):
     async def _sync(self) -> None:
         self.boundaries.cross("before commit")
         await super()._sync()
-        changes = self._writer.connection.driver_connection.total_changes  # type: ignore[union-attr]
+        driver: Any = self._writer.connection.driver_connection
+        changes = driver.total_changes
         if changes != self._changes:
             self._changes = changes
             self.committed()

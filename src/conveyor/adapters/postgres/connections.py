@@ -53,9 +53,10 @@ POOLED_WRITERS_SETTINGS = "; ".join(
 )
 
 
-def _place(url: str) -> sa.URL:
+def place_of(url: str) -> sa.URL:
+    """Read `postgresql://...`. Raises `PostgresUrlError`."""
     try:
-        return sa.make_url(url).set(drivername=DRIVER)
+        return sa.make_url(url)
     except (ValueError, sa.exc.ArgumentError):
         cause = "it is not as in postgresql://USER:PASSWORD@HOST:PORT/NAME"
         raise PostgresUrlError(url, cause) from None  # what was raised may show the password
@@ -77,7 +78,7 @@ def open_engine(url: str, connections: int, *, pooled: bool) -> sa.Engine:
     """
     try:
         engine = sa.create_engine(
-            _place(url),
+            place_of(url).set(drivername=DRIVER),
             pool_size=connections,
             max_overflow=0,
             # One that was waiting for this change, or that a restarted server cut off, is found

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import psycopg
-import sqlalchemy as sa
 from psycopg import errors, sql
 
-from conveyor.adapters.postgres.connections import CONNECT_TIMEOUT_SECONDS
-from conveyor.adapters.postgres.errors import PostgresUrlError
+from conveyor.adapters.postgres.connections import CONNECT_TIMEOUT_SECONDS, place_of
 from conveyor.core.errors import ConveyorError, DatabaseUnavailableError
 
 # Of two who make it at once, one may get as far as the catalogue's own index.
@@ -24,7 +22,7 @@ class CannotCreateError(ConveyorError):
 
 def beside(url: str, suffix: str) -> str:
     """Give the URL of the database whose name ends with `suffix`, on the same server."""
-    place = _place(url)
+    place = place_of(url)
     name = f"{place.database or place.username or 'postgres'}{suffix}"
     return place.set(database=name).render_as_string(hide_password=False)
 
@@ -34,7 +32,7 @@ def create_missing(url: str, other: str) -> None:
 
     Raises `CannotCreateError`, `DatabaseUnavailableError`, `PostgresUrlError`.
     """
-    name = _place(url).database or ""
+    name = place_of(url).database or ""
     try:
         with _connected(other) as connection:
             query = "SELECT 1 FROM pg_database WHERE datname = %s"
@@ -49,15 +47,7 @@ def create_missing(url: str, other: str) -> None:
 
 
 def _connected(url: str) -> psycopg.Connection:
-    place = _place(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    place = place_of(url).set(drivername="postgresql").render_as_string(hide_password=False)
     return psycopg.connect(
         place, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, prepare_threshold=None
     )
-
-
-def _place(url: str) -> sa.URL:
-    try:
-        return sa.make_url(url)
-    except (ValueError, sa.exc.ArgumentError):
-        cause = "it is not as in postgresql://USER:PASSWORD@HOST:PORT/NAME"
-        raise PostgresUrlError(url, cause) from None  # what was raised may show the password

@@ -15,7 +15,6 @@ from conveyor.flows.shop.shipping.webhooks import WebhookKey, WebhookSecretError
 from conveyor.settings import SettingError, Settings
 
 SERVICE = "shipping"
-SECRET = "CONVEYOR_WEBHOOK_SECRET"  # noqa: S105 - its name
 SECRET_BYTES = 32
 NO_CONTENT = 204
 
@@ -45,7 +44,7 @@ def webhook_key(settings: Settings) -> WebhookKey:
         return WebhookKey(given or [write_secret(secrets.token_bytes(SECRET_BYTES))])
     except WebhookSecretError as error:
         cause = f'{error} This makes one: echo "whsec_$(openssl rand -base64 32)"'
-        raise SettingError(SECRET, cause) from error
+        raise SettingError("CONVEYOR_WEBHOOK_SECRET", cause) from error
 
 
 def confirmations_of(running: Running) -> Confirmations:
@@ -55,7 +54,7 @@ def confirmations_of(running: Running) -> Confirmations:
 
 def loops(running: Running, services: Collection[str]) -> Iterable[tuple[str, Loop]]:
     """Let the simulated carrier, if it is that, tell of arrivals: straight into this process."""
-    if SERVICE not in services or not CARRIER.is_simulated(running.settings):
+    if SERVICE not in services:
         return
     from conveyor.flows.shop.simulated.carrier import SimulatedCarrier
 
