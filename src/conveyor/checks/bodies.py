@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,9 +15,7 @@ from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 
 
-class Placed(NamedTuple):
-    """What is looked at of an order."""
-
+class _Row(NamedTuple):
     id: str
     merchant: str
     flow: str
@@ -29,22 +28,32 @@ class Placed(NamedTuple):
     position: int
     ending: str
 
-    @property
+
+class Placed(_Row):
+    """What is looked at of an order."""
+
+    @cached_property
     def body(self) -> dict[str, Any]:
-        """Give what was placed, as JSON values."""
+        """What was placed, as JSON values."""
         read: dict[str, Any] = orjson.loads(self.raw_body)
         return read
 
 
 _NAMED = {"raw_body": "body"}
 _ORDERS = (
-    sa.select(*(orders.c[_NAMED.get(name, name)] for name in Placed._fields))
+    sa.select(*(orders.c[_NAMED.get(name, name)] for name in _Row._fields))
     .where(on_page(orders.c.id))
     .order_by(orders.c.id)
 )
 
 
 def placed_on(tx: Tx, page: Page, flows: Collection[str] | None = None) -> list[Placed]:
-    """Give the orders of a page, those of these flows (by their keys) or all."""
-    query = _ORDERS if flows is None else _ORDERS.where(orders.c.flow.in_(sorted(flows)))
-    return list(map(Placed._make, tx.execute(query, page.bounds).all()))
+    """Give the orders of a page, those of these flows (by their keys) or all.
+
+    They are read once in a transaction, and their bodies parsed once, however many look at them.
+    """
+    key = ("placed", page.after, page.upto)
+    if key not in tx.gathered:
+        tx.gathered[key] = list(map(Placed._make, tx.execute(_ORDERS, page.bounds).all()))
+    found: list[Placed] = tx.gathered[key]
+    return found if flows is None else [order for order in found if order.flow in flows]

@@ -62,10 +62,11 @@ class ShipmentsAndParcels:
     async def _add_page(self, examined: Examined, page: Page, carrier: Statement) -> None:
         """Look for the parcels of a page's completed orders."""
         rows = await examined.read(lambda tx: tx.execute(_SHIPPED, page.bounds).all())
-        parcels = await carrier.statement([row.carrier_key for row in rows]) if rows else {}
+        parcels = await carrier.statement([key for _, key, _ in rows]) if rows else {}
         arrived = {parcel[:3] for parcel in parcels.values() if self._has_arrived(parcel)}
-        same = ((row.order_id, (row.carrier_key, row.order_id, row.tracking)) for row in rows)
-        missing = sorted(order_id for order_id, parcel in same if parcel not in arrived)
+        missing = sorted(
+            order_id for order_id, key, tracking in rows if (key, order_id, tracking) not in arrived
+        )
         self._arrived.add(len(rows), len(missing), missing)
 
     def _has_arrived(self, parcel: ParcelOnRecord) -> bool:

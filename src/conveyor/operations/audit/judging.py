@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.checks.columns import Column, count_if, on_page
+from conveyor.checks.columns import count_if, on_page
 from conveyor.checks.finding import MAX_EXAMPLES, Finding
 from conveyor.checks.pages import Page
 from conveyor.core.routing_slip import Flow
@@ -17,13 +19,14 @@ from conveyor.operations.audit.rules import Rule, order_rules
 from conveyor.operations.audit.slip_rules import slip_rules
 from conveyor.operations.audit.view import View, build_view
 
+Query = sa.Select[*tuple[Any, ...]]
+
 _BELONGINGS = (outbox, parked, calls, timeline)
 
-_FLOWS = sa.select(orders.c.flow).where(on_page(orders.c.id)).distinct()
-_BY_STATUS = (
-    sa.select(orders.c.status, sa.func.count())
+_COUNTS = (
+    sa.select(orders.c.status, orders.c.flow, sa.func.count())
     .where(on_page(orders.c.id))
-    .group_by(orders.c.status)
+    .group_by(orders.c.status, orders.c.flow)
 )
 
 
@@ -35,7 +38,7 @@ class ByRules:
         self.statuses: Counter[str] = Counter()
         self._flows = flows
         self._lost_before = lost_before
-        self._rules: dict[frozenset[str], tuple[View, list[Rule]]] = {}
+        self._rules: dict[frozenset[str], tuple[View, list[Rule], Query]] = {}
         self._findings: dict[str, Finding] = {}
 
     @property
@@ -46,36 +49,39 @@ class ByRules:
     def take(self, tx: Tx, page: Page, now: int) -> None:
         """Judge the orders of one page."""
         bounds = page.bounds
-        self.statuses.update({row[0]: row[1] for row in tx.execute(_BY_STATUS, bounds).all()})
-        view, rules = self._of_flows(frozenset(tx.execute(_FLOWS, bounds).scalars()))
+        keys = set[str]()
+        for status, flow, count in tx.execute(_COUNTS, bounds).all():
+            self.statuses[status] += count
+            keys.add(flow)
         times = {"now": now, "lost_before": self._lost_before}
-        for found in _judge(tx, view, rules, {**bounds, **times}):
+        for found in self._judge(tx, frozenset(keys), {**bounds, **times}):
             before = self._findings.setdefault(found.name, found)
             if before is not found:
                 before.add(found.examined, found.violations, found.examples)
 
-    def _of_flows(self, keys: frozenset[str]) -> tuple[View, list[Rule]]:
+    def _judge(
+        self, tx: Tx, keys: frozenset[str], bounds: Mapping[str, str | int]
+    ) -> Iterator[Finding]:
+        view, rules, counts = self._of_flows(keys)
+        examined, *broken = tx.execute(counts, bounds).one()
+        for rule, count in zip(rules, broken, strict=True):
+            examples: list[str] = []
+            if count:
+                which = sa.select(orders.c.id).select_from(view.source)
+                which = which.where(on_page(orders.c.id), rule.broken).limit(MAX_EXAMPLES)
+                examples = list(tx.execute(which, bounds).scalars())
+            yield Finding(rule.name, rule.invariant, rule.says, int(examined), int(count), examples)
+
+    def _of_flows(self, keys: frozenset[str]) -> tuple[View, list[Rule], Query]:
         """Give the rules for a page of these flows: only their steps need be counted."""
         if keys not in self._rules:
             flows = [self._flows[key] for key in sorted(keys & self._flows.keys())]
             view = build_view(flows)
-            self._rules[keys] = view, [*order_rules(view, flows), *slip_rules(view, flows)]
+            rules = [*order_rules(view, flows), *slip_rules(view, flows)]
+            counts = sa.select(sa.func.count(), *(count_if(rule.broken) for rule in rules))
+            counts = counts.select_from(view.source).where(on_page(orders.c.id))
+            self._rules[keys] = view, rules, counts
         return self._rules[keys]
-
-
-def _judge(
-    tx: Tx, view: View, rules: Sequence[Rule], bounds: Mapping[str, str | int]
-) -> Iterator[Finding]:
-    counts = sa.select(sa.func.count(), *(count_if(rule.broken) for rule in rules))
-    query = counts.select_from(view.source).where(on_page(orders.c.id))
-    examined, *broken = tx.execute(query, bounds).one()
-    for rule, count in zip(rules, broken, strict=True):
-        examples: list[str] = []
-        if count:
-            which = sa.select(orders.c.id).select_from(view.source)
-            which = which.where(on_page(orders.c.id), rule.broken).limit(MAX_EXAMPLES)
-            examples = list(tx.execute(which, bounds).scalars())
-        yield Finding(rule.name, rule.invariant, rule.says, int(examined), int(count), examples)
 
 
 class Belongings:
@@ -83,7 +89,6 @@ class Belongings:
 
     def __init__(self, belongings: Iterable[sa.Table]) -> None:
         """`belongings` are the tables of flows and services; the core has its own."""
-        self._tables = (*_BELONGINGS, *belongings)
         self._orphans = Finding(
             "belongs_to_an_order", 1, "Nothing is kept for an order that does not exist"
         )
@@ -91,23 +96,45 @@ class Belongings:
             "of_one_merchant", 11, "What belongs to an order is its own merchant's"
         )
         self.findings = (self._orphans, self._foreign)
+        self._searches = [
+            search
+            for table in (*_BELONGINGS, *belongings)
+            for search in _searches(table, self._orphans, self._foreign)
+        ]
 
     def take(self, tx: Tx, page: Page, _now: int) -> None:
         """Look at what is kept for the orders of one page, were they there."""
-        for table in self._tables:
-            there = sa.exists().where(orders.c.id == table.c.order_id)
-            _count(tx, page, self._orphans, table, sa.not_(there))
-            if "merchant" in table.c:
-                elsewhere = there.where(orders.c.merchant != table.c.merchant)
-                _count(tx, page, self._foreign, table, elsewhere)
+        for search in self._searches:
+            rows, violations = tx.execute(search.counts, page.bounds).one()
+            found = tx.execute(search.which, page.bounds).scalars() if violations else ()
+            examples = [f"{order_id} in {search.table}" for order_id in found]
+            search.finding.add(int(rows or 0), int(violations or 0), examples)
 
 
-def _count(tx: Tx, page: Page, finding: Finding, table: sa.Table, broken: Column) -> None:
-    query = sa.select(sa.func.count(), count_if(broken)).where(on_page(table.c.order_id))
-    rows, violations = tx.execute(query, page.bounds).one()
-    examples: list[str] = []
-    if violations:
-        which = sa.select(table.c.order_id).where(on_page(table.c.order_id), broken)
-        found = tx.execute(which.limit(MAX_EXAMPLES), page.bounds).scalars()
-        examples = [f"{order_id} in {table.name}" for order_id in found]
-    finding.add(int(rows), int(violations), examples)
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Counts the rows of a table on a page, and those that break a rule; `which` names some."""
+
+    finding: Finding
+    table: str
+    counts: Query
+    which: Query
+
+
+def _searches(table: sa.Table, orphans: Finding, foreign: Finding) -> Iterator[_Search]:
+    kept = sa.func.count().label("kept")
+    # An order has many entries of some tables: it is looked for once.
+    whose = sa.select(table.c.order_id, kept).where(on_page(table.c.order_id))
+    one = whose.group_by(table.c.order_id).subquery()
+    missing = sa.not_(sa.exists().where(orders.c.id == one.c.order_id))
+    sums = (sa.func.sum(one.c.kept), sa.func.sum(one.c.kept).filter(missing))
+    which = sa.select(one.c.order_id).where(missing).limit(MAX_EXAMPLES)
+    yield _Search(orphans, table.name, sa.select(*sums), which)
+    if "merchant" in table.c:
+        ours = sa.exists().where(
+            orders.c.id == table.c.order_id, orders.c.merchant != table.c.merchant
+        )
+        here = on_page(table.c.order_id)
+        counts = sa.select(sa.func.count(), count_if(ours)).where(here)
+        which = sa.select(table.c.order_id).where(here, ours).limit(MAX_EXAMPLES)
+        yield _Search(foreign, table.name, counts, which)

@@ -83,17 +83,19 @@ class BooksAndProvider:
     async def _add_page(self, examined: Examined, page: Page, theirs: Theirs) -> None:
         books = await examined.read(lambda tx: read_books(tx, page))
         provider = await theirs(page, list(books))
+        nothing = Moved()
         differing = [
             order_id
-            for order_id in sorted(books.keys() | provider.keys())
-            if not _agree(books.get(order_id), provider.get(order_id, Moved()))
+            for order_id, entry in books.items()
+            if not entry.agree_with(provider.get(order_id, nothing))
         ]
+        differing += [i for i in provider.keys() - books.keys() if provider[i] != nothing]
         moving = {order_id for order_id, entry in books.items() if entry.open}
         moved: set[str] = set()
         if differing:
             after = await examined.read(lambda tx: read_again(tx, differing))
             moved = _moved(differing, books, after)
-        wrong = [order_id for order_id in differing if order_id not in moved]
+        wrong = sorted(order_id for order_id in differing if order_id not in moved)
         moving |= moved
         self.finding.add(len(books), len(wrong), wrong)
         self.moving += len(moving)
@@ -112,10 +114,6 @@ class BooksAndProvider:
             }
         if self.moving:
             self.finding.figures["left_out_with_a_call_open"] = self.moving
-
-
-def _agree(ours: Books | None, theirs: Moved) -> bool:
-    return ours.agree_with(theirs) if ours else theirs == Moved()
 
 
 def _moved(

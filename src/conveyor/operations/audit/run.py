@@ -37,20 +37,17 @@ async def run_audit(app: App) -> AuditReport:
     registry, extensions = app.engine.registry, app.installed.extensions
     examination = Examination(registry.flows, now)
     by_rules = ByRules(registry.flows, _lost_before(app, now))
-    looks: list[PageCheck] = [
-        by_rules,
-        Belongings([table for it in extensions for table in it.belongings]),
-        AsOrdered(),
-        Owing(registry),
-        *(look for it in extensions for look in it.page_checks(examination)),
-    ]
+    belongings = Belongings([table for it in extensions for table in it.belongings])
+    bodies = [AsOrdered(), *(look for it in extensions for look in it.page_checks(examination))]
+    together_on_a_page: list[list[PageCheck]] = [[by_rules, Owing(registry)], [belongings], bodies]
+    looks = [look for group in together_on_a_page for look in group]
     comparisons: list[Comparison] = [
         BooksAndProvider(theirs_of(app.ports[PAYMENTS])),
         *(each for it in extensions for each in it.comparisons(app.running, examination)),
     ]
     pages = await examined.read(pages_of)
     await _side_by_side(
-        *(_go_through(examined, look, pages, now) for look in looks),
+        *(_go_through(examined, group, pages, now) for group in together_on_a_page),
         *(comparison.go_through(examined, pages) for comparison in comparisons),
     )
     findings = [finding for look in looks for finding in look.findings]
@@ -63,13 +60,16 @@ async def run_audit(app: App) -> AuditReport:
     return AuditReport(now, statuses.total(), dict(statuses), findings)
 
 
-async def _go_through(examined: Examined, look: PageCheck, pages: Sequence[Page], now: int) -> None:
+async def _go_through(
+    examined: Examined, looks: Sequence[PageCheck], pages: Sequence[Page], now: int
+) -> None:
     for page in pages:
-        await examined.read(partial(_take, look, page, now))
+        await examined.read(partial(_take, looks, page, now))
 
 
-def _take(look: PageCheck, page: Page, now: int, tx: Tx) -> None:
-    look.take(tx, page, now)
+def _take(looks: Sequence[PageCheck], page: Page, now: int, tx: Tx) -> None:
+    for look in looks:
+        look.take(tx, page, now)
 
 
 def _check(check: Check, examination: Examination, tx: Tx) -> list[Finding]:
