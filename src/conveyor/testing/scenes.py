@@ -30,6 +30,8 @@ GIVEN_BACK = {
 }
 """What was asked for, and what gives it back."""
 IN_DOUBT = ("late", "late", "lost", "unanswered", "hangs", "slow")
+LATE_AT_FIRST = (("late", "ok"), ("late", "late", "ok"), ("late", "unavailable", "ok"))
+OTHER_CARDS = ("card_insufficient_funds", "card_insufficient_funds", "card_ok")
 ALL_ALONG = 900.0
 """Seconds for which a scene's provider stays as it is."""
 
@@ -108,6 +110,17 @@ def _meets_a_copy(plot: Plot) -> list[Event]:
     return events
 
 
+def _pays_otherwise(plot: Plot) -> list[Event]:
+    """A charge is under way, for long, and the card is replaced before it is asked for again."""
+    rng = plot.rng
+    events = [_provider(plot, "charge", rng.choice(LATE_AT_FIRST), rng.choice((2, 4)))]
+    events.append(_upon(plot, "charge", "card", n=ITS_OWN, card=rng.choice(OTHER_CARDS)))
+    if rng.random() < 0.5:
+        who = rng.choice(("suspend", "crash"))
+        events.append(_upon(plot, "charge", who, process=WHO_ASKED, seconds=plot.seconds(5, 35)))
+    return events
+
+
 SCENES: tuple[Scene, ...] = (
     _changes_its_mind,
     _changes_its_mind,
@@ -118,6 +131,10 @@ SCENES: tuple[Scene, ...] = (
 )
 
 
+OF_RENEWALS: tuple[Scene, ...] = (_pays_otherwise,)
+
+
 def draw_scene(plot: Plot) -> list[Event]:
     """Draw one."""
-    return plot.rng.choice(SCENES)(plot)
+    scenes = SCENES + OF_RENEWALS if "renewal" in plot.flows else SCENES
+    return plot.rng.choice(scenes)(plot)
