@@ -143,7 +143,7 @@ class System:
 def measure_overload(servers: Servers, sizes: Sizes) -> Section:
     """Overload every kind of server, over connections that stay and over new ones."""
     runs = []
-    for start in (_embedded, _on_postgres, _with_workers):
+    for start in (_embedded, _up_on_postgres, _serving, _with_workers):
         with start(servers) as system:
             for options in ((), ("--new-connections",)):
                 full = system.full_rate(sizes, *options)
@@ -169,18 +169,31 @@ def _targets(run: dict[str, Any]) -> Iterator[Target]:
 
 @contextmanager
 def _embedded(_: Servers) -> Iterator[System]:
-    with TemporaryDirectory(prefix="conveyor-overload-") as name:
-        deployment = Deployment(Path(name) / "data")
+    with _up("up", "") as system:
+        yield system
+
+
+@contextmanager
+def _up_on_postgres(servers: Servers) -> Iterator[System]:
+    with servers.database() as database, _up("up on PostgreSQL", database) as system:
+        yield system
+
+
+@contextmanager
+def _up(name: str, database: str) -> Iterator[System]:
+    with TemporaryDirectory(prefix="conveyor-overload-") as home:
+        deployment = Deployment(Path(home) / "data", database)
         deployment.prepare()
+        key = deployment.run("keys", "create")["key"]
         with deployment.start("up", "--port", 0) as (ready, server):
-            yield System("up", deployment, ready["url"], ready["first_key"], server, settles=True)
+            yield System(name, deployment, ready["url"], key, server, settles=True)
         deployment.audit()
 
 
 @contextmanager
 def _with_workers(servers: Servers) -> Iterator[System]:
     """Give workers a core of their own, as elsewhere a machine: the crowd would have most of it."""
-    with _on_postgres(servers) as alone, alone.deployment.start("work", "all") as (_, workers):
+    with _serving(servers) as alone, alone.deployment.start("work", "all") as (_, workers):
         cores = sorted(os.sched_getaffinity(0))
         for process in (0, alone.server.process.pid):  # 0: this one, and the crowd that it starts
             os.sched_setaffinity(process, cores[:1])
@@ -193,7 +206,7 @@ def _with_workers(servers: Servers) -> Iterator[System]:
 
 
 @contextmanager
-def _on_postgres(servers: Servers) -> Iterator[System]:
+def _serving(servers: Servers) -> Iterator[System]:
     with ExitStack() as stack:
         data = Path(stack.enter_context(TemporaryDirectory(prefix="conveyor-overload-")))
         database = stack.enter_context(servers.database())
