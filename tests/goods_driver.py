@@ -10,7 +10,8 @@ import orjson
 import sqlalchemy as sa
 from tests.tables import TABLES
 
-from conveyor.core.order import PROCESSING, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 
@@ -25,7 +26,7 @@ def order(
     number: int,
     *items: tuple[str, int],
     merchant: str = MERCHANT,
-    status: str = PROCESSING,
+    status: OrderStatus = OrderStatus.PROCESSING,
     address: dict[str, str] | None = None,
 ) -> Order:
     """Give an order as the core loads it, of `(sku, quantity)` items."""

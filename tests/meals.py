@@ -12,7 +12,8 @@ from typing import Any
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import find
-from conveyor.core.order import SETTLED, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import SETTLED
 from conveyor.flows.food.body import FoodBody
 from conveyor.flows.food.restaurants import store as restaurants
 from conveyor.flows.food.restaurants.counter import Counter

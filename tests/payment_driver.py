@@ -18,7 +18,8 @@ from conveyor.commerce.payments.ports import PaymentProvider
 from conveyor.commerce.payments.steps import payment_steps
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import NotAppliedError
-from conveyor.core.order import PROCESSING, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Outcome
 from conveyor.core.step import CallStep, Now
 from conveyor.core.transaction import Database
@@ -51,7 +52,7 @@ def an_order(
         total=total,
         raw_body=orjson.dumps(body).decode(),
         version=1,
-        status=PROCESSING,
+        status=OrderStatus.PROCESSING,
         position=0,
         ending="",
         reason="",

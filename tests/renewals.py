@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from tests.invariants import check_renewals
 
-from conveyor.core.order import COMPENSATING, PROCESSING
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import store
@@ -63,7 +63,9 @@ async def until_quiet(app: App) -> None:
 
     def busy(tx: Tx) -> int:
         now = app.parts.ambient.now_ms()
-        moving = sa.select(sa.func.count()).where(orders.c.status.in_([PROCESSING, COMPENSATING]))
+        moving = sa.select(sa.func.count()).where(
+            orders.c.status.in_([OrderStatus.PROCESSING, OrderStatus.COMPENSATING])
+        )
         due = count_due(tx, Run(MERCHANT, now), now).values()
         return int(tx.execute(moving).scalar_one()) + sum(count for count, _ in due)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import find, listing
-from conveyor.core.order import SETTLED, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import SETTLED
 from conveyor.core.outcome import Outcome
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx

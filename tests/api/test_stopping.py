@@ -11,7 +11,7 @@ import orjson
 from tests.api.serving import PATIENCE_SECONDS, Server, order_of, place, wait_until
 from tests.examples.stories import status_of
 
-from conveyor.core.order import COMPLETED
+from conveyor.core.order_status import OrderStatus
 
 SHOP = ("payments", "inventory", "shipping", "orders")
 
@@ -33,7 +33,9 @@ def test_services_go_on_at_the_stop_until_the_last_request_is_answered(start: An
         order_id = place(running.client())
         running.ask_to_stop()
         try:
-            wait_until(lambda: running.run(status_of(running.app, order_id)), COMPLETED.__eq__)
+            wait_until(
+                lambda: running.run(status_of(running.app, order_id)), OrderStatus.COMPLETED.__eq__
+            )
         finally:
             done.set()
         assert last.result(PATIENCE_SECONDS).status_code == 202

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.driver import bodies, say, say_apart, write_lines
 
-from conveyor.core.order import TERMINAL
+from conveyor.core.order_status import TERMINAL
 
 COMMANDS = (
     *("up", "serve", "work", "migrate", "queues", "keys", "demo", "replay", "audit"),

@@ -14,7 +14,8 @@ from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import find
 from conveyor.core.interventions import cancel
-from conveyor.core.order import SETTLED, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import SETTLED
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory.store import level, set_stock
 from conveyor.system.composition import App

@@ -19,7 +19,8 @@ from tests.meals import (
     settled,
 )
 
-from conveyor.core.order import AWAITING, SETTLED, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import SETTLED, OrderStatus
 from conveyor.flows.food.riders.model import Rider
 from conveyor.system.composition import App
 from conveyor.testing.tokens import check_tokens
@@ -74,7 +75,10 @@ class FoodScenario:
                 flow = app.engine.registry.flow(order.flow)
                 if order.status in SETTLED or order.backwards:
                     return
-                if order.status == AWAITING and flow.steps[order.position].name == self.cancel_at:
+                if (
+                    order.status == OrderStatus.AWAITING
+                    and flow.steps[order.position].name == self.cancel_at
+                ):
                     return
                 await asyncio.sleep(0.25)
 

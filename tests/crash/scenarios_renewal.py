@@ -14,7 +14,8 @@ from tests.renewals import MERCHANT, assert_clean, make_plan, subscribe
 
 from conveyor.commerce.orders.store import listing
 from conveyor.core.interventions import cancel
-from conveyor.core.order import AWAITING, SETTLED, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import SETTLED, OrderStatus
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.scan import Scan
 from conveyor.flows.renewal.subscriptions.changes import Changes
@@ -51,7 +52,7 @@ class RenewalScenario:
                 await asyncio.sleep(self.cancel_after)
                 await self._cancel(app)
             elif self.new_card:
-                await _until(app, {AWAITING, *SETTLED})
+                await _until(app, {OrderStatus.AWAITING, *SETTLED})
                 await Changes(app.engine).replace_card(MERCHANT, NAME, self.new_card)
             order = await _until(app, SETTLED)
             await scans

@@ -10,6 +10,7 @@ from tests.crash.enumeration import crash_at, durable_points, record
 from tests.crash.scenarios import SCENARIOS, Scenario
 
 from conveyor.core import calls, taking_tokens
+from conveyor.core.call_state import CallState
 from conveyor.core.calling import Grant, PendingCall
 from conveyor.core.calls import Attempt, Request
 from conveyor.core.consumer import Consumer
@@ -87,7 +88,7 @@ def test_calling_a_provider_before_the_intent_is_written_is_caught(
         tx: Tx,
         calling: PendingCall,
         last: Attempt | None,
-        state: str,
+        state: CallState,
         now: Now,
         *,
         over: bool = True,
@@ -120,4 +121,4 @@ def _before(calling: PendingCall) -> Attempt | None:
     if calling.attempt == 1:
         return None
     number = calling.attempt - 1
-    return Attempt(calling.order.id, calling.step_name, number, calls.ANSWERED, 0, 0, 0, 1, "")
+    return Attempt(calling.order.id, calling.step_name, number, CallState.ANSWERED, 0, 0, 0, 1, "")

@@ -18,7 +18,7 @@ from tests.renewals import find, make_plan, subscribe
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.commerce.payments.ports import Declined
-from conveyor.core.interventions import ACCEPTED
+from conveyor.core.interventions import Decision
 from conveyor.core.message import Token, encode
 from conveyor.core.outcome import Park
 from conveyor.core.queue import Outgoing
@@ -303,7 +303,7 @@ def test_who_is_compensated_gets_no_parcel_unless_it_is_on_its_way(
         before = len(troubles.keys)
         said = await decisions.compensate(app.engine, order_id, MERCHANT, "she wants out")
         assert said is not None
-        assert (said.what, said.unless) == (ACCEPTED, "shipping.ship")
+        assert (said.what, said.unless) == (Decision.ACCEPTED, "shipping.ship")
         await asyncio.sleep(QUARTER + takes_seconds)
         order = await order_of(app, order_id)
         assert (order.status, order.cancelling) == (ends, False)

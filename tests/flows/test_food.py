@@ -30,7 +30,7 @@ from tests.meals import (
 
 from conveyor.core.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER
 from conveyor.core.message import Token, encode
-from conveyor.core.order import AWAITING, CANCELLED, COMPENSATING, COMPLETED, PARKED, REFUSED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.queue import Outgoing
 from conveyor.flows.food.restaurants import store as restaurants
 from conveyor.flows.food.restaurants.steps import KITCHEN_FULL
@@ -64,7 +64,7 @@ def test_a_meal_is_prepared_brought_and_paid(world: Machine) -> None:
         await open_town(app, at_metres("r", 300))
         meal = await order_meal(app)
         order = await settled(app, meal)
-        assert order.status == COMPLETED
+        assert order.status == OrderStatus.COMPLETED
         assert await offers(app, meal) == [("r", "delivered")]
         assert await ticket_state(app, meal) == "collected"
         assert await load_of(app, "r") == 0
@@ -97,7 +97,7 @@ def test_without_the_restaurant_it_is_refused_and_the_money_let_go(
         await open_town(app, at_metres("r", 300), **kitchen)
         meal = await order_meal(app)
         order = await settled(app, meal)
-        assert (order.status, order.reason) == (REFUSED, reason)
+        assert (order.status, order.reason) == (OrderStatus.REFUSED, reason)
         assert await offers(app, meal) == []
         assert await ticket_state(app, meal) in {"rejected", "lapsed", ""}
         await assert_clean(app)
@@ -121,7 +121,7 @@ def test_the_silence_of_a_restaurant_lasts_as_long_as_the_setting(world: Machine
 def test_an_unknown_restaurant_is_refused(world: Machine) -> None:
     async def life(app: App) -> None:
         order = await settled(app, await order_meal(app, restaurant="nowhere"))
-        assert (order.status, order.reason) == (REFUSED, "unknown restaurant: nowhere")
+        assert (order.status, order.reason) == (OrderStatus.REFUSED, "unknown restaurant: nowhere")
 
     world.run(life)
     check(world)
@@ -140,7 +140,7 @@ def test_an_offer_goes_from_the_nearest_to_the_next_and_never_back(world: Machin
         )
         meal = await order_meal(app)
         order = await settled(app, meal)
-        assert order.status == COMPLETED
+        assert order.status == OrderStatus.COMPLETED
         assert await offers(app, meal) == [
             ("declines", "declined"),
             ("sleeps", "lapsed"),
@@ -164,7 +164,7 @@ def test_nobody_left_is_a_refusal_and_the_restaurant_is_told(world: Machine) -> 
         )
         meal = await order_meal(app)
         order = await settled(app, meal)
-        assert (order.status, order.reason) == (REFUSED, "no rider is left to ask")
+        assert (order.status, order.reason) == (OrderStatus.REFUSED, "no rider is left to ask")
         assert await offers(app, meal) == [("a", "lapsed"), ("b", "declined")]
         ticket = await app.engine.database.read(lambda tx: restaurants.ticket_of(tx, meal))
         assert ticket is not None
@@ -182,7 +182,7 @@ def test_a_rider_who_goes_silent_before_the_pick_up_is_replaced(world: Machine) 
         await open_town(app, at_metres("gone", 100, simulated="vanishing"), at_metres("r", 500))
         meal = await order_meal(app)
         order = await settled(app, meal)
-        assert order.status == COMPLETED
+        assert order.status == OrderStatus.COMPLETED
         assert await offers(app, meal) == [("gone", "lost"), ("r", "delivered")]
         assert await load_of(app, "gone") == 0
         await assert_clean(app)
@@ -195,7 +195,7 @@ def test_with_nobody_to_replace_a_silent_rider_it_is_refused(world: Machine) -> 
     async def life(app: App) -> None:
         await open_town(app, at_metres("gone", 100, simulated="vanishing"))
         meal = await order_meal(app)
-        assert (await settled(app, meal)).status == REFUSED
+        assert (await settled(app, meal)).status == OrderStatus.REFUSED
         assert await ticket_state(app, meal) == "withdrawn"
         await assert_clean(app)
 
@@ -207,14 +207,14 @@ def test_a_rider_who_sends_positions_is_not_silent(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 100, simulated="vanishing"))
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=DELIVER)
+        await until(app, meal, OrderStatus.AWAITING, step=DELIVER)
         for _ in range(10):
             await asyncio.sleep(300)
             assert await dispatch(app).move(MERCHANT, "r", Point(52, 13))
         assert await offers(app, meal) == [("r", "accepted")]
         assert await dispatch(app).picked_up(MERCHANT, "r", meal) == TAKEN
         assert await dispatch(app).delivered(MERCHANT, "r", meal) == TAKEN
-        assert (await settled(app, meal)).status == COMPLETED
+        assert (await settled(app, meal)).status == OrderStatus.COMPLETED
 
     world.run(life)
     check(world)
@@ -224,11 +224,11 @@ def test_a_rider_who_answers_for_one_order_is_not_silent_with_another(world: Mac
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 100, simulated="silent", capacity=2))
         first = await order_meal(app, "first")
-        await until(app, first, AWAITING, step=ASSIGN)
+        await until(app, first, OrderStatus.AWAITING, step=ASSIGN)
         assert await dispatch(app).accept(MERCHANT, "r", first) == TAKEN
         await asyncio.sleep(500)
         second = await order_meal(app, "second")
-        await until(app, second, AWAITING, step=ASSIGN)
+        await until(app, second, OrderStatus.AWAITING, step=ASSIGN)
         assert await dispatch(app).accept(MERCHANT, "r", second) == TAKEN
         await asyncio.sleep(300)
         assert await offers(app, first) == [("r", "accepted")]
@@ -240,14 +240,14 @@ def test_a_pick_up_and_a_delivery_that_come_together_are_both_taken_at_once(worl
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 100, simulated="silent"))
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=ASSIGN)
+        await until(app, meal, OrderStatus.AWAITING, step=ASSIGN)
         assert await dispatch(app).accept(MERCHANT, "r", meal) == TAKEN
-        await until(app, meal, AWAITING, step=DELIVER)
+        await until(app, meal, OrderStatus.AWAITING, step=DELIVER)
         says = (dispatch(app).picked_up, dispatch(app).delivered)
         said = await asyncio.gather(*(say(MERCHANT, "r", meal) for say in says))
         assert said == [TAKEN, TAKEN]
         await asyncio.sleep(60)
-        assert (await look(app, meal)).status == COMPLETED
+        assert (await look(app, meal)).status == OrderStatus.COMPLETED
 
     world.run(life)
     check(world)
@@ -258,7 +258,7 @@ async def strand(app: App) -> str:
     await open_town(app, at_metres("lost", 100, simulated="straying"), at_metres("r", 500))
     meal = await order_meal(app)
     order = await settled(app, meal)
-    assert order.status == PARKED
+    assert order.status == OrderStatus.PARKED
     assert await offers(app, meal) == [("lost", "picked_up")]
     await assert_clean(app)
     return meal
@@ -270,7 +270,7 @@ def test_a_rider_who_goes_silent_with_the_food_is_raised_to_an_operator(world: M
         assert isinstance(await call_off(app, meal), NotCancelled)
         await decisions.compensate(app.engine, meal, MERCHANT, "the food is lost")
         order = await settled(app, meal)
-        assert order.status == CANCELLED
+        assert order.status == OrderStatus.CANCELLED
         assert await offers(app, meal) == [("lost", "withdrawn")]
         assert await load_of(app, "lost") == 0
         await assert_clean(app)
@@ -287,7 +287,7 @@ def test_a_delivery_while_parked_is_not_lost(world: Machine) -> None:
         assert await dispatch(app).delivered(MERCHANT, "lost", meal) == TAKEN
         assert await dispatch(app).delivered(MERCHANT, "lost", meal) == NOT_AWAITED
         await decisions.redrive(app.engine, meal, MERCHANT)
-        assert (await settled(app, meal)).status == COMPLETED
+        assert (await settled(app, meal)).status == OrderStatus.COMPLETED
         await assert_clean(app)
 
     world.run(life)
@@ -298,11 +298,11 @@ def test_cancelling_is_free_until_the_restaurant_accepts(world: Machine) -> None
     async def life(app: App) -> str:
         await open_town(app, at_metres("r", 100), simulated="silent")
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=CONFIRM)
+        await until(app, meal, OrderStatus.AWAITING, step=CONFIRM)
         answer = await call_off(app, meal)
         undoes = ("restaurants.withdraw", "payments.void")
-        assert answer == Cancelled("void", undoes, 0, TOTAL, "EUR", COMPENSATING)
-        assert (await settled(app, meal)).status == CANCELLED
+        assert answer == Cancelled("void", undoes, 0, TOTAL, "EUR", OrderStatus.COMPENSATING)
+        assert (await settled(app, meal)).status == OrderStatus.CANCELLED
         assert await ticket_state(app, meal) == "withdrawn"
         assert await counter(app).accept(MERCHANT, LUIGI, meal, 10) == NOT_AWAITED
         await assert_clean(app)
@@ -320,14 +320,14 @@ def test_cancelling_after_that_keeps_the_fee_and_says_so(world: Machine, behavio
     async def life(app: App) -> str:
         await open_town(app, at_metres("r", 100, simulated=behaviour))
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=step)
+        await until(app, meal, OrderStatus.AWAITING, step=step)
         answer = await call_off(app, meal)
         assert isinstance(answer, Cancelled)
         assert (answer.outcome, answer.fee, answer.returned) == ("part_refund", FEE, TOTAL - FEE)
         assert answer.steps[-2:] == ("restaurants.withdraw", "payments.void")
-        assert (await settled(app, meal)).status == CANCELLED
+        assert (await settled(app, meal)).status == OrderStatus.CANCELLED
         again = await call_off(app, meal)
-        assert again == Cancelled("part_refund", (), FEE, TOTAL - FEE, "EUR", CANCELLED)
+        assert again == Cancelled("part_refund", (), FEE, TOTAL - FEE, "EUR", OrderStatus.CANCELLED)
         assert await offers(app, meal) == [("r", "withdrawn")]
         assert await load_of(app, "r") == 0
         assert await ticket_state(app, meal) == "withdrawn"
@@ -344,9 +344,9 @@ def test_a_fee_whose_capture_is_not_answered_is_taken_once(world: Machine) -> No
     async def life(app: App) -> str:
         await open_town(app, at_metres("r", 100, simulated="silent"))
         meal = await order_meal(app, payment={"method": "card_unanswered"})
-        await until(app, meal, AWAITING, step=ASSIGN)
+        await until(app, meal, OrderStatus.AWAITING, step=ASSIGN)
         assert isinstance(await call_off(app, meal), Cancelled)
-        assert (await settled(app, meal)).status == CANCELLED
+        assert (await settled(app, meal)).status == OrderStatus.CANCELLED
         await assert_clean(app)
         return meal
 
@@ -359,13 +359,13 @@ def test_once_the_food_is_on_its_way_it_is_too_late(world: Machine) -> None:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 100, simulated="straying"))
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=DELIVER)
+        await until(app, meal, OrderStatus.AWAITING, step=DELIVER)
         async with asyncio.timeout(60):
             while await offers(app, meal) == [("r", "accepted")]:  # noqa: ASYNC110 - virtual time
                 await asyncio.sleep(0.1)
         assert isinstance(await call_off(app, meal), NotCancelled)
         assert await dispatch(app).delivered(MERCHANT, "r", meal) == TAKEN
-        assert (await settled(app, meal)).status == COMPLETED
+        assert (await settled(app, meal)).status == OrderStatus.COMPLETED
 
     world.run(life)
     check(world)
@@ -378,7 +378,7 @@ def test_a_kitchen_takes_on_no_more_than_it_can(world: Machine) -> None:
         )
         meals = [await order_meal(app, f"key-{number}") for number in range(4)]
         for meal in meals:
-            await until(app, meal, AWAITING, step=CONFIRM)
+            await until(app, meal, OrderStatus.AWAITING, step=CONFIRM)
         said = await asyncio.gather(
             *(counter(app).accept(MERCHANT, LUIGI, meal, 5) for meal in meals)
         )
@@ -395,7 +395,9 @@ def test_ready_makes_room_in_the_kitchen(world: Machine) -> None:
         await open_town(app, at_metres("r", 10, capacity=9, simulated=""), max_preparing=1)
         first, second = [await order_meal(app, key) for key in ("a", "b")]
         for meal in (first, second):
-            await until(app, meal, AWAITING, step=ASSIGN)  # a prompt kitchen: one after the other
+            await until(
+                app, meal, OrderStatus.AWAITING, step=ASSIGN
+            )  # a prompt kitchen: one after the other
         assert await ticket_state(app, first) == "ready"
 
     world.run(life)
@@ -406,20 +408,20 @@ def test_what_a_rider_says_at_the_wrong_time_is_turned_away(world: Machine) -> N
         await open_town(app, at_metres("r", 10, simulated=""), at_metres("other", 20, simulated=""))
         meal = await order_meal(app)
         says = dispatch(app)
-        await until(app, meal, AWAITING, step=ASSIGN)
+        await until(app, meal, OrderStatus.AWAITING, step=ASSIGN)
         assert await says.accept(MERCHANT, "other", meal) == NOT_OFFERED
         assert await says.picked_up(MERCHANT, "r", meal) == NOT_NOW
         assert await says.accept("another merchant", "r", meal) == UNKNOWN_ORDER
         assert await says.accept(MERCHANT, "r", "no such order") == UNKNOWN_ORDER
         assert await says.accept(MERCHANT, "r", meal) == TAKEN
-        await until(app, meal, AWAITING, step=DELIVER)
+        await until(app, meal, OrderStatus.AWAITING, step=DELIVER)
         assert await says.accept(MERCHANT, "r", meal) == NOT_NOW
         assert await says.delivered(MERCHANT, "r", meal) == NOT_NOW
         assert await says.picked_up(MERCHANT, "other", meal) == NOT_OFFERED
         assert await says.picked_up(MERCHANT, "r", meal) == TAKEN
         assert await says.decline(MERCHANT, "r", meal) == NOT_NOW
         assert await says.delivered(MERCHANT, "r", meal) == TAKEN
-        assert (await settled(app, meal)).status == COMPLETED
+        assert (await settled(app, meal)).status == OrderStatus.COMPLETED
         await assert_clean(app)
 
     world.run(life)
@@ -430,9 +432,9 @@ def test_an_order_given_back_before_the_pick_up_goes_to_the_next(world: Machine)
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 10, simulated="vanishing"), at_metres("next", 20))
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=DELIVER)
+        await until(app, meal, OrderStatus.AWAITING, step=DELIVER)
         assert await dispatch(app).decline(MERCHANT, "r", meal) == TAKEN
-        assert (await settled(app, meal)).status == COMPLETED
+        assert (await settled(app, meal)).status == OrderStatus.COMPLETED
         assert await offers(app, meal) == [("r", "declined"), ("next", "delivered")]
         await assert_clean(app)
 
@@ -444,10 +446,10 @@ def test_a_timer_of_an_offer_that_fires_late_does_nothing(world: Machine) -> Non
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 10, simulated=""))
         meal = await order_meal(app)
-        order = await until(app, meal, AWAITING, step=ASSIGN)
+        order = await until(app, meal, OrderStatus.AWAITING, step=ASSIGN)
         timer = Token(meal, ASSIGN, order.version)
         assert await dispatch(app).accept(MERCHANT, "r", meal) == TAKEN
-        await until(app, meal, AWAITING, step=DELIVER)
+        await until(app, meal, OrderStatus.AWAITING, step=DELIVER)
         before = app.engine.tally["stale", "riders"]
         body = encode(timer, app.parts.ambient.now_ms())
         await app.parts.queues.queue("riders").send([Outgoing(body)])
@@ -463,11 +465,11 @@ def test_deadlines_survive_a_restart(world: Machine) -> None:
     async def first(app: App) -> str:
         await open_town(app, at_metres("a", 10, simulated="silent"), at_metres("b", 20))
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=ASSIGN)
+        await until(app, meal, OrderStatus.AWAITING, step=ASSIGN)
         return meal
 
     async def second(app: App) -> None:
-        assert (await settled(app, meal)).status == COMPLETED
+        assert (await settled(app, meal)).status == OrderStatus.COMPLETED
         assert await offers(app, meal) == [("a", "lapsed"), ("b", "delivered")]
 
     meal = world.run(first)
@@ -482,7 +484,7 @@ def test_twenty_riders_accept_one_offer_and_one_gets_it(world: Machine) -> None:
         fleet = (at_metres(name, 10 + at, simulated="") for at, name in enumerate(names))
         await open_town(app, *fleet)
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=ASSIGN)
+        await until(app, meal, OrderStatus.AWAITING, step=ASSIGN)
         says = dispatch(app)
         said = await asyncio.gather(*(says.accept(MERCHANT, name, meal) for name in names[::-1]))
         assert said.count(TAKEN) == 1
@@ -502,7 +504,7 @@ def test_the_one_who_was_asked_says_it_twenty_times_at_once(world: Machine) -> N
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 10, simulated=""))
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=ASSIGN)
+        await until(app, meal, OrderStatus.AWAITING, step=ASSIGN)
         says = dispatch(app)
         said = await asyncio.gather(*(says.accept(MERCHANT, "r", meal) for _ in range(20)))
         assert said.count(TAKEN) == 1
@@ -516,7 +518,7 @@ def test_two_orders_for_a_rider_who_can_carry_one(world: Machine) -> None:
         meals = await asyncio.gather(*(order_meal(app, f"key-{n}") for n in range(2)))
         await asyncio.sleep(20)
         states = sorted([(await look(app, meal)).status for meal in meals])
-        assert states == [AWAITING, REFUSED]
+        assert states == [OrderStatus.AWAITING, OrderStatus.REFUSED]
         assert await load_of(app, "r") == 1
         await assert_clean(app)
 
@@ -528,7 +530,7 @@ def test_its_story_reads_well(world: Machine) -> None:
         fleet = (at_metres("a", 10, simulated="refusing"), at_metres("b", 20, simulated="silent"))
         await open_town(app, *fleet)
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=ASSIGN)
+        await until(app, meal, OrderStatus.AWAITING, step=ASSIGN)
         await asyncio.sleep(10)
         story = await explain(app, meal, MERCHANT)
         assert story is not None

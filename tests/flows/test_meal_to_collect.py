@@ -27,7 +27,7 @@ from tests.meals import (
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.commerce.payments.ports import Declined, PaymentAnswer, PaymentRequest
 from conveyor.core.answers import TAKEN
-from conveyor.core.order import AWAITING, CANCELLED, COMPLETED, PARKED
+from conveyor.core.order_status import OrderStatus
 from conveyor.operations import decisions
 from conveyor.operations.dead_letters import parked_order
 from conveyor.operations.explain import explain, sentences
@@ -70,7 +70,7 @@ async def eat(app: App) -> str:
     await open_town(app, at_metres("r", 300))
     meal = await order_meal(app)
     order = await settled(app, meal)
-    assert order.status == PARKED, order
+    assert order.status == OrderStatus.PARKED, order
     assert await offers(app, meal) == [("r", "delivered")]
     await assert_clean(app)
     return meal
@@ -100,10 +100,10 @@ def test_it_is_parked_and_paid_once_it_can_be(world: Machine, bank: Bank) -> Non
         meal = await eat(app)
         assert await cause_of(app, meal) == f"past riders.deliver: {EXPIRED}"
         await decisions.redrive(app.engine, meal, MERCHANT)
-        assert (await settled(app, meal)).status == PARKED
+        assert (await settled(app, meal)).status == OrderStatus.PARKED
         bank.pays = True
         await decisions.redrive(app.engine, meal, MERCHANT)
-        assert (await settled(app, meal)).status == COMPLETED
+        assert (await settled(app, meal)).status == OrderStatus.COMPLETED
         await assert_clean(app)
         return meal
 
@@ -139,7 +139,10 @@ def test_it_is_written_off_with_a_reason(world: Machine, bank: Bank) -> None:
         meal = await eat(app)
         await decisions.discard(app.engine, meal, MERCHANT, "the customer has moved away")
         order = await settled(app, meal)
-        assert (order.status, order.reason) == (CANCELLED, "the customer has moved away")
+        assert (order.status, order.reason) == (
+            OrderStatus.CANCELLED,
+            "the customer has moved away",
+        )
         assert await offers(app, meal) == [("r", "delivered")]
         assert await ticket_state(app, meal) == "collected"
         assert await load_of(app, "r") == 0
@@ -160,11 +163,11 @@ def test_a_meal_that_was_brought_while_its_order_was_parked_is_not_undone(world:
     async def life(app: App) -> None:
         await open_town(app, at_metres("r", 300, simulated="silent"))
         meal = await order_meal(app)
-        await until(app, meal, AWAITING, step=ASSIGN)
+        await until(app, meal, OrderStatus.AWAITING, step=ASSIGN)
         for says in (dispatch(app).accept, dispatch(app).picked_up):
             assert await says(MERCHANT, "r", meal) == TAKEN
         order = await settled(app, meal)
-        assert (order.status, order.backwards) == (PARKED, False)
+        assert (order.status, order.backwards) == (OrderStatus.PARKED, False)
         assert await choices(app, meal) == ["redrive", "compensate"]
         assert await dispatch(app).delivered(MERCHANT, "r", meal) == TAKEN
         assert await choices(app, meal) == ["redrive"]
@@ -172,7 +175,7 @@ def test_a_meal_that_was_brought_while_its_order_was_parked_is_not_undone(world:
         assert decided is not None
         assert decided.what == "too_late"
         await decisions.redrive(app.engine, meal, MERCHANT)
-        assert (await settled(app, meal)).status == COMPLETED
+        assert (await settled(app, meal)).status == OrderStatus.COMPLETED
         await assert_clean(app)
 
     world.run(life)

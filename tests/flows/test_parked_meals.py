@@ -19,7 +19,7 @@ from tests.meals import (
     ticket_state,
 )
 
-from conveyor.core.order import CANCELLED, PARKED
+from conveyor.core.order_status import OrderStatus
 from conveyor.flows.food.extension import Kitchens
 from conveyor.operations.decisions import VOID, Cancelled
 from conveyor.system.composition import App
@@ -39,12 +39,12 @@ def test_it_is_let_go_whole_although_the_restaurant_has_accepted(
         monkeypatch.setattr(Kitchens, "pickup_of", broken)
         await open_town(app, at_metres("r", 300))
         meal = await order_meal(app)
-        assert (await settled(app, meal)).status == PARKED
+        assert (await settled(app, meal)).status == OrderStatus.PARKED
         assert await ticket_state(app, meal) in {"accepted", "ready"}
         answer = await call_off(app, meal)
         assert isinstance(answer, Cancelled)
         assert (answer.outcome, answer.fee, answer.returned) == (VOID, 0, TOTAL)
-        assert (await settled(app, meal)).status == CANCELLED
+        assert (await settled(app, meal)).status == OrderStatus.CANCELLED
         await assert_clean(app)
         return meal
 

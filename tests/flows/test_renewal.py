@@ -21,7 +21,8 @@ from tests.renewals import (
 
 from conveyor.commerce.orders.store import listing
 from conveyor.core.message import Token, encode
-from conveyor.core.order import AWAITING, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.queue import Outgoing
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
@@ -190,7 +191,7 @@ def test_one_cancelled_while_its_retry_is_under_way_ends_when_the_answer_is_know
 
     async def cancel(app: App) -> None:
         def all_await(tx: Tx) -> bool:
-            return {order.status for order in orders_of(tx)} == {AWAITING}
+            return {order.status for order in orders_of(tx)} == {OrderStatus.AWAITING}
 
         async with asyncio.timeout(600):
             while await app.parts.database.read(all_await):  # noqa: ASYNC110 - virtual time
@@ -239,7 +240,7 @@ def test_a_timer_that_fires_late_does_nothing(world: Machine) -> None:
         await subscribe(app, [("s", "card_declined")])
         await until_quiet(app)
         (order,) = await app.parts.database.read(orders_of)
-        assert order.status == AWAITING
+        assert order.status == OrderStatus.AWAITING
         return Token(order.id, "payments.charge", order.version)
 
     timer = live_on(world, 0, first)

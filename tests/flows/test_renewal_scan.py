@@ -21,7 +21,7 @@ from tests.renewals import (
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import find
-from conveyor.core.order import COMPLETED, REFUSED
+from conveyor.core.order_status import OrderStatus
 from conveyor.flows.renewal.body import RenewalBody
 from conveyor.flows.renewal.scan import Scan, Scanned, key_of
 from conveyor.flows.renewal.subscriptions import control
@@ -242,9 +242,12 @@ def test_orders_that_are_placed_by_hand_pay_for_a_period_once(tmp_path: Path) ->
             await place(app, "nobody", renewal("nobody", 0)),
         ]
         await until_quiet_by_hand(app)
-        assert sorted([(await ending(app, twin))[0] for twin in twins]) == [COMPLETED, REFUSED]
+        assert sorted([(await ending(app, twin))[0] for twin in twins]) == [
+            OrderStatus.COMPLETED,
+            OrderStatus.REFUSED,
+        ]
         endings = [await ending(app, order_id) for order_id in wrong]
-        assert [status for status, _ in endings] == [REFUSED] * 3
+        assert [status for status, _ in endings] == [OrderStatus.REFUSED] * 3
         assert endings[2][1] == "no such subscription: nobody"
         await assert_clean(app)
 

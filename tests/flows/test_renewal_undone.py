@@ -12,8 +12,8 @@ from tests.meals import until
 from tests.renewals import MERCHANT, PLAN, charges, find, live_on, make_plan, subscribe
 
 from conveyor.commerce.orders.steps import STEPS
-from conveyor.core.interventions import ACCEPTED
-from conveyor.core.order import CANCELLED, PARKED
+from conveyor.core.interventions import Decision
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.step import LocalStep
 from conveyor.core.tables import orders
 from conveyor.flows.renewal.subscriptions import model
@@ -32,7 +32,7 @@ async def parked_renewal(app: App) -> str:
         found := await app.parts.database.read(lambda tx: tx.execute(query).scalar())
     ):
         await asyncio.sleep(1)
-    await until(app, found, PARKED)
+    await until(app, found, OrderStatus.PARKED)
     return str(found)
 
 
@@ -52,8 +52,8 @@ def test_who_gets_the_money_back_has_no_access_any_more(
         assert paid.has_access(PLAN, now_ms)
         decided = await decisions.compensate(app.engine, order_id, MERCHANT, "a wrong price")
         assert decided is not None
-        assert decided.what == ACCEPTED
-        await until(app, order_id, CANCELLED)
+        assert decided.what == Decision.ACCEPTED
+        await until(app, order_id, OrderStatus.CANCELLED)
         undone = await find(app, "s")
         assert undone.status == model.CANCELLED
         assert undone.paid_until == begun.paid_until

@@ -10,7 +10,8 @@ from tests.meals import settled
 from tests.renewals import MERCHANT, PLAN, charges, find, make_plan, subscribe
 
 from conveyor.commerce.orders.placement import Placed
-from conveyor.core.order import COMPLETED, REFUSED, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.flows.renewal.subscriptions.changes import Changes
 from conveyor.system.composition import App
 from conveyor.testing.virtual import Machine
@@ -50,10 +51,10 @@ async def begin(app: App) -> None:
 def test_the_one_to_be_paid_is_charged_and_no_second(world: Machine) -> None:
     async def life(app: App) -> None:
         await begin(app)
-        assert (await renew(app)).status == COMPLETED
+        assert (await renew(app)).status == OrderStatus.COMPLETED
         assert (await find(app, "s")).period == 1
         again = await renew(app)
-        assert (again.status, again.reason) == (REFUSED, "the next period is 1, not 0")
+        assert (again.status, again.reason) == (OrderStatus.REFUSED, "the next period is 1, not 0")
         assert (await find(app, "s")).period == 1
 
     world.run(life)
@@ -77,7 +78,7 @@ def test_another_is_refused_and_nothing_is_charged(
         await begin(app)
         before = await find(app, "s")
         order = await renew(app, **changes)
-        assert (order.status, order.reason) == (REFUSED, reason)
+        assert (order.status, order.reason) == (OrderStatus.REFUSED, reason)
         assert await find(app, "s") == before
 
     world.run(life)
@@ -90,7 +91,7 @@ def test_one_that_ends_with_its_period_is_not_renewed(world: Machine) -> None:
         await Changes(app.engine).cancel(MERCHANT, "s")
         order = await renew(app)
         assert (order.status, order.reason) == (
-            REFUSED,
+            OrderStatus.REFUSED,
             "the subscription is active, and is not renewed",
         )
 

@@ -17,7 +17,7 @@ from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import listing
-from conveyor.core.order import SETTLED
+from conveyor.core.order_status import SETTLED
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.flows.shop.shipping.confirmations import Confirmations
 from conveyor.system.composition import App

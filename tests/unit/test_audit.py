@@ -12,7 +12,7 @@ import pytest
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import find
-from conveyor.core.order import AWAITING, SETTLED
+from conveyor.core.order_status import SETTLED, OrderStatus
 from conveyor.flows.shop.inventory.store import import_stock
 from conveyor.operations.audit import AuditReport, run_audit
 from conveyor.settings import Settings
@@ -243,7 +243,9 @@ async def _run_shop(data: Path) -> None:
             assert await _status(app, order_id, SETTLED) == ending
     slow = settings.model_copy(update={"delivery_delay_seconds": 3_600.0})
     async with running_app(slow) as app:
-        assert await _status(app, await _place(app, "slow", {}), {AWAITING}) == AWAITING
+        assert (
+            await _status(app, await _place(app, "slow", {}), {OrderStatus.AWAITING}) == "awaiting"
+        )
 
 
 async def _place(app: App, key: str, changes: dict[str, Any]) -> str:

@@ -8,20 +8,20 @@ import pytest
 from tests.goods_driver import NOW_MS, Books, insert_orders, order
 
 from conveyor.core.group_order import blocked
-from conveyor.core.order import PARKED, PROCESSING
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.parking import park
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
 
-P, W = PARKED, PROCESSING
+P, W = OrderStatus.PARKED, OrderStatus.PROCESSING
 
 
-def stand(tx: Tx, group: str, first: int, statuses: Sequence[str]) -> None:
+def stand(tx: Tx, group: str, first: int, statuses: Sequence[OrderStatus]) -> None:
     """Let orders stand in a group, in this order."""
     for turn, status in enumerate(statuses, start=1):
         one = order(first + turn, status=status)._replace(group_key=group, sequence=turn)
         insert_orders(tx, [one])
-        if status == PARKED:
+        if status == OrderStatus.PARKED:
             park(tx, one, Now(NOW_MS), step="bookings.hold", cause="", attempts=1)
 
 
@@ -35,7 +35,7 @@ def stand(tx: Tx, group: str, first: int, statuses: Sequence[str]) -> None:
     ],
 )
 def test_an_order_behind_two_parked_ones_is_counted_once(
-    books: Books, one_group: list[str], another: list[str], counted: tuple[int, int]
+    books: Books, one_group: list[OrderStatus], another: list[OrderStatus], counted: tuple[int, int]
 ) -> None:
     books.run(lambda tx: stand(tx, "bookings/a", 0, one_group))
     books.run(lambda tx: stand(tx, "bookings/b", 10, another))

@@ -7,14 +7,14 @@ from pathlib import Path
 import sqlalchemy as sa
 from tests.goods_driver import MERCHANT, NOW_MS, Books, insert_orders, order
 
-from conveyor.core.order import CANCELLED, COMPLETED, PARKED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.step import Now
 from conveyor.flows.shop.inventory import steps, store
 from conveyor.flows.shop.inventory.audit import InventoryAudit, Stranded, Totals, audit
 
-COMPLETED_ORDER = order(1, ("CD", 1), ("LP", 2), status=COMPLETED)
-CANCELLED_ORDER = order(2, ("CD", 4), status=CANCELLED)
-PARKED_ORDER = order(3, ("CD", 3), status=PARKED)
+COMPLETED_ORDER = order(1, ("CD", 1), ("LP", 2), status=OrderStatus.COMPLETED)
+CANCELLED_ORDER = order(2, ("CD", 4), status=OrderStatus.CANCELLED)
+PARKED_ORDER = order(3, ("CD", 3), status=OrderStatus.PARKED)
 
 
 def trade(books: Books) -> None:
@@ -46,13 +46,13 @@ def test_an_empty_warehouse_is_clean(books: Books) -> None:
 def test_a_reservation_that_outlives_its_order_is_found(books: Books) -> None:
     trade(books)
     with books.tx() as tx:
-        late = order(4, ("LP", 1), status=CANCELLED)
+        late = order(4, ("LP", 1), status=OrderStatus.CANCELLED)
         insert_orders(tx, [late])
         steps.reserve(tx, late, Now(NOW_MS))
 
     found = books.run(audit)
 
-    assert found.stranded == [Stranded(late.id, "LP", 1, CANCELLED)]
+    assert found.stranded == [Stranded(late.id, "LP", 1, OrderStatus.CANCELLED)]
     assert not found.clean
 
 

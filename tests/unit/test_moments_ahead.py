@@ -11,6 +11,7 @@ import pytest
 from tests.goods_driver import NOW_MS, Books, insert_orders, order
 
 from conveyor.core import calls
+from conveyor.core.call_state import CallState
 from conveyor.core.calling import Grant
 from conveyor.core.order import Order
 from conveyor.core.outcome import Awaiting, Outcome, Park, Refused
@@ -218,7 +219,10 @@ def test_a_bucket_is_never_emptied_in_the_future(per_second: float) -> None:
 
 def _steps(until: int, taken: int, intended: int) -> Iterable[int]:
     """Say for how long a call is still waited for, look by look, until it is not."""
-    now, attempt = NOW, calls.Attempt("o", "s", 1, calls.UNKNOWN, intended, None, until, taken, "")
+    now, attempt = (
+        NOW,
+        calls.Attempt("o", "s", 1, CallState.UNKNOWN, intended, None, until, taken, ""),
+    )
     while (left := calls.others_until(attempt, now) - now.ms) > 0:
         yield left
         now = Now(now.ms + left)

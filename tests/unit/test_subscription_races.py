@@ -17,7 +17,8 @@ from conveyor.commerce.payments.ports import Declined
 from conveyor.commerce.payments.steps import payment_steps
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.faults import GroupContext
-from conveyor.core.order import AWAITING, Order, load
+from conveyor.core.order import Order, load
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Awaiting, Done, Outcome
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.queue import QueueSpec
@@ -135,7 +136,7 @@ def test_a_card_that_comes_while_another_is_declined_is_tried_at_once(books: Boo
     beside(books, decline, replace_card)
     found = subscription(books)
     assert (found.status, found.card, found.new_card) == (PAST_DUE, "card_ok", False)
-    assert books.run(lambda tx: load(tx, [ORDER]))[ORDER].status != AWAITING
+    assert books.run(lambda tx: load(tx, [ORDER]))[ORDER].status != OrderStatus.AWAITING
 
 
 def test_a_period_is_taken_back_while_the_next_goes_over_to_another_plan(books: Books) -> None:

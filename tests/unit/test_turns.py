@@ -23,7 +23,7 @@ from conveyor.core.group_order import (
     NEXT,
     before,
 )
-from conveyor.core.order import AWAITING, PARKED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Outgoing
 from conveyor.core.registry import Registry
@@ -146,7 +146,7 @@ def test_an_order_that_awaits_an_answer_has_had_its_turn(line: Line) -> None:
     [second] = line.come("a", first=2)
     assert line.kinds(waiting) == ["Handled"]
     [order] = line.orders([waiting])
-    assert (order.status, order.sequence) == (AWAITING, 0)
+    assert (order.status, order.sequence) == (OrderStatus.AWAITING, 0)
     assert line.kinds(second) == ["Handled"]
     assert line.kinds(version(waiting, 2)) == ["Handled"]
 
@@ -159,7 +159,7 @@ def test_a_parked_order_holds_back_its_group_and_no_other(line: Line) -> None:
     assert line.kinds(second) == ["Held"]
     front = line.books.run(lambda tx: before(tx, line.orders([third])[0]))
     assert front is not None
-    assert (front.order_id, front.status, front.count) == (parked.order_id, PARKED, 2)
+    assert (front.order_id, front.status, front.count) == (parked.order_id, OrderStatus.PARKED, 2)
 
 
 Decide = Callable[[Tx, Registry, str, Now], Any]
@@ -206,7 +206,7 @@ def test_who_faults_for_the_last_time_is_parked_and_keeps_the_turn(line: Line) -
     for receives in (1, 2):
         assert line.kinds(broken, isolate=True, receive_count=receives) == ["Faulted"]
     assert line.kinds(broken, isolate=True, receive_count=3) == ["Handled"]
-    assert line.orders([broken])[0].status == PARKED
+    assert line.orders([broken])[0].status == OrderStatus.PARKED
     assert line.kinds(second) == ["Held"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from conveyor.checks import Check, Examination, Finding, check_rows
-from conveyor.core.order import COMPLETED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.extension import Tx
 from gift_cards.store import GOOD, cards
@@ -19,7 +19,7 @@ def check_cards(tx: Tx, _: Examination) -> list[Finding]:
     good = sa.exists().where(
         cards.c.order_id == orders.c.id, cards.c.state == GOOD, cards.c.value == orders.c.total
     )
-    gifts = sa.and_(orders.c.flow.startswith("gift@"), orders.c.status == COMPLETED)
+    gifts = sa.and_(orders.c.flow.startswith("gift@"), orders.c.status == OrderStatus.COMPLETED)
     finding = Finding("card_is_good", PAID, "Who has paid has a card, good for what was paid")
     return [check_rows(tx, finding, (orders, orders.c.id, gifts), sa.not_(good))]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.core.order import COMPLETED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 
 
-def paid(status: str, method: str) -> sa.ColumnElement[bool]:
+def paid(status: OrderStatus, method: str) -> sa.ColumnElement[bool]:
     """Whether an order of this status names this method."""
     return sa.and_(orders.c.status == status, orders.c.body.contains(f'"{method}"'))
 
@@ -18,4 +18,4 @@ def completed_among(
 ) -> sa.ColumnElement[bool]:
     """Whether an order was completed, and is among those that `column` names."""
     ids = sa.select(column).where(condition)
-    return sa.and_(orders.c.status == COMPLETED, orders.c.id.in_(ids))
+    return sa.and_(orders.c.status == OrderStatus.COMPLETED, orders.c.id.in_(ids))

@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.core import order as status
 from conveyor.core import outbox, timeline
 from conveyor.core.errors import RefusedToCompensateError
 from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.core.parking import park
@@ -73,7 +73,7 @@ def apply_outcome(
             if order.backwards:
                 raise RefusedToCompensateError(step, reason)
             story.tell(timeline.REFUSED, {"reason": reason, **detail})
-            after = turn_back(flow, place, status.REFUSED)
+            after = turn_back(flow, place, OrderStatus.REFUSED)
             move_order(tx, registry, order, after, now, reason=reason)
         case Awaiting(what, seconds, detail):
             _run_also(tx, registry, order, now)
@@ -96,7 +96,7 @@ def _done(registry: Registry, flow: Flow, story: _Story, detail: Mapping[str, An
     story.tell(timeline.DONE, detail)
     after = advance(flow, place, _members(flow, order))
     if order.cancelling and _can_be_undone(flow, place, after):
-        after = turn_back(flow, after, status.CANCELLED)
+        after = turn_back(flow, after, OrderStatus.CANCELLED)
     move_order(tx, registry, _unmarked(story, order, after), after, now)
 
 
@@ -166,18 +166,18 @@ def move_order(
     write_turn(tx, turn, row, "b_sequence")
     tx.later(_MOVE, row, must_match=True)
     if settled:
-        end = place.ending or status.COMPLETED
+        end = place.ending or OrderStatus.COMPLETED
         timeline.note(tx, order.id, order.version + 1, now.ms, end)
 
 
-def _status(place: Place, *, settled: bool, awaiting: bool, parking: bool) -> str:
+def _status(place: Place, *, settled: bool, awaiting: bool, parking: bool) -> OrderStatus:
     if parking:
-        return status.PARKED
+        return OrderStatus.PARKED
     if settled:
-        return place.ending or status.COMPLETED
+        return OrderStatus(place.ending or OrderStatus.COMPLETED)
     if awaiting:
-        return status.AWAITING
-    return status.COMPENSATING if place.ending else status.PROCESSING
+        return OrderStatus.AWAITING
+    return OrderStatus.COMPENSATING if place.ending else OrderStatus.PROCESSING
 
 
 def place_of(order: Order) -> Place:
@@ -214,7 +214,7 @@ def _turn(tx: Tx, registry: Registry, order: Order, place: Place, *, awaiting: b
 
 def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:
     """Run what goes along with a step, once: at its first outcome, not at its answer."""
-    if order.backwards or order.status == status.AWAITING:
+    if order.backwards or order.status == OrderStatus.AWAITING:
         return
     for name in registry.flow(order.flow).steps[order.position].also:
         also = registry.step(name)

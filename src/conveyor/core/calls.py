@@ -12,25 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from conveyor.core.call_state import IN_EFFECT, OPEN, CallState
 from conveyor.core.calling import MAX_CALL_SECONDS, Grant, PendingCall
 from conveyor.core.order import Order
 from conveyor.core.statements import one_of
 from conveyor.core.step import CallStep, Now
 from conveyor.core.tables import calls
 from conveyor.core.transaction import Tx
-
-INTENDED = "intended"
-UNKNOWN = "unknown"
-ANSWERED = "answered"
-DECLINED = "declined"
-"""Answered with a no: nothing was done, and this key will bring no other answer."""
-NOT_APPLIED = "not_applied"
-"""It failed and certainly did nothing: the next try, if it asks the same, has the same key."""
-SPENT = "spent"
-"""It certainly did nothing, and the key is used up: the next try has another."""
-OPEN = frozenset({INTENDED, UNKNOWN})
-IN_EFFECT = OPEN | {ANSWERED}
-"""The states of a call that has, or may have, taken effect."""
 
 LONGEST_GRANT_MS = Grant(MAX_CALL_SECONDS).may_run_ms
 
@@ -57,7 +45,7 @@ _END = (
     .where(*_KEY, _IS_OPEN)  # the fence: what is closed stays as it is
     .values(_set("state", "ended_at", "may_run_until"))
 )
-_MAY_BE_REPEATED = sa.or_(_IS_OPEN, calls.c.state == NOT_APPLIED)
+_MAY_BE_REPEATED = sa.or_(_IS_OPEN, calls.c.state == CallState.NOT_APPLIED)
 # What was asked is only read again while it may be asked again.
 _COLUMNS = [
     sa.case((_MAY_BE_REPEATED, column), else_="").label(column.name)
@@ -84,7 +72,7 @@ class Attempt:
     order_id: str
     step: str
     attempt: int
-    state: str
+    state: CallState
     intended_at: int
     ended_at: int | None
     may_run_until: int
@@ -131,8 +119,8 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Gran
     """
     order, name, step = request.order, request.step_name, request.step
     until, written = now.ms + grant.may_run_ms, step.write_request(request.payload)
-    if last is not None and last.state == NOT_APPLIED and last.request in {"", written}:
-        _take(tx, last, until, INTENDED, written)
+    if last is not None and last.state == CallState.NOT_APPLIED and last.request in {"", written}:
+        _take(tx, last, until, CallState.INTENDED, written)
         return PendingCall(
             order, name, step, request.payload, last.attempt, grant, taken=last.taken + 1
         )
@@ -143,7 +131,7 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Gran
             "order_id": order.id,
             "step": name,
             "attempt": attempt,
-            "state": INTENDED,
+            "state": CallState.INTENDED,
             "intended_at": now.ms,
             "ended_at": None,
             "may_run_until": until,
@@ -194,7 +182,13 @@ def others_until(attempt: Attempt, now: Now) -> int:
 
 
 def end(
-    tx: Tx, calling: PendingCall, last: Attempt | None, state: str, now: Now, *, over: bool = True
+    tx: Tx,
+    calling: PendingCall,
+    last: Attempt | None,
+    state: CallState,
+    now: Now,
+    *,
+    over: bool = True,
 ) -> None:
     """Write what became of an attempt; the transaction fails where that was written before.
 
@@ -216,7 +210,7 @@ def end(
     )
 
 
-def _take(tx: Tx, attempt: Attempt, until: int, state: str, request: str) -> None:
+def _take(tx: Tx, attempt: Attempt, until: int, state: CallState, request: str) -> None:
     tx.later(
         _TAKE_UP,
         {

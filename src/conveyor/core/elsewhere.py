@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from conveyor.core import order as status
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Outcome, Park
 from conveyor.core.registry import Registry
 from conveyor.core.step import Now, StepHandler
@@ -30,7 +30,7 @@ _OVERDUE = (
     sa.select(orders)
     .where(
         orders.c.settled_at.is_(None),
-        orders.c.status.in_([status.PROCESSING, status.COMPENSATING]),
+        orders.c.status.in_([OrderStatus.PROCESSING, OrderStatus.COMPENSATING]),
         orders.c.updated_at < sa.bindparam("before"),
         orders.c.flow == sa.bindparam("of_flow"),
         orders.c.position == sa.bindparam("of_position"),
@@ -49,7 +49,7 @@ class TakenElsewhere(StepHandler):
 
     def awaits(self, order: Order) -> bool:
         """Whether its token is out; the version says whether that is the one that is answered."""
-        return order.status in {status.PROCESSING, status.COMPENSATING}
+        return order.status in {OrderStatus.PROCESSING, OrderStatus.COMPENSATING}
 
     def has_begun(self, tx: Tx, order: Order) -> bool:  # noqa: ARG002 - nobody here knows
         """Say that it has: its token is out, and what became of it is not known here."""

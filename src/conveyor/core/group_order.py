@@ -14,7 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.core.order import PARKED, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outbox import OwedToken, claim
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders, outbox, parked
@@ -107,7 +108,7 @@ _BLOCKED = (
             orders.c.group_key == _first_parked.c.group_key,
             orders.c.sequence > ZERO,
             orders.c.sequence > _first_parked.c.sequence,
-            orders.c.status != PARKED,
+            orders.c.status != OrderStatus.PARKED,
         ),
     )
 )
@@ -119,7 +120,7 @@ class GroupOrder:
     def __init__(self, tx: Tx, batch: Sequence[Order]) -> None:
         """Read who is first in the groups of these orders."""
         self._ids = [order.id for order in batch if order.sequence]
-        self._first: dict[str, tuple[int, str]] = {}
+        self._first: dict[str, tuple[int, OrderStatus | None]] = {}
         self._here: dict[str, dict[str, int]] = {}
         self._parked: set[str] = set()
         self._over = False
@@ -137,11 +138,11 @@ class GroupOrder:
             return 0.0
         here = self._here[order.group_key]
         before = {i: n for i, n in here.items() if n < order.sequence}
-        sequence, status = self._first.get(order.group_key, (order.sequence, ""))
+        sequence, status = self._first.get(order.group_key, (order.sequence, None))
         first = min(sequence, *before.values(), order.sequence)
         if first == order.sequence:
             return 0.0
-        if status == PARKED or not self._parked.isdisjoint(before):
+        if status == OrderStatus.PARKED or not self._parked.isdisjoint(before):
             return HOLD_BEHIND_PARKED_SECONDS
         places = order.sequence - first
         return min(HOLD_SECONDS + HOLD_SECONDS_A_PLACE * places, HOLD_BEHIND_PARKED_SECONDS)
@@ -177,7 +178,7 @@ class Front:
     """Who is first of the `count` orders that are before one in its group."""
 
     order_id: str
-    status: str
+    status: OrderStatus
     count: int
 
 

@@ -6,15 +6,16 @@ Each takes the transaction first and gives a value that says what happened.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import sqlalchemy as sa
 
 from conveyor.core import calls, timeline
-from conveyor.core import order as status
 from conveyor.core.applying_outcomes import move_order, place_of
 from conveyor.core.elsewhere import TakenElsewhere
 from conveyor.core.group_order import release
 from conveyor.core.order import Order, load
+from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.parking import unpark
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, step_at, turn_back, undone_by
@@ -22,18 +23,22 @@ from conveyor.core.step import Now
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 
-ACCEPTED = "accepted"
-TOO_LATE = "too_late"
-ALREADY = "already"
-NOT_PARKED = "not_parked"
-NOT_FOUND = "not_found"
-STILL_OWES = "still_owes"
-
 _ASK_TO_CANCEL = (
     sa.update(orders)
     .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
     .values(cancelling=True, reason=sa.bindparam("b_reason"))
 )
+
+
+class Decision(StrEnum):
+    """What came of it."""
+
+    ACCEPTED = "accepted"
+    TOO_LATE = "too_late"
+    ALREADY = "already"
+    NOT_PARKED = "not_parked"
+    NOT_FOUND = "not_found"
+    STILL_OWES = "still_owes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Intervention:
     whose call is in doubt and that nothing undoes: should it have taken effect, the order goes on.
     """
 
-    what: str
+    what: Decision
     undoes: tuple[str, ...] = ()
     fee: int = 0
     unless: str = ""
@@ -61,20 +66,20 @@ def cancel(
     """
     order = _locked(tx, order_id)
     if order is None:
-        return Intervention(NOT_FOUND)
+        return Intervention(Decision.NOT_FOUND)
     flow = registry.flow(order.flow)
-    if order.backwards or order.cancelling or order.status in status.TERMINAL:
+    if order.backwards or order.cancelling or order.status in TERMINAL:
         already = order.ending or order.cancelling
-        return Intervention(ALREADY if already else TOO_LATE)
+        return Intervention(Decision.ALREADY if already else Decision.TOO_LATE)
     if too_late_to_cancel(tx, registry, order):
-        return Intervention(TOO_LATE)
+        return Intervention(Decision.TOO_LATE)
     _note(tx, order, now, timeline.CANCEL_ASKED, reason=reason, by=by)
-    if order.status != status.PARKED and _call_is_open(tx, registry, order):
+    if order.status != OrderStatus.PARKED and _call_is_open(tx, registry, order):
         row = {"b_id": order.id, "b_version": order.version, "b_reason": reason}
         tx.later(_ASK_TO_CANCEL, row, must_match=True)
-        return Intervention(ACCEPTED, undone_by(flow, _after(order)))
+        return Intervention(Decision.ACCEPTED, undone_by(flow, _after(order)))
     # One that is parked did not come to the customer through the customer's fault.
-    fee = 0 if order.status == status.PARKED else flow.fee_of(place_of(order), order.total)
+    fee = 0 if order.status == OrderStatus.PARKED else flow.fee_of(place_of(order), order.total)
     return replace(_compensate(tx, registry, order, now, reason), fee=fee)
 
 
@@ -103,22 +108,22 @@ def compensate(
     Past its flow's pivot it is too late: it is redriven, or discarded with a reason.
     """
     order = _locked(tx, order_id)
-    if order is None or order.status != status.PARKED:
-        return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    if order is None or order.status != OrderStatus.PARKED:
+        return Intervention(Decision.NOT_FOUND if order is None else Decision.NOT_PARKED)
     if pivot_is_done(tx, registry, order):
-        return Intervention(TOO_LATE)
+        return Intervention(Decision.TOO_LATE)
     return _compensate(tx, registry, order, now, reason, by=by)
 
 
 def redrive(tx: Tx, registry: Registry, order_id: str, now: Now, *, by: str = "") -> Intervention:
     """Let a parked order take its step again."""
     order = _locked(tx, order_id)
-    if order is None or order.status != status.PARKED:
-        return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    if order is None or order.status != OrderStatus.PARKED:
+        return Intervention(Decision.NOT_FOUND if order is None else Decision.NOT_PARKED)
     _unpark(tx, order, now)
     _note(tx, order, now, timeline.REDRIVEN, by=by)
     move_order(tx, registry, order, place_of(order), now)
-    return Intervention(ACCEPTED)
+    return Intervention(Decision.ACCEPTED)
 
 
 def discard(
@@ -129,34 +134,34 @@ def discard(
     Past its flow's pivot that writes off what it is still to pay, and lets go of what it holds.
     """
     order = _locked(tx, order_id)
-    if order is None or order.status != status.PARKED:
-        return Intervention(NOT_FOUND if order is None else NOT_PARKED)
+    if order is None or order.status != OrderStatus.PARKED:
+        return Intervention(Decision.NOT_FOUND if order is None else Decision.NOT_PARKED)
     flow = registry.flow(order.flow)
     past = flow.is_past_pivot(place_of(order))
     left = undone_by(flow, _after(order) if order.backwards else place_of(order))
     if (left and not past) or _call_is_open(tx, registry, order):
-        return Intervention(STILL_OWES, () if past else left)
+        return Intervention(Decision.STILL_OWES, () if past else left)
     if past:
         loss = {"written_off": order.total, "currency": order.currency}
         _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by, **loss)
         return _compensate(tx, registry, order, now, reason)
     _unpark(tx, order, now)
     _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by)
-    end = Place(-1, order.ending or status.CANCELLED)
+    end = Place(-1, order.ending or OrderStatus.CANCELLED)
     move_order(tx, registry, order, end, now, reason=reason)
-    return Intervention(ACCEPTED)
+    return Intervention(Decision.ACCEPTED)
 
 
 def _compensate(
     tx: Tx, registry: Registry, order: Order, now: Now, reason: str, *, by: str = ""
 ) -> Intervention:
     flow = registry.flow(order.flow)
-    if order.status == status.PARKED:
+    if order.status == OrderStatus.PARKED:
         _unpark(tx, order, now)
     if order.backwards:
         _note(tx, order, now, timeline.REDRIVEN, by=by)
         move_order(tx, registry, order, place_of(order), now)
-        return Intervention(ACCEPTED, undone_by(flow, _after(order)))
+        return Intervention(Decision.ACCEPTED, undone_by(flow, _after(order)))
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
         _note(tx, order, now, timeline.REDRIVEN, by=by)
@@ -164,12 +169,12 @@ def _compensate(
         undoes = undone_by(flow, _after(order))
         move_order(tx, registry, marked, place_of(order), now, reason=reason)
         step = flow.steps[order.position]
-        return Intervention(ACCEPTED, undoes, unless="" if step.undo else step.name)
+        return Intervention(Decision.ACCEPTED, undoes, unless="" if step.undo else step.name)
     release(tx, order, now.ms)
     _note(tx, order, now, timeline.TURNED_BACK, by=by)
-    back = turn_back(flow, place_of(order), status.CANCELLED)
+    back = turn_back(flow, place_of(order), OrderStatus.CANCELLED)
     move_order(tx, registry, order, back, now, reason=reason)
-    return Intervention(ACCEPTED, undone_by(flow, place_of(order)))
+    return Intervention(Decision.ACCEPTED, undone_by(flow, place_of(order)))
 
 
 def _note(tx: Tx, order: Order, now: Now, event: str, **facts: object) -> None:

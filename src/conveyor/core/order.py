@@ -8,20 +8,10 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
-
-PROCESSING = "processing"
-AWAITING = "awaiting"
-COMPENSATING = "compensating"
-PARKED = "parked"
-COMPLETED = "completed"
-CANCELLED = "cancelled"
-REFUSED = "refused"
-
-TERMINAL = frozenset({COMPLETED, CANCELLED, REFUSED})
-SETTLED = TERMINAL | {PARKED}
 
 
 class Order(NamedTuple):
@@ -36,7 +26,7 @@ class Order(NamedTuple):
     total: int
     raw_body: str
     version: int
-    status: str
+    status: OrderStatus
     position: int
     ending: str
     reason: str

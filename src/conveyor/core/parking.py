@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.step import Now
 from conveyor.core.tables import parked
 from conveyor.core.transaction import Tx
@@ -20,7 +21,7 @@ class Parked:
     """A row of `parked`."""
 
     order_id: str
-    was: str
+    was: OrderStatus
     queue: str
     group_key: str
     step: str

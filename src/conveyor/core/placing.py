@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from conveyor.core import order as status
 from conveyor.core import outbox, timeline
 from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outbox import OwedToken
 from conveyor.core.placed_counts import count_one
 from conveyor.core.registry import Registry
@@ -56,7 +56,7 @@ def place(
         total=new.total,
         raw_body=new.body,
         version=FIRST_VERSION,
-        status=status.PROCESSING,
+        status=OrderStatus.PROCESSING,
         position=0,
         ending="",
         reason="",

@@ -20,10 +20,10 @@ from functools import partial
 import sqlalchemy as sa
 
 from conveyor.core import ahead, elsewhere, outbox, timeline
-from conveyor.core import order as status
 from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.engine import Engine
 from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outbox import OwedToken
 from conveyor.core.routing_slip import Place, service_of, step_at
 from conveyor.core.supervision import wait_for_stop
@@ -50,7 +50,7 @@ RECALL_ROUNDS = 6
 _place = (orders.c.flow, orders.c.position, orders.c.ending)
 _standing = (
     orders.c.settled_at.is_(None),
-    orders.c.status.in_([status.PROCESSING, status.COMPENSATING, status.AWAITING]),
+    orders.c.status.in_([OrderStatus.PROCESSING, OrderStatus.COMPENSATING, OrderStatus.AWAITING]),
     sa.or_(
         orders.c.expected_at < sa.bindparam("before"),
         orders.c.expected_at > sa.bindparam("ahead"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from conveyor.core import calls, timeline
 from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.call_state import IN_EFFECT, CallState
 from conveyor.core.calling import Failed, NotCalled, NothingFound, PendingCall
 from conveyor.core.calls import Attempt
 from conveyor.core.disposition import Disposition, Handled, Stale
@@ -62,7 +63,7 @@ class _Ended:
         """Whether another has taken the attempt up since."""
         return self.last is not None and self.last.taken != self.calling.taken
 
-    def end(self, state: str, *, over: bool = True) -> None:
+    def end(self, state: CallState, *, over: bool = True) -> None:
         """Write what became of the attempt."""
         delivery = self.delivery
         calls.end(delivery.tx, self.calling, self.last, state, delivery.context.now, over=over)
@@ -72,7 +73,7 @@ class _Ended:
 
         That is no fault, and costs no try.
         """
-        self.end(calls.UNKNOWN)
+        self.end(CallState.UNKNOWN)
         last, until = self.last, self.calling.others_until
         if last is not None and self.was_taken_up:
             until = last.may_run_until
@@ -139,7 +140,7 @@ def _close(ended: _Ended, called: EndedCall) -> Disposition:
         yes = _is_yes(called)
         if not yes and not ended.alone:
             return ended.ask_later()
-        ended.end(calls.ANSWERED if yes else calls.DECLINED)
+        ended.end(CallState.ANSWERED if yes else CallState.DECLINED)
         return _settled(
             delivery, calling.step.record(delivery.tx, delivery.order, result, delivery.context.now)
         )
@@ -162,7 +163,7 @@ def _settled(delivery: Delivery, outcome: Outcome) -> Disposition:
 def _failed(ended: _Ended, failed: Failed) -> Disposition:
     delivery = ended.delivery
     if failed.certain and ended.alone:
-        ended.end(calls.SPENT if failed.spent else calls.NOT_APPLIED)
+        ended.end(CallState.SPENT if failed.spent else CallState.NOT_APPLIED)
         if delivery.order.cancelling:
             return turn_back_now(delivery)
         # A message's receives do not count keys: it may be another message each time.
@@ -172,7 +173,7 @@ def _failed(ended: _Ended, failed: Failed) -> Disposition:
         return delivery.fault(failed.error, last_try=last_key)
     if failed.spent:
         return ended.ask_later()
-    ended.end(calls.UNKNOWN, over=failed.certain or not failed.sent)
+    ended.end(CallState.UNKNOWN, over=failed.certain or not failed.sent)
     return delivery.fault(failed.error, timeline.UNKNOWN)
 
 
@@ -183,7 +184,7 @@ def _call_anew(ended: _Ended) -> Disposition:
     if order.cancelling and not ended.alone:
         return ended.ask_later()
     if order.cancelling:
-        ended.end(calls.NOT_APPLIED)
+        ended.end(CallState.NOT_APPLIED)
         return turn_back_now(delivery)
     assert last is not None  # noqa: S101 - read for whatever is not an answer
     if not ended.was_taken_up:
@@ -197,7 +198,7 @@ def _found_nothing(ended: _Ended) -> Disposition:
     delivery = ended.delivery
     if not ended.alone:
         return ended.ask_later()
-    ended.end(calls.NOT_APPLIED)
+    ended.end(CallState.NOT_APPLIED)
     if delivery.order.cancelling:
         return turn_back_now(delivery)
     gather_alone(delivery)
@@ -215,7 +216,7 @@ def _look_at_late(delivery: Delivery, called: EndedCall) -> None:
     of_step = [
         a for a in calls.of_order(delivery.tx, delivery.order.id) if a.step == calling.step_name
     ]
-    if any(a.attempt == calling.attempt and a.state in calls.IN_EFFECT for a in of_step):
+    if any(a.attempt == calling.attempt and a.state in IN_EFFECT for a in of_step):
         return
     log.error("%s took effect, and was taken for not applied: %r", calling.key, result)
     delivery.note(timeline.NOTED, {"what": f"{calling.key} took effect after it was given up"})

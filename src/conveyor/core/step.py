@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from conveyor.core.ambient import CLOCK_SLACK_MS
-from conveyor.core.order import AWAITING, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Outcome, Park, TurnedAway
 from conveyor.core.transaction import Tx
 
@@ -63,7 +64,7 @@ class StepHandler:
 
     def awaits(self, order: Order) -> bool:
         """Whether an order that is owed this step takes an answer to it."""
-        return order.status == AWAITING
+        return order.status == OrderStatus.AWAITING
 
     def answered(self, tx: Tx, order: Order, answer: Answer, now: Now) -> Outcome | TurnedAway:
         """Take the answer the order awaits. Called only while the order awaits at this step."""
@@ -78,7 +79,7 @@ class StepHandler:
 
         A call that may have been applied is known to the core and need not be looked for.
         """
-        return order.status == AWAITING
+        return order.status == OrderStatus.AWAITING
 
     def has_happened(self, tx: Tx, order: Order) -> bool:
         """Whether what this step is for has happened, though its order is parked at it."""

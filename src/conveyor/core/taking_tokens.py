@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from conveyor.core import calls, outbox, timeline
-from conveyor.core import order as status
 from conveyor.core.applying_outcomes import apply_outcome, move_order, place_of
 from conveyor.core.calling import PendingCall
 from conveyor.core.calls import Attempt
@@ -22,6 +21,7 @@ from conveyor.core.faults import Delivery, GroupContext, faults_of, tries
 from conveyor.core.group_order import GroupOrder
 from conveyor.core.message import Token
 from conveyor.core.order import Order, load
+from conveyor.core.order_status import SETTLED, OrderStatus
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Outcome, Park
 from conveyor.core.registry import Registry
@@ -103,7 +103,7 @@ def fresh(order: Order, token: Token) -> bool:
 
 def is_live(order: Order) -> bool:
     """Whether the order is on its way: neither at its end nor parked."""
-    return order.status not in status.SETTLED
+    return order.status not in SETTLED
 
 
 def due_step(registry: Registry, order: Order) -> str:
@@ -137,7 +137,7 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
 def _take(delivery: Delivery, last: Attempt | None) -> Outcome | PendingCall:
     tx, order, now = delivery.tx, delivery.order, delivery.context.now
     step = delivery.context.registry.step(delivery.step)
-    if order.status == status.AWAITING:
+    if order.status == OrderStatus.AWAITING:
         return step.overdue(tx, order, now)
     if isinstance(step, LocalStep):
         return step.run(tx, order, now)
@@ -160,7 +160,7 @@ def turn_back_now(delivery: Delivery, *, begun: bool = False) -> Disposition:
     order, registry = delivery.order, delivery.context.registry
     delivery.note(timeline.TURNED_BACK)
     place = begin(place_of(order)) if begun else place_of(order)
-    back = turn_back(registry.flow(order.flow), place, status.CANCELLED)
+    back = turn_back(registry.flow(order.flow), place, OrderStatus.CANCELLED)
     move_order(delivery.tx, registry, order, back, delivery.context.now)
     return Handled()
 

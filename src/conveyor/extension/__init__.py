@@ -22,6 +22,7 @@ from conveyor.commerce.payments.ports import (
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import ConveyorError, KeySpentError, NotAppliedError, UnansweredError
 from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused, TurnedAway
 from conveyor.core.routing_slip import Fee, Flow, Step
 from conveyor.core.step import Answer, CallStep, LocalStep, Now, StepHandler
@@ -74,6 +75,7 @@ __all__ = [
     "Opens",
     "Order",
     "OrderBody",
+    "OrderStatus",
     "Outcome",
     "PageCheck",
     "Park",

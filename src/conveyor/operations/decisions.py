@@ -9,8 +9,9 @@ from conveyor.commerce.orders.store import find
 from conveyor.commerce.payments import store as payments
 from conveyor.core import calls, interventions
 from conveyor.core.engine import Engine
-from conveyor.core.interventions import Intervention
-from conveyor.core.order import COMPLETED, REFUSED, Order, load
+from conveyor.core.interventions import Decision, Intervention
+from conveyor.core.order import Order, load
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, undone_by
 from conveyor.core.step import Now
@@ -37,7 +38,7 @@ class Cancelled:
     fee: int
     returned: int
     currency: str
-    status: str
+    status: OrderStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +134,15 @@ def _say(
     tx: Tx, registry: Registry, order: Order, decided: Intervention
 ) -> Cancelled | NotCancelled:
     flow = registry.flow(order.flow)
-    if decided.what == interventions.ACCEPTED:
+    if decided.what == Decision.ACCEPTED:
         return _cancelled(tx, order, decided.undoes, decided.fee)
-    if decided.what == interventions.ALREADY and order.ending != REFUSED:
+    if decided.what == Decision.ALREADY and order.ending != OrderStatus.REFUSED:
         payment = payments.of_order(tx, order.id)
         left = undone_by(flow, Place(order.position + 1))
         return _cancelled(tx, order, left, payment.fee if payment else 0)
-    if order.ending == REFUSED:
+    if order.ending == OrderStatus.REFUSED:
         return NotCancelled(f"It was refused ({order.reason}): nothing is left to cancel.")
-    if order.status == COMPLETED:
+    if order.status == OrderStatus.COMPLETED:
         return NotCancelled("It is completed.")
     return NotCancelled(f"{flow.cancel_until} has begun, and from there it only goes forward.")
 

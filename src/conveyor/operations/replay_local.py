@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from conveyor.commerce.orders.placement import Placed
 from conveyor.core.errors import UnknownFlowError
 from conveyor.core.message import iso
-from conveyor.core.order import PARKED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders
 from conveyor.operations.explain import explain
@@ -19,7 +19,7 @@ from conveyor.system.composition import App
 _STILL_OPEN = sa.select(orders.c.id).where(
     one_of(orders.c.id, "ids"),
     orders.c.settled_at.is_(None),
-    orders.c.status != PARKED,
+    orders.c.status != OrderStatus.PARKED,
 )
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.core.group_order import blocked
-from conveyor.core.order import PARKED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders, outbox, parked
 from conveyor.core.transaction import Tx
 
 _OPEN = (
     sa.select(sa.func.count())
     .select_from(orders)
-    .where(orders.c.settled_at.is_(None), orders.c.status != PARKED)
+    .where(orders.c.settled_at.is_(None), orders.c.status != OrderStatus.PARKED)
 )
 _PARKED = sa.select(sa.func.count()).select_from(parked)
 _DUE = sa.select(sa.func.count(), sa.func.min(outbox.c.due_at)).where(

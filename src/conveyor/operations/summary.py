@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from conveyor.commerce.orders.store import idempotency
 from conveyor.commerce.payments.store import payments
 from conveyor.core.ambient import Ambient
-from conveyor.core.order import PARKED, REFUSED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.statements import wide_sum, widened
 from conveyor.core.tables import orders, parked
 from conveyor.core.transaction import Database, Tx
@@ -135,7 +135,7 @@ def _state(tx: Tx, which: Which) -> _State:
         # Not a plain comparison: for that SQLite would take the index of all orders of a merchant.
         mine.append(orders.c.merchant.concat("") == which.merchant)
     still_open = sa.select(orders.c.id).where(
-        orders.c.settled_at.is_(None), orders.c.status != PARKED, *mine, *which.in_flow
+        orders.c.settled_at.is_(None), orders.c.status != OrderStatus.PARKED, *mine, *which.in_flow
     )
     count = tx.execute(sa.select(sa.func.count()).select_from(still_open.subquery())).scalar_one()
     if count and which.key_prefix:
@@ -194,7 +194,7 @@ def _key(tx: Tx) -> sa.ColumnElement[str]:
 def _add(
     tx: Tx, summary: Summary, found: sa.FromClause, conditions: Iterable[sa.ColumnElement[bool]]
 ) -> None:
-    why = sa.case((orders.c.status == REFUSED, orders.c.reason), else_="")
+    why = sa.case((orders.c.status == OrderStatus.REFUSED, orders.c.reason), else_="")
     kinds = (orders.c.status, why, payments.c.currency)
     money = found.outerjoin(payments, payments.c.order_id == orders.c.id)
     sums = (*wide_sum(payments.c.captured), *wide_sum(payments.c.refunded))
@@ -202,7 +202,7 @@ def _add(
     for status, reason, currency, many, *parts in tx.execute(query.group_by(*kinds)):
         captured, refunded = widened(parts)
         summary.placed += int(many)
-        summary.by_status[status] += int(many)
+        summary.by_status[str(status)] += int(many)
         if reason:
             summary.refused_because[reason] += int(many)
         if currency is not None:
@@ -211,7 +211,7 @@ def _add(
     # A parked order has got as far as it will get by itself.
     settled_at = sa.func.coalesce(orders.c.settled_at, orders.c.updated_at)
     latency = (settled_at - orders.c.placed_at).label("latency")
-    settled = sa.or_(orders.c.settled_at.is_not(None), orders.c.status == PARKED)
+    settled = sa.or_(orders.c.settled_at.is_not(None), orders.c.status == OrderStatus.PARKED)
     times = sa.select(latency, sa.func.count()).select_from(found).where(*conditions, settled)
     for milliseconds, many in tx.execute(times.group_by(latency)):
         summary.latencies[int(milliseconds)] += int(many)

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from conveyor.core.interventions import ACCEPTED
+from conveyor.core.interventions import Decision
 from conveyor.flows.renewal.scan import Scan, Scanned
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.operations import decisions
@@ -74,7 +74,9 @@ async def decide(world: World, process: int, what: str, order_id: str) -> None:
         return await chosen(app.engine, order_id, MERCHANT, "an operator says so")
 
     answer: Any = await insist(world, process, ask)
-    accepted = getattr(answer, "what", "") == ACCEPTED or isinstance(answer, decisions.Cancelled)
+    accepted = getattr(answer, "what", "") == Decision.ACCEPTED or isinstance(
+        answer, decisions.Cancelled
+    )
     if what in {"compensate", "cancel"} and accepted:
         said = Promise(world.loop.elapsed, bool(getattr(answer, "unless", "")))
         world.turned_back.setdefault(order_id, said)

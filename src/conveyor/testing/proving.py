@@ -24,7 +24,8 @@ from typing import Any
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import find
-from conveyor.core.order import SETTLED, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import SETTLED
 from conveyor.extension import Extension, Port
 from conveyor.operations.audit import run_audit
 from conveyor.operations.explain import explain, sentences

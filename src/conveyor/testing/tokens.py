@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from conveyor.core.order import SETTLED
+from conveyor.core.order_status import SETTLED
 from conveyor.testing.virtual import BrokenInvariantError
 
 

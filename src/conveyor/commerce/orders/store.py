@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.core.ambient import first_id_at
-from conveyor.core.order import TERMINAL, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.statements import one_of
 from conveyor.core.tables import metadata, orders
 from conveyor.core.transaction import Tx
@@ -114,7 +115,7 @@ def listing(
     tx: Tx,
     *,
     merchant: str | None,
-    status: str | None = None,
+    status: OrderStatus | None = None,
     flow: str | None = None,
     limit: int,
     cursor: str | None = None,

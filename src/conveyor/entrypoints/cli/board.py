@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
+from conveyor.core.order_status import OrderStatus
 from conveyor.entrypoints.cli.output import note
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 LINE_SECONDS = 2.0
 UNDOING = "being undone"
 """One row for all compensations."""
-STATUSES = ("parked", "cancelled", "refused", "completed")
+STATUSES = (
+    OrderStatus.PARKED,
+    OrderStatus.CANCELLED,
+    OrderStatus.REFUSED,
+    OrderStatus.COMPLETED,
+)
 
 Counts = Mapping[tuple[str, str], int]
 """By flow, and step or status."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from conveyor.core.order_status import OrderStatus
 from conveyor.entrypoints.cli.audit import audit_in_a_line, show_audit
 from conveyor.entrypoints.cli.board import showing_board
 from conveyor.entrypoints.cli.errors import PROBLEM, MisuseError
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
     from conveyor.system.composition import App
 
 LOOK_SECONDS = 0.2
-STATUSES = ("completed", "cancelled", "refused", "awaiting", "parked")
+STATUSES = (
+    OrderStatus.COMPLETED,
+    OrderStatus.CANCELLED,
+    OrderStatus.REFUSED,
+    OrderStatus.AWAITING,
+    OrderStatus.PARKED,
+)
 MAX_REASONS = 3
 """Why orders were refused, of each flow: the most frequent."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.untyped import Json
 from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, note, say, table
@@ -16,16 +17,6 @@ from conveyor.entrypoints.cli.pages import collect
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.target import Target
 
-STATUSES = (
-    "processing",
-    "awaiting",
-    "compensating",
-    "parked",
-    "completed",
-    "cancelled",
-    "refused",
-)
-ENDED = frozenset({"completed", "cancelled", "refused"})
 WATCH_SECONDS = 1.0
 WATCHED = 100
 A_TIME = "2026-01-31T12:00:00Z"
@@ -54,7 +45,7 @@ def orders() -> None:
 
 
 @orders.command("list")
-@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@click.option("--status", type=click.Choice([*OrderStatus]), help="Only these.")
 @click.option("--flow", metavar="NAME", help="Only orders of this flow.")
 @click.option("--reference", metavar="TEXT", help="Only orders with exactly this reference.")
 @click.option("--customer", metavar="ID", help="Only this customer's orders.")
@@ -130,7 +121,7 @@ async def _watch(target: Target, order: str | None, *, as_json: bool) -> None:
                 if versions.get(each["id"]) != each["version"]:
                     _tell(each, as_json=as_json)
             versions = {each["id"]: each["version"] for each in found}
-            if order and found[0]["status"] in ENDED:
+            if order and found[0]["status"] in TERMINAL:
                 return
             await asyncio.sleep(WATCH_SECONDS)
 
@@ -185,7 +176,9 @@ def _show_order(order: Mapping[str, Any]) -> None:
 
 def _cancelled(answer: Mapping[str, Any]) -> str:
     outcome = answer["outcome"]
-    stands = "It is cancelled" if answer["status"] == "cancelled" else "It is being cancelled"
+    stands = (
+        "It is cancelled" if answer["status"] == OrderStatus.CANCELLED else "It is being cancelled"
+    )
     if outcome == "part_refund":
         kept, rest = (money(answer[sum_], answer["currency"]) for sum_ in ("kept", "returned"))
         becomes = f"that late it costs {kept}; {rest} goes back"

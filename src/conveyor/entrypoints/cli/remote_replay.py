@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from conveyor.commerce.orders.placement import KeyInFlight, Overloaded, Placed
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.untyped import Json
 from conveyor.entrypoints.client import ApiError, Client, ServerUnreachableError
 from conveyor.operations.replay import Answer, ReplayReport, Unacceptable, wait_in_words
@@ -34,7 +35,7 @@ UNACCEPTABLE = frozenset(
 )
 T = TypeVar("T")
 
-OPEN = ("awaiting", "processing", "compensating")
+OPEN = (OrderStatus.AWAITING, OrderStatus.PROCESSING, OrderStatus.COMPENSATING)
 REPLAYED = "idempotent-replayed"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from conveyor.core import answers, interventions
+from conveyor.core import answers
+from conveyor.core.interventions import Decision
 
 
 class ProblemCode(StrEnum):
@@ -35,9 +36,9 @@ class Code(ProblemCode):
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "This path does not take this method."
     TOO_SLOW = "too_slow", 408, "The request took too long to come in."
     KEY_IN_FLIGHT = "key_in_flight", 409, "A request with this idempotency key is under way."
-    TOO_LATE = interventions.TOO_LATE, 409, "What was done by now cannot be undone."
-    NOT_PARKED = interventions.NOT_PARKED, 409, "The order does not wait for an operator."
-    STILL_OWES = interventions.STILL_OWES, 409, "Something is left to undo; `detail` names it."
+    TOO_LATE = Decision.TOO_LATE.value, 409, "What was done by now cannot be undone."
+    NOT_PARKED = Decision.NOT_PARKED.value, 409, "The order does not wait for an operator."
+    STILL_OWES = Decision.STILL_OWES.value, 409, "Something is left to undo; `detail` names it."
     NOT_AWAITED = answers.NOT_AWAITED, 409, "The order does not wait for that, or no longer."
     FLOW_MISSING = "flow_missing", 409, "The order's flow is not installed here; `detail` names it."
     TOO_LARGE = "too_large", 413, "The body is too large."

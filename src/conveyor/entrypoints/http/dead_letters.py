@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.access.model import Grant
 from conveyor.core.applying_outcomes import place_of
-from conveyor.core.interventions import ACCEPTED, STILL_OWES, TOO_LATE, Intervention
+from conveyor.core.interventions import Decision, Intervention
 from conveyor.core.message import iso
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, undone_by
@@ -175,16 +175,28 @@ def _decided(
 ) -> Decided:
     if decided is None:
         raise not_found("order")
-    if decided.what == STILL_OWES:
-        left = ", ".join(decided.undoes) or "a call whose outcome is not known yet"
-        detail = f"There is something left to undo: {left}. Redrive or compensate it instead."
-        raise ProblemError(Code.STILL_OWES, detail)
-    if decided.what == TOO_LATE:
-        raise ProblemError(Code.TOO_LATE, _TOO_LATE)
-    if decided.what != ACCEPTED:
-        raise ProblemError(Code(decided.what), "The order is not parked.")
+    if problem := _problem(decided):
+        raise problem
     steps, unless = list(decided.undoes), decided.unless or None
     return Decided(kind="order", id=order_id, did=did, steps=steps, unless=unless)
+
+
+def _problem(decided: Intervention) -> ProblemError | None:
+    match decided.what:
+        case Decision.ACCEPTED:
+            return None
+        case Decision.STILL_OWES:
+            left = ", ".join(decided.undoes) or "a call whose outcome is not known yet"
+            detail = f"There is something left to undo: {left}. Redrive or compensate it instead."
+            return ProblemError(Code.STILL_OWES, detail)
+        case Decision.TOO_LATE | Decision.ALREADY:
+            return ProblemError(Code.TOO_LATE, _TOO_LATE)
+        case Decision.NOT_PARKED:
+            return ProblemError(Code.NOT_PARKED, "The order is not parked.")
+        case Decision.NOT_FOUND:
+            return not_found("order")
+        case _:
+            assert_never(decided.what)
 
 
 def _parked_view(one: ParkedOrder, registry: Registry) -> ParkedView:

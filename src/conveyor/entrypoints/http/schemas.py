@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -14,6 +14,7 @@ from pydantic import (
 
 from conveyor.commerce.orders.model import Customer, Item, Payment, Shipping, SingleLine
 from conveyor.core.message import iso
+from conveyor.core.order_status import OrderStatus
 
 ORDER_ID_PATTERN = r"^[0-9A-HJKMNP-TV-Z]{26}$"
 KEY_PATTERN = r"^[\x20-\x7e]{1,255}$"
@@ -24,9 +25,10 @@ OrderId = Annotated[str, Field(pattern=ORDER_ID_PATTERN, examples=[AN_ORDER])]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=[A_TIME])]
 Amount = Annotated[int, Field(ge=0)]
 Counts = dict[str, int]
-Status = Literal[
-    "processing", "awaiting", "compensating", "parked", "completed", "cancelled", "refused"
-]
+if TYPE_CHECKING:
+    Status = OrderStatus
+else:  # the API's description names the words where they stand, and not by a schema of its own
+    Status = Literal[*OrderStatus]
 
 
 class Body(BaseModel):

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from conveyor.core.message import iso
-from conveyor.core.order import AWAITING, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.step import StepHandler
 from conveyor.core.supervision import Loop
 from conveyor.core.transaction import Tx
@@ -53,7 +54,7 @@ def _riders(given: Dependencies) -> Mapping[str, StepHandler]:
 
 def _glimpse(tx: Tx, order: Order) -> Mapping[str, Any]:
     """Show where the rider is who has accepted the order."""
-    if order.status != AWAITING:
+    if order.status != OrderStatus.AWAITING:
         return {}
     offer = riders.standing(tx, order.id)
     rider = riders.find(tx, offer.merchant, offer.rider) if offer else None

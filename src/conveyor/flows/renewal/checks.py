@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from conveyor.checks import Check, Examination, Finding, check_rows
 from conveyor.checks.finding import needed
 from conveyor.commerce.payments.store import payments
-from conveyor.core.order import COMPLETED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.flows import RENEWAL
@@ -27,7 +27,7 @@ _renewed = renewals.outerjoin(orders, _o.id == _r.order_id).outerjoin(
 )
 _disagrees = sa.or_(
     _o.id.is_(None),
-    sa.and_(_o.status == COMPLETED, _r.state != EXTENDED),
+    sa.and_(_o.status == OrderStatus.COMPLETED, _r.state != EXTENDED),
     sa.and_(_o.status.in_(sorted(UNDONE)), _r.state.in_([OPEN, EXTENDED])),
     sa.and_(_r.state == EXTENDED, _o.ending == "", _kept != _o.total),
 )

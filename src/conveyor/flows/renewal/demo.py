@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from conveyor.core.order import AWAITING
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.extension import Demo, Story
@@ -80,7 +80,7 @@ _ON_ITS_WAY = sa.select(
     sa.exists().where(
         orders.c.flow.startswith(f"{RENEWAL.name}@"),
         orders.c.settled_at.is_(None),
-        orders.c.status != AWAITING,
+        orders.c.status != OrderStatus.AWAITING,
     )
 )
 
@@ -97,7 +97,7 @@ class RenewalDemo(Demo):
     settings: ClassVar[Mapping[str, Any]] = {"renewal_scan_seconds": 1.0}
     stories: ClassVar[Sequence[Story]] = (
         (
-            orders.c.status == AWAITING,
+            orders.c.status == OrderStatus.AWAITING,
             "past due: its card is tried again on another day",
         ),
     )

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, check_rows
 from conveyor.checks.finding import needed
-from conveyor.core.order import AWAITING, COMPLETED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory.audit import InventoryAudit
@@ -88,8 +88,8 @@ def check_shipped(tx: Tx, examination: Examination) -> list[Finding]:
     awaited = sa.or_(
         sa.false(), *(sa.and_(_o.flow == flow, _o.position == at) for flow, at in ships.items())
     )
-    ended = sa.and_(_o.status == COMPLETED, _o.flow.in_(ships))
-    waits = sa.and_(_o.status == AWAITING, awaited)
+    ended = sa.and_(_o.status == OrderStatus.COMPLETED, _o.flow.in_(ships))
+    waits = sa.and_(_o.status == OrderStatus.AWAITING, awaited)
     finding = Finding(
         "completed_is_delivered",
         1,

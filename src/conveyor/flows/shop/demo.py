@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from conveyor.checks.stories import paid
-from conveyor.core.order import COMPLETED, PARKED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.extension import Demo, Story
 from conveyor.flows.shop.inventory.store import import_stock
@@ -66,10 +66,10 @@ class ShopDemo(Demo):
 
     settings: ClassVar[Mapping[str, Any]] = {"delivery_delay_seconds": 1.5}
     stories: ClassVar[Sequence[Story]] = (
-        (paid(COMPLETED, "card_flaky"), "its card failed twice, then worked"),
-        (paid(COMPLETED, "card_unanswered"), "it was charged, and no answer came"),
+        (paid(OrderStatus.COMPLETED, "card_flaky"), "its card failed twice, then worked"),
+        (paid(OrderStatus.COMPLETED, "card_unanswered"), "it was charged, and no answer came"),
         (_SOLD_OUT, "sold out: what was authorized is let go"),
-        (paid(PARKED, "card_down"), "parked: its bank is down"),
+        (paid(OrderStatus.PARKED, "card_down"), "parked: its bank is down"),
     )
 
     def orders(self) -> Iterator[dict[str, Any]]:

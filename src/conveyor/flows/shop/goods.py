@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from conveyor.checks import Examination, Finding, Page, on_page
 from conveyor.checks.bodies import Placed, placed_on
-from conveyor.core.order import AWAITING
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.routing_slip import Flow
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory.model import RELEASED, SOLD
@@ -65,7 +65,7 @@ def _agree(slip: _Slip, order: Placed, held: Sequence[tuple[str, int, str]]) -> 
     if order.ending or order.position <= slip.reserve:
         return order.ending != "" or not held
     items: Sequence[Mapping[str, Any]] = order.body["items"]
-    awaits = order.status == AWAITING
+    awaits = order.status == OrderStatus.AWAITING
     if order.position > slip.sell or (order.position == slip.sell and awaits):
         return sorted(held) == sorted((i["sku"], i["quantity"], SOLD) for i in items)
     ordered = sorted((item["sku"], item["quantity"]) for item in items)

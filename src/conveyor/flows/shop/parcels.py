@@ -9,7 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from conveyor.checks import MAX_EXAMPLES, Examined, Finding, Page, on_page
-from conveyor.core.order import CANCELLED, COMPLETED, REFUSED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
@@ -23,7 +23,7 @@ _o, _s = orders.c, shipments.c
 _SHIPPED = (
     sa.select(_s.order_id, _s.carrier_key, _s.tracking)
     .join(orders, _o.id == _s.order_id)
-    .where(on_page(_s.order_id), _o.status == COMPLETED)
+    .where(on_page(_s.order_id), _o.status == OrderStatus.COMPLETED)
 )
 _STATUSES = sa.select(_o.id, _o.status).where(one_of(_o.id, "ids"))
 
@@ -89,4 +89,4 @@ class ShipmentsAndParcels:
 
 def _undone(tx: Tx, order_ids: Sequence[str]) -> list[str]:
     found = {row.id: row.status for row in tx.execute(_STATUSES, {"ids": list(order_ids)}).all()}
-    return [i for i in order_ids if found.get(i) in {CANCELLED, REFUSED}]
+    return [i for i in order_ids if found.get(i) in {OrderStatus.CANCELLED, OrderStatus.REFUSED}]

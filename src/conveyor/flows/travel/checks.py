@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, check_rows
 from conveyor.checks.columns import Column, count_if
 from conveyor.checks.finding import needed
-from conveyor.core.order import COMPLETED, TERMINAL
+from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.tables import orders, turns
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.bookings.model import BOOKED, HELD, WAITING
@@ -51,8 +51,11 @@ _OVER = sa.or_(
 )
 _of_order = bookings.join(orders, orders.c.id == _b.order_id)
 _UNLIKE_ORDER = sa.or_(
-    sa.and_(orders.c.status == COMPLETED, _b.state != BOOKED),
-    sa.and_(orders.c.status.in_(sorted(TERMINAL - {COMPLETED})), _b.state.in_((*_HAS, WAITING))),
+    sa.and_(orders.c.status == OrderStatus.COMPLETED, _b.state != BOOKED),
+    sa.and_(
+        orders.c.status.in_(sorted(TERMINAL - {OrderStatus.COMPLETED})),
+        _b.state.in_((*_HAS, WAITING)),
+    ),
 )
 # The turn that the request before it was taken at, of those that had one.
 _numbered = (

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from conveyor.checks import Examination, Finding, Page, on_page
 from conveyor.checks.bodies import Placed, placed_on
-from conveyor.core.order import COMPLETED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.bookings.model import BOOKED, Wanted, legs_of, wanted
 from conveyor.flows.travel.bookings.tables import bookings
@@ -49,4 +49,4 @@ def _agree(order: Placed, booked: Sequence[tuple[int, str, int, str]]) -> bool:
         if leg >= len(legs) or legs[leg] != Wanted(resource, quantity):
             return False
     completed = [BOOKED] * len(legs)
-    return order.status != COMPLETED or [state for *_, state in booked] == completed
+    return order.status != OrderStatus.COMPLETED or [state for *_, state in booked] == completed

@@ -11,7 +11,7 @@ from conveyor.checks.columns import on_page
 from conveyor.checks.pages import Page
 from conveyor.commerce.payments.ports import Moved
 from conveyor.commerce.payments.store import payments
-from conveyor.core.calls import OPEN
+from conveyor.core.call_state import OPEN
 from conveyor.core.tables import calls, orders
 from conveyor.core.transaction import Tx
 from conveyor.core.untyped import SelectedRow

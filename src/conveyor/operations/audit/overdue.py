@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from conveyor.checks.finding import Finding
 from conveyor.core.engine import Engine
-from conveyor.core.order import AWAITING, COMPENSATING, PROCESSING, Order
+from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.routing_slip import service_of
 from conveyor.core.tables import orders, outbox, timeline
 from conveyor.core.taking_tokens import due_step
@@ -34,7 +35,9 @@ _OVERDUE = (
     .outerjoin(outbox, outbox.c.order_id == orders.c.id)
     .where(
         orders.c.settled_at.is_(None),
-        orders.c.status.in_([PROCESSING, COMPENSATING, AWAITING]),
+        orders.c.status.in_(
+            [OrderStatus.PROCESSING, OrderStatus.COMPENSATING, OrderStatus.AWAITING]
+        ),
         orders.c.expected_at < sa.bindparam("before"),
         outbox.c.order_id.is_(None),
     )

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from conveyor.checks.columns import on_page
 from conveyor.checks.finding import Finding
 from conveyor.checks.pages import Page
-from conveyor.core import calls as attempts
+from conveyor.core import timeline
 from conveyor.core.ambient import CLOCK_SLACK_MS
-from conveyor.core.order import AWAITING, PARKED, TERMINAL, Order
+from conveyor.core.call_state import OPEN
+from conveyor.core.order import Order
+from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import service_of
 from conveyor.core.statements import one_of
@@ -37,11 +39,11 @@ _LIVE = (
 _OWED = sa.select(outbox).where(on_page(outbox.c.order_id))
 _PARKED = sa.select(parked.c.order_id, parked.c.step).where(on_page(parked.c.order_id))
 _OPEN = sa.select(calls.c.order_id, calls.c.step, calls.c.intended_at).where(
-    on_page(calls.c.order_id), calls.c.state.in_(sorted(attempts.OPEN))
+    on_page(calls.c.order_id), calls.c.state.in_(sorted(OPEN))
 )
 _AWAITED = (
     sa.select(entries.c.order_id, entries.c.at, entries.c.detail)
-    .where(one_of(entries.c.order_id, "ids"), entries.c.event == AWAITING)
+    .where(one_of(entries.c.order_id, "ids"), entries.c.event == timeline.AWAITING)
     .order_by(entries.c.id)
 )
 
@@ -90,7 +92,7 @@ class Owing:
         ahead = [
             order
             for order in live
-            if order.status != PARKED
+            if order.status != OrderStatus.PARKED
             and max(order.expected_at, due.get(order.id, 0)) > now + CLOCK_SLACK_MS
         ]
         awaited = _awaited(tx, [order.id for order in ahead])
@@ -103,9 +105,9 @@ class Owing:
 
     def _may_be_open(self, order: Order, step: str, since: int, now: int) -> bool:
         owed = due_step(self._registry, order)
-        if owed and (step != owed or order.status == AWAITING):
+        if owed and (step != owed or order.status == OrderStatus.AWAITING):
             return False
-        return order.status == PARKED or since > now - MOST_CALL_MS
+        return order.status == OrderStatus.PARKED or since > now - MOST_CALL_MS
 
 
 def _awaited(tx: Tx, order_ids: Sequence[str]) -> dict[str, int]:
@@ -119,6 +121,6 @@ def _awaited(tx: Tx, order_ids: Sequence[str]) -> dict[str, int]:
 
 
 def _limit(order: Order, awaited: Mapping[str, int], now: int) -> int:
-    if order.status == AWAITING:
+    if order.status == OrderStatus.AWAITING:
         return awaited.get(order.id, 0) + CLOCK_SLACK_MS
     return now + MOST_REST_MS

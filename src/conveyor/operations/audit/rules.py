@@ -12,16 +12,14 @@ import sqlalchemy as sa
 
 from conveyor.checks.columns import Column
 from conveyor.commerce.payments.store import payments
-from conveyor.core import order as status
 from conveyor.core.ambient import CLOCK_SLACK_MS
-from conveyor.core.order import SETTLED, TERMINAL
+from conveyor.core.order_status import SETTLED, TERMINAL, OrderStatus
 from conveyor.core.routing_slip import Flow
 from conveyor.core.tables import orders, outbox, parked
 from conveyor.operations.audit.view import View
 
-STATUSES = SETTLED | {status.PROCESSING, status.AWAITING, status.COMPENSATING}
 PAYMENTS = "payments"
-UNDONE = frozenset({status.CANCELLED, status.REFUSED})
+UNDONE = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUSED})
 
 NOW = sa.bindparam("now", type_=sa.BigInteger)
 LOST_BEFORE = sa.bindparam("lost_before", type_=sa.BigInteger)
@@ -57,14 +55,14 @@ def order_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
 
 def _endings() -> list[Rule]:
     ending = sa.case(
-        (_undone, _o.ending != _o.status), (_o.status == status.COMPLETED, _o.ending != "")
+        (_undone, _o.ending != _o.status), (_o.status == OrderStatus.COMPLETED, _o.ending != "")
     )
     return [
         Rule(
             "status_declared",
             1,
             "Every order has a declared status, and a time of settling exactly at its end",
-            sa.or_(_o.status.not_in(sorted(STATUSES)), _terminal != _o.settled_at.is_not(None)),
+            sa.or_(_o.status.not_in(sorted(OrderStatus)), _terminal != _o.settled_at.is_not(None)),
         ),
         Rule(
             "ending_agrees",
@@ -76,7 +74,7 @@ def _endings() -> list[Rule]:
             "parked_has_cause",
             1,
             "A parked order stands in front of an operator, with its cause; no other does",
-            (_o.status == status.PARKED) != parked.c.order_id.is_not(None),
+            (_o.status == OrderStatus.PARKED) != parked.c.order_id.is_not(None),
         ),
     ]
 
@@ -101,7 +99,7 @@ def _money(view: View, flows: Sequence[Flow]) -> list[Rule]:
             "completed_is_paid",
             4,
             "Completed means that exactly the order's total was captured and kept",
-            sa.and_(_o.status == status.COMPLETED, _o.flow.in_(paid), _kept != _o.total),
+            sa.and_(_o.status == OrderStatus.COMPLETED, _o.flow.in_(paid), _kept != _o.total),
         ),
         Rule(
             "undone_owes_nothing",
@@ -114,8 +112,8 @@ def _money(view: View, flows: Sequence[Flow]) -> list[Rule]:
             4,
             "A fee is that of its flow, for what a customer cancelled that late and nothing else",
             sa.or_(
-                sa.and_(_fee != 0, _o.ending != status.CANCELLED),
-                sa.and_(_o.status == status.CANCELLED, _fee != _policy(view, flows)),
+                sa.and_(_fee != 0, _o.ending != OrderStatus.CANCELLED),
+                sa.and_(_o.status == OrderStatus.CANCELLED, _fee != _policy(view, flows)),
             ),
         ),
     ]
@@ -160,7 +158,7 @@ def _tokens(view: View) -> list[Rule]:
             6,
             "An order that awaits an answer has a timer for its deadline",
             sa.and_(
-                _o.status == status.AWAITING,
+                _o.status == OrderStatus.AWAITING,
                 sa.not_(_owed_a_row),
                 _o.expected_at > NOW + CLOCK_SLACK_MS,
             ),

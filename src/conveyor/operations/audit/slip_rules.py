@@ -10,7 +10,7 @@ from itertools import pairwise
 import sqlalchemy as sa
 
 from conveyor.checks.columns import Column
-from conveyor.core.order import COMPLETED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.routing_slip import Flow, Step
 from conveyor.core.tables import orders
 from conveyor.operations.audit.rules import UNDONE, Rule
@@ -96,7 +96,9 @@ def _off_the_slip(view: View, flow: Flow) -> Column:
 
 def _incomplete(view: View, flow: Flow) -> Column:
     undone = [view.done(line.undo) > 0 for line in flow.steps if line.undo]
-    return sa.and_(_o.status == COMPLETED, sa.or_(_o.position != len(flow.steps), *undone))
+    return sa.and_(
+        _o.status == OrderStatus.COMPLETED, sa.or_(_o.position != len(flow.steps), *undone)
+    )
 
 
 def _unequal(

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from conveyor.checks.columns import Column, count_if, on_page
 from conveyor.commerce.payments.store import payments
 from conveyor.core import timeline
-from conveyor.core.calls import OPEN
-from conveyor.core.order import TERMINAL
+from conveyor.core.call_state import OPEN
+from conveyor.core.order_status import TERMINAL
 from conveyor.core.routing_slip import Flow
 from conveyor.core.tables import calls, orders, outbox, parked
 from conveyor.core.tables import timeline as entries

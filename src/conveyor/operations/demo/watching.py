@@ -6,7 +6,7 @@ from collections import Counter
 
 import sqlalchemy as sa
 
-from conveyor.core.order import PARKED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, flow_name, step_at
 from conveyor.core.tables import orders
@@ -24,7 +24,11 @@ def orders_by_step(tx: Tx, registry: Registry) -> Counter[tuple[str, str]]:
     query = sa.select(*where, sa.func.count()).where(is_open).group_by(*where)
     counts: Counter[tuple[str, str]] = Counter()
     for flow, position, ending, status, count in tx.execute(query):
-        step = PARKED if status == PARKED else step_at(registry.flow(flow), Place(position, ending))
+        step = (
+            OrderStatus.PARKED
+            if status == OrderStatus.PARKED
+            else step_at(registry.flow(flow), Place(position, ending))
+        )
         counts[flow_name(flow), step] += count
     ended = sa.select(row.flow, row.status, sa.func.count()).where(sa.not_(is_open))
     for flow, status, count in tx.execute(ended.group_by(row.flow, row.status)):

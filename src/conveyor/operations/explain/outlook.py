@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from conveyor.commerce.orders.money import in_words as money
-from conveyor.core import calls
-from conveyor.core import order as status
 from conveyor.core.applying_outcomes import place_of
+from conveyor.core.call_state import CallState
 from conveyor.core.calls import Attempt
 from conveyor.core.group_order import before
 from conveyor.core.interventions import pivot_is_done, too_late_to_cancel
 from conveyor.core.order import Order
+from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, service_of, step_at, undone_by
 from conveyor.core.tables import outbox
@@ -27,14 +27,14 @@ def waits_for(
     tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt], now_ms: int
 ) -> Wait | None:
     """Say what an order waits for; None at its end."""
-    if order.status in status.TERMINAL:
+    if order.status in TERMINAL:
         return None
-    if order.status == status.PARKED:
+    if order.status == OrderStatus.PARKED:
         return Wait("an operator's decision")
     if order.flow not in registry.flows:
         return Wait(f"its flow, {order.flow}, which is not installed here")
     due = step_at(registry.flow(order.flow), place_of(order))
-    if order.status == status.AWAITING:
+    if order.status == OrderStatus.AWAITING:
         return Wait(f"the answer that {due} awaits", order.expected_at)
     return _behind(tx, order) or _waits_at(tx, order, attempts, due, now_ms)
 
@@ -42,7 +42,7 @@ def waits_for(
 def _waits_at(tx: Tx, order: Order, attempts: Sequence[Attempt], due: str, now_ms: int) -> Wait:
     rest = order.expected_at if order.expected_at > now_ms else None
     if call := _open_call(attempts, due):
-        if call.state == calls.INTENDED:
+        if call.state == CallState.INTENDED:
             return Wait(f"the provider's answer to call {call.attempt} of {due}")
         return Wait(f"the provider to say what became of call {call.attempt} of {due}", rest)
     return Wait(f"the next try of {due}", rest) if rest else _waits_for_message(tx, order, due)
@@ -53,7 +53,7 @@ def _behind(tx: Tx, order: Order) -> Wait | None:
     if front is None:
         return None
     others = f" and {front.count - 1} more, which come" if front.count > 1 else ", which comes"
-    state = " (parked)" if front.status == status.PARKED else ""
+    state = " (parked)" if front.status == OrderStatus.PARKED else ""
     return Wait(f"order {front.order_id}{state}{others} before it in its message group")
 
 
@@ -70,9 +70,9 @@ def choices(
 ) -> tuple[Choice, ...]:
     """Say what can be done; nothing at its end, or while it is being undone."""
     flow = registry.flow(order.flow)
-    if order.status == status.PARKED:
+    if order.status == OrderStatus.PARKED:
         return _of_parked(tx, registry, order, attempts)
-    if order.status in status.TERMINAL or order.backwards or order.cancelling:
+    if order.status in TERMINAL or order.backwards or order.cancelling:
         return ()
     if too_late_to_cancel(tx, registry, order):
         return ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conveyor.commerce.orders.money import in_words as money
-from conveyor.core import order as status
 from conveyor.core.message import iso
+from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.operations.explain.story import AHEAD, DONE, NOT_TAKEN, NOW, UNDOING, UNDONE, Story
 from conveyor.operations.explain.words import duration
 from conveyor.operations.missing_flows import ADVICE
@@ -33,9 +33,9 @@ def _heading(story: Story) -> Iterator[str]:
     yield f"Order {order.id}{called} of merchant {order.merchant}: flow {order.flow}, {price}."
     taken = duration((order.settled_at or order.updated_at) - order.placed_at)
     reason = f" ({order.reason})" if order.reason else ""
-    if order.status in status.TERMINAL:
+    if order.status in TERMINAL:
         yield f"It was {order.status} {taken} after it was placed{reason}."
-    elif order.status == status.PARKED and story.parked:
+    elif order.status == OrderStatus.PARKED and story.parked:
         parked = story.parked
         yield f"It is parked since {iso(parked.parked_at)}, at {parked.step}: {parked.cause}."
     else:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conveyor.commerce.orders.money import in_words as money
-from conveyor.core import calls, timeline
+from conveyor.core import timeline
+from conveyor.core.call_state import CallState
 from conveyor.core.calls import Attempt
-from conveyor.core.order import CANCELLED, COMPLETED, REFUSED
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.timeline import Entry
 
 Detail = Mapping[str, Any]
@@ -17,10 +18,10 @@ Phrase = Callable[[Entry, Detail], str]
 MINUTE_MS = 60_000
 
 _ENDS = {
-    calls.ANSWERED: "was answered",
-    calls.DECLINED: "was answered with a no",
-    calls.NOT_APPLIED: "did nothing",
-    calls.SPENT: "did nothing, and that is played back to its key",
+    CallState.ANSWERED: "was answered",
+    CallState.DECLINED: "was answered with a no",
+    CallState.NOT_APPLIED: "did nothing",
+    CallState.SPENT: "did nothing, and that is played back to its key",
 }
 
 
@@ -149,7 +150,7 @@ _PHRASES: dict[str, Phrase] = {
     timeline.DUPLICATE_DROPPED: _duplicate,
     timeline.RESENT: _resent,
     timeline.NOTED: lambda _entry, detail: str(detail.get("what", "")),
-    COMPLETED: lambda _entry, _detail: "completed",
-    CANCELLED: lambda _entry, _detail: "cancelled: what had been done is undone",
+    OrderStatus.COMPLETED: lambda _entry, _detail: "completed",
+    OrderStatus.CANCELLED: lambda _entry, _detail: "cancelled: what had been done is undone",
 }
-assert timeline.REFUSED == REFUSED  # noqa: S101 - one word for a step's end and an order's
+assert timeline.REFUSED == OrderStatus.REFUSED  # noqa: S101 - one word for both

@@ -20,6 +20,7 @@ from conveyor.core import (
     tables,
     taking_tokens,
 )
+from conveyor.core.call_state import CallState
 from conveyor.core.outcome import Again
 from conveyor.testing.planted.planting import Make, always, bug, instead, nothing
 
@@ -32,7 +33,7 @@ def _new_key(step: str = EVERY_STEP) -> Make:
     def make(right: Any) -> Any:
         def intend(tx: Any, request: Any, last: Any, now: Any, grant: Any) -> Any:
             if last and step in request.step_name:
-                last = replace(last, state=calls.SPENT)
+                last = replace(last, state=CallState.SPENT)
             return right(tx, request, last, now, grant)
 
         return intend

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from conveyor.core.order import TERMINAL
+from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.statements import wide_sum, widened
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
@@ -24,7 +24,7 @@ class Stranded:
     order_id: str
     sku: str
     quantity: int
-    status: str
+    status: OrderStatus
 
 
 @dataclass(frozen=True, slots=True)
