@@ -11,7 +11,7 @@ from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Outcome, Refused
 from conveyor.core.step import LocalStep, Now
 from conveyor.flows.shop.inventory import store
-from conveyor.flows.shop.inventory.model import StockLevel, wanted
+from conveyor.flows.shop.inventory.model import Line, StockLevel, wanted
 from conveyor.flows.shop.inventory.steps import STEPS
 
 
@@ -188,6 +188,6 @@ def test_stock_is_listed_page_by_page_for_its_merchant_alone(books: Books) -> No
 
 
 def test_everybody_wants_skus_in_one_order() -> None:
-    items = [{"sku": "B", "quantity": 1}, {"sku": "A", "quantity": 2}, {"sku": "B", "quantity": 3}]
+    items = [Line("B", 1), Line("A", 2), Line("B", 3)]
 
     assert list(wanted(items).items()) == [("A", 2), ("B", 4)]

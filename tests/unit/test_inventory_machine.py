@@ -19,7 +19,7 @@ from conveyor.core.outcome import Done
 from conveyor.core.step import LocalStep, Now
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory import store
-from conveyor.flows.shop.inventory.model import wanted
+from conveyor.flows.shop.inventory.model import Goods, wanted
 from conveyor.flows.shop.inventory.steps import STEPS
 
 SKUS = st.sampled_from(["A", "B", "C"])
@@ -59,7 +59,7 @@ class Shop(RuleBasedStateMachine):
             outcomes = [run_step(tx, "inventory.reserve", one) for one in orders]
         granted = []
         for one, outcome in zip(orders, outcomes, strict=True):
-            units = wanted(one.body["items"])
+            units = wanted(one.body_as(Goods).items)
             possible = all(self.units(sku, "available") >= count for sku, count in units.items())
             assert isinstance(outcome, Done) is possible
             if possible:
@@ -94,7 +94,7 @@ class Shop(RuleBasedStateMachine):
         return self.expected.get(sku, {}).get(part, -1)
 
     def move(self, one: Order, source: str, target: str) -> None:
-        for sku, count in wanted(one.body["items"]).items():
+        for sku, count in wanted(one.body_as(Goods).items).items():
             self.expected[sku][source] -= count
             self.expected[sku][target] += count
 

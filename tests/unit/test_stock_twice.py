@@ -7,6 +7,7 @@ from tests.goods_driver import MERCHANT, Books, order
 
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory import store
+from conveyor.flows.shop.inventory.model import Goods
 
 
 @pytest.mark.parametrize(("sells", "available", "sold"), [(False, 5, 0), (True, 3, 2)])
@@ -19,7 +20,7 @@ def test_an_end_that_comes_twice_counts_once(
     def work(tx: Tx) -> None:
         for each, units in ((one, 2), (other, 1)):
             store.available(tx, MERCHANT, ["CD"])
-            store.take(tx, MERCHANT, each.id, each.body["items"], {"CD": units})
+            store.take(tx, MERCHANT, each.id, each.body_as(Goods).items, {"CD": units})
 
     def twice(tx: Tx) -> None:
         for _ in range(2):

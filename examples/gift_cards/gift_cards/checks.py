@@ -5,9 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from conveyor.checks import Check, Examination, Finding, check_rows
-from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
-from conveyor.extension import Tx
+from conveyor.extension import OrderStatus, Tx
 from gift_cards.store import GOOD, cards
 
 PAID = 4

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import sqlalchemy as sa
 
+from conveyor.core.body import read_body
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 
+T = TypeVar("T")
 
-class Order(NamedTuple):
-    """One row of `orders`; `body` parses what was placed."""
 
+class _Row(NamedTuple):
     id: str
     merchant: str
     flow: str
@@ -40,11 +42,26 @@ class Order(NamedTuple):
     sequence: int = 0
     begun: bool = False
 
+
+class Order(_Row):
+    """One row of `orders`, and what was read of its body."""
+
     @property
     def body(self) -> dict[str, Any]:
-        """What was placed, as JSON values."""
+        """What was placed, as JSON values: for what shows or looks through any order."""
         parsed: dict[str, Any] = orjson.loads(self.raw_body)
         return parsed
+
+    def body_as(self, kind: type[T]) -> T:
+        """Give what was placed as a dataclass or model, read once: see `read_body`."""
+        if kind not in self._read:
+            self._read[kind] = read_body(self.raw_body, kind)
+        read: T = self._read[kind]
+        return read
+
+    @cached_property
+    def _read(self) -> dict[type[Any], Any]:
+        return {}
 
     @property
     def backwards(self) -> bool:

@@ -24,7 +24,7 @@ def body_of(order: Order, model: type[B]) -> B:
 
     A field that is added to the model later needs a default: older orders do not have it.
     """
-    return model.model_validate_json(order.raw_body)
+    return order.body_as(model)
 
 
 class Answerable(StepHandler, Generic[M]):

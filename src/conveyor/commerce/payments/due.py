@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from conveyor.commerce.payments import store
-from conveyor.commerce.payments.model import Payment
+from conveyor.commerce.payments.model import Charged, Payment
 from conveyor.commerce.payments.ports import PaymentRequest
 from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Outcome, Park
@@ -51,5 +50,5 @@ def _request(payment: Payment, amount: int) -> PaymentRequest | None:
 
 def method_of(order: Order) -> str:
     """Give what the order says that it is paid with."""
-    payment: Any = order.body.get("payment") or {}
-    return str(payment.get("method", ""))  # the provider declines what it does not know
+    payment = order.body_as(Charged).payment
+    return payment.method if payment else ""

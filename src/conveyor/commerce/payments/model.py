@@ -6,6 +6,20 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class PaidWith:
+    """A method or token that the provider knows; it declines what it does not know."""
+
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """What payments reads of an order's body: how it is paid."""
+
+    payment: PaidWith | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """What we know of one order's money; `reference` is the provider's, of the authorization.
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from conveyor.checks import Examination, Finding, Page, on_page
 from conveyor.checks.bodies import Placed, placed_on
+from conveyor.core.body import read_body
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.routing_slip import Flow
 from conveyor.core.transaction import Tx
-from conveyor.flows.shop.inventory.model import RELEASED, SOLD
+from conveyor.flows.shop.inventory.model import RELEASED, SOLD, Goods
 from conveyor.flows.shop.inventory.store import reservations
 
 RESERVE, SELL = "inventory.reserve", "inventory.sell"
@@ -64,10 +64,10 @@ class GoodsAsOrdered:
 def _agree(slip: _Slip, order: Placed, held: Sequence[tuple[str, int, str]]) -> bool:
     if order.ending or order.position <= slip.reserve:
         return order.ending != "" or not held
-    items: Sequence[Mapping[str, Any]] = order.body["items"]
+    items = read_body(order.raw_body, Goods).items
     awaits = order.status == OrderStatus.AWAITING
     if order.position > slip.sell or (order.position == slip.sell and awaits):
-        return sorted(held) == sorted((i["sku"], i["quantity"], SOLD) for i in items)
-    ordered = sorted((item["sku"], item["quantity"]) for item in items)
+        return sorted(held) == sorted((i.sku, i.quantity, SOLD) for i in items)
+    ordered = sorted((item.sku, item.quantity) for item in items)
     there = sorted((sku, quantity) for sku, quantity, state in held if state != RELEASED)
     return len(there) == len(held) and there == ordered

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from conveyor.checks import Examination, Finding, Page, on_page
 from conveyor.checks.bodies import Placed, placed_on
+from conveyor.core.body import read_body
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.transaction import Tx
-from conveyor.flows.travel.bookings.model import BOOKED, Wanted, legs_of, wanted
+from conveyor.flows.travel.bookings.model import BOOKED, Journey, Wanted
 from conveyor.flows.travel.bookings.tables import bookings
 
 HOLD = "bookings.hold"
@@ -44,7 +45,7 @@ class LegsAsOrdered:
 
 
 def _agree(order: Placed, booked: Sequence[tuple[int, str, int, str]]) -> bool:
-    legs = [wanted(leg) for leg in legs_of(order.body)]
+    legs = [leg.wanted for leg in read_body(order.raw_body, Journey).legs]
     for leg, resource, quantity, _ in booked:
         if leg >= len(legs) or legs[leg] != Wanted(resource, quantity):
             return False

@@ -33,6 +33,13 @@ Hours = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Meal:
+    """What restaurants read of an order's body: which of them is to prepare it, '' for none."""
+
+    restaurant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Restaurant:
     """A restaurant of a merchant; `hours` by day, in its own time zone: none at all is always.
 

@@ -15,6 +15,7 @@ from conveyor.flows.food.restaurants.model import (
     ASKED,
     LAPSED,
     WITHDRAWN,
+    Meal,
     Restaurant,
     Ticket,
 )
@@ -79,7 +80,7 @@ def withdraw(tx: Tx, order: Order, now: Now) -> Outcome:
 
 def name_of(order: Order) -> str:
     """Name the restaurant of an order; '' for none."""
-    return str(order.body.get("restaurant", ""))
+    return order.body_as(Meal).restaurant
 
 
 def _full(tx: Tx, restaurant: Restaurant) -> bool:

@@ -21,6 +21,7 @@ from conveyor.flows.renewal.subscriptions.model import (
     CANCELLED,
     SUSPENDED,
     Plan,
+    Renews,
     Subscription,
 )
 from conveyor.flows.renewal.subscriptions.renewals import ENDED, OPEN, ClaimedPeriod
@@ -94,8 +95,8 @@ def turned_back(tx: Tx, order: Order) -> None:
 
 def claim_placed(tx: Tx, order: Order) -> ClaimedPeriod | Refused:
     """Claim the period for an order that no scan has placed, if it is the one to be paid next."""
-    body = order.body
-    name, period = str(body.get("subscription")), body.get("period")
+    renews = order.body_as(Renews)
+    name, period = renews.subscription, renews.period
     subscription = store.find(tx, order.merchant, [name], lock=True).get(name)
     if subscription is None:
         return Refused(f"no such subscription: {name}")
@@ -104,8 +105,10 @@ def claim_placed(tx: Tx, order: Order) -> ClaimedPeriod | Refused:
     return Refused(objection) if objection else renewals.claim(tx, subscription, plan, order.id)
 
 
-def _objection(tx: Tx, order: Order, subscription: Subscription, plan: Plan, period: object) -> str:
-    if not isinstance(period, int) or period != subscription.period:
+def _objection(
+    tx: Tx, order: Order, subscription: Subscription, plan: Plan, period: int | None
+) -> str:
+    if period is None or period != subscription.period:
         return f"the next period is {subscription.period}, not {period}"
     earlier = renewals.of_period(tx, order.merchant, subscription.id, period)
     if earlier is not None:

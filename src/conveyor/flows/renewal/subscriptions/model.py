@@ -37,6 +37,14 @@ SHARES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Renews:
+    """What subscriptions read of an order's body: which period of which it pays for."""
+
+    subscription: str = ""
+    period: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a merchant sells: `months` of something for `price`.
 

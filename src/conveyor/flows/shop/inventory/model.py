@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 RESERVED = "reserved"
 RELEASED = "released"
@@ -15,7 +14,20 @@ MAX_AVAILABLE = 10**15
 
 MAX_SKU_LENGTH = 200
 
-Items = Sequence[Mapping[str, Any]]
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """So many units of a SKU."""
+
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """What inventory reads of an order's body."""
+
+    items: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,7 @@ class StockLevel:
         return min(parts) >= 0 and sum(parts) == self.received
 
 
-def wanted(items: Items) -> dict[str, int]:
+def wanted(items: Iterable[Line]) -> dict[str, int]:
     """Give the units of each SKU that an order wants, SKUs in sorted order.
 
     Everybody takes stock in this one order, and equal SKUs are one demand: two lines of three
@@ -44,7 +56,7 @@ def wanted(items: Items) -> dict[str, int]:
     """
     totals: dict[str, int] = {}
     for item in items:
-        totals[item["sku"]] = totals.get(item["sku"], 0) + item["quantity"]
+        totals[item.sku] = totals.get(item.sku, 0) + item.quantity
     return dict(sorted(totals.items()))
 
 

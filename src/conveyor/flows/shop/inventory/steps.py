@@ -9,12 +9,12 @@ from conveyor.core.outcome import Done, Outcome, Refused
 from conveyor.core.step import LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory import store
-from conveyor.flows.shop.inventory.model import wanted
+from conveyor.flows.shop.inventory.model import Goods, wanted
 
 
 def reserve(tx: Tx, order: Order, _now: Now) -> Outcome:
     """Take everything the order wants, or nothing; sold out and unknown are refusals."""
-    items = order.body["items"]
+    items = order.body_as(Goods).items
     units = wanted(items)
     there = store.available(tx, order.merchant, units)
     for sku, count in units.items():
@@ -42,7 +42,7 @@ def sell(tx: Tx, order: Order, _now: Now) -> Outcome:
 
 def gather_stock(tx: Tx, orders: Sequence[Order]) -> None:
     """Lock and read, once for a group, all that its orders want."""
-    keys = ((order.merchant, item["sku"]) for order in orders for item in order.body["items"])
+    keys = ((it.merchant, line.sku) for it in orders for line in it.body_as(Goods).items)
     store.gather_available(tx, keys)
 
 

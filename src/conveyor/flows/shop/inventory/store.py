@@ -14,7 +14,7 @@ from conveyor.flows.shop.inventory.model import (
     RELEASED,
     RESERVED,
     SOLD,
-    Items,
+    Line,
     StockLevel,
     last_wins,
 )
@@ -134,14 +134,16 @@ def available(tx: Tx, merchant: str, skus: Iterable[str]) -> dict[str, int | Non
     return {sku: tx.gathered[stock.name, merchant, sku] for sku in skus}
 
 
-def take(tx: Tx, merchant: str, order_id: str, items: Items, units: Mapping[str, int]) -> None:
+def take(
+    tx: Tx, merchant: str, order_id: str, items: Iterable[Line], units: Mapping[str, int]
+) -> None:
     """Reserve for an order what `available` says is there. Taking more fails the transaction."""
     for sku, count in units.items():
         tx.gathered[stock.name, merchant, sku] -= count
         tx.add(_TAKE, _at(merchant, sku), {"units": count}, must_match=True)
     for line, item in enumerate(items, start=1):
-        row = {"order_id": order_id, "line": line, "sku": item["sku"]}
-        tx.later(_RESERVE_LINE, row | {"quantity": item["quantity"], "state": RESERVED})
+        row = {"order_id": order_id, "line": line, "sku": item.sku}
+        tx.later(_RESERVE_LINE, row | {"quantity": item.quantity, "state": RESERVED})
 
 
 def gather_held(tx: Tx, order_ids: Iterable[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 REQUESTED = "requested"
 DISPATCHED = "dispatched"
@@ -14,6 +16,22 @@ DELIVERY_SECONDS = 7 * 86_400.0
 
 MAX_ENQUIRIES = 3
 """How often the carrier is asked about an overdue shipment before an operator is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """So many of an article."""
+
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """What shipping reads of an order's body; the address is as it was given."""
+
+    items: tuple[Line, ...]
+    shipping: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

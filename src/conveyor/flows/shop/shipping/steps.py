@@ -19,6 +19,7 @@ from conveyor.flows.shop.shipping import store
 from conveyor.flows.shop.shipping.model import (
     DELIVERY_SECONDS,
     MAX_ENQUIRIES,
+    Goods,
     Shipment,
     may_enquire,
 )
@@ -77,10 +78,10 @@ class Ship(CallStep[ShipRequest, Shipped]):
         if shipment is None:
             store.note_request(tx, order.id, now.ms)
         taken = shipment if shipment and shipment.carrier_key else None
-        body = order.body
-        items = tuple((item["sku"], item["quantity"]) for item in body["items"])
+        goods = order.body_as(Goods)
+        items = tuple((line.sku, line.quantity) for line in goods.items)
         replaces = taken.carrier_key if taken else ""
-        return ShipRequest(Parcel(order.id, body.get("shipping") or {}, items, replaces), taken)
+        return ShipRequest(Parcel(order.id, goods.shipping or {}, items, replaces), taken)
 
     async def call(self, request: ShipRequest, key: str) -> Shipped:
         """Dispatch; but ask first about an earlier dispatch, and replace only what is lost."""

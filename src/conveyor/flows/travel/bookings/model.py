@@ -11,9 +11,7 @@ A resource is a flight of a date, or one night of a hotel. A request for some of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 HELD = "held"
 WAITING = "waiting"
@@ -124,21 +122,33 @@ class Wanted:
     quantity: int
 
 
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A flight, or a hotel for a night."""
+
+    date: str
+    flight: str | None = None
+    hotel: str | None = None
+    quantity: int = 1
+
+    @property
+    def wanted(self) -> Wanted:
+        """What it wants, and of which resource."""
+        kind, name = (FLIGHT, self.flight) if self.flight else (HOTEL, self.hotel or "")
+        return Wanted(resource_name(kind, name, self.date), self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What bookings reads of an order's body; its legs are in the order in which they are held."""
+
+    legs: tuple[Leg, ...]
+    waitlist: bool = False
+
+
 def limit_of(capacity: int, overbooking: int) -> int:
     """Give how many seats or rooms may be given away: what is overbooked is rounded down."""
     return capacity * (100 + overbooking) // 100
-
-
-def wanted(leg: Mapping[str, Any]) -> Wanted:
-    """Read a leg of an order's body."""
-    kind = FLIGHT if leg.get(FLIGHT) else HOTEL
-    return Wanted(resource_name(kind, leg[kind], leg["date"]), leg.get("quantity", 1))
-
-
-def legs_of(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Give the legs of an order's body, in the order in which they are held."""
-    legs: Sequence[Mapping[str, Any]] = body["legs"]
-    return legs
 
 
 def resource_name(kind: str, name: str, date: str) -> str:

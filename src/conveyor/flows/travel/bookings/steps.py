@@ -15,11 +15,10 @@ from conveyor.flows.travel.bookings.model import (
     REFUSED,
     WAITING,
     Booking,
+    Journey,
     Resource,
     Terms,
-    legs_of,
     said,
-    wanted,
 )
 
 LATE = "no room is left since the hold expired"
@@ -39,14 +38,14 @@ class Hold(LocalStep):
 
     def group(self, order: Order) -> str:
         """Give the resource of the leg whose turn it is."""
-        return f"{order.merchant}/{wanted(legs_of(order.body)[order.stage]).resource}"
+        return f"{order.merchant}/{order.body_as(Journey).legs[order.stage].wanted.resource}"
 
     def take(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Hold the leg, wait for it, or be refused."""
         if order.stage in store.bookings_of(tx, order.id):
             return self.overdue(tx, order, now)  # it was parked while it waited
-        body = order.body
-        leg = wanted(legs_of(body)[order.stage])
+        journey = order.body_as(Journey)
+        leg = journey.legs[order.stage].wanted
         resource = store.resource(tx, order.merchant, leg.resource)
         if resource is None:
             return Refused(f"unknown: {leg.resource}")
@@ -55,7 +54,7 @@ class Hold(LocalStep):
             granting.hold(tx, resource, booking, self._terms.held_until(now.ms), now.ms)
             return self._held(tx, booking)
         facts = {"wanted": leg.quantity, "free": resource.free, "waiting": resource.waiting}
-        if body.get("waitlist") and leg.quantity <= resource.limit:
+        if journey.waitlist and leg.quantity <= resource.limit:
             granting.wait(tx, resource, booking, self._terms.waits_until(now.ms), now.ms)
             what = said(leg.resource, leg.quantity)
             return Awaiting(what, self._terms.wait_seconds, {"before": resource.waiting - 1})
@@ -99,7 +98,7 @@ class Confirm(LocalStep):
         """Book every leg; one whose hold has expired again, if there is room, else none at all."""
         mine = sorted(store.bookings_of(tx, order.id).items())
         found = [(b, store.resource_of(tx, b)) for _, b in mine if b.state in {HELD, EXPIRED}]
-        if len(found) != len(legs_of(order.body)):
+        if len(found) != len(order.body_as(Journey).legs):
             return Park("not every leg is held")
         late = [(booking, resource) for booking, resource in found if booking.state == EXPIRED]
         for name, (resource, quantity) in _added_up(late).items():
@@ -135,9 +134,9 @@ def gather(tx: Tx, orders: Sequence[Order]) -> None:
     """
     keys = set()
     for order in orders:
-        legs = legs_of(order.body)
+        legs = order.body_as(Journey).legs
         mine = legs[order.stage : order.stage + 1] if order.sequence else legs
-        keys |= {(order.merchant, wanted(leg).resource) for leg in mine}
+        keys |= {(order.merchant, leg.wanted.resource) for leg in mine}
     store.gather(tx, keys, [order.id for order in orders])
 
 
