@@ -47,7 +47,7 @@ class StepHandler:
     """What both kinds of steps share: how an awaited answer, or its absence, moves the order on."""
 
     def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
-        """Take row locks in one fixed order, and read into `tx.gathered` what each would read.
+        """Take row locks in one fixed order, and read what each would read: see `Gathered`.
 
         Called once for a group, before its members; a member finds what it needs gathered, or
         reads it for itself.

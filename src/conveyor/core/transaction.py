@@ -35,8 +35,8 @@ class Tx:
         self.connection = connection
         self._is_unable = is_unable
         self.dialect: str = connection.dialect.name
-        self.gathered: dict[tuple[str, ...], Any] = {}
-        """What a step has read for its whole group at once, by table and key."""
+        self.beside: dict[object, Any] = {}
+        """What is kept until `later` is written: see `gathered`."""
         self._owed: dict[str, OwedToken] = {}
         self._later: dict[int, tuple[Statement, list[Row], bool]] = {}
         self._sums: dict[tuple[int, tuple[Any, ...]], dict[str, Any]] = {}
@@ -157,7 +157,7 @@ class Tx:
         nested.commit()
 
     def _forget(self) -> None:
-        self._later, self._sums, self.gathered = {}, {}, {}
+        self._later, self._sums, self.beside = {}, {}, {}
         self._before, self._after = [], []
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from conveyor.core.gathered import PerTransaction
 from conveyor.core.order import Order
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import service_of
@@ -32,7 +33,6 @@ from conveyor.core.untyped import DialectInsert
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html
 _GROUP_NAME = re.compile(r"[!-~]{1,128}")
-_ASKED = ("turns asked for",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,20 @@ class _Asked:
     rows: list[tuple[int, dict[str, Any], str]] = field(default_factory=list)
 
 
+def _none_asked(tx: Tx) -> dict[str, _Asked]:
+    asked: dict[str, _Asked] = defaultdict(_Asked)
+    tx.before_flush(lambda: _give(tx, asked))
+    return asked
+
+
+_ASKED = PerTransaction(_none_asked)
+
+
 def write_turn(tx: Tx, turn: Turn, row: dict[str, Any], column: str) -> None:
     """Write a turn's sequence into a row that `tx.later` holds, now or when it is known."""
     row[column] = turn.sequence
     if turn.asked is not None:
-        _asked(tx)[turn.group_key].rows.append((turn.asked, row, column))
+        _ASKED.of(tx)[turn.group_key].rows.append((turn.asked, row, column))
 
 
 def _next(insert: DialectInsert) -> sa.Executable:
@@ -99,17 +108,9 @@ def next_turn(tx: Tx, registry: Registry, step: str, order: Order) -> Turn:
 def take_turn(tx: Tx, queue: str, group: str) -> Turn:
     """Give the next turn of a group; which one it is, is known once this transaction writes."""
     name = group_name(queue, group)
-    asked = _asked(tx)[name]
+    asked = _ASKED.of(tx)[name]
     asked.count += 1
     return Turn(name, asked=asked.count)
-
-
-def _asked(tx: Tx) -> dict[str, _Asked]:
-    asked: dict[str, _Asked] | None = tx.gathered.get(_ASKED)
-    if asked is None:
-        asked = tx.gathered[_ASKED] = defaultdict(_Asked)
-        tx.before_flush(lambda: _give(tx, asked))
-    return asked
 
 
 def _give(tx: Tx, asked: Mapping[str, _Asked]) -> None:

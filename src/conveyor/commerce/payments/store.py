@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from conveyor.commerce.payments.model import Balance, Payment
+from conveyor.core.gathered import Gathered
 from conveyor.core.statements import one_of, wide_sum, widened
 from conveyor.core.tables import metadata
 from conveyor.core.transaction import Tx
@@ -61,20 +62,22 @@ _FEE = sa.update(payments).where(_THIS_ORDER).values(fee=_AMOUNT)
 _REFUND = sa.update(payments).where(_THIS_ORDER).values(refunded=_row.refunded + _AMOUNT)
 
 
+def _read(tx: Tx, ids: Sequence[str]) -> dict[str, Payment]:
+    found = tx.execute(_OF_ORDERS, {"orders": ids}).all()
+    return {row.order_id: Payment(*row) for row in found}
+
+
+_GATHERED = Gathered(_read)
+
+
 def of_order(tx: Tx, order_id: str) -> Payment | None:
     """Give one order's payment, gathered or read; None: nothing was ever authorized."""
-    gather(tx, [order_id])
-    payment: Payment | None = tx.gathered[payments.name, order_id]
-    return payment
+    return _GATHERED.get(tx, order_id)
 
 
 def gather(tx: Tx, order_ids: Sequence[str]) -> None:
     """Read the payments of these orders once, for `of_order`."""
-    ids = [order_id for order_id in order_ids if (payments.name, order_id) not in tx.gathered]
-    if ids:
-        tx.gathered.update(dict.fromkeys((payments.name, order_id) for order_id in ids))
-        for row in tx.execute(_OF_ORDERS, {"orders": ids}).all():
-            tx.gathered[payments.name, row.order_id] = Payment(*row)
+    _GATHERED.gather(tx, order_ids)
 
 
 def add(tx: Tx, payment: Payment) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
+from conveyor.core.gathered import Gathered
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert, SelectedRow
@@ -23,6 +25,9 @@ from conveyor.flows.food.restaurants.model import (
     Ticket,
 )
 from conveyor.flows.food.tables import metadata
+
+Key = tuple[str, str]
+"""Merchant, and name of a restaurant."""
 
 restaurants = sa.Table(
     "restaurants",
@@ -104,34 +109,37 @@ _PUT = _upsert(restaurants, ("merchant", "id"))
 _ASK = _upsert(tickets, ("order_id",))
 
 
+def _lock(tx: Tx, keys: Sequence[Key]) -> dict[Key, Restaurant]:
+    found: dict[Key, Restaurant] = {}
+    for merchant, of_merchant in groupby(sorted(keys), key=itemgetter(0)):
+        asked = {"of_merchant": merchant, "ids": [name for _, name in of_merchant]}
+        rows = tx.execute(_LOCK, asked).all()
+        found |= {(merchant, row.id): _restaurant(row) for row in rows}
+    return found
+
+
+_GATHERED = Gathered(_lock)
+
+
 def put(tx: Tx, restaurant: Restaurant) -> None:
     """Make a restaurant, or change it."""
     row = {c.name: getattr(restaurant, c.name) for c in restaurants.c}
     tx.execute(_PUT, row | {"hours": orjson.dumps(dict(restaurant.hours)).decode()})
-    tx.gathered.pop(_key(restaurant.merchant, restaurant.id), None)
+    _GATHERED.forget(tx, [(restaurant.merchant, restaurant.id)])
 
 
 def find(tx: Tx, merchant: str, name: str) -> Restaurant | None:
     """Give a restaurant, gathered or read."""
-    key = _key(merchant, name)
-    if key not in tx.gathered:
+    key = merchant, name
+    if not _GATHERED.knows(tx, key):  # who looks at one alone does not lock it
         row = tx.execute(_FIND, {"of_merchant": merchant, "of_id": name}).one_or_none()
-        tx.gathered[key] = _restaurant(row) if row else None
-    restaurant: Restaurant | None = tx.gathered[key]
-    return restaurant
+        _GATHERED.put(tx, key, _restaurant(row) if row else None)
+    return _GATHERED.get(tx, key)
 
 
-def gather(tx: Tx, keys: Iterable[tuple[str, str]]) -> None:
+def gather(tx: Tx, keys: Iterable[Key]) -> None:
     """Lock these (merchant, restaurant), in one order, and read them for `find`."""
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for merchant, name in keys:
-        if _key(merchant, name) not in tx.gathered:
-            wanted[merchant].add(name)
-    for merchant in sorted(wanted):
-        names = wanted[merchant]
-        tx.gathered.update(dict.fromkeys(_key(merchant, name) for name in names))
-        for row in tx.execute(_LOCK, {"of_merchant": merchant, "ids": sorted(names)}).all():
-            tx.gathered[_key(merchant, row.id)] = _restaurant(row)
+    _GATHERED.gather(tx, keys)
 
 
 def listing(tx: Tx, merchant: str, *, limit: int, cursor: str = "") -> list[Restaurant]:
@@ -195,10 +203,6 @@ def tickets_of(
 
 def _asked(order_id: str) -> dict[str, Any]:
     return {"of_order": order_id, "among": [ASKED]}
-
-
-def _key(merchant: str, name: str) -> tuple[str, str, str]:
-    return restaurants.name, merchant, name
 
 
 def _restaurant(row: SelectedRow) -> Restaurant:

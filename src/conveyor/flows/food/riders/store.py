@@ -6,12 +6,13 @@ the merchant's fleet as well, so that no two transactions want the same riders i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from conveyor.core.gathered import Gathered
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert
@@ -192,19 +193,24 @@ def hear(tx: Tx, merchant: str, name: str, now_ms: int) -> None:
 # what its riders carry.
 
 
+def _read(tx: Tx, ids: Sequence[str]) -> dict[str, list[Offer]]:
+    made: dict[str, list[Offer]] = {order_id: [] for order_id in ids}
+    for row in tx.execute(_OFFERS, {"orders": ids}).all():
+        made[row.order_id].append(Offer(*row))
+    return made
+
+
+_GATHERED = Gathered(_read)
+
+
 def gather_offers(tx: Tx, order_ids: Iterable[str]) -> None:
     """Read the offers of these orders once, for `offers_of`."""
-    ids = [order_id for order_id in order_ids if (offers.name, order_id) not in tx.gathered]
-    if ids:
-        tx.gathered.update({(offers.name, order_id): [] for order_id in ids})
-        for row in tx.execute(_OFFERS, {"orders": ids}).all():
-            tx.gathered[offers.name, row.order_id].append(Offer(*row))
+    _GATHERED.gather(tx, order_ids)
 
 
 def offers_of(tx: Tx, order_id: str) -> list[Offer]:
     """Give all offers of an order, in the order in which they were made, gathered or read."""
-    gather_offers(tx, [order_id])
-    return list(tx.gathered[offers.name, order_id])
+    return list(_GATHERED.get(tx, order_id) or ())
 
 
 def standing(tx: Tx, order_id: str) -> Offer | None:
@@ -219,7 +225,7 @@ def make(tx: Tx, offer: Offer, now_ms: int) -> bool:
         return False
     made = offers_of(tx, offer.order_id)
     tx.execute(_OFFER, asdict(offer))
-    tx.gathered[offers.name, offer.order_id] = [*made, offer]
+    _GATHERED.put(tx, offer.order_id, [*made, offer])
     return True
 
 
@@ -230,9 +236,8 @@ def change(tx: Tx, offer: Offer, state: str, now_ms: int) -> bool:
         return False
     changed = replace(offer, state=state, changed_at=now_ms)
     made = offers_of(tx, offer.order_id)
-    tx.gathered[offers.name, offer.order_id] = [
-        changed if one.rider == offer.rider else one for one in made
-    ]
+    now = [changed if one.rider == offer.rider else one for one in made]
+    _GATHERED.put(tx, offer.order_id, now)
     if offer.state in LIVE and state not in LIVE:
         tx.execute(_UNLOAD, {"of_merchant": offer.merchant, "of_rider": offer.rider})
     return True

@@ -13,6 +13,7 @@ from operator import attrgetter
 
 import sqlalchemy as sa
 
+from conveyor.core.gathered import Gathered
 from conveyor.core.order import Order
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import Tx
@@ -90,26 +91,28 @@ _OF_ORDERS = (
 )
 
 
-def gather(tx: Tx, orders: Sequence[Order]) -> None:
-    """Lock and read, once for a group, the subscriptions that these orders renew."""
-    ids = [order.id for order in orders if (renewals.name, order.id) not in tx.gathered]
-    if not ids:
-        return
-    tx.gathered.update(dict.fromkeys((renewals.name, order_id) for order_id in ids))
+def _lock(tx: Tx, ids: Sequence[str]) -> dict[str, ClaimedPeriod]:
     tx.execute(_LOCK, {"orders": ids})
     many, more = len(renewals.c), len(renewals.c) + len(store.COLUMNS)
+    found: dict[str, ClaimedPeriod] = {}
     for row in tx.execute(_OF_ORDERS, {"orders": ids}):
-        found = ClaimedPeriod(
-            Renewal(*row[:many]), Subscription(*row[many:more]), store.plan_from(row[more:])
-        )
-        tx.gathered[renewals.name, found.renewal.order_id] = found
+        renewal, subscription = Renewal(*row[:many]), Subscription(*row[many:more])
+        plan = store.plan_from(row[more:])
+        found[renewal.order_id] = ClaimedPeriod(renewal, subscription, plan)
+    return found
+
+
+_GATHERED = Gathered(_lock)
+
+
+def gather(tx: Tx, orders: Sequence[Order]) -> None:
+    """Lock and read, once for a group, the subscriptions that these orders renew."""
+    _GATHERED.gather(tx, (order.id for order in orders))
 
 
 def of_order(tx: Tx, order: Order) -> ClaimedPeriod | None:
     """Give what an order renews, gathered or read; None: it has claimed no period."""
-    gather(tx, [order])
-    found: ClaimedPeriod | None = tx.gathered[renewals.name, order.id]
-    return found
+    return _GATHERED.get(tx, order.id)
 
 
 def of_period(tx: Tx, merchant: str, subscription: str, period: int) -> Renewal | None:
@@ -137,7 +140,7 @@ def claim(tx: Tx, subscription: Subscription, plan: Plan, order_id: str) -> Clai
     tx.later(_CLAIM, dict(zip(_COLUMNS, _values(row), strict=True)))
     found = ClaimedPeriod(row, subscription.claimed(), plan)
     store.save(tx, found.subscription)
-    tx.gathered[renewals.name, order_id] = found
+    _GATHERED.put(tx, order_id, found)
     return found
 
 
@@ -148,7 +151,7 @@ def change(tx: Tx, found: ClaimedPeriod, changed: Subscription, state: str) -> N
     if state != found.renewal.state:
         tx.later(_END, {"b_order_id": order_id, "b_state": state}, must_match=True)
     row = replace(found.renewal, state=state)
-    tx.gathered[renewals.name, order_id] = ClaimedPeriod(row, changed, found.plan)
+    _GATHERED.put(tx, order_id, ClaimedPeriod(row, changed, found.plan))
 
 
 def calendar_of(subscription: Subscription) -> Calendar:

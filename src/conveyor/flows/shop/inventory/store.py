@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from conveyor.core.gathered import Gathered
 from conveyor.core.statements import one_of, pair_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert
@@ -117,21 +118,37 @@ def _set_available(insert: DialectInsert) -> sa.Executable:
 _SET = PerDialect(_set_available)
 
 
-def gather_available(tx: Tx, keys: Iterable[tuple[str, str]]) -> None:
-    """Lock the stock of these (merchant, SKU) until the transaction ends, and read it once."""
-    wanted = {key for key in keys if (stock.name, *key) not in tx.gathered}
-    if not wanted:
-        return
-    tx.gathered.update(dict.fromkeys((stock.name, *key) for key in wanted))
-    for merchant, sku, available in tx.execute(_LOCK, {"keys": sorted(wanted)}):
-        tx.gathered[stock.name, merchant, sku] = available
+Key = tuple[str, str]
+"""Merchant and SKU."""
+
+
+def _lock(tx: Tx, keys: Sequence[Key]) -> dict[Key, int]:
+    found = tx.execute(_LOCK, {"keys": sorted(keys)})
+    return {(merchant, sku): available for merchant, sku, available in found}
+
+
+def _read_held(tx: Tx, ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    held: dict[str, dict[str, int]] = {order_id: {} for order_id in ids}
+    for order_id, sku, quantity in tx.execute(_HELD, {"orders": ids}).all():
+        held[order_id][sku] = held[order_id].get(sku, 0) + quantity
+    return held
+
+
+_AVAILABLE = Gathered(_lock)
+_HELD_FOR = Gathered(_read_held)
+"""By order and SKU, the units that are reserved and neither released nor sold."""
+
+
+def gather_available(tx: Tx, keys: Iterable[Key]) -> None:
+    """Lock the stock of these until the transaction ends, and read it once."""
+    _AVAILABLE.gather(tx, keys)
 
 
 def available(tx: Tx, merchant: str, skus: Iterable[str]) -> dict[str, int | None]:
     """Give the units that can be taken in this transaction; None for a SKU never had."""
     skus = tuple(skus)
     gather_available(tx, ((merchant, sku) for sku in skus))
-    return {sku: tx.gathered[stock.name, merchant, sku] for sku in skus}
+    return {sku: _AVAILABLE.get(tx, (merchant, sku)) for sku in skus}
 
 
 def take(
@@ -139,7 +156,8 @@ def take(
 ) -> None:
     """Reserve for an order what `available` says is there. Taking more fails the transaction."""
     for sku, count in units.items():
-        tx.gathered[stock.name, merchant, sku] -= count
+        there = _AVAILABLE.get(tx, (merchant, sku)) or 0
+        _AVAILABLE.put(tx, (merchant, sku), there - count)
         tx.add(_TAKE, _at(merchant, sku), {"units": count}, must_match=True)
     for line, item in enumerate(items, start=1):
         row = {"order_id": order_id, "line": line, "sku": item.sku}
@@ -148,13 +166,7 @@ def take(
 
 def gather_held(tx: Tx, order_ids: Iterable[str]) -> None:
     """Read once what is reserved for these orders."""
-    ids = [order_id for order_id in order_ids if (reservations.name, order_id) not in tx.gathered]
-    if not ids:
-        return
-    tx.gathered.update({(reservations.name, order_id): {} for order_id in ids})
-    for order_id, sku, quantity in tx.execute(_HELD, {"orders": ids}).all():
-        held = tx.gathered[reservations.name, order_id]
-        held[sku] = held.get(sku, 0) + quantity
+    _HELD_FOR.gather(tx, order_ids)
 
 
 def release(tx: Tx, merchant: str, order_id: str) -> None:
@@ -198,8 +210,7 @@ def import_stock(tx: Tx, merchant: str, rows: Iterable[tuple[str, int]]) -> int:
                 for sku, units in levels.items()
             ],
         )
-    for sku in levels:
-        del tx.gathered[stock.name, merchant, sku]  # it was read before it was set
+    _AVAILABLE.forget(tx, ((merchant, sku) for sku in levels))
     return len(levels)
 
 
@@ -215,8 +226,7 @@ def _at(merchant: str, sku: str) -> dict[str, Any]:
 
 def _end(tx: Tx, merchant: str, order_id: str, statements: tuple[sa.Update, sa.Update]) -> None:
     move, end = statements
-    gather_held(tx, [order_id])
-    held = tx.gathered[reservations.name, order_id]
+    held = _HELD_FOR.get(tx, order_id) or {}
     for sku, count in held.items():
         tx.add(move, _at(merchant, sku), {"units": count}, must_match=True)
     if held:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from conveyor.core.gathered import Gathered
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert
@@ -76,20 +77,21 @@ _DELIVERED = (
 _ENQUIRIES = sa.update(shipments).where(_this).values(enquiries=sa.bindparam("to_enquiries"))
 
 
+def _read(tx: Tx, ids: Sequence[str]) -> dict[str, Shipment]:
+    return {row.order_id: Shipment(*row) for row in tx.execute(_FIND, {"orders": ids}).all()}
+
+
+_GATHERED = Gathered(_read)
+
+
 def shipment_of(tx: Tx, order_id: str) -> Shipment | None:
     """Give the shipment of an order, gathered or read; None before it was asked for."""
-    gather(tx, [order_id])
-    shipment: Shipment | None = tx.gathered[shipments.name, order_id]
-    return shipment
+    return _GATHERED.get(tx, order_id)
 
 
 def gather(tx: Tx, order_ids: Sequence[str]) -> None:
     """Read the shipments of these orders once, for `shipment_of`."""
-    ids = [order_id for order_id in order_ids if (shipments.name, order_id) not in tx.gathered]
-    if ids:
-        tx.gathered.update(dict.fromkeys((shipments.name, order_id) for order_id in ids))
-        for row in tx.execute(_FIND, {"orders": ids}).all():
-            tx.gathered[shipments.name, row.order_id] = Shipment(*row)
+    _GATHERED.gather(tx, order_ids)
 
 
 def note_request(tx: Tx, order_id: str, now_ms: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from conveyor.core.gathered import Gathered, PerTransaction
 from conveyor.core.order import Order, load_unheld
 from conveyor.core.statements import one_of, pair_of
 from conveyor.core.transaction import PerDialect, Tx
@@ -21,7 +22,6 @@ from conveyor.flows.travel.bookings.tables import bookings, is_held, is_waiting,
 
 Key = tuple[str, str]
 """Merchant and name of a resource."""
-_DIRTY = ("bookings to be written",)
 _PAGE = 500
 AFTER_ALL = "\U0010ffff"
 """No character comes after it."""
@@ -104,25 +104,31 @@ _LIST = (
 )
 
 
+def _lock(tx: Tx, keys: Sequence[Key]) -> dict[Key, Resource]:
+    found = tx.execute(_LOCK, {"keys": sorted(keys)}).all()
+    return {(row.merchant, row.name): Resource(*row) for row in found}
+
+
+def _read(tx: Tx, ids: Sequence[str]) -> dict[str, dict[int, Booking]]:
+    legs: dict[str, dict[int, Booking]] = {order_id: {} for order_id in ids}
+    for row in tx.execute(_OF_ORDERS, {"orders": ids}).all():
+        legs[row.order_id][row.leg] = Booking(*row)
+    return legs
+
+
+_RESOURCES = Gathered(_lock)
+_BOOKINGS = Gathered(_read)
+
+
 def gather(tx: Tx, keys: Iterable[Key], order_ids: Iterable[str]) -> None:
     """Lock and read these resources, and then read what these orders have of any."""
-    wanted = {key for key in keys if (resources.name, *key) not in tx.gathered}
-    if wanted:
-        tx.gathered.update(dict.fromkeys((resources.name, *key) for key in wanted))
-        for row in tx.execute(_LOCK, {"keys": sorted(wanted)}).all():
-            tx.gathered[resources.name, row.merchant, row.name] = Resource(*row)
-    ids = [i for i in order_ids if (bookings.name, i) not in tx.gathered]
-    if ids:
-        tx.gathered.update({(bookings.name, i): {} for i in ids})
-        for row in tx.execute(_OF_ORDERS, {"orders": ids}).all():
-            tx.gathered[bookings.name, row.order_id][row.leg] = Booking(*row)
+    _RESOURCES.gather(tx, keys)
+    _BOOKINGS.gather(tx, order_ids)
 
 
 def resource(tx: Tx, merchant: str, name: str) -> Resource | None:
     """Give a resource, locked until the transaction ends; None: there is no such."""
-    gather(tx, [(merchant, name)], ())
-    found: Resource | None = tx.gathered[resources.name, merchant, name]
-    return found
+    return _RESOURCES.get(tx, (merchant, name))
 
 
 def resource_of(tx: Tx, booking: Booking) -> Resource:
@@ -134,8 +140,8 @@ def resource_of(tx: Tx, booking: Booking) -> Resource:
 
 def bookings_of(tx: Tx, order_id: str) -> dict[int, Booking]:
     """Give what an order has asked for, by leg."""
-    gather(tx, (), [order_id])
-    found: dict[int, Booking] = tx.gathered[bookings.name, order_id]
+    found = _BOOKINGS.get(tx, order_id)
+    assert found is not None  # noqa: S101 - an order without any has an empty one
     return found
 
 
@@ -144,7 +150,7 @@ def waiting_for(tx: Tx, wanted: Resource) -> list[Booking]:
     key = {"of_merchant": wanted.merchant, "of_resource": wanted.name}
     stored = {(row.order_id, row.leg): Booking(*row) for row in tx.execute(_WAITING_FOR, key).all()}
     # What this transaction has changed is not written yet.
-    current = stored | {k: b for k, b in _dirty(tx)[1].items() if _is_for(b, wanted)}
+    current = stored | {k: b for k, b in _DIRTY.of(tx)[1].items() if _is_for(b, wanted)}
     waiting = [booking for booking in current.values() if booking.state == WAITING]
     return sorted(waiting, key=lambda booking: booking.number)
 
@@ -176,7 +182,7 @@ def _held_by(tx: Tx, found: Sequence[sa.Row[Any]]) -> list[Booking]:
 
 def keep(tx: Tx, changed: Resource, booking: Booking | None = None) -> None:
     """Write these at the end of the transaction, as they are by then."""
-    dirty_resources, dirty_bookings = _dirty(tx)
+    dirty_resources, dirty_bookings = _DIRTY.of(tx)
     dirty_resources[changed.merchant, changed.name] = changed
     if booking is not None:
         dirty_bookings[booking.order_id, booking.leg] = booking
@@ -199,8 +205,7 @@ def set_up(tx: Tx, merchant: str, offers: Iterable[Offer]) -> list[Offer]:
     if latest and not too_small:
         rows = [asdict(offer) | {"merchant": merchant} for _, offer in sorted(latest.items())]
         tx.execute_all(_OFFER, rows)
-        for name in latest:
-            del tx.gathered[resources.name, merchant, name]  # it was read before it was set
+        _RESOURCES.forget(tx, ((merchant, name) for name in latest))
     return too_small
 
 
@@ -224,12 +229,14 @@ def renew(tx: Tx, order_id: str, until: int) -> None:
 Dirty = tuple[dict[Key, Resource], dict[tuple[str, int], Booking]]
 
 
-def _dirty(tx: Tx) -> Dirty:
-    dirty: Dirty | None = tx.gathered.get(_DIRTY)
-    if dirty is None:
-        dirty = tx.gathered[_DIRTY] = ({}, {})
-        tx.before_flush(lambda: _write(tx, dirty))
+def _clean(tx: Tx) -> Dirty:
+    dirty: Dirty = ({}, {})
+    tx.before_flush(lambda: _write(tx, dirty))
     return dirty
+
+
+_DIRTY = PerTransaction(_clean)
+"""What is to be written."""
 
 
 def _write(tx: Tx, dirty: Dirty) -> None:
