@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Outcome, Refused
@@ -42,15 +42,17 @@ def sell(tx: Tx, order: Order, _now: Now) -> Outcome:
 
 def gather_stock(tx: Tx, orders: Sequence[Order]) -> None:
     """Lock and read, once for a group, all that its orders want."""
-    keys = ((it.merchant, line.sku) for it in orders for line in it.body_as(Goods).items)
-    store.gather_available(tx, keys)
+    store.gather_available(tx, _keys(orders))
 
 
 def gather_reservations(tx: Tx, orders: Sequence[Order]) -> None:
     """Read, once for a group, what is held for its orders, and lock the stock it came from."""
     store.gather_held(tx, (order.id for order in orders))
-    if tx.dialect == "postgresql":  # SQLite has one writer, and needs no reading of every body
-        gather_stock(tx, orders)
+    store.lock_stock(tx, _keys(orders))
+
+
+def _keys(orders: Sequence[Order]) -> Iterator[store.Key]:
+    return ((it.merchant, line.sku) for it in orders for line in it.body_as(Goods).items)
 
 
 STEPS: Mapping[str, StepHandler] = {

@@ -144,6 +144,15 @@ def gather_available(tx: Tx, keys: Iterable[Key]) -> None:
     _AVAILABLE.gather(tx, keys)
 
 
+def lock_stock(tx: Tx, keys: Iterable[Key]) -> None:
+    """Lock the stock of these where others may write it meanwhile: SQLite has one writer.
+
+    There the keys, for which every order's body must be read, are not asked for.
+    """
+    if tx.dialect == "postgresql":
+        gather_available(tx, keys)
+
+
 def available(tx: Tx, merchant: str, skus: Iterable[str]) -> dict[str, int | None]:
     """Give the units that can be taken in this transaction; None for a SKU never had."""
     skus = tuple(skus)
