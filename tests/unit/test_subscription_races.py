@@ -142,7 +142,7 @@ def test_a_card_that_comes_while_another_is_declined_is_tried_at_once(books: Boo
 def test_a_period_is_taken_back_while_the_next_goes_over_to_another_plan(books: Books) -> None:
     def extend(tx: Tx) -> None:
         order = load(tx, [ORDER])[ORDER]
-        found = renewals.of_order(tx, order)
+        found = renewals.of_order(tx, order.id)
         assert found is not None
         longer = found.subscription.extended(PLAN, found.renewal.ends_at)
         renewals.change(tx, found, longer, EXTENDED)

@@ -26,7 +26,7 @@ class _WordOf(sa.TypeDecorator[StrEnum]):
         self.words = words
         self._known: dict[str, StrEnum] = {str(word): word for word in words}
 
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Foreign:  # noqa: ARG002
+    def process_result_value(self, value: str | None, _: sa.Dialect) -> Foreign:
         return self._known.get(value, value) if value else value
 
 

@@ -165,14 +165,19 @@ def _cancel(tx: Tx, engine: Engine, merchant: str, name: str) -> Change:
         changed = found.ended(CANCELLED, found.reason)
     else:
         changed = replace(found, cancel_at_end=found.live or found.cancel_at_end)
-    store.save(tx, changed)
     if renewal is None or found.status != PAST_DUE:
+        store.save(tx, changed)
         return changed
-    tx.flush()  # so that turning its renewal back ends it as it is to end
+    return _turn_back(tx, engine, renewal, changed)
+
+
+def _turn_back(tx: Tx, engine: Engine, renewal: Renewal, changed: Subscription) -> Subscription:
+    """Cancel a renewal, which ends the subscription as it is to end; gives it as it is then."""
+    renewals.save(tx, renewal, changed)
     reason = "the subscription was cancelled"
     cancel(tx, engine.registry, renewal.order_id, engine.now(), reason)
-    tx.flush()
-    return store.find(tx, merchant, [name])[name]
+    ended = renewals.of_order(tx, renewal.order_id)
+    return ended.subscription if ended else changed
 
 
 def _locked(tx: Tx, seen: Subscription) -> tuple[Subscription, Renewal | None]:

@@ -52,7 +52,7 @@ class Dunning:
 
     def method(self, tx: Tx, order: Order, now: Now) -> str | Outcome:  # noqa: ARG002 - the port's
         """Give the subscription's card as it is now, once the order has its period."""
-        found = renewals.of_order(tx, order) or claim_placed(tx, order)
+        found = renewals.of_order(tx, order.id) or claim_placed(tx, order)
         if isinstance(found, Refused):
             return found
         if found.renewal.state != OPEN:
@@ -61,7 +61,7 @@ class Dunning:
 
     def declined(self, tx: Tx, order: Order, declined: Decline, now: Now) -> Outcome:
         """Try again at once with a card that is new, else on another day, or end it."""
-        found = renewals.of_order(tx, order)
+        found = renewals.of_order(tx, order.id)
         if found is None:
             return Refused(declined.reason)
         subscription = found.subscription
@@ -88,7 +88,7 @@ class Dunning:
 
 def turned_back(tx: Tx, order: Order) -> None:
     """End the subscription, unless that is done: its renewal was refused or cancelled."""
-    found = renewals.of_order(tx, order)
+    found = renewals.of_order(tx, order.id)
     if found is not None and found.renewal.state == OPEN:
         _end(tx, found, "its renewal was cancelled")
 

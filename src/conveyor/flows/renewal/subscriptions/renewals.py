@@ -110,9 +110,9 @@ def gather(tx: Tx, orders: Sequence[Order]) -> None:
     _GATHERED.gather(tx, (order.id for order in orders))
 
 
-def of_order(tx: Tx, order: Order) -> ClaimedPeriod | None:
+def of_order(tx: Tx, order_id: str) -> ClaimedPeriod | None:
     """Give what an order renews, gathered or read; None: it has claimed no period."""
-    return _GATHERED.get(tx, order.id)
+    return _GATHERED.get(tx, order_id)
 
 
 def of_period(tx: Tx, merchant: str, subscription: str, period: int) -> Renewal | None:
@@ -142,6 +142,13 @@ def claim(tx: Tx, subscription: Subscription, plan: Plan, order_id: str) -> Clai
     store.save(tx, found.subscription)
     _GATHERED.put(tx, order_id, found)
     return found
+
+
+def save(tx: Tx, renewal: Renewal, changed: Subscription) -> None:
+    """Write a subscription; who looks at its renewal in this transaction sees that."""
+    store.save(tx, changed)
+    if found := _GATHERED.get(tx, renewal.order_id):
+        _GATHERED.put(tx, renewal.order_id, replace(found, subscription=changed))
 
 
 def change(tx: Tx, found: ClaimedPeriod, changed: Subscription, state: str) -> None:

@@ -27,7 +27,7 @@ class Extend(LocalStep):
 
 def extend(tx: Tx, order: Order, now: Now) -> Outcome:
     """Move the end of the subscription on by the period that the order has paid."""
-    found = renewals.of_order(tx, order)
+    found = renewals.of_order(tx, order.id)
     if found is None or found.renewal.state != OPEN:
         return Park("it was charged, and has no period that it could extend")
     until = found.renewal.ends_at
@@ -40,7 +40,7 @@ def retract(tx: Tx, order: Order, now: Now) -> Outcome:
 
     Unless it has gone on since: then it keeps what came later.
     """
-    found = renewals.of_order(tx, order)
+    found = renewals.of_order(tx, order.id)
     if found is None or found.renewal.state != EXTENDED:
         return Done({"nothing_to": "retract"})
     subscription, renewal = found.subscription, found.renewal

@@ -141,8 +141,7 @@ def resource_of(tx: Tx, booking: Booking) -> Resource:
 def bookings_of(tx: Tx, order_id: str) -> dict[int, Booking]:
     """Give what an order has asked for, by leg."""
     found = _BOOKINGS.get(tx, order_id)
-    assert found is not None  # noqa: S101 - an order without any has an empty one
-    return found
+    return {} if found is None else found
 
 
 def waiting_for(tx: Tx, wanted: Resource) -> list[Booking]:
