@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from conveyor.adapters.private_files import make_private_file
 from conveyor.adapters.sqlite.connections import open_reader, open_writer
 from conveyor.adapters.sqlite.errors import cannot_write, is_unavailability
 from conveyor.adapters.sqlite.ownership import Ownership
-from conveyor.core.batching import Batcher
+from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.errors import DatabaseUnavailableError
 from conveyor.core.transaction import Tx
 
@@ -104,18 +104,10 @@ class SqliteDatabase:
                 connection.engine.dispose()
         self._ownership.release()
 
-    async def _commit_group(self, works: list[Work]) -> list[Any]:
-        try:
-            return await self._commit(works)
-        except Exception as error:  # noqa: BLE001 - given to the one who submitted it
-            if len(works) == 1:
-                return [error]
-            # Nobody knows whose fault it was: halve the group until the culprit is alone.
-            half = len(works) // 2
-            first = await self._commit_group(works[:half])
-            return first + await self._commit_group(works[half:])
+    async def _commit_group(self, works: list[Work]) -> Sequence[Any]:
+        return await each_its_own(self._commit, works)
 
-    async def _commit(self, works: list[Work]) -> list[Any]:
+    async def _commit(self, works: Sequence[Work]) -> list[Any]:
         with self._disk_errors(cannot_write):
             transaction = self._writer.begin()
             try:
