@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from conveyor.checks.columns import on_page
 from conveyor.checks.pages import Page
+from conveyor.core.gathered import PerTransaction
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 
@@ -46,14 +47,16 @@ _ORDERS = (
     .order_by(orders.c.id)
 )
 
+_PLACED: PerTransaction[dict[Page, list[Placed]]] = PerTransaction(lambda _: {})
+
 
 def placed_on(tx: Tx, page: Page, flows: Collection[str] | None = None) -> list[Placed]:
     """Give the orders of a page, those of these flows (by their keys) or all.
 
     They are read once in a transaction, and their bodies parsed once, however many look at them.
     """
-    key = ("placed", page.after, page.upto)
-    if key not in tx.gathered:
-        tx.gathered[key] = list(map(Placed._make, tx.execute(_ORDERS, page.bounds).all()))
-    found: list[Placed] = tx.gathered[key]
+    known = _PLACED.of(tx)
+    if page not in known:
+        known[page] = list(map(Placed._make, tx.execute(_ORDERS, page.bounds).all()))
+    found = known[page]
     return found if flows is None else [order for order in found if order.flow in flows]
