@@ -12,7 +12,7 @@ from tests.goods_driver import NOW_MS, Books
 
 from conveyor.core import outbox as outbox_module
 from conveyor.core.disposition import Disposition
-from conveyor.core.faults import GroupContext
+from conveyor.core.group_context import GroupContext
 from conveyor.core.message import Token
 from conveyor.core.order import Order, load
 from conveyor.core.outbox import OwedToken

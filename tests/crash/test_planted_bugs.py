@@ -10,9 +10,10 @@ from tests.crash.enumeration import crash_at, durable_points, record
 from tests.crash.scenarios import SCENARIOS, Scenario
 
 from conveyor.core import calls, taking_tokens
+from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
 from conveyor.core.calling import Grant, PendingCall
-from conveyor.core.calls import Attempt, Request
+from conveyor.core.calls import Request
 from conveyor.core.consumer import Consumer
 from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Received

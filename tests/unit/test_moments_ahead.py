@@ -11,6 +11,7 @@ import pytest
 from tests.goods_driver import NOW_MS, Books, insert_orders, order
 
 from conveyor.core import calls
+from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
 from conveyor.core.calling import Grant
 from conveyor.core.order import Order
@@ -221,7 +222,7 @@ def _steps(until: int, taken: int, intended: int) -> Iterable[int]:
     """Say for how long a call is still waited for, look by look, until it is not."""
     now, attempt = (
         NOW,
-        calls.Attempt("o", "s", 1, CallState.UNKNOWN, intended, None, until, taken, ""),
+        Attempt("o", "s", 1, CallState.UNKNOWN, intended, None, until, taken, ""),
     )
     while (left := calls.others_until(attempt, now) - now.ms) > 0:
         yield left

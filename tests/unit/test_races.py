@@ -17,7 +17,7 @@ from tests.two_connections import beside
 
 from conveyor.core import interventions
 from conveyor.core.applying_outcomes import apply_outcome
-from conveyor.core.faults import GroupContext
+from conveyor.core.group_context import GroupContext
 from conveyor.core.message import Token
 from conveyor.core.order import load
 from conveyor.core.outbox import OwedToken

@@ -16,7 +16,7 @@ from tests.two_connections import beside
 from conveyor.commerce.payments.ports import Declined
 from conveyor.commerce.payments.steps import payment_steps
 from conveyor.core.applying_outcomes import apply_outcome
-from conveyor.core.faults import GroupContext
+from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order, load
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Awaiting, Done, Outcome

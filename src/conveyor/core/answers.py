@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.engine import Engine
-from conveyor.core.faults import GroupContext
+from conveyor.core.gathering import gather
+from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order, load
 from conveyor.core.outcome import TurnedAway
+from conveyor.core.place import due_step
 from conveyor.core.step import Answer
-from conveyor.core.taking_tokens import due_step, gather
 from conveyor.core.transaction import Tx
 
 TAKEN = "taken"

@@ -15,6 +15,7 @@ from conveyor.core.order_status import OrderStatus
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.core.parking import park
+from conveyor.core.place import place_of
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import (
     Flow,
@@ -178,11 +179,6 @@ def _status(place: Place, *, settled: bool, awaiting: bool, parking: bool) -> Or
     if awaiting:
         return OrderStatus.AWAITING
     return OrderStatus.COMPENSATING if place.ending else OrderStatus.PROCESSING
-
-
-def place_of(order: Order) -> Place:
-    """Where the order is on its slip."""
-    return Place(order.position, order.ending, order.stage, order.begun)
 
 
 def _members(flow: Flow, order: Order) -> int:

@@ -6,16 +6,15 @@ only one who is alone with it may say that it came to nothing: see decision 16.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.core.call_state import IN_EFFECT, OPEN, CallState
+from conveyor.core.attempts import IS_OPEN, Attempt
+from conveyor.core.call_state import CallState
 from conveyor.core.calling import MAX_CALL_SECONDS, Grant, PendingCall
 from conveyor.core.order import Order
-from conveyor.core.statements import one_of
 from conveyor.core.step import CallStep, Now
 from conveyor.core.tables import calls
 from conveyor.core.transaction import Tx
@@ -27,7 +26,6 @@ _KEY = (
     calls.c.step == sa.bindparam("b_step"),
     calls.c.attempt == sa.bindparam("b_attempt"),
 )
-_IS_OPEN = sa.or_(*(calls.c.state == state for state in sorted(OPEN)))
 
 
 def _set(*names: str) -> dict[str, sa.BindParameter[Any]]:
@@ -42,47 +40,9 @@ _TAKE_UP = (
 )
 _END = (
     sa.update(calls)
-    .where(*_KEY, _IS_OPEN)  # the fence: what is closed stays as it is
+    .where(*_KEY, IS_OPEN)  # the fence: what is closed stays as it is
     .values(_set("state", "ended_at", "may_run_until"))
 )
-_MAY_BE_REPEATED = sa.or_(_IS_OPEN, calls.c.state == CallState.NOT_APPLIED)
-# What was asked is only read again while it may be asked again.
-_COLUMNS = [
-    sa.case((_MAY_BE_REPEATED, column), else_="").label(column.name)
-    if column.name == "request"
-    else column
-    for column in calls.c
-]
-_OF_ORDERS = (
-    sa.select(*_COLUMNS)
-    .where(one_of(calls.c.order_id, "ids"))
-    .order_by(calls.c.order_id, calls.c.attempt)
-)
-_OF_ORDER = (
-    sa.select(*_COLUMNS)
-    .where(calls.c.order_id == sa.bindparam("of_order"))
-    .order_by(calls.c.intended_at, calls.c.step, calls.c.attempt)
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A row of `calls`. Until `may_run_until` a request with its key may still take effect."""
-
-    order_id: str
-    step: str
-    attempt: int
-    state: CallState
-    intended_at: int
-    ended_at: int | None
-    may_run_until: int
-    taken: int
-    request: str
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is not known what became of it."""
-        return self.state in OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +53,6 @@ class Request:
     step_name: str
     step: CallStep[Any, Any]
     payload: object
-
-
-def latest(tx: Tx, order_ids: Sequence[str]) -> dict[tuple[str, str], Attempt]:
-    """Give the newest attempt of each order and step."""
-    rows = tx.execute(_OF_ORDERS, {"ids": list(order_ids)}).all()
-    return {(row[0], row[1]): Attempt(*row) for row in rows}
-
-
-def of_order(tx: Tx, order_id: str) -> list[Attempt]:
-    """Give all attempts of an order, in the order in which they were begun."""
-    return [Attempt(*row) for row in tx.execute(_OF_ORDER, {"of_order": order_id})]
-
-
-def has_effect(tx: Tx, order_id: str, step: str) -> bool:
-    """Whether a call of this step has, or may have, taken effect, be it not the last."""
-    return any(it.step == step and it.state in IN_EFFECT for it in of_order(tx, order_id))
 
 
 def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant) -> PendingCall:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from conveyor.core.disposition import Disposition, Returned
 from conveyor.core.engine import Engine
 from conveyor.core.errors import UNABLE
-from conveyor.core.faults import GroupContext
+from conveyor.core.group_context import GroupContext
 from conveyor.core.outbox import OwedToken
 from conveyor.core.relay import commit
 from conveyor.core.transaction import Tx

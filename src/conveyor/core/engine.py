@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from conveyor.core.ambient import Ambient
 from conveyor.core.calling import CALL_SECONDS, Grant
-from conveyor.core.faults import GroupContext
 from conveyor.core.gate import Gate
+from conveyor.core.group_context import GroupContext
 from conveyor.core.queue import LONG_POLL_SECONDS, Queues
 from conveyor.core.registry import Registry
 from conveyor.core.relay import Relay

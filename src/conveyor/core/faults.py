@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from random import Random
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from conveyor.core import timeline
-from conveyor.core.applying_outcomes import move_order, place_of
-from conveyor.core.calling import Grant
+from conveyor.core.applying_outcomes import move_order
 from conveyor.core.disposition import Disposition, Faulted, Handled
+from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order
 from conveyor.core.parking import park
-from conveyor.core.registry import Registry
-from conveyor.core.retries import RetryPolicy
-from conveyor.core.step import Now
+from conveyor.core.place import place_of
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 
@@ -26,22 +23,6 @@ _EXPECT = (
     .where(orders.c.id == sa.bindparam("b_id"))
     .values(expected_at=sa.bindparam("b_expected_at"))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class GroupContext:
-    """What a group's transaction needs beside the transaction itself.
-
-    With `isolate`, each order stands behind a savepoint of its own. `grant` is for the calls that
-    begin in it.
-    """
-
-    registry: Registry
-    retries: RetryPolicy
-    random: Random
-    now: Now
-    isolate: bool
-    grant: Grant = field(default_factory=Grant)
 
 
 Faults = Mapping[tuple[str, int], int]

@@ -10,13 +10,14 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from conveyor.core import calls, timeline
-from conveyor.core.applying_outcomes import move_order, place_of
+from conveyor.core import attempts, timeline
+from conveyor.core.applying_outcomes import move_order
 from conveyor.core.elsewhere import TakenElsewhere
 from conveyor.core.group_order import release
 from conveyor.core.order import Order, load
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.parking import unpark
+from conveyor.core.place import place_of
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, step_at, turn_back, undone_by
 from conveyor.core.step import Now
@@ -200,7 +201,7 @@ def _last_step_has_begun(tx: Tx, registry: Registry, order: Order) -> bool:
     flow = registry.flow(order.flow)
     if order.position < flow.last_cancellable:
         return False
-    called = calls.has_effect(tx, order.id, flow.cancel_until)
+    called = attempts.has_effect(tx, order.id, flow.cancel_until)
     return called or registry.step(flow.cancel_until).has_begun(tx, order)
 
 
@@ -209,5 +210,5 @@ def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:
     step = registry.steps.get(due)
     if isinstance(step, TakenElsewhere):
         return step.awaits(order)
-    last = calls.latest(tx, [order.id]).get((order.id, due))
+    last = attempts.latest(tx, [order.id]).get((order.id, due))
     return last is not None and last.is_open

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from conveyor.core.ambient import ULID_ALPHABET, ULID_LENGTH
 from conveyor.core.errors import PoisonError
+from conveyor.core.rfc3339 import iso
 
 SPEC_VERSION = "1.0"
 SOURCE = "/conveyor"
@@ -63,8 +63,3 @@ def decode(body: str) -> Token:
     if type(version) is not int or not 0 < version <= MAX_VERSION:
         raise PoisonError(f"orderversion is {version!r}, not a positive number")
     return Token(order_id, step, version)
-
-
-def iso(at_ms: int) -> str:
-    """RFC 3339, UTC, milliseconds."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -10,22 +10,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from conveyor.core import calls, timeline
+from conveyor.core import attempts, calls, timeline
 from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import IN_EFFECT, CallState
 from conveyor.core.calling import Failed, NotCalled, NothingFound, PendingCall
-from conveyor.core.calls import Attempt
 from conveyor.core.disposition import Disposition, Handled, Stale
-from conveyor.core.faults import Delivery, GroupContext, faults_of, tries
+from conveyor.core.faults import Delivery, faults_of, tries
+from conveyor.core.gathering import gather_all, gather_alone
+from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order, load
 from conveyor.core.outcome import Again, Awaiting, Outcome
-from conveyor.core.taking_tokens import (
-    due_step,
-    gather_all,
-    gather_alone,
-    hold,
-    turn_back_now,
-)
+from conveyor.core.place import due_step
+from conveyor.core.taking_tokens import hold, turn_back_now
 from conveyor.core.transaction import Tx
 
 log = logging.getLogger(__name__)
@@ -110,7 +107,7 @@ def _attempts(
 ) -> Mapping[tuple[str, str], Attempt]:
     """Read the attempts of a group, but for those with a yes: the fence of its write is enough."""
     ids = [c.calling.order.id for c in group if context.isolate or not _is_yes(c)]
-    return calls.latest(tx, ids) if ids else {}
+    return attempts.latest(tx, ids) if ids else {}
 
 
 def _is_yes(called: EndedCall) -> bool:
@@ -214,7 +211,7 @@ def _look_at_late(delivery: Delivery, called: EndedCall) -> None:
     if not _is_yes(called):
         return
     of_step = [
-        a for a in calls.of_order(delivery.tx, delivery.order.id) if a.step == calling.step_name
+        a for a in attempts.of_order(delivery.tx, delivery.order.id) if a.step == calling.step_name
     ]
     if any(a.attempt == calling.attempt and a.state in IN_EFFECT for a in of_step):
         return

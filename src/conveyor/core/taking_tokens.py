@@ -7,26 +7,27 @@ neighbours; savepoints for every order of every group would cost more than the w
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from conveyor.core import calls, outbox, timeline
-from conveyor.core.applying_outcomes import apply_outcome, move_order, place_of
+from conveyor.core.applying_outcomes import apply_outcome, move_order
+from conveyor.core.attempts import Attempt, latest
 from conveyor.core.calling import PendingCall
-from conveyor.core.calls import Attempt
 from conveyor.core.disposition import Disposition, Faulted, Handled, Held, Orphaned, Poisoned, Stale
 from conveyor.core.errors import UnknownStepError
-from conveyor.core.faults import Delivery, GroupContext, faults_of, tries
+from conveyor.core.faults import Delivery, faults_of, tries
+from conveyor.core.gathering import gather_all, gather_alone
+from conveyor.core.group_context import GroupContext
 from conveyor.core.group_order import GroupOrder
 from conveyor.core.message import Token
 from conveyor.core.order import Order, load
 from conveyor.core.order_status import SETTLED, OrderStatus
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Outcome, Park
-from conveyor.core.registry import Registry
-from conveyor.core.routing_slip import Place, begin, service_of, step_at, turn_back
-from conveyor.core.step import CallStep, Gather, LocalStep
+from conveyor.core.place import due_step, place_of
+from conveyor.core.routing_slip import begin, service_of, turn_back
+from conveyor.core.step import CallStep, LocalStep
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import Turn
 
@@ -58,7 +59,7 @@ def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[ReceivedToken]) -
     loaded = load(tx, list({t.token.order_id for t in taken}))
     live = {o.id: due_step(context.registry, o) for o in loaded.values() if is_live(o)}
     calling_out = [i for i, step in live.items() if _calls_out(context, step)]
-    attempts = calls.latest(tx, calling_out) if calling_out else {}
+    attempts = latest(tx, calling_out) if calling_out else {}
     gather_all(tx, context, [(loaded[i], step) for i, step in live.items()])
     groups = GroupOrder(tx, [loaded[i] for i in live])
     of = [(loaded.get(t.token.order_id), t.receive_count) for t in taken]
@@ -104,12 +105,6 @@ def fresh(order: Order, token: Token) -> bool:
 def is_live(order: Order) -> bool:
     """Whether the order is on its way: neither at its end nor parked."""
     return order.status not in SETTLED
-
-
-def due_step(registry: Registry, order: Order) -> str:
-    """Name the step that the order is owed; '' when its flow is not installed here."""
-    flow = registry.flows.get(order.flow)
-    return step_at(flow, Place(order.position, order.ending)) if flow else ""
 
 
 def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
@@ -185,47 +180,3 @@ def _in_turn(taken: Sequence[ReceivedToken], loaded: Mapping[str, Order]) -> lis
     """Go through the tokens as they came, but let those of one group come in their turn."""
     turns = [o.sequence if (o := loaded.get(t.token.order_id)) else 0 for t in taken]
     return sorted(range(len(taken)), key=turns.__getitem__)
-
-
-def gather(tx: Tx, context: GroupContext, group: Sequence[tuple[Order, str]]) -> None:
-    """Let the steps of a group, and their `also` steps, lock and read once for all of it."""
-    members: dict[Gather, list[Order]] = defaultdict(list)
-    for order, due in group:
-        for name in (due, *_also(context, order, due)):
-            step = context.registry.steps.get(name)
-            if step:
-                members[step.gathering].append(order)
-    for gathering in context.registry.in_lock_order(members):
-        gathering(tx, members[gathering])
-
-
-def gather_all(tx: Tx, context: GroupContext, group: Sequence[tuple[Order, str]]) -> None:
-    """Do so for a group; one that is run again does not fail by it."""
-    if not context.isolate:
-        gather(tx, context, group)
-        return
-    # For the sake of one order of locks. Each gathers again for itself, where it is seen whose
-    # fault it is when that raises.
-    try:
-        with tx.savepoint():
-            gather(tx, context, group)
-    except Exception as error:
-        if tx.unable(error):
-            raise
-
-
-def gather_alone(delivery: Delivery) -> None:
-    """Do so for one order of a group that is run again."""
-    if delivery.context.isolate:
-        gather(
-            delivery.tx,
-            delivery.context,
-            [(delivery.order, due_step(delivery.context.registry, delivery.order))],
-        )
-
-
-def _also(context: GroupContext, order: Order, due: str) -> tuple[str, ...]:
-    flow = context.registry.flows.get(order.flow)
-    if flow is None or order.backwards or not due:
-        return ()
-    return flow.steps[order.position].also

@@ -13,7 +13,7 @@ from socket import socket
 from conveyor.access import store as keys
 from conveyor.access.model import LocalKey, new_local_key
 from conveyor.core.errors import ConveyorError, DataDirectoryInUseError
-from conveyor.core.message import iso
+from conveyor.core.rfc3339 import iso
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints import server_file
 from conveyor.entrypoints.http import create_http

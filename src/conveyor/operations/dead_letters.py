@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.commerce.payments.store import payments
-from conveyor.core.applying_outcomes import place_of
 from conveyor.core.dead_letter import CAUSE, redriven
 from conveyor.core.engine import Engine
 from conveyor.core.errors import QueueUnavailableError
 from conveyor.core.group_order import waiting_behind
 from conveyor.core.order import Order
 from conveyor.core.parking import Parked
+from conveyor.core.place import place_of
 from conveyor.core.queue import (
     DEAD_LETTER_SUFFIX,
     Outgoing,

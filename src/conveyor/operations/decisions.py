@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from conveyor.commerce.orders.store import find
 from conveyor.commerce.payments import store as payments
-from conveyor.core import calls, interventions
+from conveyor.core import attempts, interventions
 from conveyor.core.engine import Engine
 from conveyor.core.interventions import Decision, Intervention
 from conveyor.core.order import Order, load
@@ -154,7 +154,7 @@ def _cancelled(tx: Tx, order: Order, steps: tuple[str, ...], fee: int) -> Cancel
 
 
 def _is_called(tx: Tx, order: Order) -> bool:
-    return any(last.is_open for last in calls.latest(tx, [order.id]).values())
+    return any(last.is_open for last in attempts.latest(tx, [order.id]).values())
 
 
 def _outcome(tx: Tx, order: Order, steps: tuple[str, ...]) -> str:

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.core.errors import UnknownFlowError
-from conveyor.core.message import iso
 from conveyor.core.order_status import OrderStatus
+from conveyor.core.rfc3339 import iso
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders
 from conveyor.operations.explain import explain

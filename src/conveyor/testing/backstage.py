@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from conveyor.core import recording_results, taking_tokens
-from conveyor.core.faults import Delivery, GroupContext
+from conveyor.core import gathering, recording_results, taking_tokens
+from conveyor.core.faults import Delivery
+from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order
 from conveyor.core.transaction import Tx
 from conveyor.testing.pace import Pace, paced
@@ -32,7 +33,7 @@ def backstage(pace: Pace, troubles: Troubles) -> Iterator[None]:
 @contextmanager
 def _with_bugs(troubles: Troubles) -> Iterator[None]:
     """Let the steps of single orders raise while a story says so."""
-    gather, take, settled = taking_tokens.gather, taking_tokens._take, recording_results._settled
+    gather, take, settled = gathering.gather, taking_tokens._take, recording_results._settled
 
     def gathered(tx: Tx, context: GroupContext, group: Sequence[tuple[Order, str]]) -> None:
         for order, _ in group:
@@ -48,7 +49,7 @@ def _with_bugs(troubles: Troubles) -> Iterator[None]:
         return settled(case, *rest)
 
     with (
-        _put(taking_tokens, "gather", gathered),
+        _put(gathering, "gather", gathered),
         _put(taking_tokens, "_take", taken),
         _put(recording_results, "_settled", recorded),
     ):

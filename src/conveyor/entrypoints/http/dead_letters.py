@@ -8,10 +8,10 @@ from typing import Annotated, Literal, assert_never
 from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.access.model import Grant
-from conveyor.core.applying_outcomes import place_of
 from conveyor.core.interventions import Decision, Intervention
-from conveyor.core.message import iso
+from conveyor.core.place import place_of
 from conveyor.core.registry import Registry
+from conveyor.core.rfc3339 import iso
 from conveyor.core.routing_slip import Place, undone_by
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code

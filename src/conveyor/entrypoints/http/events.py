@@ -19,9 +19,9 @@ from fastapi.responses import StreamingResponse
 from conveyor.access.model import Grant
 from conveyor.commerce.orders import store
 from conveyor.core import timeline
-from conveyor.core.message import iso
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL
+from conveyor.core.rfc3339 import iso
 from conveyor.core.routing_slip import flow_name
 from conveyor.core.supervision import wait_for_stop
 from conveyor.core.timeline import Entry

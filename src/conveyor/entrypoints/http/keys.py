@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from conveyor.access import store
 from conveyor.access.model import KEY_ID_PATTERN, Grant
 from conveyor.access.store import ApiKey
-from conveyor.core.message import iso
+from conveyor.core.rfc3339 import iso
 from conveyor.core.step import Now
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code

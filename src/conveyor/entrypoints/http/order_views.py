@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from conveyor.commerce.orders.model import Customer, Item, Payment, Shipping
-from conveyor.core.applying_outcomes import place_of
-from conveyor.core.message import iso
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL
+from conveyor.core.place import place_of
 from conveyor.core.registry import Registry
+from conveyor.core.rfc3339 import iso
 from conveyor.core.routing_slip import step_at
 from conveyor.entrypoints.http.schemas import CancelAnswer, OrderDetail, OrderView, when
 from conveyor.operations.decisions import Cancelled

@@ -12,8 +12,8 @@ from pydantic import AwareDatetime, BeforeValidator
 from conveyor.commerce.orders import store
 from conveyor.commerce.orders.model import SingleLine, Word
 from conveyor.core import timeline
-from conveyor.core.message import iso
 from conveyor.core.order import Order
+from conveyor.core.rfc3339 import iso
 from conveyor.core.timeline import Entry
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, parse, read_body

@@ -18,7 +18,7 @@ from conveyor.access.model import PLACE
 from conveyor.commerce.orders import placement
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.money import in_words
-from conveyor.core.message import iso
+from conveyor.core.rfc3339 import iso
 from conveyor.entrypoints.http.bodies import body_is, read_body, read_order
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import BEARER, Api, authorize, known_query

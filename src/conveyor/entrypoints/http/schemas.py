@@ -13,8 +13,8 @@ from pydantic import (
 )
 
 from conveyor.commerce.orders.model import Customer, Item, Payment, Shipping, SingleLine
-from conveyor.core.message import iso
 from conveyor.core.order_status import OrderStatus
+from conveyor.core.rfc3339 import iso
 
 ORDER_ID_PATTERN = r"^[0-9A-HJKMNP-TV-Z]{26}$"
 KEY_PATTERN = r"^[\x20-\x7e]{1,255}$"

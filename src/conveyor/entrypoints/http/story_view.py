@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
-from conveyor.core.message import iso
 from conveyor.core.registry import Registry
+from conveyor.core.rfc3339 import iso
 from conveyor.entrypoints.http.order_views import order_view
 from conveyor.entrypoints.http.schemas import Amount, OrderView, Time, when
 from conveyor.operations.explain import Story, sentences

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from conveyor.core.message import iso
 from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
+from conveyor.core.rfc3339 import iso
 from conveyor.core.step import StepHandler
 from conveyor.core.supervision import Loop
 from conveyor.core.transaction import Tx

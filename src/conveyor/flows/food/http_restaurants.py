@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.commerce.orders.model import Item
 from conveyor.core.answers import TAKEN
-from conveyor.core.message import iso
 from conveyor.core.order import Order, load
+from conveyor.core.rfc3339 import iso
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code, ProblemCode

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from conveyor.core.message import iso
+from conveyor.core.rfc3339 import iso
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conveyor.core.message import iso
+from conveyor.core.rfc3339 import iso
 from conveyor.core.step import StepHandler
 from conveyor.extension import (
     Check,

@@ -14,9 +14,9 @@ from conveyor.checks.finding import Finding
 from conveyor.core.engine import Engine
 from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
+from conveyor.core.place import due_step
 from conveyor.core.routing_slip import service_of
 from conveyor.core.tables import orders, outbox, timeline
-from conveyor.core.taking_tokens import due_step
 from conveyor.core.transaction import Tx
 
 UNSENT_MS = 24 * 3_600_000

@@ -18,12 +18,12 @@ from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.call_state import OPEN
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL, OrderStatus
+from conveyor.core.place import due_step
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import service_of
 from conveyor.core.statements import one_of
 from conveyor.core.tables import calls, orders, outbox, parked
 from conveyor.core.tables import timeline as entries
-from conveyor.core.taking_tokens import due_step
 from conveyor.core.transaction import Tx
 
 MOST_REST_MS = 86_400_000

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from conveyor.commerce.orders.money import in_words as money
-from conveyor.core.applying_outcomes import place_of
+from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
-from conveyor.core.calls import Attempt
 from conveyor.core.group_order import before
 from conveyor.core.interventions import pivot_is_done, too_late_to_cancel
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL, OrderStatus
+from conveyor.core.place import place_of
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, service_of, step_at, undone_by
 from conveyor.core.tables import outbox

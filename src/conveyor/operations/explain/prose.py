@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conveyor.commerce.orders.money import in_words as money
-from conveyor.core.message import iso
 from conveyor.core.order_status import TERMINAL, OrderStatus
+from conveyor.core.rfc3339 import iso
 from conveyor.operations.explain.story import AHEAD, DONE, NOT_TAKEN, NOW, UNDOING, UNDONE, Story
 from conveyor.operations.explain.words import duration
 from conveyor.operations.missing_flows import ADVICE

@@ -11,11 +11,11 @@ import orjson
 from conveyor.commerce.orders.store import find
 from conveyor.commerce.payments.store import of_order as payment_of
 from conveyor.core import parking, timeline
-from conveyor.core.applying_outcomes import place_of
-from conveyor.core.calls import Attempt
-from conveyor.core.calls import of_order as attempts_of
+from conveyor.core.attempts import Attempt
+from conveyor.core.attempts import of_order as attempts_of
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL
+from conveyor.core.place import place_of
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Flow, flow_name, step_at
 from conveyor.core.timeline import Entry

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conveyor.commerce.payments.model import Payment
-from conveyor.core.calls import Attempt
+from conveyor.core.attempts import Attempt
 from conveyor.core.order import Order
 from conveyor.core.parking import Parked
 from conveyor.extension import Fact

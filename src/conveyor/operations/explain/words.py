@@ -7,8 +7,8 @@ from typing import Any
 
 from conveyor.commerce.orders.money import in_words as money
 from conveyor.core import timeline
+from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
-from conveyor.core.calls import Attempt
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.timeline import Entry
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from conveyor.core import (
     faults,
     gate,
+    gathering,
     group_order,
     reconciler,
     recording_results,
@@ -122,9 +123,8 @@ def _receives_count(_right: Any) -> Any:
 
 def _gather_bare(_right: Any) -> Any:
     """As once: what gathers for a group raises for all of it, isolated or not."""
-    # Looked up when it is called: a story may have put another in its place.
     # Looked up when it is called: the simulator puts its own in its place.
-    return lambda tx, context, group: taking_tokens.gather(tx, context, group)  # noqa: PLW0108 - so
+    return lambda tx, context, group: gathering.gather(tx, context, group)  # noqa: PLW0108 - so
 
 
 def _limit_first(_right: Any) -> Any:

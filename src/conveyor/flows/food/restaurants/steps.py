@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from conveyor.core.message import iso
 from conveyor.core.order import Order
 from conveyor.core.outcome import Awaiting, Done, Outcome, Refused, TurnedAway
+from conveyor.core.rfc3339 import iso
 from conveyor.core.step import Answer, LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.restaurants import store

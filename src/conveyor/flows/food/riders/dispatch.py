@@ -5,7 +5,7 @@ from __future__ import annotations
 from conveyor.core.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER, Answers, StepAnswer
 from conveyor.core.engine import Engine
 from conveyor.core.order import load
-from conveyor.core.taking_tokens import due_step
+from conveyor.core.place import due_step
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.riders import store
 from conveyor.flows.food.riders.model import ACCEPT, DECLINE, DELIVER_IT, PICK_UP, Point

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from conveyor.core.answers import TAKEN, StepAnswer, take_answers
 from conveyor.core.engine import Engine
-from conveyor.core.faults import GroupContext
+from conveyor.core.group_context import GroupContext
 from conveyor.core.interventions import cancel
 from conveyor.core.order import load
 from conveyor.core.transaction import Tx

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from conveyor.core.message import iso
 from conveyor.core.order import Order
 from conveyor.core.outcome import Again, Awaiting, Outcome, Refused
+from conveyor.core.rfc3339 import iso
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import due, renewals, store

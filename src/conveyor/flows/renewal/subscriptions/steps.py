@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from conveyor.core.message import iso
 from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Outcome, Park
+from conveyor.core.rfc3339 import iso
 from conveyor.core.step import LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import dunning, renewals

@@ -14,7 +14,7 @@ import orjson
 
 from conveyor.core.ambient import ULID_ALPHABET, ULID_LENGTH
 from conveyor.core.errors import ConveyorError
-from conveyor.core.message import iso
+from conveyor.core.rfc3339 import iso
 
 SHIPMENT_DELIVERED = "shipment.delivered"
 MAX_TRACKING_LENGTH = 100
