@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from conveyor.core import outbox, timeline
 from conveyor.core.errors import RefusedToCompensateError
 from conveyor.core.order import Order
-from conveyor.core.order_status import OrderStatus
+from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.core.parking import park
@@ -133,52 +133,59 @@ def move_order(
     parking: bool = False,
 ) -> None:
     """Move an order to a place and its version on by one, and owe the token that is due there."""
-    flow = registry.flow(order.flow)
-    step = step_at(flow, place)
     if place.ending and not order.backwards:
-        registry.step(step_at(flow, place_of(order))).turned_back(tx, order, now)
+        due = step_at(registry.flow(order.flow), place_of(order))
+        registry.step(due).turned_back(tx, order, now)
     token = None
     if not parking:
-        due_at = now.ms + round(rest_seconds * 1000)
-        turn = _turn(tx, registry, order, place, awaiting=awaiting)
-        token = _token(registry, order, place, turn, due_at, now=rest_seconds <= 0)
+        token = _token(
+            tx, registry, order, place, now, rest_seconds=rest_seconds, awaiting=awaiting
+        )
+    _owe(tx, order, token)
+    ended = token is None and not parking
+    status = _status(place, ended=ended, awaiting=awaiting, parking=parking)
+    # Who is parked keeps the turn, and so holds back those behind it; who is at its end has none.
+    turn = Turn(order.group_key, order.sequence) if parking else token.turn if token else NO_TURN
+    row = _row(order, place, status, now, reason or order.reason)
+    row |= {"b_group_key": turn.group_key, "b_expected_at": token.due_at if token else now.ms}
+    write_turn(tx, turn, row, "b_sequence")
+    tx.later(_MOVE, row, must_match=True)
+    if ended:
+        timeline.note(tx, order.id, order.version + 1, now.ms, status)
+
+
+def _owe(tx: Tx, order: Order, token: OwedToken | None) -> None:
     if token is None:
         outbox.clear(tx, order.id)
     else:
         outbox.put(tx, token)
-    settled = not step and not parking
-    # Who is parked keeps the turn, and so holds back those behind it; who is at its end has none.
-    turn = Turn(order.group_key, order.sequence) if parking else token.turn if token else NO_TURN
-    row = {
-        "b_id": order.id,
-        "b_version": order.version,
-        "b_status": _status(place, settled=settled, awaiting=awaiting, parking=parking),
-        "b_position": place.position,
-        "b_ending": place.ending,
-        "b_reason": reason or order.reason,
-        "b_cancelling": order.cancelling and not place.ending and not settled,
-        "b_group_key": turn.group_key,
-        "b_expected_at": token.due_at if token else now.ms,
-        "b_updated_at": now.ms,
-        "b_settled_at": now.ms if settled else None,
-        "b_stage": place.stage,
-        "b_begun": place.begun,
-    }
-    write_turn(tx, turn, row, "b_sequence")
-    tx.later(_MOVE, row, must_match=True)
-    if settled:
-        end = place.ending or OrderStatus.COMPLETED
-        timeline.note(tx, order.id, order.version + 1, now.ms, end)
 
 
-def _status(place: Place, *, settled: bool, awaiting: bool, parking: bool) -> OrderStatus:
+def _status(place: Place, *, ended: bool, awaiting: bool, parking: bool) -> OrderStatus:
     if parking:
         return OrderStatus.PARKED
-    if settled:
+    if ended:
         return OrderStatus(place.ending or OrderStatus.COMPLETED)
     if awaiting:
         return OrderStatus.AWAITING
     return OrderStatus.COMPENSATING if place.ending else OrderStatus.PROCESSING
+
+
+def _row(order: Order, place: Place, status: OrderStatus, now: Now, reason: str) -> dict[str, Any]:
+    ended = status in TERMINAL
+    return {
+        "b_id": order.id,
+        "b_version": order.version,
+        "b_status": status,
+        "b_position": place.position,
+        "b_ending": place.ending,
+        "b_reason": reason,
+        "b_cancelling": order.cancelling and not place.ending and not ended,
+        "b_updated_at": now.ms,
+        "b_settled_at": now.ms if ended else None,
+        "b_stage": place.stage,
+        "b_begun": place.begun,
+    }
 
 
 def _members(flow: Flow, order: Order) -> int:
@@ -187,19 +194,29 @@ def _members(flow: Flow, order: Order) -> int:
 
 
 def _token(
-    registry: Registry, order: Order, place: Place, turn: Turn, due_at: int, *, now: bool
+    tx: Tx,
+    registry: Registry,
+    order: Order,
+    place: Place,
+    now: Now,
+    *,
+    rest_seconds: float,
+    awaiting: bool,
 ) -> OwedToken | None:
+    """Give what is owed at a place; None at its end."""
     step = step_at(registry.flow(order.flow), place)
     if not step:
         return None
-    queue = registry.queues[service_of(step)].name
-    return OwedToken(order.id, order.version + 1, queue, step, turn, due_at, now=now)
+    queue = registry.queues[service_of(step)]
+    turn = _turn(tx, registry, order, place, step, awaiting=awaiting) if queue.fifo else NO_TURN
+    due_at = now.ms + round(rest_seconds * 1000)
+    at_once = rest_seconds <= 0
+    return OwedToken(order.id, order.version + 1, queue.name, step, turn, due_at, now=at_once)
 
 
-def _turn(tx: Tx, registry: Registry, order: Order, place: Place, *, awaiting: bool) -> Turn:
-    step = step_at(registry.flow(order.flow), place)
-    if not step or not registry.queues[service_of(step)].fifo:
-        return NO_TURN
+def _turn(
+    tx: Tx, registry: Registry, order: Order, place: Place, step: str, *, awaiting: bool
+) -> Turn:
     if awaiting:
         return Turn(order.id)  # it had its turn: answers come as they come
     if place == place_of(order) and order.sequence:

@@ -46,7 +46,20 @@ def place(
     with all that is its own, this one still names it.
     """
     first = new.flow.steps[0].name
-    order = Order(
+    order = _as_it_begins(new, now)
+    turn = next_turn(tx, registry, first, order)
+    row = order._asdict()
+    row |= {"body": row.pop("raw_body"), "group_key": turn.group_key}
+    write_turn(tx, turn, row, "sequence")
+    tx.later(_INSERT, row)
+    outbox.put(tx, OwedToken(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms))
+    detail = {name: said for name, said in ((timeline.KEY, key), (timeline.AFTER, after)) if said}
+    timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED, detail=detail)
+    count_one(tx)
+
+
+def _as_it_begins(new: NewOrder, now: Now) -> Order:
+    return Order(
         id=new.id,
         merchant=new.merchant,
         flow=new.flow.key,
@@ -67,13 +80,3 @@ def place(
         updated_at=now.ms,
         settled_at=None,
     )
-    turn = next_turn(tx, registry, first, order)
-    row = order._asdict()
-    row |= {"body": row.pop("raw_body"), "group_key": turn.group_key}
-    write_turn(tx, turn, row, "sequence")
-    tx.later(_INSERT, row)
-    outbox.put(tx, OwedToken(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms))
-    known = ((timeline.KEY, key), (timeline.AFTER, after))
-    detail = {name: said for name, said in known if said}
-    timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED, detail=detail)
-    count_one(tx)

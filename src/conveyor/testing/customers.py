@@ -130,8 +130,8 @@ async def subscribe(world: World, event: Event) -> None:
         first = day.replace(day=1, tzinfo=None)
         until = (first + timedelta(days=31)).replace(day=1)
         starts, paid_until = first.isoformat(), until.isoformat()
-    wish = NewSubscription(name, "c", PLAN.id, facts["card"], starts=starts, paid_until=paid_until)
-    await insist(world, facts["process"], lambda app: Changes(app.engine).begin(MERCHANT, [wish]))
+    new = NewSubscription(name, "c", PLAN.id, facts["card"], starts=starts, paid_until=paid_until)
+    await insist(world, facts["process"], lambda app: Changes(app.engine).begin(MERCHANT, [new]))
 
 
 async def card(world: World, event: Event) -> None:

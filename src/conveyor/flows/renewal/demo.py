@@ -45,7 +45,7 @@ async def subscribe(app: App, merchant: str) -> None:
     changes = Changes(app.engine)
     await app.parts.database.run(lambda tx: control.decide(tx, merchant, ALL_PER_CENT, PER_SECOND))
     await changes.set_plan(Plan(merchant, PLAN, PRICE, "USD"))
-    await changes.begin(merchant, [_wish(number) for number in range(1, SUBSCRIPTIONS + 1)])
+    await changes.begin(merchant, [_new(number) for number in range(1, SUBSCRIPTIONS + 1)])
 
 
 async def have_begun(app: App, merchant: str) -> bool:
@@ -85,7 +85,7 @@ _ON_ITS_WAY = sa.select(
 )
 
 
-def _wish(number: int) -> NewSubscription:
+def _new(number: int) -> NewSubscription:
     card = next((card for card, every in CARDS if number % every == 0), "card_ok")
     zone = ZONES[number % len(ZONES)]
     return NewSubscription(f"{NAMED}{number:03}", f"reader-{number}", PLAN, card, zone)

@@ -108,7 +108,7 @@ async def begin_subscription(
         grant.merchant, [NewSubscription(**body.model_dump())]
     )
     if isinstance(begun, InvalidRow):
-        raise invalid(begun.unfit.field, begun.unfit.why)
+        raise invalid(begun.wrong.field, begun.wrong.why)
     if begun.there_before:
         raise ProblemError(RenewalCode.ID_TAKEN, f"There is a subscription {body.id} already.")
     return await _show(api, grant.merchant, body.id)
@@ -125,10 +125,10 @@ async def import_subscriptions(
     body: Annotated[SubscriptionImport, Depends(body_of(SubscriptionImport))],
 ) -> SubscriptionsImported:
     """Begin many subscriptions, all or none; those whose id is taken stay as they are."""
-    wishes = [NewSubscription(**one.model_dump()) for one in body.subscriptions]
-    begun = await Changes(api.app.engine).begin(grant.merchant, wishes)
+    given = [NewSubscription(**one.model_dump()) for one in body.subscriptions]
+    begun = await Changes(api.app.engine).begin(grant.merchant, given)
     if isinstance(begun, InvalidRow):
-        raise invalid(f"subscriptions.{begun.at}.{begun.unfit.field}", begun.unfit.why)
+        raise invalid(f"subscriptions.{begun.at}.{begun.wrong.field}", begun.wrong.why)
     return SubscriptionsImported(added=begun.added, there_before=begun.there_before)
 
 

@@ -46,44 +46,44 @@ class InvalidField:
 
 
 def begin(
-    merchant: str, wish: NewSubscription, plan: Plan, now_ms: int
+    merchant: str, new: NewSubscription, plan: Plan, now_ms: int
 ) -> Subscription | InvalidField:
     """Give the subscription that is wished for, with its first renewal due when it is to be."""
-    if not _is_zone(wish.zone):
-        return InvalidField("zone", f"{wish.zone!r} is no time zone, such as Europe/Berlin")
-    starts = _read(wish.starts) if wish.starts else wall_clock(now_ms, wish.zone)
+    if not _is_zone(new.zone):
+        return InvalidField("zone", f"{new.zone!r} is no time zone, such as Europe/Berlin")
+    starts = _read(new.starts) if new.starts else wall_clock(now_ms, new.zone)
     if starts is None:
         return InvalidField("starts", "is no wall-clock time or day, such as 2026-01-31")
-    if wish.paid_until:
-        return _paid(merchant, wish, plan, starts, now_ms)
-    begun = Calendar(starts, wish.zone).boundary_ms(0)
+    if new.paid_until:
+        return _paid(merchant, new, plan, starts, now_ms)
+    begun = Calendar(starts, new.zone).boundary_ms(0)
     if begun < now_ms - DAY_MS:
         return InvalidField("starts", "is in the past: say until when it is paid, with paid_until")
     anchor = starts + timedelta(days=plan.trial_days)
     status = TRIALING if plan.trial_days else ACTIVE
-    return _subscription(merchant, wish, Calendar(anchor, wish.zone), status, now_ms)
+    return _subscription(merchant, new, Calendar(anchor, new.zone), status, now_ms)
 
 
 def _paid(
-    merchant: str, wish: NewSubscription, plan: Plan, starts: datetime, now_ms: int
+    merchant: str, new: NewSubscription, plan: Plan, starts: datetime, now_ms: int
 ) -> Subscription | InvalidField:
-    until = _read(wish.paid_until)
+    until = _read(new.paid_until)
     if until is None or until.date() < starts.date():
         return InvalidField("paid_until", "is no day on or after that on which it starts")
-    calendar = Calendar(starts, wish.zone)
+    calendar = Calendar(starts, new.zone)
     months = calendar.months_until(until, plan.months)
     if months is None:
         return InvalidField(
-            "paid_until", f"no period of {plan.months} months from {wish.starts} ends then"
+            "paid_until", f"no period of {plan.months} months from {new.starts} ends then"
         )
     return _subscription(
-        merchant, wish, calendar, ACTIVE, now_ms, months=months, period=months // plan.months
+        merchant, new, calendar, ACTIVE, now_ms, months=months, period=months // plan.months
     )
 
 
 def _subscription(
     merchant: str,
-    wish: NewSubscription,
+    new: NewSubscription,
     calendar: Calendar,
     status: str,
     now_ms: int,
@@ -94,11 +94,11 @@ def _subscription(
     due_at = calendar.boundary_ms(months)
     return Subscription(
         merchant=merchant,
-        id=wish.id,
-        customer=wish.customer,
-        plan=wish.plan,
+        id=new.id,
+        customer=new.customer,
+        plan=new.plan,
         next_plan="",
-        card=wish.card,
+        card=new.card,
         new_card=False,
         anchor=calendar.anchor.isoformat(),
         zone=calendar.zone,
@@ -110,7 +110,7 @@ def _subscription(
         due_at=due_at,
         past_due_since=None,
         cancel_at_end=False,
-        share=share_of(merchant, wish.id),
+        share=share_of(merchant, new.id),
         created_at=now_ms,
     )
 

@@ -52,10 +52,10 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class InvalidRow:
-    """The first wish that cannot be met, by its place among those that were given."""
+    """The first that cannot begin, by its place among those that were given."""
 
     at: int
-    unfit: InvalidField
+    wrong: InvalidField
 
 
 Change = Subscription | Impossible | None
@@ -72,10 +72,10 @@ class Changes:
         """Make a plan, or change its price or rules, which hold from the next renewals on."""
         return await self._engine.database.run(lambda tx: _set_plan(tx, plan))
 
-    async def begin(self, merchant: str, wishes: Sequence[NewSubscription]) -> Begun | InvalidRow:
+    async def begin(self, merchant: str, given: Sequence[NewSubscription]) -> Begun | InvalidRow:
         """Begin subscriptions, all or none."""
         now_ms = self._engine.ambient.now_ms()
-        return await self._engine.database.run(lambda tx: _begin(tx, merchant, wishes, now_ms))
+        return await self._engine.database.run(lambda tx: _begin(tx, merchant, given, now_ms))
 
     async def replace_card(
         self, merchant: str, name: str, card: str
@@ -107,18 +107,18 @@ def _set_plan(tx: Tx, plan: Plan) -> Impossible | None:
 
 
 def _begin(
-    tx: Tx, merchant: str, wishes: Sequence[NewSubscription], now_ms: int
+    tx: Tx, merchant: str, given: Sequence[NewSubscription], now_ms: int
 ) -> Begun | InvalidRow:
     plans = store.plans_of(tx, merchant)
-    new: list[Subscription] = []
-    for at, wish in enumerate(wishes):
-        plan = plans.get(wish.plan)
-        fit = begin(merchant, wish, plan, now_ms) if plan else InvalidField("plan", NO_PLAN)
-        if isinstance(fit, InvalidField):
-            return InvalidRow(at, fit)
-        new.append(fit)
-    added = store.add(tx, new)
-    return Begun(added, len(new) - added)
+    begun: list[Subscription] = []
+    for at, new in enumerate(given):
+        plan = plans.get(new.plan)
+        one = begin(merchant, new, plan, now_ms) if plan else InvalidField("plan", NO_PLAN)
+        if isinstance(one, InvalidField):
+            return InvalidRow(at, one)
+        begun.append(one)
+    added = store.add(tx, begun)
+    return Begun(added, len(begun) - added)
 
 
 def _replace_card(tx: Tx, context: GroupContext, merchant: str, name: str, card: str) -> Change:
