@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from conveyor.commerce.orders.model import Currency
 from conveyor.core.calling import MAX_CALL_SECONDS
@@ -32,10 +34,13 @@ class SettingError(ConveyorError):
         self.cause = cause
 
 
-class Settings(BaseSettings):
-    """What a deployment chooses. `--help` of each command says which of these it overrides."""
+class Settings(BaseModel):
+    """What a deployment chooses. `--help` of each command says which of these it overrides.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    What is not given is read from the environment.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     data: Path = Field(DEFAULT_DATA, description="Directory of the embedded files.")
     database_url: str = Field(
@@ -176,6 +181,13 @@ class Settings(BaseSettings):
         75, ge=1, description="How long a connection may rest: longer than load balancers keep it."
     )
     log_level: str = Field("WARNING")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_environment(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        named = {name.upper(): value for name, value in os.environ.items()}
+        names = {field: f"{PREFIX}{field}".upper() for field in cls.model_fields}
+        return {field: named[it] for field, it in names.items() if it in named} | {**given}
 
     @field_validator("trusted_proxies")
     @classmethod

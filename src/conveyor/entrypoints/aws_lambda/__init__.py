@@ -13,11 +13,17 @@ services may move from one to the other while orders are under way.
 What they import makes over a hundred thousand objects, all of which stay. The collector would look
 through them again and again, for a fifth of a cold start's time: it begins once a system is open
 (`Instance`), and passes by what was there by then.
+
+Nor is every model of an answer needed, ours and those of FastAPI: each is built when it is first
+used.
 """
 
 import gc
+
+from pydantic import BaseModel
 
 from conveyor.adapters.sqs.environment import in_a_function
 
 if in_a_function():
     gc.disable()
+    BaseModel.model_config["defer_build"] = True
