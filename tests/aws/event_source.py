@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 from tests.aws.runtime import Function, FunctionError
@@ -18,17 +19,23 @@ LOOK_SECONDS = 0.2
 
 
 class EventSource:
-    """Polls one queue, in a thread of its own, until it is left."""
+    """Polls one queue, with as many threads as there may be invocations, until it is left."""
 
     def __init__(
         self,
         sqs: Any,
         name: str,
         function: Function,
+        *,
         batch_size: int = 10,
         window_seconds: float = 0,
+        maximum_concurrency: int = 1,
     ) -> None:
-        """`window_seconds` is how long a batch that is not full waits for more."""
+        """`window_seconds` is how long a batch that is not full waits for more.
+
+        `maximum_concurrency` is how many invocations there may be at a time: each is of an instance
+        of its own, which is started when no other is idle.
+        """
         self.sqs = sqs
         self.url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         self.arn = arn_of(name)
@@ -42,11 +49,20 @@ class EventSource:
         """Ids of messages that came back."""
         self.bodies: dict[str, Any] = {}
         """What was handed over, by the id of its message."""
+        self.most_at_once = 0
+        """How many invocations there were at a time, at most."""
+        self._at_once = 0
+        self._counting = threading.Lock()
+        self._idle = [function]
+        self._further = ExitStack()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._poll, daemon=True)
+        self._threads = [
+            threading.Thread(target=self._poll, daemon=True) for _ in range(maximum_concurrency)
+        ]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,7 +71,9 @@ class EventSource:
     def end(self) -> None:
         """Poll no more; what was handed over is answered before."""
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
+        self._further.close()
 
     def wait(self) -> None:
         """Let some time pass."""
@@ -78,7 +96,8 @@ class EventSource:
         """Call the function with a batch, and delete what it does not name as failed."""
         self.bodies |= {it["MessageId"]: it["Body"] for it in messages}
         try:
-            answer = self.function.invoke(event_of(self.arn, messages))
+            with self._instance() as function:
+                answer = function.invoke(event_of(self.arn, messages))
         except FunctionError as error:
             self.errors.append(str(error))  # all of the batch is visible again after its time-out
             return
@@ -93,6 +112,22 @@ class EventSource:
         ]
         if entries:  # what somebody else has deleted since is told as failed, and is nothing to us
             self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+
+    @contextmanager
+    def _instance(self) -> Iterator[Function]:
+        """Give an instance that does nothing else meanwhile."""
+        with self._counting:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            if not self._idle:
+                self._idle.append(self._further.enter_context(self.function.another()))
+            function = self._idle.pop()
+        try:
+            yield function
+        finally:
+            with self._counting:
+                self._at_once -= 1
+                self._idle.append(function)
 
 
 def arn_of(name: str) -> str:

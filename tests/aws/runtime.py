@@ -85,6 +85,10 @@ class Function:
         self._server.shutdown()
         self._server.server_close()
 
+    def another(self) -> Function:
+        """Give a further instance of the same function."""
+        return Function(self.package, self.handler, self.environment, self.seconds, self.told)
+
     def invoke(self, event: Any) -> Any:
         """Give the function's answer. Raises `FunctionError` for an error, a death, a time-out."""
         with self._one_at_a_time:

@@ -152,8 +152,13 @@ class Stack:
             started,
             batch_size=source["BatchSize"],
             window_seconds=source.get("MaximumBatchingWindowInSeconds", 0),
+            maximum_concurrency=self._number(source["ScalingConfig"]["MaximumConcurrency"]),
         )
         return self.running.enter_context(made)
+
+    def _number(self, value: Any) -> int:
+        """Give a number of the template, or the parameter that it names."""
+        return int(self.parameters[target(value)] if isinstance(value, Mapping) else value)
 
     def heard(self) -> dict[str, set[str]]:
         """Give what was asked for so far in the name of each role."""

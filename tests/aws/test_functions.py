@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from tests.aws.conftest import Deploy
 from tests.aws.deployment import SHOP, until
-from tests.aws.event_source import arn_of, event_of
+from tests.aws.event_source import arn_of, event_of, receive
 from tests.aws.runtime import FunctionError
 from tests.servers import Postgres
 
@@ -21,6 +21,8 @@ MESSAGE = {
     "MD5OfBody": "",
     "Attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "0"},
 }
+RECEIVES = 21
+"""After as many SQS itself gives a message up: more than a fault takes to park its order."""
 SHORT = {"CONVEYOR_CALL_TIMEOUT_SECONDS": "2", "CONVEYOR_VISIBILITY_SECONDS": "10"}
 
 
@@ -80,6 +82,33 @@ def test_what_cannot_be_done_in_time_is_handed_back(deploy: Deploy) -> None:
         assert source.errors == []
     deployment.feed(deployment.function("queue"), *(it for it in SHOP if it != "payments"))
     deployment.settle(completed=1)
+
+
+def test_no_more_invocations_run_at_once_than_the_event_source_says(deploy: Deploy) -> None:
+    deployment = deploy(CONVEYOR_PAYMENT_LATENCY_SECONDS="1")
+    api = deployment.function("api")
+    for _ in range(8):
+        deployment.place(api)
+    (source,) = deployment.feed(
+        deployment.function("queue"), "payments", batch_size=1, maximum_concurrency=3
+    )
+    deployment.feed(deployment.function("queue"), *(it for it in SHOP if it != "payments"))
+    deployment.settle(completed=8)
+    assert source.most_at_once == 3
+    assert not deployment.trouble()
+
+
+def test_what_no_function_can_take_is_dead_after_as_many_receives_as_provisioned(
+    deploy: Deploy,
+) -> None:
+    deployment = deploy(CONVEYOR_CALL_TIMEOUT_SECONDS="90")  # longer than the function may take
+    url = deployment.url_of("payments")
+    deployment.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "0"})
+    deployment.sqs.send_message(QueueUrl=url, MessageBody="{}")
+    (source,) = deployment.feed(deployment.function("queue"), "payments")
+    dead = deployment.url_of("payments-dead")
+    until(lambda: bool(receive(deployment.sqs, dead, 1)), meanwhile=source.wait)
+    assert len(source.errors) == RECEIVES
 
 
 def test_a_function_that_is_cut_off_loses_nothing(deploy: Deploy) -> None:

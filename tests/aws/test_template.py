@@ -33,6 +33,8 @@ JOURNEY = {
 INTAKE = {"orderId": "o1", "userId": "u1", "items": ["CD"], "total": 11.77}
 FLAKY = ORDER | {"payment": {"method": "card_flaky"}}
 NOT_OURS = "not ours"
+AT_ONCE = 2
+"""Invocations at a time for one queue: the fewest that the template, and Lambda, take."""
 BY_THE_CODE = ("sqs:", "secretsmanager:")
 """Of a role's actions those that are seen here; the others Lambda, its network and SQS take."""
 
@@ -57,6 +59,7 @@ def stack(
             "PaymentProvider": "simulated",
             "Carrier": "simulated",
             "DatabaseUrl": f"postgresql://{database.hostname}:{database.port}{database.path}",
+            "QueueConcurrency": str(AT_ONCE),
             "WebhookSecret": arns[0],
             "DatabaseSecret": arns[1],
         }
@@ -96,6 +99,7 @@ def test_orders_are_carried_with_the_rights_that_the_template_gives(
     until(lambda: statuses(environment) == {"completed": 4}, meanwhile=lambda: tick.invoke({}))
     assert say("audit", "--json", **environment).json()["clean"]
     assert not [it for source in sources for it in source.errors]
+    assert max(source.most_at_once for source in sources) <= AT_ONCE
     discard_poison(api, key)
     heard = deployed.heard()
     for role in ("QueueRole", "ApiRole", "TickRole"):
