@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -11,7 +12,7 @@ from threading import Event, Thread
 import pytest
 
 from conveyor.adapters.sqs.pool import PooledPosts
-from conveyor.adapters.sqs.posts import FewPosts
+from conveyor.adapters.sqs.posts import FewPosts, trusted
 from conveyor.adapters.sqs.transport import Posts
 
 PATIENCE_SECONDS = 10.0
@@ -119,3 +120,19 @@ def test_who_does_not_answer_in_time_is_asked_once(server: Server) -> None:
 
     assert asyncio.run(main()) == [b"{}", None]
     assert len(server.asked) == 2
+
+
+def test_the_certificates_that_are_trusted_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ssl.SSLContext] = []
+
+    def make() -> ssl.SSLContext:
+        made.append(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        return made[-1]
+
+    trusted.cache_clear()
+    monkeypatch.setattr(ssl, "create_default_context", make)
+    for _ in range(2):  # as a function asks Secrets Manager, and SQS
+        posts = FewPosts("https://127.0.0.1:9", SHORT_SECONDS)  # where nobody listens
+        assert posts.post_now(b"{}", {}) is None
+    trusted.cache_clear()
+    assert len(made) == 1

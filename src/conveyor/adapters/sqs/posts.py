@@ -6,11 +6,24 @@ The library that a worker's long polls need takes a function a sixth of its cold
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Read the certificates that are trusted, once: a connection's own would be read for each.
+
+    That takes more of a processor than all that is sent over the connection.
+    """
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 class FewPosts:
@@ -20,7 +33,7 @@ class FewPosts:
         """`url` is without path or query."""
         parts = urlsplit(url)
         self._host = parts.netloc
-        self._made = HTTPConnection if parts.scheme == "http" else HTTPSConnection
+        self._is_plain = parts.scheme == "http"
         self._timeout_seconds = timeout_seconds
         self._idle: list[HTTPConnection] = []
 
@@ -55,7 +68,10 @@ class FewPosts:
             return None
 
     def _new(self) -> HTTPConnection:
-        return self._made(self._host, timeout=self._timeout_seconds)
+        timeout = self._timeout_seconds
+        if self._is_plain:
+            return HTTPConnection(self._host, timeout=timeout)
+        return HTTPSConnection(self._host, timeout=timeout, context=trusted())
 
     def _asked(
         self, connection: HTTPConnection, body: bytes, headers: Mapping[str, str]
