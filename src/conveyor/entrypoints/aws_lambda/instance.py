@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 from conveyor.adapters.steady_clock import since_boot_seconds
@@ -17,6 +18,7 @@ from conveyor.core.errors import ConveyorError
 from conveyor.entrypoints.aws_lambda.secrets import Secrets
 from conveyor.entrypoints.logs import write_logs
 from conveyor.settings import EMBEDDED, Settings
+from conveyor.system.built_in import built_in
 from conveyor.system.composition import App
 from conveyor.system.opening import open_app
 
@@ -28,6 +30,7 @@ HAND_BACK_SECONDS = 3.0
 """How long before the function's time-out what is not done is handed back."""
 LAST_SECONDS = 1.0
 """How long before it whatever is still under way is broken off: the answer must be out by then."""
+DRIVER = "psycopg"
 CONNECTIONS = 1
 """To the database: an instance does one thing at a time, and there may be a thousand of them."""
 
@@ -54,7 +57,13 @@ class Instance:
     """Opens a system at the first invocation, and runs work over it."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        """`settings`: default: the environment's."""
+        """`settings`: default: the environment's.
+
+        What opening a system imports is imported here: while a function starts, Lambda lends it
+        more of a processor than the memory of a small one is worth.
+        """
+        built_in()
+        import_module(DRIVER)
         self._settings = settings
         self._secrets = Secrets()
         self._loop = asyncio.new_event_loop()
