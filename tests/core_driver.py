@@ -20,6 +20,7 @@ from conveyor.core.order import Order, load
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome
 from conveyor.core.placing import NewOrder, place
+from conveyor.core.providers import Providers
 from conveyor.core.queue import Depth, Outgoing, QueueSpec, Received, VisibilityChange
 from conveyor.core.registry import Registry
 from conveyor.core.relay import Relay, commit
@@ -203,6 +204,7 @@ class Core(AbstractAsyncContextManager["Core"]):
             relay=Relay(self.database, self.queues, self.ambient),
             retries=retries or RetryPolicy(),
             limits=limits or Limits(pollers=1),
+            providers=Providers(self.ambient.random),
         )
         self._placed = 0
 

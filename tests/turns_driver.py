@@ -18,6 +18,7 @@ from conveyor.core.order import Order, load
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Awaiting, Done, Outcome, Park
 from conveyor.core.placing import NewOrder, place
+from conveyor.core.providers import Providers
 from conveyor.core.queue import QueueSpec
 from conveyor.core.registry import Registry
 from conveyor.core.retries import RetryPolicy
@@ -89,8 +90,9 @@ class Line:
         taken = [
             ReceivedToken(Token(o.order_id, o.step, o.version), receive_count, NOW_MS) for o in owed
         ]
+        rng, now = random.Random(1), Now(self.now)
         context = GroupContext(
-            self.registry, RETRIES, random.Random(1), Now(self.now), isolate=isolate
+            self.registry, RETRIES, rng, now, isolate=isolate, providers=Providers(rng)
         )
 
         def work(tx: Tx) -> list[Disposition]:

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from conveyor.commerce.orders.model import Currency
-from conveyor.core.calling import MAX_CALL_SECONDS
 from conveyor.core.errors import ConveyorError
 from conveyor.core.lease import MIN_VISIBILITY_SECONDS
+from conveyor.core.providers import MAX_CALL_SECONDS
 from conveyor.core.queue import MAX_VISIBILITY_SECONDS
 
 DEFAULT_DATA = Path("conveyor-data")

@@ -12,6 +12,7 @@ from tests.conformance.queue_fixtures import AMBIENT, Deployment
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Engine, Limits
+from conveyor.core.providers import Providers
 from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth, Queue
 from conveyor.core.registry import Registry
 from conveyor.core.relay import Relay
@@ -35,6 +36,7 @@ def engine_of(deployment: Deployment, queue: Queue, directory: Path) -> Engine:
         relay=Relay(database, deployment.queues, AMBIENT),
         retries=RetryPolicy(),
         limits=Limits(),
+        providers=Providers(AMBIENT.random),
     )
 
 

@@ -115,7 +115,9 @@ class _Withheld:
 
 
 def _request_of(calling: PendingCall) -> Request:
-    return Request(calling.order, calling.step_name, calling.step, calling.payload)
+    return Request(
+        calling.order, calling.step_name, calling.step, calling.payload, calling.provider
+    )
 
 
 def _before(calling: PendingCall) -> Attempt | None:

@@ -16,7 +16,6 @@ from tests.core_driver import Core
 
 from conveyor.core.calling import Grant, NotCalled, PendingCall, perform
 from conveyor.core.consumer import Consumer
-from conveyor.core.deadlines import Deadlines
 from conveyor.core.errors import KeySpentError, NotAppliedError, UnansweredError
 from conveyor.core.lease import CHECK_SECONDS, MIN_VISIBILITY_SECONDS, NEAR_EXPIRY
 from conveyor.core.outbox import OwedToken
@@ -59,8 +58,9 @@ def test_who_was_suspended_beyond_its_grant_calls_nothing(tmp_path: Path, stoppe
             steady = loop.time() - (ago if stopped == "the process" else 0)
             wall = core.now_ms - round(ago * 1000 if stopped == "the machine" else 0)
             grant = Grant(begun=steady, begun_ms=wall)
-            calling = PendingCall(await one_order(core), "ask.price", core.ask, "a", 1, grant)
-            assert await perform(calling, Slots(1), Deadlines(1.0), core.ambient) == NotCalled()
+            order, provider = await one_order(core), core.engine.providers.of("ask")
+            calling = PendingCall(order, "ask.price", core.ask, "a", 1, grant, provider)
+            assert await perform(calling, core.ambient) == NotCalled()
             assert core.ask.called == []
 
     run_virtual(main())
@@ -70,7 +70,7 @@ def test_who_waited_too_long_for_a_slot_is_granted_anew_and_costs_no_try(tmp_pat
     async def main() -> None:
         async with Core(tmp_path) as core:
             consumer = Consumer(core.engine, "ask")
-            consumer._slots = slots = Slots(0)
+            core.engine.providers.of("ask").slots = slots = Slots(0)
             [owed] = await core.place("a")
             handling = asyncio.create_task(core.handle(consumer, owed))
             await asyncio.sleep(3 * Grant().call_seconds)

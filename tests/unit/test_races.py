@@ -23,6 +23,7 @@ from conveyor.core.order import load
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Done, Refused
 from conveyor.core.placing import NewOrder, place
+from conveyor.core.providers import Providers
 from conveyor.core.queue import QueueSpec
 from conveyor.core.registry import Registry
 from conveyor.core.retries import RetryPolicy
@@ -72,7 +73,10 @@ class Travellers:
 
     def take(self, *owed: OwedToken) -> None:
         taken = [ReceivedToken(Token(o.order_id, o.step, o.version), 1, 0) for o in owed]
-        context = GroupContext(REGISTRY, RetryPolicy(), random.Random(1), NOW, isolate=False)
+        rng = random.Random(1)
+        context = GroupContext(
+            REGISTRY, RetryPolicy(), rng, NOW, isolate=False, providers=Providers(rng)
+        )
         self.books.run(lambda tx: take_tokens(tx, context, taken))
 
     def undo(self, order_id: str) -> None:

@@ -21,6 +21,7 @@ from conveyor.core.order import Order, load
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Awaiting, Done, Outcome
 from conveyor.core.placing import NewOrder, place
+from conveyor.core.providers import Providers
 from conveyor.core.queue import QueueSpec
 from conveyor.core.registry import Registry
 from conveyor.core.retries import RetryPolicy
@@ -72,7 +73,10 @@ class Office:
 
     def group_context(self, *, isolate: bool) -> GroupContext:
         asyncio.get_running_loop()  # as the engine's own does: where calls are timed
-        return GroupContext(REGISTRY, RetryPolicy(), random.Random(1), NOW, isolate=isolate)
+        rng = random.Random(1)
+        return GroupContext(
+            REGISTRY, RetryPolicy(), rng, NOW, isolate=isolate, providers=Providers(rng)
+        )
 
     async def run(self, work: Callable[[Tx], Any]) -> Any:
         return await asyncio.to_thread(work, self._tx)  # as PostgreSQL's: where no loop runs

@@ -8,18 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from conveyor.core.ambient import Ambient
-from conveyor.core.deadlines import Deadlines
 from conveyor.core.errors import KeySpentError, NotAppliedError
 from conveyor.core.order import Order
-from conveyor.core.slots import Slots
+from conveyor.core.providers import CALL_SECONDS, Provider
 from conveyor.core.step import CallStep
 
 Send = Callable[[Any, str], Awaitable[object]]
 
-CALL_SECONDS = 30.0
-"""How long a provider may take to answer, unless the settings say otherwise."""
-MAX_CALL_SECONDS = 3600.0
-"""How long it may be at most: whoever takes a call up must know when it is over for sure."""
 SETTLE_SECONDS = 30.0
 """How long a request that was cut off here may still be on its way to taking effect there."""
 
@@ -66,6 +61,7 @@ class PendingCall:
     payload: object
     attempt: int
     grant: Grant
+    provider: Provider
     taken: int = 1
     known: bool = False
     ask_only: bool = False
@@ -101,34 +97,51 @@ class NotCalled:
     """It was too late to call when its turn came: nothing was sent."""
 
 
-async def perform(
-    calling: PendingCall, slots: Slots, deadlines: Deadlines, ambient: Ambient
-) -> object:
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Its provider was paused when its turn came: nothing was sent, nor asked."""
+
+
+async def perform(calling: PendingCall, ambient: Ambient) -> object:
     """Ask what became of an earlier call, then call, when a slot is free.
 
-    Gives the provider's answer, `Failed`, `NothingFound` or `NotCalled`: each failure becomes a
-    value.
+    Gives the provider's answer, `Failed`, `NothingFound`, `NotCalled` or `HeldBack`: each failure
+    becomes a value.
     """
+    slots, breaker = calling.provider.slots, calling.provider.breaker
+    time = asyncio.get_running_loop().time
     await slots.take()
     try:
-        found = await _outcome(calling.step.ask, calling, deadlines) if calling.known else None
-        if isinstance(found, Failed):
-            # That asking failed says nothing of the call; that the key is spent says it all.
-            return replace(found, certain=found.spent, sent=False)
-        if found is not None:
-            return found
-        if calling.ask_only:
-            return NothingFound()
-        if calling.grant.is_over(ambient):
-            return NotCalled()
-        return await _outcome(calling.step.call, calling, deadlines)
+        if not breaker.admits(calling.order.id, time()):
+            return HeldBack()
+        result = await _perform(calling, ambient)
+        if isinstance(result, Failed) and not result.spent:  # to say that is an answer
+            breaker.failed(calling.order.id, result.error, time())
+        elif not isinstance(result, NotCalled):
+            breaker.answered(time())
+        return result
     finally:
+        breaker.ended(calling.order.id)
         slots.give_back()
 
 
-async def _outcome(send: Send, calling: PendingCall, deadlines: Deadlines) -> object:
+async def _perform(calling: PendingCall, ambient: Ambient) -> object:
+    found = await _outcome(calling.step.ask, calling) if calling.known else None
+    if isinstance(found, Failed):
+        # That asking failed says nothing of the call; that the key is spent says it all.
+        return replace(found, certain=found.spent, sent=False)
+    if found is not None:
+        return found
+    if calling.ask_only:
+        return NothingFound()
+    if calling.grant.is_over(ambient):
+        return NotCalled()
+    return await _outcome(calling.step.call, calling)
+
+
+async def _outcome(send: Send, calling: PendingCall) -> object:
     try:
-        return await deadlines.keep(send(calling.payload, calling.key))
+        return await calling.provider.deadlines.keep(send(calling.payload, calling.key))
     except NotAppliedError as error:
         return Failed(error, certain=True, spent=isinstance(error, KeySpentError))
     except Exception as error:  # noqa: BLE001 - whatever it is, the provider may have acted

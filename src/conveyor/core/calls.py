@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from conveyor.core.attempts import IS_OPEN, Attempt
 from conveyor.core.call_state import CallState
-from conveyor.core.calling import MAX_CALL_SECONDS, Grant, PendingCall
+from conveyor.core.calling import Grant, PendingCall
 from conveyor.core.order import Order
+from conveyor.core.providers import MAX_CALL_SECONDS, Provider
 from conveyor.core.step import CallStep, Now
 from conveyor.core.tables import calls
 from conveyor.core.transaction import Tx
@@ -53,6 +54,7 @@ class Request:
     step_name: str
     step: CallStep[Any, Any]
     payload: object
+    provider: Provider
 
 
 def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant) -> PendingCall:
@@ -65,8 +67,9 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Gran
     until, written = now.ms + grant.may_run_ms, step.write_request(request.payload)
     if last is not None and last.state == CallState.NOT_APPLIED and last.request in {"", written}:
         _take(tx, last, until, CallState.INTENDED, written)
+        taken = last.taken + 1
         return PendingCall(
-            order, name, step, request.payload, last.attempt, grant, taken=last.taken + 1
+            order, name, step, request.payload, last.attempt, grant, request.provider, taken
         )
     attempt = last.attempt + 1 if last else 1
     tx.later(
@@ -83,7 +86,7 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Gran
             "request": written,
         },
     )
-    return PendingCall(order, name, step, request.payload, attempt, grant)
+    return PendingCall(order, name, step, request.payload, attempt, grant, request.provider)
 
 
 def take_up(
@@ -106,6 +109,7 @@ def take_up(
         request.step.read_request(stored) if stored else request.payload,
         attempt.attempt,
         grant,
+        request.provider,
         taken,
         known=True,
         ask_only=ask_only,

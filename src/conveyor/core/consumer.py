@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from conveyor.core.batching import Batcher
 from conveyor.core.calling import PendingCall, perform
 from conveyor.core.committing import Work, commit_group
-from conveyor.core.deadlines import Deadlines
 from conveyor.core.disposal import GIVEN_BACK_SECONDS, Disposal
 from conveyor.core.disposition import (
     Disposition,
@@ -30,6 +29,7 @@ from conveyor.core.disposition import (
     Poisoned,
     Returned,
     Stale,
+    Waiting,
 )
 from conveyor.core.engine import Engine
 from conveyor.core.errors import PoisonError
@@ -38,7 +38,6 @@ from conveyor.core.message import decode
 from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Received
 from conveyor.core.recording_results import EndedCall, record_results
-from conveyor.core.slots import Slots
 from conveyor.core.supervision import wait_for_stop
 from conveyor.core.taking_tokens import ReceivedToken, take_tokens
 
@@ -63,8 +62,6 @@ class Consumer:
         self._opening: Batcher[Received, None] = self._groups(self._open)
         self._closing: Batcher[tuple[Received, EndedCall], None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = Slots(engine.limits.calls_at_once)
-        self._deadlines = Deadlines(engine.limits.call_seconds)
         self._busy = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -192,6 +189,9 @@ class Consumer:
                     self._spawn(self._call(message, disposition), [message])
                 case Handled() | Stale() | Held():
                     deletes.append(message.receipt)
+                case Waiting(order_id, breaker):
+                    breaker.waiting.add(order_id)
+                    deletes.append(message.receipt)
                 case Orphaned(order_id):
                     log.warning("%s: no order %s: its token is dropped", self.name, order_id)
                     deletes.append(message.receipt)
@@ -215,8 +215,12 @@ class Consumer:
                 log.error("%s: could not delete or give back", self.name, exc_info=result)
 
     async def _call(self, message: Received, calling: PendingCall) -> None:
-        result = await perform(calling, self._slots, self._deadlines, self.engine.ambient)
+        provider = calling.provider
+        was_paused = provider.breaker.is_paused
+        result = await perform(calling, self.engine.ambient)
         await self._closing.submit((message, EndedCall(calling, result, message.receive_count)))
+        if was_paused and not provider.breaker.is_paused:
+            await self.engine.relay.let_come(provider.name)
 
     def _spawn(self, work: Coroutine[Any, Any, None], messages: Sequence[Received]) -> None:
         task = asyncio.create_task(work)

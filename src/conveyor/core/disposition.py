@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from conveyor.core.breaker import Breaker
 from conveyor.core.calling import PendingCall
 
 
@@ -65,4 +66,16 @@ class Held:
     counted_as: ClassVar = "held"
 
 
-Disposition = Handled | Stale | Orphaned | Poisoned | Faulted | Returned | Held | PendingCall
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Its provider is paused: delete it, it is owed again."""
+
+    counted_as: ClassVar = "waiting"
+
+    order_id: str
+    breaker: Breaker
+
+
+Disposition = (
+    Handled | Stale | Orphaned | Poisoned | Faulted | Returned | Held | Waiting | PendingCall
+)

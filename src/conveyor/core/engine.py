@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from conveyor.core.ambient import Ambient
-from conveyor.core.calling import CALL_SECONDS, Grant
 from conveyor.core.gate import Gate
 from conveyor.core.group_context import GroupContext
+from conveyor.core.providers import Providers
 from conveyor.core.queue import LONG_POLL_SECONDS, Queues
 from conveyor.core.registry import Registry
 from conveyor.core.relay import Relay
@@ -33,8 +33,6 @@ class Limits:
     pollers: int = 4
     linger_seconds: float = 0.0  # how long a group that is not full waits to be fuller
     grace_seconds: float = 25.0
-    call_seconds: float = CALL_SECONDS  # for a provider to answer in
-    calls_at_once: int = 200  # to one provider
 
     @property
     def poll_seconds(self) -> float:
@@ -62,6 +60,7 @@ class Engine:
     relay: Relay
     retries: RetryPolicy
     limits: Limits
+    providers: Providers
     tally: Counter[tuple[str, str]] = field(default_factory=Counter)
     """What happened, counted by (what, queue): shown at /metrics."""
     gate: Gate = field(init=False)
@@ -74,15 +73,14 @@ class Engine:
 
     def group_context(self, *, isolate: bool) -> GroupContext:
         """Give what a group's transaction needs, at this moment."""
-        begun = asyncio.get_running_loop().time()
-        grant = Grant(self.limits.call_seconds, begun, self.ambient.now_ms())
         return GroupContext(
             self.registry,
             self.retries,
             self.ambient.random,
             self.now(),
             isolate=isolate,
-            grant=grant,
+            providers=self.providers,
+            begun=asyncio.get_running_loop().time(),
         )
 
     def now(self) -> Now:

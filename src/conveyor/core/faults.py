@@ -1,4 +1,7 @@
-"""When a step raises: the attempt is noted and the message comes back, or the order is parked."""
+"""When a step raises: the attempt is noted and the message comes back, or the order is parked.
+
+And when its time has not come: it is nobody's fault, and the order is owed its token anew.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,19 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from conveyor.core import timeline
+from conveyor.core import outbox, timeline
 from conveyor.core.applying_outcomes import move_order
-from conveyor.core.disposition import Disposition, Faulted, Handled
+from conveyor.core.disposition import Disposition, Faulted, Handled, Held, Waiting
 from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order
+from conveyor.core.outbox import OwedToken
 from conveyor.core.parking import park
 from conveyor.core.place import place_of
+from conveyor.core.providers import Provider
+from conveyor.core.routing_slip import service_of
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
+from conveyor.core.turns import Turn
 
 _EXPECT = (
     sa.update(orders)
@@ -104,6 +111,39 @@ class Delivery:
         rest = self.context.retries.rest_seconds(self.attempt, self.context.random)
         self.expect(self.context.now.ms + rest * 1000)
         return Faulted(rest)
+
+    def hold(self, due_at: int) -> Disposition:
+        """Its time has not come: owe the order the same token again, at that time."""
+        self._owe_again(due_at)
+        return Held()
+
+    def wait_for(self, provider: Provider, cause: str = "") -> Waiting:
+        """Its provider is paused: owe the order the same token again, once that may have changed.
+
+        That costs no try, and is told once, but for a call of its own that failed meanwhile.
+        """
+        order_id, breaker = self.order.id, provider.breaker
+        if cause or order_id not in breaker.waiting:
+            self.note(timeline.WAITING, {"provider": provider.name, "cause": cause})
+        rest_ms = round(breaker.wait_seconds(order_id, self.context.begun) * 1000)
+        self._owe_again(self.context.now.ms + rest_ms, provider.name)
+        return Waiting(order_id, breaker)
+
+    def _owe_again(self, due_at: int, waits_for: str = "") -> None:
+        order = self.order
+        token = OwedToken(
+            order.id,
+            order.version,
+            service_of(self.step),
+            self.step,
+            Turn(order.group_key, order.sequence),
+            due_at,
+            now=False,
+            held=True,
+            waits_for=waits_for,
+        )
+        outbox.put(self.tx, token)
+        self.expect(due_at)
 
     def expect(self, at_ms: int) -> None:
         """Tell the reconciler when the order's token is to be seen again."""

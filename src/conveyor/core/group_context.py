@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 from conveyor.core.calling import Grant
+from conveyor.core.providers import Provider, Providers
 from conveyor.core.registry import Registry
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.step import Now
@@ -15,8 +16,8 @@ from conveyor.core.step import Now
 class GroupContext:
     """What a group's transaction needs beside the transaction itself.
 
-    With `isolate`, each order stands behind a savepoint of its own. `grant` is for the calls that
-    begin in it.
+    With `isolate`, each order stands behind a savepoint of its own. It began at `begun` by the
+    loop's steady clock, and so did the grants of the calls that begin in it.
     """
 
     registry: Registry
@@ -24,4 +25,9 @@ class GroupContext:
     random: Random
     now: Now
     isolate: bool
-    grant: Grant = field(default_factory=Grant)
+    providers: Providers
+    begun: float = 0.0
+
+    def grant(self, provider: Provider) -> Grant:
+        """Give leave to call, for as long as this provider may take."""
+        return Grant(provider.call_seconds, self.begun, self.now.ms)

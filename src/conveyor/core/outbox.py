@@ -32,6 +32,7 @@ class OwedToken:
     """A token that an order is owed: a row of the outbox. `now` is false for timers.
 
     `held`: it came before its turn and is owed anew, so that a copy already sent is not it.
+    `waits_for` names the provider for whose sake that is, where it is for one's.
     """
 
     order_id: str
@@ -42,11 +43,21 @@ class OwedToken:
     due_at: int
     now: bool = True
     held: bool = False
+    waits_for: str = ""
 
 
 def _put(insert: DialectInsert) -> sa.Executable:
     statement = insert(outbox)
-    changed = ("version", "queue", "step", "group_key", "due_at", "sequence", "held")
+    changed = (
+        "version",
+        "queue",
+        "step",
+        "group_key",
+        "due_at",
+        "sequence",
+        "held",
+        "waits_for",
+    )
     # The newest token replaces an older one: an order is owed one at a time.
     upsert: sa.Executable = statement.on_conflict_do_update(
         index_elements=["order_id"], set_={name: statement.excluded[name] for name in changed}
@@ -68,6 +79,22 @@ _DUE = (
     .limit(SWEEP_ROWS)
     .with_for_update(skip_locked=True)
 )
+_WAITING = (
+    sa.select(outbox.c.order_id, outbox.c.version)
+    # The constant lets an index be used that is on a part of the rows.
+    .where(outbox.c.waits_for != sa.text("''"), outbox.c.waits_for == sa.bindparam("provider"))
+    .order_by(outbox.c.order_id)
+    .limit(SWEEP_ROWS)
+    .with_for_update(skip_locked=True)
+)
+_COME = (
+    sa.update(outbox)
+    .where(
+        outbox.c.order_id == sa.bindparam("b_order_id"),
+        outbox.c.version == sa.bindparam("b_version"),
+    )
+    .values(due_at=sa.bindparam("b_due_at"), waits_for="")
+)
 _CLAIM = (
     sa.update(outbox)
     .where(
@@ -88,6 +115,7 @@ def put(tx: Tx, owed: OwedToken) -> None:
         "group_key": owed.turn.group_key,
         "due_at": owed.due_at + RELAY_GRACE_MS if owed.now else owed.due_at,
         "held": owed.held,
+        "waits_for": owed.waits_for,
     }
     write_turn(tx, owed.turn, row, "sequence")
     tx.later(_PUT, row)
@@ -115,6 +143,14 @@ def claim_due(tx: Tx, now_ms: int) -> list[OwedToken]:
     ]
     claim(tx, rows, now_ms)
     return rows
+
+
+def let_come(tx: Tx, provider: str, now_ms: int) -> int:
+    """Let a page of those come now who wait for this provider; gives how many they are."""
+    rows = tx.execute(_WAITING, {"provider": provider}).all()
+    for order_id, version in rows:
+        tx.later(_COME, {"b_order_id": order_id, "b_version": version, "b_due_at": now_ms})
+    return len(rows)
 
 
 def claim(tx: Tx, rows: Sequence[OwedToken], now_ms: int) -> None:

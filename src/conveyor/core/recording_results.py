@@ -14,7 +14,7 @@ from conveyor.core import attempts, calls, timeline
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import IN_EFFECT, CallState
-from conveyor.core.calling import Failed, NotCalled, NothingFound, PendingCall
+from conveyor.core.calling import Failed, HeldBack, NotCalled, NothingFound, PendingCall
 from conveyor.core.disposition import Disposition, Handled, Stale
 from conveyor.core.faults import Delivery, faults_of, tries
 from conveyor.core.gathering import gather_all, gather_alone
@@ -22,12 +22,12 @@ from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order, load
 from conveyor.core.outcome import Again, Awaiting, Outcome
 from conveyor.core.place import due_step
-from conveyor.core.taking_tokens import hold, turn_back_now
+from conveyor.core.taking_tokens import turn_back_now
 from conveyor.core.transaction import Tx
 
 log = logging.getLogger(__name__)
 
-NOT_GIVEN = (Failed, NotCalled, NothingFound)
+NOT_GIVEN = (Failed, HeldBack, NotCalled, NothingFound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class _Ended:
         if last is not None and self.was_taken_up:
             until = last.may_run_until
         self.delivery.note(timeline.NOTED, {"what": "an earlier call may still take effect"})
-        return hold(self.delivery, max(until, self.delivery.context.now.ms))
+        return self.delivery.hold(max(until, self.delivery.context.now.ms))
 
 
 def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) -> list[Disposition]:
@@ -129,6 +129,8 @@ def _close(ended: _Ended, called: EndedCall) -> Disposition:
         match result:
             case Failed():
                 return _failed(ended, result)
+            case HeldBack():
+                return _held_back(ended)
             case NotCalled():
                 return _call_anew(ended)
             case NothingFound():
@@ -167,11 +169,31 @@ def _failed(ended: _Ended, failed: Failed) -> Disposition:
         last_key = (
             failed.spent and ended.calling.attempt % delivery.context.retries.max_receives == 0
         )
-        return delivery.fault(failed.error, last_try=last_key)
+        return _blame(ended, failed, timeline.FAULT, last_try=last_key)
     if failed.spent:
         return ended.ask_later()
     ended.end(CallState.UNKNOWN, over=failed.certain or not failed.sent)
-    return delivery.fault(failed.error, timeline.UNKNOWN)
+    return _blame(ended, failed, timeline.UNKNOWN)
+
+
+def _blame(ended: _Ended, failed: Failed, event: str, *, last_try: bool = False) -> Disposition:
+    """Blame the order, which costs it a try; but where nobody is answered, blame the provider."""
+    delivery, provider, error = ended.delivery, ended.calling.provider, failed.error
+    if provider.breaker.is_paused and not failed.spent:
+        return delivery.wait_for(provider, f"{type(error).__name__}: {error}")
+    return delivery.fault(error, event, last_try=last_try)
+
+
+def _held_back(ended: _Ended) -> Disposition:
+    """Nothing was sent: what was known of the attempt before is what is known now."""
+    delivery, calling = ended.delivery, ended.calling
+    if calling.known or not ended.alone:
+        ended.end(CallState.UNKNOWN)
+    else:
+        ended.end(CallState.NOT_APPLIED)
+        if delivery.order.cancelling:
+            return turn_back_now(delivery)
+    return delivery.wait_for(calling.provider)
 
 
 def _call_anew(ended: _Ended) -> Disposition:
@@ -186,8 +208,11 @@ def _call_anew(ended: _Ended) -> Disposition:
     assert last is not None  # noqa: S101 - read for whatever is not an answer
     if not ended.was_taken_up:
         last = replace(last, may_run_until=calling.others_until)
-    request = calls.Request(order, calling.step_name, calling.step, calling.payload)
-    return calls.take_up(delivery.tx, request, last, context.now, context.grant, ask_only=False)
+    request = calls.Request(
+        order, calling.step_name, calling.step, calling.payload, calling.provider
+    )
+    grant = context.grant(calling.provider)
+    return calls.take_up(delivery.tx, request, last, context.now, grant, ask_only=False)
 
 
 def _found_nothing(ended: _Ended) -> Disposition:
@@ -202,7 +227,7 @@ def _found_nothing(ended: _Ended) -> Disposition:
     decided = ended.calling.step.prepare(delivery.tx, delivery.order, delivery.context.now)
     if isinstance(decided, Outcome):
         return _settled(delivery, decided)
-    return hold(delivery, delivery.context.now.ms)  # it has thought again: the step is taken anew
+    return delivery.hold(delivery.context.now.ms)  # it has thought again: the step is taken anew
 
 
 def _look_at_late(delivery: Delivery, called: EndedCall) -> None:

@@ -13,7 +13,7 @@ from conveyor.core.ambient import Ambient
 from conveyor.core.batching import Batcher
 from conveyor.core.errors import UNABLE
 from conveyor.core.message import Token, encode
-from conveyor.core.outbox import SWEEP_ROWS, OwedToken, claim_due, forget
+from conveyor.core.outbox import SWEEP_ROWS, OwedToken, claim_due, forget, let_come
 from conveyor.core.queue import Outgoing, Queues
 from conveyor.core.supervision import wait_for_stop
 from conveyor.core.transaction import Database, Tx
@@ -84,6 +84,15 @@ class Relay:
         """Send one page of what is due; gives the rows."""
         now = self._ambient.now_ms()
         return await self.commit(lambda tx: claim_due(tx, now))
+
+    async def let_come(self, provider: str) -> None:
+        """Let all come who wait for this provider: it answers again. A sweeper sends them."""
+        now = self._ambient.now_ms()
+        try:
+            while await self.commit(lambda tx: let_come(tx, provider, now)) == SWEEP_ROWS:
+                pass
+        except Exception:
+            log.exception("who waits for %s comes later, when its own wait is over", provider)
 
     async def _send_to(self, name: str, rows: list[OwedToken]) -> None:
         now = self._ambient.now_ms()

@@ -98,12 +98,16 @@ outbox = sa.Table(
     sa.Column("due_at", sa.BigInteger, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("held", sa.Boolean, nullable=False),  # it came before its turn, and is owed anew
+    # The provider for whose sake it came before its turn, '' for none.
+    sa.Column("waits_for", sa.Text, nullable=False, server_default=sa.text("''")),
     sqlite_with_rowid=False,
 )
 sa.Index("outbox_due", outbox.c.due_at)
 sa.Index(
     "outbox_held", outbox.c.order_id, sqlite_where=outbox.c.held, postgresql_where=outbox.c.held
 )
+_waits = outbox.c.waits_for != sa.text("''")
+sa.Index("outbox_waiting", outbox.c.waits_for, sqlite_where=_waits, postgresql_where=_waits)
 
 # The last turn that was given in each message group of a FIFO queue.
 turns = sa.Table(

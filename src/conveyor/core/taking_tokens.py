@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from conveyor.core import calls, outbox, timeline
+from conveyor.core import calls, timeline
 from conveyor.core.applying_outcomes import apply_outcome, move_order
 from conveyor.core.attempts import Attempt, latest
 from conveyor.core.calling import PendingCall
-from conveyor.core.disposition import Disposition, Faulted, Handled, Held, Orphaned, Poisoned, Stale
+from conveyor.core.disposition import (
+    Disposition,
+    Faulted,
+    Handled,
+    Orphaned,
+    Poisoned,
+    Stale,
+    Waiting,
+)
 from conveyor.core.errors import UnknownStepError
 from conveyor.core.faults import Delivery, faults_of, tries
 from conveyor.core.gathering import gather_all, gather_alone
@@ -23,13 +32,11 @@ from conveyor.core.group_order import GroupOrder
 from conveyor.core.message import Token
 from conveyor.core.order import Order, load
 from conveyor.core.order_status import SETTLED, OrderStatus
-from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Outcome, Park
 from conveyor.core.place import due_step, place_of
 from conveyor.core.routing_slip import begin, service_of, turn_back
 from conveyor.core.step import CallStep, LocalStep
 from conveyor.core.transaction import Tx
-from conveyor.core.turns import Turn
 
 CRASHED_CAUSE = "received too often without a result: it may stop the process that takes it"
 
@@ -80,7 +87,7 @@ def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[ReceivedToken]) -
             continue
         seen.add(order.id)
         if rest_seconds := groups.holds(order):
-            dispositions[at] = hold(delivery, context.now.ms + round(rest_seconds * 1000))
+            dispositions[at] = delivery.hold(context.now.ms + round(rest_seconds * 1000))
             continue
         dispositions[at] = disposition = _open(delivery, live.get(order.id, ""), attempts)
         if isinstance(disposition, Handled):
@@ -121,7 +128,7 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
         if order.cancelling and not (last and last.is_open):
             return turn_back_now(delivery)
         outcome = _take(delivery, last)
-        if isinstance(outcome, PendingCall):
+        if isinstance(outcome, PendingCall | Waiting):
             return outcome
         apply_outcome(tx, context.registry, order, outcome, context.now, attempt=delivery.attempt)
         return Handled(parked=isinstance(outcome, Park))
@@ -129,7 +136,7 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
     return delivery.guard(work)
 
 
-def _take(delivery: Delivery, last: Attempt | None) -> Outcome | PendingCall:
+def _take(delivery: Delivery, last: Attempt | None) -> Outcome | PendingCall | Waiting:
     tx, order, now = delivery.tx, delivery.order, delivery.context.now
     step = delivery.context.registry.step(delivery.step)
     if order.status == OrderStatus.AWAITING:
@@ -138,16 +145,27 @@ def _take(delivery: Delivery, last: Attempt | None) -> Outcome | PendingCall:
         return step.run(tx, order, now)
     if not isinstance(step, CallStep):
         raise UnknownStepError(delivery.step)
+    return _begin_call(delivery, step, last)
+
+
+def _begin_call(
+    delivery: Delivery, step: CallStep[Any, Any], last: Attempt | None
+) -> Outcome | PendingCall | Waiting:
+    tx, order, now = delivery.tx, delivery.order, delivery.context.now
     is_open = last is not None and last.is_open
     # Whoever is to turn back asks for nothing more.
     prepared = None if is_open and order.cancelling else step.prepare(tx, order, now)
-    request = calls.Request(order, delivery.step, step, prepared)
+    if isinstance(prepared, Outcome) and not is_open:
+        return prepared
+    provider = delivery.context.providers.of(service_of(delivery.step))
+    if provider.breaker.holds_back(order.id, delivery.context.begun):
+        return delivery.wait_for(provider)
+    request = calls.Request(order, delivery.step, step, prepared, provider)
+    grant = delivery.context.grant(provider)
     if last is not None and is_open:
         only_ask = order.cancelling or isinstance(prepared, Outcome)
-        return calls.take_up(tx, request, last, now, delivery.context.grant, ask_only=only_ask)
-    if isinstance(prepared, Outcome):
-        return prepared
-    return calls.intend(tx, request, last, now, delivery.context.grant)
+        return calls.take_up(tx, request, last, now, grant, ask_only=only_ask)
+    return calls.intend(tx, request, last, now, grant)
 
 
 def turn_back_now(delivery: Delivery, *, begun: bool = False) -> Disposition:
@@ -162,18 +180,6 @@ def turn_back_now(delivery: Delivery, *, begun: bool = False) -> Disposition:
 
 def _calls_out(context: GroupContext, step: str) -> bool:
     return isinstance(context.registry.steps.get(step), CallStep)
-
-
-def hold(delivery: Delivery, due_at: int) -> Disposition:
-    """Its time has not come: owe the order the same token again, at that time."""
-    order = delivery.order
-    turn, queue = Turn(order.group_key, order.sequence), service_of(delivery.step)
-    token = OwedToken(
-        order.id, order.version, queue, delivery.step, turn, due_at, now=False, held=True
-    )
-    outbox.put(delivery.tx, token)
-    delivery.expect(due_at)
-    return Held()
 
 
 def _in_turn(taken: Sequence[ReceivedToken], loaded: Mapping[str, Order]) -> list[int]:

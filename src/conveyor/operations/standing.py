@@ -23,6 +23,12 @@ _PARKED = sa.select(sa.func.count()).select_from(parked)
 _DUE = sa.select(sa.func.count(), sa.func.min(outbox.c.due_at)).where(
     outbox.c.due_at <= sa.bindparam("now")
 )
+_WAITING = (
+    sa.select(outbox.c.waits_for, sa.func.count())
+    .where(outbox.c.waits_for != sa.text("''"))
+    .group_by(outbox.c.waits_for)
+    .order_by(outbox.c.waits_for)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ def due(tx: Tx, now_ms: int) -> Due:
     """Look at what the outbox is late with."""
     rows, oldest = tx.execute(_DUE, {"now": now_ms}).one()
     return Due(int(rows), now_ms - int(now_ms if oldest is None else oldest))
+
+
+def waiting(tx: Tx) -> dict[str, int]:
+    """Count the orders that wait for a provider that is paused, by whom they wait for."""
+    return {provider: int(many) for provider, many in tx.execute(_WAITING).all()}
 
 
 def standing(tx: Tx, now_ms: int) -> Standing:

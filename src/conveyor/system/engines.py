@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conveyor.core.engine import Engine, Limits
+from conveyor.core.providers import CallLimits, Providers
 from conveyor.core.registry import Registry
 from conveyor.core.relay import Relay
 from conveyor.core.retries import RetryPolicy
@@ -26,6 +27,10 @@ def engine_of(settings: Settings, parts: Parts, registry: Registry) -> Engine:
             settings.max_receives, settings.backoff_base_seconds, settings.backoff_cap_seconds
         ),
         limits=_limits(settings, parts.database.dialect),
+        providers=Providers(
+            parts.ambient.random,
+            CallLimits(settings.call_timeout_seconds, settings.calls_at_once),
+        ),
     )
 
 
@@ -37,8 +42,6 @@ def _limits(settings: Settings, dialect: str) -> Limits:
         linger_seconds=_linger_seconds(settings, dialect),
         pollers=1 if settings.queue_url.startswith(EMBEDDED) else Limits().pollers,
         grace_seconds=settings.grace_seconds,
-        call_seconds=settings.call_timeout_seconds,
-        calls_at_once=settings.calls_at_once,
     )
 
 

@@ -78,8 +78,8 @@ async def _take_of(
     app: App, spec: QueueSpec, records: Sequence[Mapping[str, Any]], context: Context
 ) -> list[str]:
     left = seconds_left(context)
-    if left < app.engine.limits.call_seconds + HAND_BACK_SECONDS:
-        raise TooShortError(left, app.engine.limits.call_seconds)
+    if left < app.engine.providers.limits.seconds + HAND_BACK_SECONDS:
+        raise TooShortError(left, app.engine.providers.limits.seconds)
     handed = HandedQueue(app.parts.queues.queue(spec.name))
     engine = replace(app.engine, queues=HandedQueues(app.parts.queues, handed))
     consumer = app.intake(engine) if spec.name == INTAKE else Consumer(engine, spec.name)

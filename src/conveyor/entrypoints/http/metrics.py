@@ -17,7 +17,7 @@ from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.edge.figures import Figures
 from conveyor.operations.missing_flows import missing_flows
-from conveyor.operations.standing import Due, due
+from conveyor.operations.standing import Due, due, waiting
 from conveyor.operations.summary import Summaries, Summary, Which
 from conveyor.system.composition import App
 
@@ -36,6 +36,7 @@ class _Look:
     due: Due
     orders: Summary
     blocked: tuple[int, int]  # groups, and orders that wait in them
+    waiting: dict[str, int]
     missing: dict[str, int]
 
 
@@ -74,14 +75,14 @@ class Metrics:
         names = [n + end for n in engine.registry.queues for end in ("", DEAD_LETTER_SUFFIX)]
         depths = await asyncio.gather(*(self._depth(name) for name in names))
 
-        def read(tx: Tx) -> tuple[Due, tuple[int, int]]:
-            return due(tx, now), blocked(tx)
+        def read(tx: Tx) -> tuple[Due, tuple[int, int], dict[str, int]]:
+            return due(tx, now), blocked(tx), waiting(tx)
 
-        late, held_up = await engine.database.read(read)
+        late, held_up, outside = await engine.database.read(read)
         orders = await self._summaries.of(Which(None))
         seen = dict(zip(names, depths, strict=True))
         missing = await self._missing_flows(now)
-        return _Look(now, seen, late, orders, held_up, missing)
+        return _Look(now, seen, late, orders, held_up, outside, missing)
 
     async def _missing_flows(self, now: int) -> dict[str, int]:
         if self._missing is None or now - self._missing[0] >= MISSING_MS:
@@ -117,6 +118,14 @@ class Metrics:
         for loop, count in sorted(self._app.engine.supervisor.restarts.items()):
             restarts.add_metric([loop], count)
         yield restarts
+        paused = GaugeMetricFamily(
+            "conveyor_provider_paused",
+            "Whether this process has paused whom it called: they answer nobody, and are probed.",
+            labels=["provider"],
+        )
+        for provider in self._app.engine.providers:
+            paused.add_metric([provider.name], provider.breaker.is_paused)
+        yield paused
 
     def _edge(self) -> Iterator[Metric]:
         connections = GaugeMetricFamily("conveyor_http_connections", "Connections that are open.")
@@ -164,6 +173,14 @@ def _gauges(look: _Look) -> Iterator[Metric]:
     for flow, count in look.missing.items():
         missing.add_metric([flow], count)
     yield missing
+    waits = GaugeMetricFamily(
+        "conveyor_orders_waiting",
+        "Orders that wait for a provider that answers nobody.",
+        labels=["provider"],
+    )
+    for provider, count in look.waiting.items():
+        waits.add_metric([provider], count)
+    yield waits
     groups, behind = look.blocked
     yield from (
         GaugeMetricFamily(name, says, value)

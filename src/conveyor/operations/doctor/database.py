@@ -11,7 +11,12 @@ import sqlalchemy as sa
 from conveyor.core.errors import ConveyorError
 from conveyor.core.transaction import Tx
 from conveyor.operations.doctor import postgres
-from conveyor.operations.doctor.at_work import at_work, embedded_owner, orphaned_flows
+from conveyor.operations.doctor.at_work import (
+    at_work,
+    embedded_owner,
+    orphaned_flows,
+    silent_providers,
+)
 from conveyor.operations.doctor.findings import Finding, failure, fine
 from conveyor.operations.doctor.schema import schema
 from conveyor.settings import Settings
@@ -57,7 +62,8 @@ def _on_server(
         current, findings = schema(tx, installed)
         found += findings
         if current:
-            found += [*orphaned_flows(tx, installed), *at_work(tx, postgres.neighbours(tx))]
+            found += [*orphaned_flows(tx, installed), *silent_providers(tx)]
+            found += at_work(tx, postgres.neighbours(tx))
         return found
 
     return work
@@ -75,7 +81,8 @@ def _embedded(path: Path, installed: Installation | None) -> list[Finding]:
         current, findings = schema(tx, installed)
         found += findings
         if current:
-            found += [*orphaned_flows(tx, installed), *embedded_owner(tx, owner(path))]
+            found += [*orphaned_flows(tx, installed), *silent_providers(tx)]
+            found += embedded_owner(tx, owner(path))
         return found
 
     try:

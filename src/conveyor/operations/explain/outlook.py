@@ -20,7 +20,9 @@ from conveyor.core.tables import outbox
 from conveyor.core.transaction import Tx
 from conveyor.operations.explain.story import Choice, Wait
 
-_OWED = sa.select(outbox.c.due_at).where(outbox.c.order_id == sa.bindparam("of_order"))
+_OWED = sa.select(outbox.c.due_at, outbox.c.waits_for).where(
+    outbox.c.order_id == sa.bindparam("of_order")
+)
 
 
 def waits_for(
@@ -41,11 +43,18 @@ def waits_for(
 
 def _waits_at(tx: Tx, order: Order, attempts: Sequence[Attempt], due: str, now_ms: int) -> Wait:
     rest = order.expected_at if order.expected_at > now_ms else None
+    if provider := _provider_waited_for(tx, order):
+        return Wait(f"{provider}, which is paused since it answers nobody, and is probed")
     if call := _open_call(attempts, due):
         if call.state == CallState.INTENDED:
             return Wait(f"the provider's answer to call {call.attempt} of {due}")
         return Wait(f"the provider to say what became of call {call.attempt} of {due}", rest)
     return Wait(f"the next try of {due}", rest) if rest else _waits_for_message(tx, order, due)
+
+
+def _provider_waited_for(tx: Tx, order: Order) -> str:
+    owed = tx.execute(_OWED, {"of_order": order.id}).one_or_none()
+    return owed.waits_for if owed else ""
 
 
 def _behind(tx: Tx, order: Order) -> Wait | None:

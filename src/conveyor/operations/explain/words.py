@@ -93,6 +93,13 @@ def _unknown(entry: Entry, detail: Detail) -> str:
     )
 
 
+def _waiting(entry: Entry, detail: Detail) -> str:
+    provider = detail.get("provider", "its provider")
+    if cause := detail.get("cause"):
+        return f"{entry.step} failed, as for everybody at {provider}: {cause}; that costs no try"
+    return f"{entry.step} waits: {provider} answers nobody now"
+
+
 def _parked(entry: Entry, detail: Detail) -> str:
     return f"parked at {entry.step}, try {entry.attempt}: {detail.get('cause', '')}"
 
@@ -138,6 +145,7 @@ _PHRASES: dict[str, Phrase] = {
     timeline.REFUSED: _refused,
     timeline.FAULT: _fault,
     timeline.UNKNOWN: _unknown,
+    timeline.WAITING: _waiting,
     timeline.PARKED: _parked,
     timeline.REDRIVEN: lambda _entry, detail: (
         "an operator let it take its step again" + _facts(detail)

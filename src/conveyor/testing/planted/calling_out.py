@@ -89,7 +89,7 @@ def _asks_for_what_is_due_now(right: Any) -> Any:
 
 
 def _hold_on(_right: Any) -> Any:
-    return lambda ended: taking_tokens.hold(ended.delivery, ended.delivery.context.now.ms)
+    return lambda ended: ended.delivery.hold(ended.delivery.context.now.ms)
 
 
 def _waits_for_ever(_right: Any) -> Any:
