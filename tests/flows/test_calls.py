@@ -353,8 +353,9 @@ def test_an_unknown_charge_is_repeated_as_it_was_asked_for(
     assert len(set(troubles.keys)) == 1
 
 
+@pytest.mark.parametrize("by_provider", [False, True], ids=["by setting", "by provider"])
 def test_a_call_that_hangs_has_a_deadline_and_is_asked_about(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_provider: bool
 ) -> None:
     troubles = Troubles("capture", never())
     troubles.of_payments(monkeypatch)
@@ -366,12 +367,15 @@ def test_a_call_that_hangs_has_a_deadline_and_is_asked_about(
         await asyncio.sleep(20)
         assert await status_of(app, order_id) == "completed"
 
-    Machine(tmp_path, {"call_timeout_seconds": 10}).run(life)
+    if by_provider:
+        monkeypatch.setattr(SimulatedPaymentProvider, "call_seconds", 10, raising=False)
+    Machine(tmp_path, {} if by_provider else {"call_timeout_seconds": 10}).run(life)
     assert len(troubles.keys) == 1
 
 
+@pytest.mark.parametrize("by_provider", [False, True], ids=["by setting", "by provider"])
 def test_no_more_calls_are_under_way_than_a_provider_is_to_have(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_provider: bool
 ) -> None:
     troubles = Troubles("authorize", *[slow(20.0)] * 60)
     troubles.of_payments(monkeypatch)
@@ -383,7 +387,9 @@ def test_no_more_calls_are_under_way_than_a_provider_is_to_have(
         await assert_clean(app)
         assert not app.engine.tally["faulted", "payments"]
 
-    Machine(tmp_path, {"calls_at_once": 7}).run(life)
+    if by_provider:
+        monkeypatch.setattr(SimulatedPaymentProvider, "calls_at_once", 7, raising=False)
+    Machine(tmp_path, {} if by_provider else {"calls_at_once": 7}).run(life)
     assert troubles.most == 7
     assert len(troubles.keys) == len(set(troubles.keys)) == 60
 

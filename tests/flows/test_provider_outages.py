@@ -17,11 +17,14 @@ from conveyor.core.errors import NotAppliedError, UnansweredError
 from conveyor.core.interventions import cancel
 from conveyor.entrypoints.http.metrics import Metrics
 from conveyor.extension import PAYMENTS
+from conveyor.flows import SHOP
 from conveyor.flows.shop.carrier import CARRIER
 from conveyor.operations.doctor.at_work import silent_providers
 from conveyor.operations.explain import explain, sentences
 from conveyor.operations.summary import Summaries
+from conveyor.settings import Settings
 from conveyor.system.composition import App
+from conveyor.system.installation import installation
 from conveyor.system.parts import Parts
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
@@ -57,7 +60,9 @@ class Shop(Machine):
     """A machine whose calls of one port go by an `Outside`, to be opened in its life."""
 
     def __init__(self, directory: Path, port: Any, **settings: Any) -> None:
-        super().__init__(directory, settings)
+        # Other flows' loops look around each second, which is many times in ten hours.
+        installed = installation(Settings(data=directory)).looping([SHOP.name])
+        super().__init__(directory, settings, installed)
         self.paced = True
         self._port = port
 
@@ -93,6 +98,7 @@ def outage(machine: Shop, port: Any, error: type[Exception], count: int, seconds
     return calls
 
 
+@pytest.mark.timeout(300)  # a day of work for virtual time, in commits
 def test_ten_hours_without_a_payment_provider_park_nobody(tmp_path: Path) -> None:
     calls = outage(Shop(tmp_path, PAYMENTS), PAYMENTS, NotAppliedError, 200, 10 * HOUR)
     assert calls < 10 * HOUR / 30
@@ -147,11 +153,12 @@ def test_an_order_that_waits_for_its_provider_says_so_and_can_be_cancelled(tmp_p
         figures = (
             await Metrics(app, Summaries(app.engine.database, app.engine.ambient), None).text()
         ).decode()
-        assert 'conveyor_provider_paused{provider="payments"} 1.0' in figures
-        assert 'conveyor_orders_waiting{provider="payments"} 10.0' in figures
+        assert 'conveyor_provider_paused{provider="payment provider"} 1.0' in figures
+        assert 'conveyor_orders_waiting{provider="payment provider"} 10.0' in figures
         [finding] = await app.engine.database.read(lambda tx: list(silent_providers(tx)))
-        assert finding.says.startswith("10 orders wait for payments")
-        assert "It waits for payments, which is paused since it answers nobody" in said
+        assert finding.subject == "payment provider"
+        assert finding.says.startswith("10 orders wait for it")
+        assert "It waits for its provider (payment provider), which answers nobody" in said
         now = app.engine.now()
         await app.engine.relay.commit(
             lambda tx: cancel(tx, app.engine.registry, ids[0], now, "too long")

@@ -112,7 +112,9 @@ def wrong(given: Dependencies) -> Mapping[str, StepHandler]:
 
 
 def mailed(steps: Callable[[Dependencies], Mapping[str, StepHandler]]) -> Extension:
-    return Extension("mail", flows=(MAILED,), services=(Service("mail", steps),), ports=(MAIL,))
+    return Extension(
+        "mail", flows=(MAILED,), services=(Service("mail", steps, calls=MAIL),), ports=(MAIL,)
+    )
 
 
 async def one_mail(app: App, _order_id: str) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from conveyor.core.providers import CallLimits
 from conveyor.extension import PAYMENTS, Ambient, Extension, Port
 from conveyor.flows.shop.carrier import CARRIER
 from conveyor.settings import SettingError, Settings
+from conveyor.system.bindings import limits_of
 from conveyor.system.installation import installation
 from conveyor.system.ports import NotOpenError, OpenPorts, ports_of
 
@@ -106,3 +108,28 @@ def test_an_extension_has_a_port_of_its_own_with_a_setting_of_its_own(
         return said
 
     assert asyncio.run(main()) == "a card is on its way"
+
+
+class Slow(Post):
+    """Somebody who says what its calls may cost."""
+
+    call_seconds = 7.5
+    calls_at_once = 3
+
+
+def test_who_is_opened_says_what_its_calls_may_cost() -> None:
+    default = CallLimits(30.0, 200)
+    assert limits_of(PAYMENTS, Slow(), default) == CallLimits(7.5, 3)
+    assert limits_of(PAYMENTS, Post(), default) == default
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [("call_seconds", 0), ("call_seconds", 4_000), ("call_seconds", "7"), ("calls_at_once", 0)],
+)
+def test_what_cannot_be_kept_is_told_by_the_setting(attribute: str, value: object) -> None:
+    it = Post()
+    setattr(it, attribute, value)
+    with pytest.raises(SettingError, match=attribute) as raised:
+        limits_of(PAYMENTS, it, CallLimits())
+    assert raised.value.name == PAYMENTS.setting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -44,18 +44,29 @@ class Providers:
     """Whom the steps of each service call."""
 
     def __init__(self, random: Random, limits: CallLimits | None = None) -> None:
-        """`limits` are for everybody."""
+        """`limits` are those of whoever says nothing else."""
         self.limits = limits or CallLimits()
         self._random = random
         self._of_service: dict[str, Provider] = {}
 
     def __iter__(self) -> Iterator[Provider]:
         """Give those of whom something is known."""
-        return iter(self._of_service.values())
+        return iter({it.name: it for it in [*self._of_service.values()]}.values())
+
+    def bind(self, name: str, limits: CallLimits, services: Iterable[str]) -> None:
+        """Let the steps of these services call somebody of this name."""
+        provider = Provider(name, limits, self._random)
+        self._of_service |= dict.fromkeys(services, provider)
+
+    def seconds_of(self, service: str) -> float:
+        """Give how long whoever this service calls may take."""
+        known = self._of_service.get(service)
+        return known.call_seconds if known else self.limits.seconds
 
     def of(self, service: str) -> Provider:
-        """Give whom the steps of this service call."""
+        """Give whom the steps of this service call; it has one of its own where none is bound."""
         known = self._of_service.get(service)
-        if known is None:
-            known = self._of_service[service] = Provider(service, self.limits, self._random)
+        if known is None:  # two transactions may ask at once, in threads
+            made = Provider(service, self.limits, self._random)
+            known = self._of_service.setdefault(service, made)
         return known

@@ -15,7 +15,7 @@ from conveyor.core.ambient import Ambient
 from conveyor.core.answers import Answers
 from conveyor.core.engine import Engine
 from conveyor.core.step import StepHandler
-from conveyor.extension.ports import Ports
+from conveyor.extension.ports import Port, Ports
 from conveyor.settings import Settings
 
 
@@ -52,6 +52,8 @@ class Service:
     `fifo`, the steps' `group` is handled strictly in the order in which it came. With `external`, a
     process of yours serves its queue, not Conveyor: all its steps are `ExternalStep`. With
     `needs_address`, orders whose flow has one of its steps are taken with a shipping address only.
+    `calls` is whom its steps call: what that one says of its calls holds for them, and where it
+    answers nobody, they wait for it. Without it all that the service calls is taken for one.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Service:
     fifo: bool = False
     external: bool = False
     needs_address: bool = False
+    calls: Port[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ class Port(Generic[T]):
     `opens` opens it. With `setting`, an environment variable, a deployment may name another, by
     what extensions offer (`Extension.offers`) or as `package.module:NAME`; `opens` is then the
     simulated one, which on PostgreSQL has to be named too.
+
+    Who is opened may say by its attributes how long a call of it may take (`call_seconds`), and
+    how many there may be at once in a process (`calls_at_once`), else the settings do.
     """
 
     name: str

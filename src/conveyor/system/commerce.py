@@ -17,7 +17,7 @@ def _payments(given: Dependencies) -> Mapping[str, StepHandler]:
 
 EXTENSION = Extension(
     name="commerce",
-    services=(Service("orders", ORDER_STEPS), Service("payments", _payments)),
+    services=(Service("orders", ORDER_STEPS), Service("payments", _payments, calls=PAYMENTS)),
     belongings=(payments,),
     ports=(PAYMENTS,),
 )

@@ -16,6 +16,7 @@ from conveyor.core.registry import Registry
 from conveyor.core.supervision import Loop
 from conveyor.extension import Dependencies, Running
 from conveyor.settings import EMBEDDED, Settings
+from conveyor.system.bindings import bind
 from conveyor.system.engines import engine_of
 from conveyor.system.extension_loading import listed
 from conveyor.system.installation import Installation
@@ -55,6 +56,12 @@ class App:
         """Connect to the queues, and to everybody outside."""
         await self.parts.queues.open()
         await self.ports.open()
+        bind(
+            self.engine.providers,
+            self.installed.extensions,
+            self.ports,
+            self.settings.visibility_seconds,
+        )
 
     async def require_queues(self) -> None:
         """Ask for each queue, once: one that is not there is better found out now than by workers.

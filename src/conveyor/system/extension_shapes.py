@@ -37,6 +37,9 @@ def misshapen(extension: Extension) -> Iterator[str]:
     for service in extension.services:
         if not callable(service.steps):
             yield from _no_table(f"the steps of service {service.name}", service.steps)
+        calls: object = service.calls
+        if not isinstance(calls, Port | None):
+            yield f"service {service.name} calls {_type(calls)}, not a Port"
     bodies: Mapping[str, object] = extension.bodies
     for name, body in bodies.items():
         if not isinstance(body, type) or not issubclass(body, OrderBody):

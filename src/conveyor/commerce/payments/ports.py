@@ -64,8 +64,8 @@ class PaymentProvider(Protocol):
     - `UnansweredError`, or anything else: it is not known. Then `lookup` tells, by the key, or
       where the provider forgets keys after a while, by whatever else it keeps for us.
 
-    A request is cut off after `CONVEYOR_CALL_TIMEOUT_SECONDS`; an adapter sends nothing after that,
-    and tries nothing again by itself for longer.
+    A request is cut off after its `call_seconds`, or what the settings say; an adapter sends
+    nothing after that, and tries nothing again by itself for longer.
     """
 
     async def authorize(self, request: PaymentRequest, key: str) -> PaymentAnswer:

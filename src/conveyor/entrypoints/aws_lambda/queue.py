@@ -46,7 +46,7 @@ class TooShortError(ConveyorError):
         super().__init__(
             f"the function has {left:.0f} s left, and a call may take {call_seconds:g} s: give it "
             f"a time-out of more than {call_seconds + HAND_BACK_SECONDS:g} s, or set "
-            "CONVEYOR_CALL_TIMEOUT_SECONDS lower"
+            "CONVEYOR_CALL_TIMEOUT_SECONDS, or what its provider says, lower"
         )
         self.left = left
         self.call_seconds = call_seconds
@@ -78,8 +78,9 @@ async def _take_of(
     app: App, spec: QueueSpec, records: Sequence[Mapping[str, Any]], context: Context
 ) -> list[str]:
     left = seconds_left(context)
-    if left < app.engine.providers.limits.seconds + HAND_BACK_SECONDS:
-        raise TooShortError(left, app.engine.providers.limits.seconds)
+    call_seconds = app.engine.providers.seconds_of(spec.name)
+    if left < call_seconds + HAND_BACK_SECONDS:
+        raise TooShortError(left, call_seconds)
     handed = HandedQueue(app.parts.queues.queue(spec.name))
     engine = replace(app.engine, queues=HandedQueues(app.parts.queues, handed))
     consumer = app.intake(engine) if spec.name == INTAKE else Consumer(engine, spec.name)

@@ -96,7 +96,7 @@ EXTENSION = Extension(
     flows=(SHOP,),
     services=(
         Service("inventory", INVENTORY_STEPS),
-        Service(SERVICE, _shipping, needs_address=True),
+        Service(SERVICE, _shipping, needs_address=True, calls=CARRIER),
     ),
     ports=(CARRIER, WEBHOOK),
     loops=loops,

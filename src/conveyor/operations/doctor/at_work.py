@@ -32,7 +32,7 @@ def orphaned_flows(tx: Tx, installed: Installation | None) -> Iterator[Finding]:
 def silent_providers(tx: Tx) -> Iterator[Finding]:
     """Name the providers that orders wait for since they answer nobody."""
     for provider, count in waiting(tx).items():
-        says = f"{count:,} orders wait for {provider}, which answers nobody and is probed"
+        says = f"{count:,} orders wait for it, which answers nobody and is probed"
         todo = "the logs say what its calls end with; once it answers, all go on by themselves"
         yield warning("providers", provider, says, todo)
 

@@ -44,7 +44,7 @@ def waits_for(
 def _waits_at(tx: Tx, order: Order, attempts: Sequence[Attempt], due: str, now_ms: int) -> Wait:
     rest = order.expected_at if order.expected_at > now_ms else None
     if provider := _provider_waited_for(tx, order):
-        return Wait(f"{provider}, which is paused since it answers nobody, and is probed")
+        return Wait(f"its provider ({provider}), which answers nobody and is probed")
     if call := _open_call(attempts, due):
         if call.state == CallState.INTENDED:
             return Wait(f"the provider's answer to call {call.attempt} of {due}")

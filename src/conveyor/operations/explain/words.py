@@ -96,7 +96,7 @@ def _unknown(entry: Entry, detail: Detail) -> str:
 def _waiting(entry: Entry, detail: Detail) -> str:
     provider = detail.get("provider", "its provider")
     if cause := detail.get("cause"):
-        return f"{entry.step} failed, as for everybody at {provider}: {cause}; that costs no try"
+        return f"{entry.step} failed while {provider} answers nobody, which costs no try: {cause}"
     return f"{entry.step} waits: {provider} answers nobody now"
 
 

@@ -48,7 +48,8 @@ class Carrier(Protocol):
     Both raise `NotAppliedError` when it is certain that nothing was taken (it comes again with the
     same key), `KeySpentError` when moreover nothing ever will be with this key (then another is
     tried), and `UnansweredError`, or anything else, when that is not known; then `status` tells.
-    After `CONVEYOR_CALL_TIMEOUT_SECONDS` a request is cut off, and nothing may be sent any more.
+    After its `call_seconds`, or what the settings say, a request is cut off, and nothing may be
+    sent any more.
     """
 
     async def dispatch(self, parcel: Parcel, key: str) -> CarrierAnswer:
