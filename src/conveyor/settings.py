@@ -79,7 +79,8 @@ class Settings(BaseModel):
     payment_provider: str = Field(
         "",
         description="Who takes the money: `simulated`, package.module:NAME, or a name that an "
-        "extension gives; default: simulated, with an embedded database only.",
+        "extension gives; default: simulated, with an embedded database only. For merchants with "
+        "another: `bank, acme=other`.",
     )
     carrier: str = Field("", description="Who carries the goods, named likewise.")
     simulated_database_url: str = Field(

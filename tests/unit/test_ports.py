@@ -133,3 +133,32 @@ def test_what_cannot_be_kept_is_told_by_the_setting(attribute: str, value: objec
     with pytest.raises(SettingError, match=attribute) as raised:
         limits_of(PAYMENTS, it, CallLimits())
     assert raised.value.name == PAYMENTS.setting
+
+
+def test_a_merchant_may_have_another_provider_than_everybody(tmp_path: Path) -> None:
+    ports = bound(tmp_path, payment_provider="simulated, acme=bank, zenith=bank, x=simulated")
+    theirs = ports.of_merchants(PAYMENTS)
+    assert set(theirs) == {"acme", "zenith"}  # everybody's is not opened twice
+    assert theirs["acme"] is theirs["zenith"]
+    assert ports.of_merchants(CARRIER) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("bank, bank", "second for the same orders"),
+        ("acme=bank, acme=simulated", "second for the same orders"),
+        ("acme=", "is not MERCHANT=NAME"),
+        ("acme=banc", "'banc' is none of simulated, bank"),
+    ],
+)
+def test_what_is_said_of_merchants_and_is_none_is_told(
+    tmp_path: Path, said: str, cause: str
+) -> None:
+    with pytest.raises(SettingError, match=cause):
+        bound(tmp_path, payment_provider=said)
+
+
+def test_on_postgresql_who_serves_all_others_has_to_be_said_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="or say `simulated`"):
+        bound(tmp_path, POSTGRES, **NAMED | {"payment_provider": "acme=bank"})

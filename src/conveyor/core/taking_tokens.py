@@ -157,10 +157,11 @@ def _begin_call(
     prepared = None if is_open and order.cancelling else step.prepare(tx, order, now)
     if isinstance(prepared, Outcome) and not is_open:
         return prepared
-    provider = delivery.context.providers.of(service_of(delivery.step))
+    provider = delivery.context.providers.of(service_of(delivery.step), order.merchant)
     if provider.breaker.holds_back(order.id, delivery.context.begun):
         return delivery.wait_for(provider)
-    request = calls.Request(order, delivery.step, step, prepared, provider)
+    calling = provider.steps.get(delivery.step, step)
+    request = calls.Request(order, delivery.step, calling, prepared, provider)
     grant = delivery.context.grant(provider)
     if last is not None and is_open:
         only_ask = order.cancelling or isinstance(prepared, Outcome)

@@ -29,11 +29,15 @@ class Port(Generic[T]):
 
     Who is opened may say by its attributes how long a call of it may take (`call_seconds`), and
     how many there may be at once in a process (`calls_at_once`), else the settings do.
+
+    `by_merchant`: the setting may name others for some merchants, as in `bank, acme=other`. A
+    service that `calls` it has steps for each of them.
     """
 
     name: str
     opens: Opens[T]
     setting: str = ""
+    by_merchant: bool = False
 
     def chosen(self, settings: Settings) -> str:
         """Give what the setting says; '' for nothing."""
@@ -60,5 +64,5 @@ def _simulated_payments(
 
 
 PAYMENTS: Port[PaymentProvider] = Port(
-    "payment provider", _simulated_payments, "CONVEYOR_PAYMENT_PROVIDER"
+    "payment provider", _simulated_payments, "CONVEYOR_PAYMENT_PROVIDER", by_merchant=True
 )

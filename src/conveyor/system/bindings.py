@@ -1,45 +1,80 @@
-"""What whoever is outside says of its calls: how long one may take, and how many may be at once."""
+"""Who calls whom, and what whoever is called says of it: how long it takes, how many at once."""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from conveyor.core.providers import MAX_CALL_SECONDS, CallLimits, Providers
-from conveyor.extension import Extension, Port, Ports
+from conveyor.core.step import CallStep
+from conveyor.extension import Dependencies, Extension, Port, Service
 from conveyor.settings import SettingError
+from conveyor.system.extension_checks import steps_of
+from conveyor.system.installation import Installation
+from conveyor.system.named_ports import Bound
+from conveyor.system.ports import OpenPorts
 
 log = logging.getLogger(__name__)
 
 SECONDS = "call_seconds"
 AT_ONCE = "calls_at_once"
+Callers = list[tuple[Extension, Service]]
 
 
 def bind(
-    providers: Providers, extensions: Iterable[Extension], ports: Ports, visibility_seconds: float
+    providers: Providers, installed: Installation, given: Dependencies, ports: OpenPorts
 ) -> None:
     """Bind each service to whom it calls; those who call one share its slots and its breaker.
 
     Raises `SettingError`.
     """
-    callers: dict[Port[Any], list[str]] = defaultdict(list)
-    for extension in extensions:
+    for port, callers in _callers(installed).items():
+        services = [service.name for _, service in callers]
+        providers.bind(port.name, _limits(port, providers, given, ports), services)
+        merchants: dict[Port[Any], list[str]] = defaultdict(list)
+        for merchant, other in ports.of_merchants(port).items():
+            merchants[other].append(merchant)
+        for other, theirs in merchants.items():
+            limits = _limits(other, providers, given, ports)
+            instead = replace(given, ports=Bound(ports, port, other))
+            steps = dict(_steps(callers, instead))
+            providers.bind(other.name, limits, services, theirs, steps)
+
+
+def _callers(installed: Installation) -> dict[Port[Any], Callers]:
+    found: dict[Port[Any], Callers] = defaultdict(list)
+    for extension in installed.extensions:
         for service in extension.services:
             if service.calls is not None:
-                callers[service.calls].append(service.name)
-    for port, services in callers.items():
-        limits = limits_of(port, ports[port], providers.limits)
-        providers.bind(port.name, limits, services)
-        if limits.seconds > visibility_seconds:
-            log.warning(
-                "a call to the %s may take %g s, and its message is seen again after %g s when its "
-                "worker stands still: set CONVEYOR_VISIBILITY_SECONDS to that or more",
-                port.name,
-                limits.seconds,
-                visibility_seconds,
-            )
+                found[service.calls].append((extension, service))
+    return found
+
+
+def _steps(callers: Callers, given: Dependencies) -> Iterator[tuple[str, CallStep[Any, Any]]]:
+    """Make the steps of these services that call out anew, for another whom they call."""
+    for extension, service in callers:
+        for name, step in steps_of(extension, service, given).items():
+            if isinstance(step, CallStep):
+                yield name, step
+
+
+def _limits(
+    port: Port[Any], providers: Providers, given: Dependencies, ports: OpenPorts
+) -> CallLimits:
+    limits = limits_of(port, ports[port], providers.limits)
+    visible = given.settings.visibility_seconds
+    if limits.seconds > visible:
+        log.warning(
+            "a call to the %s may take %g s, and its message is seen again after %g s when its "
+            "worker stands still: set CONVEYOR_VISIBILITY_SECONDS to that or more",
+            port.name,
+            limits.seconds,
+            visible,
+        )
+    return limits
 
 
 def limits_of(port: Port[Any], opened: object, default: CallLimits) -> CallLimits:

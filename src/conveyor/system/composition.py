@@ -34,6 +34,7 @@ class App:
         self.parts = parts
         self.installed = installed
         self.ports = ports_of(settings, parts.ambient, installed.extensions, parts.ports)
+        self._given = Dependencies(settings, parts.ambient, self.ports, installed.payers)
         self.engine = self._engine()
         self.placement = Placement(self.engine)
         self.answers = Answers(self.engine)
@@ -43,8 +44,7 @@ class App:
 
     def _engine(self) -> Engine:
         installed = self.installed
-        given = Dependencies(self.settings, self.parts.ambient, self.ports, installed.payers)
-        registry = Registry(installed.flows, installed.steps(given), installed.queues)
+        registry = Registry(installed.flows, installed.steps(self._given), installed.queues)
         return engine_of(self.settings, self.parts, registry)
 
     @property
@@ -56,12 +56,7 @@ class App:
         """Connect to the queues, and to everybody outside."""
         await self.parts.queues.open()
         await self.ports.open()
-        bind(
-            self.engine.providers,
-            self.installed.extensions,
-            self.ports,
-            self.settings.visibility_seconds,
-        )
+        bind(self.engine.providers, self.installed, self._given, self.ports)
 
     async def require_queues(self) -> None:
         """Ask for each queue, once: one that is not there is better found out now than by workers.

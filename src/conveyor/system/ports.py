@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from conveyor.core.ambient import Ambient
@@ -13,6 +14,7 @@ from conveyor.extension import Extension
 from conveyor.extension.ports import SIMULATED, Opens, Port
 from conveyor.settings import SettingError, Settings
 from conveyor.system.extension_loading import find_named
+from conveyor.system.named_ports import named, others
 
 T = TypeVar("T")
 
@@ -47,9 +49,14 @@ class OpenPorts:
         self,
         opens: Mapping[Port[Any], Callable[[], AbstractAsyncContextManager[Any]]],
         handed_in: Mapping[Port[Any], Any],
+        of_merchants: Mapping[Port[Any], Mapping[str, Port[Any]]] = MappingProxyType({}),
     ) -> None:
-        """`opens` says how; nothing is opened yet."""
+        """`opens` says how; nothing is opened yet.
+
+        `of_merchants` says which port stands for one where a merchant has another.
+        """
         self._opens = opens
+        self._of_merchants = of_merchants
         self._opened = dict(handed_in)
         self._open = AsyncExitStack()
 
@@ -57,6 +64,10 @@ class OpenPorts:
         """Give who was opened; before that, one who will be when it is first called."""
         it = self._opened.get(port)
         return cast("T", _Later(port.name, partial(self._opened.get, port)) if it is None else it)
+
+    def of_merchants(self, port: Port[T]) -> Mapping[str, Port[T]]:
+        """Give the ports that stand for one, by the merchants for whose orders they do."""
+        return self._of_merchants.get(port, {})
 
     async def open(self) -> None:
         """Open all that were not handed in. Raises `SettingError`, and what is ours."""
@@ -93,19 +104,25 @@ def ports_of(
     ports = [port for it in extensions for port in it.ports]
     offered: dict[Port[Any], dict[str, Opens[Any]]] = {port: {} for port in ports}
     for extension in extensions:
-        for port, named in extension.offers.items():
-            offered[port] |= named
-    opens = {
-        port: partial(_named(port, offered[port], settings), settings, ambient)
-        for port in ports
-        if port not in handed_in
-    }
-    return OpenPorts(opens, handed_in)
+        for port, by_name in extension.offers.items():
+            offered[port] |= by_name
+    opens: dict[Port[Any], Opens[Any]] = {}
+    of_merchants: dict[Port[Any], dict[str, Port[Any]]] = {}
+    for port in ports:
+        who = named(port, settings)
+        if port not in handed_in:
+            opens[port] = _opening(port, who.default, offered[port], settings)
+        of_merchants[port] = dict(others(port, who.of_merchants))
+        for merchant, other in of_merchants[port].items():
+            opens[other] = _opening(port, who.of_merchants[merchant], offered[port], settings)
+    each = {port: partial(it, settings, ambient) for port, it in opens.items()}
+    return OpenPorts(each, handed_in, of_merchants)
 
 
-def _named(port: Port[T], offered: Mapping[str, Opens[T]], settings: Settings) -> Opens[T]:
+def _opening(
+    port: Port[T], name: str, offered: Mapping[str, Opens[T]], settings: Settings
+) -> Opens[T]:
     """Give what opens who is named."""
-    name = port.chosen(settings)
     if not port.setting or name == SIMULATED or (not name and settings.database_path is not None):
         return port.opens
     if not name:

@@ -26,6 +26,7 @@ class Books(NamedTuple):
     open: bool
     total: int
     sums: Moved
+    merchant: str
 
     def agree_with(self, theirs: Moved) -> bool:
         """Whether both say the same; with a call open, the provider may be one call ahead."""
@@ -55,6 +56,7 @@ _OURS = sa.select(
     payments.c.captured,
     payments.c.refunded,
     payments.c.voided,
+    orders.c.merchant,
 ).outerjoin(payments, payments.c.order_id == orders.c.id)
 _OURS_ON_PAGE = _OURS.where(on_page(orders.c.id))
 _OURS_BY_ID = _OURS.where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
@@ -75,7 +77,7 @@ def read_again(tx: Tx, order_ids: Sequence[str]) -> dict[str, Books]:
 
 
 def _books(row: SelectedRow) -> Books:
-    _, version, is_open, total, currency, authorized, captured, refunded, voided = row
+    _, version, is_open, total, currency, authorized, captured, refunded, voided, merchant = row
     known = currency is not None
     sums = Moved(currency, authorized, captured, refunded, bool(voided)) if known else Moved()
-    return Books(version, bool(is_open), total, sums)
+    return Books(version, bool(is_open), total, sums, merchant)

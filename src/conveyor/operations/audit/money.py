@@ -8,24 +8,13 @@ must agree, however busy the system is: to the cent, or with a call open, to wha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conveyor.checks import Examined, Finding, Page
-from conveyor.commerce.payments.ports import Moved, OpenLedger, PaymentProvider, Statement
+from conveyor.commerce.payments.ports import Moved
 from conveyor.operations.audit.books import Books, read_again, read_books
-
-Theirs = Callable[[Page, Sequence[str]], Awaitable[Mapping[str, Moved]]]
-"""Gives what the provider did for the orders of a page, of which we know these."""
-
-
-def theirs_of(provider: PaymentProvider) -> Theirs | None:
-    """Give where a provider's side is read; None: it does not say."""
-    if isinstance(provider, OpenLedger):
-        return lambda page, _: provider.moved_between(page.after, page.upto)
-    if isinstance(provider, Statement):
-        return lambda _, order_ids: provider.statement(order_ids)
-    return None
+from conveyor.operations.audit.ledgers import Ledgers
 
 
 @dataclass(slots=True)
@@ -53,10 +42,10 @@ def _by_currency() -> defaultdict[str, Money]:
 class BooksAndProvider:
     """Adds up, by currency, both sides of every order that could be compared.
 
-    `statement` gives the provider's side; None: it gives no statement, and nothing is compared.
+    Orders whose provider gives no statement are not compared.
     """
 
-    statement: Theirs | None
+    ledgers: Ledgers
     finding: Finding = field(
         default_factory=lambda: Finding(
             "books_equal_provider", 4, "Our books equal the provider's, order by order"
@@ -65,6 +54,7 @@ class BooksAndProvider:
     ours: defaultdict[str, Money] = field(default_factory=_by_currency)
     theirs: defaultdict[str, Money] = field(default_factory=_by_currency)
     moving: int = 0
+    untold: int = 0
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -73,16 +63,18 @@ class BooksAndProvider:
 
     async def go_through(self, examined: Examined, pages: Iterable[Page]) -> None:
         """Compare page after page, and write the sums into the finding."""
-        if self.statement is None:
+        if self.ledgers.is_silent:
             self.finding.figures["not_compared"] = "the payment provider gives no statement"
             return
         for page in pages:
-            await self._add_page(examined, page, self.statement)
+            await self._add_page(examined, page)
         self._close()
 
-    async def _add_page(self, examined: Examined, page: Page, theirs: Theirs) -> None:
-        books = await examined.read(lambda tx: read_books(tx, page))
-        provider = await theirs(page, list(books))
+    async def _add_page(self, examined: Examined, page: Page) -> None:
+        known = await examined.read(lambda tx: read_books(tx, page))
+        books = {one: entry for one, entry in known.items() if self.ledgers.of(entry.merchant)}
+        self.untold += len(known) - len(books)
+        provider = await self.ledgers.read(page, {one: it.merchant for one, it in books.items()})
         nothing = Moved()
         differing = [
             order_id
@@ -112,6 +104,8 @@ class BooksAndProvider:
                 "ours": self.ours[currency].as_json(),
                 "provider": self.theirs[currency].as_json(),
             }
+        if self.untold:
+            self.finding.figures["left_out_without_a_statement"] = self.untold
         if self.moving:
             self.finding.figures["left_out_with_a_call_open"] = self.moving
 

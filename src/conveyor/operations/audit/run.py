@@ -17,7 +17,8 @@ from conveyor.core.reconciler import LONGEST_MS, LOST_MS
 from conveyor.core.transaction import Tx
 from conveyor.extension import PAYMENTS
 from conveyor.operations.audit.judging import Belongings, ByRules
-from conveyor.operations.audit.money import BooksAndProvider, theirs_of
+from conveyor.operations.audit.ledgers import Ledgers, ledgers_of
+from conveyor.operations.audit.money import BooksAndProvider
 from conveyor.operations.audit.ordered import AsOrdered
 from conveyor.operations.audit.overdue import check_overdue
 from conveyor.operations.audit.owing import Owing
@@ -42,7 +43,7 @@ async def run_audit(app: App) -> AuditReport:
     together_on_a_page: list[list[PageCheck]] = [[by_rules, Owing(registry)], [belongings], bodies]
     looks = [look for group in together_on_a_page for look in group]
     comparisons: list[Comparison] = [
-        BooksAndProvider(theirs_of(app.ports[PAYMENTS])),
+        BooksAndProvider(_ledgers(app)),
         *(each for it in extensions for each in it.comparisons(app.running, examination)),
     ]
     pages = await examined.read(pages_of)
@@ -58,6 +59,11 @@ async def run_audit(app: App) -> AuditReport:
     findings = sorted(together(findings), key=lambda finding: finding.invariant)
     statuses = by_rules.statuses
     return AuditReport(now, statuses.total(), dict(statuses), findings)
+
+
+def _ledgers(app: App) -> Ledgers:
+    others = app.ports.of_merchants(PAYMENTS).items()
+    return ledgers_of(app.ports[PAYMENTS], {merchant: app.ports[it] for merchant, it in others})
 
 
 async def _go_through(

@@ -11,10 +11,11 @@ from conveyor.adapters.loopback import is_loopback
 from conveyor.adapters.simulated.opening import CONNECTIONS
 from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.core.transaction import Tx
-from conveyor.extension.ports import SIMULATED
+from conveyor.extension.ports import PAYMENTS, SIMULATED
 from conveyor.operations.doctor.findings import Finding, failure, fine, warning
 from conveyor.operations.doctor.skew import judged as judged_skew
 from conveyor.settings import Settings
+from conveyor.system.named_ports import named
 from conveyor.system.timekeeper import server_reading
 
 CHECK = "database"
@@ -190,7 +191,8 @@ def _simulated(settings: Settings) -> int:
     """Count those who are simulated: their books are on the same server, beside ours."""
     if settings.simulated_database_url:
         return 0
-    return (settings.payment_provider, settings.carrier).count(SIMULATED)
+    who = named(PAYMENTS, settings)
+    return (who.default, *who.of_merchants.values(), settings.carrier).count(SIMULATED)
 
 
 def _text(given: Facts) -> Iterator[Finding]:

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from conveyor.adapters.loopback import is_loopback
 from conveyor.core.queue import MAX_VISIBILITY_SECONDS
-from conveyor.extension.ports import SIMULATED
+from conveyor.extension.ports import PAYMENTS, SIMULATED
 from conveyor.operations.doctor.findings import Finding, fine, warning
 from conveyor.settings import EMBEDDED, Settings
+from conveyor.system.named_ports import named
 
 CHECK = "settings"
 
@@ -88,8 +89,12 @@ def _outside(settings: Settings) -> Iterator[Finding]:
             "is not set: no webhook of the carrier's is taken",
             "set what you share with the carrier, the same for every process, unless it has none",
         )
-    named = {"payment provider": settings.payment_provider, "carrier": settings.carrier}
-    simulated = [what for what, name in named.items() if name == SIMULATED]
+    bound = named(PAYMENTS, settings)
+    who = {"payment provider": bound.default, "carrier": settings.carrier}
+    for merchant, name in bound.of_merchants.items():
+        who[f"payment provider of {merchant}"] = name
+        yield fine(CHECK, f"payment provider of {merchant}", f"{name} takes the money")
+    simulated = [what for what, name in who.items() if name == SIMULATED]
     if settings.database_path is None and simulated:
         yield warning(
             CHECK,
