@@ -7,6 +7,7 @@ from tests.conformance.queue_fixtures import (
     embedded,
     ministack,
     moto,
+    queues,
 )
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "embedded",
     "ministack",
     "moto",
+    "queues",
 ]

@@ -1,4 +1,4 @@
-"""The queue services that the conformance suite runs on, and in what each departs from SQS."""
+"""The queue services that we have, or test with, and in what each departs from Amazon SQS."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import functools
 import random
 import threading
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
 from tests.server_process import HOST
@@ -17,7 +15,7 @@ from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.sqs import SqsAddress, SqsQueues
 from conveyor.core.ambient import Ambient
-from conveyor.core.queue import MAX_MESSAGE_BYTES, Queue, Queues, QueueSpec
+from conveyor.testing.conformance.queues import Deployment, QueuesUnderTest
 
 REGION = "eu-west-1"
 
@@ -28,55 +26,6 @@ class WallClock:
 
 
 AMBIENT = Ambient(WallClock(), random.Random(1))
-
-
-@dataclass(frozen=True)
-class Service:
-    """A queue service. Every field but the first two names a departure from Amazon SQS.
-
-    Tests assert the departures, so that one that ends is noticed.
-    """
-
-    name: str
-    make: Callable[[], Queues]
-    # MiniStack has the limit that SQS had until 2025.
-    largest_body: int = MAX_MESSAGE_BYTES
-    # Moto deletes, and sets visibility, by any receipt that a message ever had; on SQS an older
-    # one does nothing.
-    obeys_stale_receipts: bool = False
-    # Moto and MiniStack let the latest receipt set the visibility of a message that is visible
-    # again; SQS answers MessageNotInflight.
-    obeys_ended_leases: bool = False
-    # Moto and MiniStack delete from a FIFO queue after the lease ended; SQS says it has expired.
-    deletes_fifo_after_lease: bool = False
-    # MiniStack calls the receipt of a deleted message invalid; SQS accepts it.
-    refuses_second_delete: bool = False
-    # Moto deduplicates against the messages that are in the queue, whatever their group.
-    deduplicates_by_contents_of_queue: bool = False
-    # An addition: the embedded queue's redrive policy tells why it moved a message.
-    tells_cause: bool = False
-    # An addition: the embedded queue's long polls end when asked to.
-    wakes: bool = False
-
-
-class Deployment:
-    """A service to which each test adds queues of its own."""
-
-    def __init__(self, service: Service, queues: Queues) -> None:
-        self.service = service
-        self.queues = queues
-
-    async def queue(
-        self, *, fifo: bool = False, visibility_seconds: int = 30, max_receives: int = 10
-    ) -> Queue:
-        """Provision a queue."""
-        spec = QueueSpec(fresh_name(), fifo, visibility_seconds, max_receives)
-        await self.queues.provision([spec])
-        return self.queues.queue(spec.name)
-
-
-def fresh_name() -> str:
-    return f"q{uuid.uuid4().hex}"
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +53,7 @@ def _held(lock: threading.Lock, call: Callable[..., object]) -> Callable[..., ob
 
 
 @pytest.fixture(scope="session")
-def moto(request: pytest.FixtureRequest) -> Iterator[Service]:
+def moto(request: pytest.FixtureRequest) -> Iterator[QueuesUnderTest]:
     request.getfixturevalue("aws_environment")
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second, for few tests
     from moto.sqs.models import Queue as MotoQueue  # noqa: PLC0415 - likewise
@@ -117,8 +66,7 @@ def moto(request: pytest.FixtureRequest) -> Iterator[Service]:
     server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
     server.start()
     address = SqsAddress(REGION, "moto-", f"http://{HOST}:{server.get_host_and_port()[1]}")
-    yield Service(
-        "moto",
+    yield QueuesUnderTest(
         lambda: SqsQueues(address, [], AMBIENT),
         obeys_stale_receipts=True,
         obeys_ended_leases=True,
@@ -129,14 +77,13 @@ def moto(request: pytest.FixtureRequest) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def ministack(request: pytest.FixtureRequest) -> Iterator[Service]:
+def ministack(request: pytest.FixtureRequest) -> Iterator[QueuesUnderTest]:
     request.getfixturevalue("aws_environment")
     with ministack_server() as server:
         address = SqsAddress(REGION, "mini-", server.endpoint_url)
-        yield Service(
-            "ministack",
+        yield QueuesUnderTest(
             lambda: SqsQueues(address, [], AMBIENT),
-            largest_body=262_144,
+            largest_body=262_144,  # the limit that SQS had until 2025
             obeys_ended_leases=True,
             deletes_fifo_after_lease=True,
             refuses_second_delete=True,
@@ -144,18 +91,20 @@ def ministack(request: pytest.FixtureRequest) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Service:
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> QueuesUnderTest:
     path = tmp_path_factory.mktemp("embedded") / "queues.db"
-    return Service(
-        "embedded", lambda: EmbeddedQueues(path, [], AMBIENT), tells_cause=True, wakes=True
-    )
+    return QueuesUnderTest(lambda: EmbeddedQueues(path, [], AMBIENT), tells_cause=True, wakes=True)
 
 
 @pytest.fixture(scope="session", params=["embedded", "moto", "ministack"])
-async def deployment(request: pytest.FixtureRequest) -> AsyncIterator[Deployment]:
-    """Each of the services, open."""
-    service: Service = request.getfixturevalue(request.param)
-    queues = service.make()
-    await queues.open()
-    yield Deployment(service, queues)
-    await queues.close()
+def queues(request: pytest.FixtureRequest) -> QueuesUnderTest:
+    """Each of them."""
+    service: QueuesUnderTest = request.getfixturevalue(request.param)
+    return service
+
+
+@pytest.fixture(scope="session")
+async def deployment(queues: QueuesUnderTest) -> AsyncIterator[Deployment]:
+    """Each of them, open."""
+    async with queues.deployed() as deployment:
+        yield deployment

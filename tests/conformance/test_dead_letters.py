@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.conformance.queue_driver import EACH_KIND, outgoing, receive, until_depth
-from tests.conformance.queue_fixtures import AMBIENT, Deployment
+from tests.conformance.queue_fixtures import AMBIENT
 
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.core.consumer import Consumer
@@ -18,6 +17,8 @@ from conveyor.core.registry import Registry
 from conveyor.core.relay import Relay
 from conveyor.core.retries import RetryPolicy
 from conveyor.operations.dead_letters import MAX_PEEKED, look_into_dead_letters, redrive_poison
+from conveyor.testing.conformance.queues import Deployment
+from conveyor.testing.conformance.queues.traffic import EACH_KIND, outgoing, receive, until_depth
 
 pytestmark = pytest.mark.anyio
 

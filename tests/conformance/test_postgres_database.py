@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
-from tests.conformance.database_fixtures import UPSERT, Place, counters, put, putting, values
+from tests.conformance.database_fixtures import Place
 from tests.server_process import free_port
 from tests.servers import Postgres, postgres_server
 
@@ -19,6 +19,7 @@ from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.postgres.errors import AbortedTransactionError, PostgresExtraMissingError
 from conveyor.core.errors import CommitUnknownError, DatabaseUnavailableError
 from conveyor.core.transaction import Database, Tx
+from conveyor.testing.conformance.databases.under_test import UPSERT, counters, put, putting, values
 from conveyor.testing.loop import run_virtual
 
 PATIENCE_SECONDS = 30.0

@@ -15,11 +15,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.conformance.database_fixtures import Place, put, putting, values
+from tests.conformance.database_fixtures import Place
 
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.core.errors import DatabaseUnavailableError, DataDirectoryInUseError
 from conveyor.core.transaction import Database, Tx
+from conveyor.testing.conformance.databases.under_test import put, putting, values
 
 BIG_ROWS = 2_000
 PATIENCE_SECONDS = 30.0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.conformance.queue_fixtures import AMBIENT, REGION, Service, fresh_name
+from tests.conformance.queue_fixtures import AMBIENT, REGION
 from tests.server_process import HOST
 
 from conveyor.adapters.sqs import SqsAddress, SqsQueues, SqsTuning
@@ -19,6 +19,8 @@ from conveyor.adapters.sqs.provisioning import Provisioner
 from conveyor.adapters.sqs.queue import SqsQueue
 from conveyor.core.errors import QueuesNotOpenError, QueueUnavailableError
 from conveyor.core.queue import Outgoing, QueueSpec, VisibilityChange
+from conveyor.testing.conformance.queues import QueuesUnderTest
+from conveyor.testing.conformance.queues.under_test import fresh_name
 from conveyor.testing.loop import run_virtual, virtual_ambient
 
 INTERNAL = {"Code": "InternalError", "SenderFault": False, "Message": "try again"}
@@ -220,7 +222,7 @@ asyncio.run(SqsQueues(SqsAddress("eu-west-1"), [], Ambient(None, random.Random(1
 
 
 @pytest.mark.anyio
-async def test_a_queue_that_is_not_there_says_how_to_create_it(ministack: Service) -> None:
+async def test_a_queue_that_is_not_there_says_how_to_create_it(ministack: QueuesUnderTest) -> None:
     queues = ministack.make()
     assert isinstance(queues, SqsQueues)
     await queues.open()
@@ -233,7 +235,7 @@ async def test_a_queue_that_is_not_there_says_how_to_create_it(ministack: Servic
 
 
 @pytest.mark.anyio
-async def test_a_queue_that_sqs_refuses_says_why(ministack: Service) -> None:
+async def test_a_queue_that_sqs_refuses_says_why(ministack: QueuesUnderTest) -> None:
     queues = ministack.make()
     await queues.open()
     assert isinstance(queues, SqsQueues)
@@ -285,7 +287,7 @@ async def test_requests_that_the_sdk_repeats_are_counted() -> None:
 
 
 @pytest.mark.anyio
-async def test_closing_sends_off_what_was_handed_in(ministack: Service) -> None:
+async def test_closing_sends_off_what_was_handed_in(ministack: QueuesUnderTest) -> None:
     queues = ministack.make()
     await queues.open()
     spec = QueueSpec(fresh_name())

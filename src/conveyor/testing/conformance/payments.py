@@ -105,8 +105,6 @@ class PaymentProviderConformance:
     def test_the_same_key_gives_the_same_answer_and_is_applied_once(
         self, kind: ProviderUnderTest
     ) -> None:
-        """The same key gives the same answer and is applied once."""
-
         async def story(provider: PaymentProvider) -> None:
             async def racing(send: Callable[[], Awaitable[PaymentAnswer]]) -> PaymentAnswer:
                 answers = await asyncio.gather(*(send() for _ in range(RACERS)))
@@ -124,7 +122,6 @@ class PaymentProviderConformance:
         kind.play(story)
 
     def test_keys_are_remembered_over_restarts(self, kind: ProviderUnderTest) -> None:
-        """Keys are remembered over restarts."""
         answers: list[PaymentAnswer] = []
 
         async def authorize_and_decline(provider: PaymentProvider) -> None:
@@ -135,8 +132,6 @@ class PaymentProviderConformance:
         assert answers[:2] == answers[2:]
 
     def test_processes_that_race_with_one_key_get_one_answer(self, kind: ProviderUnderTest) -> None:
-        """Processes that race with one key get one answer."""
-
         async def main() -> None:
             async with kind.opened_twice() as (one, other):
                 answers = await asyncio.gather(
@@ -154,8 +149,6 @@ class PaymentProviderConformance:
     def test_processes_that_race_with_different_keys_capture_once(
         self, kind: ProviderUnderTest
     ) -> None:
-        """Processes that race with different keys capture once."""
-
         async def main() -> None:
             async with kind.opened_twice() as both:
                 reference = await authorized(both[0], authorization(kind))
@@ -172,8 +165,6 @@ class PaymentProviderConformance:
         asyncio.run(main())
 
     def test_lookup_gives_the_answer_or_nothing(self, kind: ProviderUnderTest) -> None:
-        """Lookup gives the answer or nothing."""
-
         async def story(provider: PaymentProvider) -> None:
             answer = await provider.authorize(authorization(kind), "yes")
             declined = await provider.authorize(authorization(kind, kind.declined), "no")
@@ -187,8 +178,6 @@ class PaymentProviderConformance:
     def test_a_lost_answer_is_found_and_nothing_is_applied_twice(
         self, kind: ProviderUnderTest
     ) -> None:
-        """A lost answer is found and nothing is applied twice."""
-
         async def lose(provider: PaymentProvider) -> None:
             with pytest.raises(UnansweredError):
                 await provider.authorize(authorization(kind, kind.unanswered), "authorize")
@@ -209,8 +198,6 @@ class PaymentProviderConformance:
     def test_what_was_not_applied_leaves_no_trace_and_works_with_the_same_key(
         self, kind: ProviderUnderTest
     ) -> None:
-        """What was not applied leaves no trace and works with the same key."""
-
         async def fail(provider: PaymentProvider) -> None:
             request = authorization(kind, kind.failing_at_first)
             for _ in range(2):
@@ -230,8 +217,6 @@ class PaymentProviderConformance:
     def test_an_error_that_is_played_back_says_that_its_key_is_spent(
         self, kind: ProviderUnderTest
     ) -> None:
-        """An error that is played back says that its key is spent."""
-
         async def fail(provider: PaymentProvider) -> None:
             with pytest.raises(NotAppliedError):
                 await provider.authorize(authorization(kind, kind.saving_errors), "1")
@@ -251,8 +236,6 @@ class PaymentProviderConformance:
         kind.play(fail, play_back)
 
     def test_no_more_is_captured_than_was_authorized(self, kind: ProviderUnderTest) -> None:
-        """No more is captured than was authorized."""
-
         async def story(provider: PaymentProvider) -> None:
             reference = await authorized(provider, authorization(kind))
             too_much = await provider.capture(of(reference, kind, 101), "more")
@@ -271,8 +254,6 @@ class PaymentProviderConformance:
     def test_a_charge_is_applied_once_and_can_be_refunded_but_not_captured(
         self, kind: ProviderUnderTest
     ) -> None:
-        """A charge is applied once and can be refunded but not captured."""
-
         async def story(provider: PaymentProvider) -> None:
             charged = await provider.charge(authorization(kind), "charge")
             assert isinstance(charged, Approved)
@@ -287,8 +268,6 @@ class PaymentProviderConformance:
     def test_a_charge_that_is_not_answered_is_found_by_its_key(
         self, kind: ProviderUnderTest
     ) -> None:
-        """A charge that is not answered is found by its key."""
-
         async def story(provider: PaymentProvider) -> None:
             with pytest.raises(UnansweredError):
                 await provider.charge(authorization(kind, kind.unanswered), "charge")
@@ -299,8 +278,6 @@ class PaymentProviderConformance:
     def test_a_decline_says_whether_another_day_could_change_it(
         self, kind: ProviderUnderTest
     ) -> None:
-        """A decline says whether another day could change it."""
-
         async def story(provider: PaymentProvider) -> None:
             for method, final in ((kind.declined, False), (kind.stolen, True)):
                 answer = await provider.charge(authorization(kind, method), method)
@@ -311,8 +288,6 @@ class PaymentProviderConformance:
         kind.play(story)
 
     def test_no_more_is_refunded_than_was_captured(self, kind: ProviderUnderTest) -> None:
-        """No more is refunded than was captured."""
-
         async def story(provider: PaymentProvider) -> None:
             reference = await authorized(provider, authorization(kind))
             assert isinstance(await provider.refund(of(reference, kind, 1), "early"), Declined)
@@ -323,8 +298,6 @@ class PaymentProviderConformance:
         kind.play(story)
 
     def test_an_authorization_is_either_captured_or_voided(self, kind: ProviderUnderTest) -> None:
-        """An authorization is either captured or voided."""
-
         async def story(provider: PaymentProvider) -> None:
             captured = await provider.authorize(authorization(kind), "one")
             voided = await provider.authorize(authorization(kind), "other")

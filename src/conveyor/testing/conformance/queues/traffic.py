@@ -31,6 +31,7 @@ async def receive(queue: Queue, count: int) -> list[Received]:
 
 
 async def receive_one(queue: Queue) -> Received:
+    """Receive until there is one."""
     return (await receive(queue, 1))[0]
 
 
@@ -43,4 +44,5 @@ async def until_depth(queue: Queue, depth: Depth) -> None:
 
 
 def bodies(messages: Sequence[Received]) -> list[str]:
+    """Give what they say."""
     return [message.body for message in messages]
