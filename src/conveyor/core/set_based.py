@@ -7,69 +7,113 @@ costs both the server and our process a fraction of it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql import visitors
+
+from conveyor.core.untyped import Foreign
 
 MIN_ROWS = 4
 """With fewer, one by one is as good."""
 
-_PARAMETER = re.compile(r"%\((\w+)\)s(?:::[A-Z]+)?")
-_INSERT = re.compile(r"(INSERT INTO [^(]+\([^)]*\)) VALUES \((.*?)\)( ON CONFLICT .*)?", re.DOTALL)
-_UPDATE = re.compile(r"(UPDATE \w+ SET .*) WHERE (.*)", re.DOTALL)
-_DELETE = re.compile(r"(DELETE FROM \w+) WHERE (.*)", re.DOTALL)
-_TARGET = re.compile(r" ON CONFLICT \(([^)]*)\)")
+Types = Mapping[str, sa.types.TypeEngine[Any]]
+Rows: TypeAlias = sa.TableValuedAlias
 
 
 @dataclass(frozen=True, slots=True)
 class SetBased:
-    """A statement over arrays; `key` names the parameters that find its rows."""
+    """A statement over arrays; `key` names the parameters that find its rows.
+
+    `fixed` are the parameters that it brings itself.
+    """
 
     sql: str
     names: tuple[str, ...]
     key: tuple[str, ...]
+    fixed: Mapping[str, Any]
 
-    def bind(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
-        """Give the arrays; None when two rows may meet: one statement changes a row only once."""
-        if len(rows) < MIN_ROWS:
-            return None
+    def bind(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+        """Give its parameters; None when two rows may meet: a statement changes a row only once."""
         if self.key and len({tuple(row[k] for k in self.key) for row in rows}) < len(rows):
             return None
-        return {name: [row[name] for row in rows] for name in self.names}
+        return {**self.fixed, **{name: [row[name] for row in rows] for name in self.names}}
 
 
-def set_based(sql: str, types: Mapping[str, str]) -> SetBased | None:
-    """Rewrite a compiled statement; None for one of another form, which is then run row by row.
+def set_based(statement: object, types: Types, dialect: sa.Dialect) -> SetBased | None:
+    """Rewrite a statement; None for one of another form, which is then run row by row.
 
-    `types` are the SQL types of the parameters that differ from row to row.
+    `types` are those of the parameters that differ from row to row.
     """
-    if "SELECT" in sql or "RETURNING" in sql or not all(types.values()):
+    if any(isinstance(kind, sa.types.NullType) for kind in types.values()):
         return None
-    arrays = ", ".join(f"%({name})s::{kind}[]" for name, kind in types.items())
-    source = f"unnest({arrays}) AS v({', '.join(types)})"
-
-    def column(found: re.Match[str]) -> str:
-        return f"v.{found.group(1)}" if found.group(1) in types else found.group(0)
-
-    body = " ".join(_PARAMETER.sub(column, sql).split())
-    if found := _INSERT.fullmatch(body):
-        head, values, conflict = found.group(1), found.group(2), found.group(3) or ""
-        target = _TARGET.match(conflict)
-        key = tuple(name.strip() for name in target.group(1).split(",")) if target else ()
+    if not isinstance(statement, sa.Insert | sa.Update | sa.Delete) or not _is_plain(statement):
+        return None
+    rows = _rows(types)
+    if isinstance(statement, sa.Insert):
+        rewritten, key = _insert(statement, rows), _conflicts_by(statement)
         if not set(key) <= set(types):
             return None
-        rewritten = f"{head} SELECT {values} FROM {source}{conflict}"  # noqa: S608 - compiled
-    elif found := _UPDATE.fullmatch(body):
-        rewritten = f"{found.group(1)} FROM {source} WHERE {found.group(2)}"
-        key = _names_in(found.group(2))
-    elif found := _DELETE.fullmatch(body):
-        rewritten = f"{found.group(1)} USING {source} WHERE {found.group(2)}"
-        key = _names_in(found.group(2))
     else:
-        return None
-    return SetBased(rewritten, tuple(types), key)
+        rewritten, key = _with_rows(statement, rows), _found_by(statement, types)
+    compiled = rewritten.compile(dialect=dialect)
+    fixed = {name: value for name, value in compiled.params.items() if name not in types}
+    return SetBased(str(compiled), tuple(types), key, fixed)
 
 
-def _names_in(condition: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(re.findall(r"\bv\.(\w+)", condition)))
+def _is_plain(statement: sa.Insert | sa.Update | sa.Delete) -> bool:
+    selects = any(isinstance(part, sa.Select) for part in visitors.iterate(statement))
+    return not selects and not statement.returning_column_descriptions
+
+
+def _rows(types: Types) -> Rows:
+    arrays = [sa.bindparam(name, type_=postgresql.ARRAY(kind)) for name, kind in types.items()]
+    columns = [sa.column(name, kind) for name, kind in types.items()]
+    return sa.func.unnest(*arrays).table_valued(*columns).render_derived(name="v")
+
+
+def _with_rows(whole: Foreign, rows: Rows) -> Foreign:
+    """Give the same with a column of `rows` for each parameter."""
+
+    def column(element: Foreign, **_: Foreign) -> Foreign:
+        known = isinstance(element, sa.BindParameter) and element.key in rows.c
+        return rows.c[element.key] if known else None
+
+    return visitors.replacement_traverse(whole, {}, column)
+
+
+def _insert(statement: sa.Insert, rows: Rows) -> sa.Insert:
+    """Select what was to be inserted; what is done on a conflict stays."""
+    given: Foreign = getattr(statement, "_values", None) or {}
+    values = {getattr(name, "name", name): value for name, value in given.items()}
+    columns: dict[str, Foreign] = {}
+    for column in statement.table.c:
+        if column.name in values:  # NULL too needs a type, where it is selected
+            value = sa.type_coerce(values[column.name], column.type)
+            columns[column.name] = _with_rows(value, rows)
+        elif column.name in rows.c:
+            columns[column.name] = rows.c[column.name]
+    selected = sa.select(*columns.values()).select_from(rows)
+    rewritten = postgresql.insert(statement.table).from_select(list(columns), selected)
+    rewritten._post_values_clause = _on_conflict(statement)  # noqa: SLF001 - no other way to keep it
+    return rewritten
+
+
+def _on_conflict(statement: sa.Insert) -> Foreign:
+    return getattr(statement, "_post_values_clause", None)
+
+
+def _conflicts_by(statement: sa.Insert) -> tuple[str, ...]:
+    conflict = _on_conflict(statement)
+    elements = conflict.inferred_target_elements if conflict is not None else ()
+    return tuple(getattr(element, "name", element) for element in elements or ())
+
+
+def _found_by(statement: sa.Update | sa.Delete, types: Types) -> tuple[str, ...]:
+    where = statement.whereclause
+    parts: Iterable[Foreign] = () if where is None else visitors.iterate(where)
+    names = (part.key for part in parts if isinstance(part, sa.BindParameter))
+    return tuple(dict.fromkeys(name for name in names if name in types))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import orjson
@@ -147,14 +148,19 @@ def _pairs(element: pair_of, compiler: Foreign, kwargs: Row, selected: str) -> s
     return f"({first}, {second}) IN (SELECT {selected})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prepared:
     """A statement's text with named parameters; `fixed` are those that it brings itself."""
 
     statement: object  # kept alive: it is known by its id
     sql: str
     fixed: Row
-    whole: SetBased | None = None
+    build_whole: Callable[[], SetBased | None]
+
+    @cached_property
+    def whole(self) -> SetBased | None:
+        """The same for many rows at once, built for the first of them; None: there is no such."""
+        return self.build_whole()
 
     def bind(self, rows: Sequence[Row]) -> list[Row]:
         """Give the parameters of these rows to the driver."""
@@ -184,11 +190,8 @@ def _prepare(statement: Statement, dialect: sa.Dialect, keys: Sequence[str]) -> 
     sql = str(compiled)
     fixed = {name: value for name, value in compiled.params.items() if name not in keys}
     if dialect.name == "sqlite":
-        return Prepared(statement, sql, fixed)
-    types = {name: _written(compiled.binds[name].type, dialect) for name in keys}
-    return Prepared(statement, sql, fixed, set_based(sql, types))
-
-
-def _written(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> str:
-    """Give the SQL name of a parameter's type; '' where the statement does not tell it."""
-    return "" if isinstance(kind, sa.types.NullType) else kind.compile(dialect=dialect)
+        return Prepared(statement, sql, fixed, lambda: None)
+    types = {name: compiled.binds[name].type for name in keys}
+    if any(isinstance(kind, _TextList | _PairList) for kind in types.values()):
+        return Prepared(statement, sql, fixed, lambda: None)  # no array can hold a row's list
+    return Prepared(statement, sql, fixed, partial(set_based, plain, types, dialect))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import sqlalchemy as sa
 
 from conveyor.core.errors import UNABLE, VersionConflictError
+from conveyor.core.set_based import MIN_ROWS
 from conveyor.core.statements import PerDialect, Row, Statement, prepared
 
 if TYPE_CHECKING:
@@ -57,11 +58,9 @@ class Tx:
         All of them have the same keys, and values that the driver takes as they are.
         """
         text = prepared(statement, self.connection.dialect, rows[0])
-        arrays = text.whole.bind(rows) if text.whole else None
-        if text.whole and arrays:
-            return self.connection.exec_driver_sql(
-                text.whole.sql, {**text.fixed, **arrays}
-            ).rowcount
+        whole = text.whole if len(rows) >= MIN_ROWS else None
+        if whole and (arrays := whole.bind(rows)):
+            return self.connection.exec_driver_sql(whole.sql, arrays).rowcount
         return self.connection.exec_driver_sql(text.sql, text.bind(rows)).rowcount
 
     def later(self, statement: Statement, params: Row, *, must_match: bool = False) -> None:

@@ -14,11 +14,20 @@ from conveyor.testing.conformance.databases.under_test import (
     INSERT,
     UPSERT,
     DatabaseUnderTest,
+    counters,
     fenced,
     put,
     putting,
     values,
 )
+
+
+SET_BY_WORDS = (
+    sa.update(counters)
+    .where(counters.c.id == sa.bindparam("order"))
+    .values(value=sa.bindparam("authorization"))
+)
+WITH_WHAT_IT_BRINGS = sa.insert(counters).values(version=7)
 
 
 class OwnMistakeError(Exception):
@@ -88,6 +97,24 @@ class Transactions:
         async def story(database: Database) -> None:
             assert await database.run(work) == {}
             assert await database.read(values) == {f"{n:03}": n for n in range(300)}
+
+        place.play(story)
+
+    def test_a_batch_takes_words_of_sql_for_names_and_what_its_statement_brings(
+        self, place: DatabaseUnderTest
+    ) -> None:
+        def work(tx: Tx) -> None:
+            for at, name in enumerate("abcde"):
+                tx.later(WITH_WHAT_IT_BRINGS, {"id": name, "value": 0})
+                tx.later(SET_BY_WORDS, {"order": name, "authorization": at}, must_match=True)
+
+        def versions(tx: Tx) -> set[int]:
+            return set(tx.execute(sa.select(counters.c.version)).scalars())
+
+        async def story(database: Database) -> None:
+            await database.run(work)
+            assert await database.read(values) == {"a": 0, "b": 1, "c": 2, "d": 3, "e": 4}
+            assert await database.read(versions) == {7}
 
         place.play(story)
 
