@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -159,16 +159,17 @@ class SqliteStore:
             self.raw.execute(f"DELETE FROM {name}")
         self.raw.execute("PRAGMA foreign_keys = ON")
 
-    def backup(self) -> sqlite3.Connection:
-        """See `Store`."""
-        copy = sqlite3.connect(":memory:")
-        self.raw.backup(copy)
-        return copy
+    def backup(self) -> bytes:
+        """See `Store`. Bytes need no closing where a life ends before it is restored."""
+        with closing(sqlite3.connect(":memory:")) as copy:
+            self.raw.backup(copy)
+            return copy.serialize()
 
-    def restore(self, backup: sqlite3.Connection) -> None:
+    def restore(self, backup: bytes) -> None:
         """See `Store`."""
-        backup.backup(self.raw)
-        backup.close()
+        with closing(sqlite3.connect(":memory:")) as copy:
+            copy.deserialize(backup)
+            copy.backup(self.raw)
 
     def close(self) -> None:
         """See `Store`."""
