@@ -21,7 +21,6 @@ from conveyor.testing.conformance.databases.under_test import (
     values,
 )
 
-
 SET_BY_WORDS = (
     sa.update(counters)
     .where(counters.c.id == sa.bindparam("order"))
