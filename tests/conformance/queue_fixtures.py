@@ -92,8 +92,12 @@ def ministack(request: pytest.FixtureRequest) -> Iterator[QueuesUnderTest]:
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> QueuesUnderTest:
-    path = tmp_path_factory.mktemp("embedded") / "queues.db"
-    return QueuesUnderTest(lambda: EmbeddedQueues(path, [], AMBIENT), tells_cause=True, wakes=True)
+    def make() -> EmbeddedQueues:
+        # A file each time: that of the tests before may still be open.
+        path = tmp_path_factory.mktemp("embedded") / "queues.db"
+        return EmbeddedQueues(path, [], AMBIENT)
+
+    return QueuesUnderTest(make, tells_cause=True, wakes=True)
 
 
 @pytest.fixture(scope="session", params=["embedded", "moto", "ministack"])
