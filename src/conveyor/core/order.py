@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -54,14 +53,12 @@ class Order(_Row):
 
     def body_as(self, kind: type[T]) -> T:
         """Give what was placed as a dataclass or model, read once: see `read_body`."""
-        if kind not in self._read:
-            self._read[kind] = read_body(self.raw_body, kind)
-        read: T = self._read[kind]
+        # Not by `cached_property`, whose lock costs as much as the reading.
+        known: dict[type[Any], Any] = self.__dict__.setdefault("_read", {})
+        if kind not in known:
+            known[kind] = read_body(self.raw_body, kind)
+        read: T = known[kind]
         return read
-
-    @cached_property
-    def _read(self) -> dict[type[Any], Any]:
-        return {}
 
     @property
     def backwards(self) -> bool:
