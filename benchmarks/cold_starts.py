@@ -18,7 +18,7 @@ from benchmarks.sizes import Sizes
 from tests.aws.deployment import MODULE, ORDER, Deployment, deployed, request_of
 from tests.aws.event_source import arn_of, event_of, receive
 from tests.aws.runtime import Function, lay_out
-from tests.servers import ministack_server
+from tests.servers.ministack import ministack_server
 
 from conveyor.entrypoints.aws_lambda.packaging import MOST_BYTES, build
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.server_process import HOST
+from tests.servers.process import HOST
 
 CHUNK = 65_536
 

@@ -5,7 +5,7 @@ import urllib.request
 from collections import Counter
 from contextlib import AbstractContextManager
 
-from tests.servers import SqsServer, ministack_server
+from tests.servers.ministack import SqsServer, ministack_server
 
 APPLICATION = "benchmarks.counting_app:app"
 COUNTS_PATH = "/counts"

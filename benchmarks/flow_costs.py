@@ -33,7 +33,8 @@ from benchmarks.servers import Servers
 from tests.aws.deployment import SHOP, deployed, until
 from tests.aws.deployment import Deployment as Functions
 from tests.aws.runtime import Function, lay_out
-from tests.servers import AWS_TEST_ENVIRONMENT, Postgres, postgres_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT
+from tests.servers.postgres import Postgres, postgres_server
 
 from conveyor.entrypoints.aws_lambda.packaging import build
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import psycopg
 from benchmarks.counting_sqs import counting_sqs_server
-from tests.servers import AWS_TEST_ENVIRONMENT, Postgres, postgres_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT
+from tests.servers.postgres import Postgres, postgres_server
 
 
 class Servers:

@@ -21,7 +21,7 @@ from tests.api.serving import (
     wait_until,
 )
 from tests.edge.wire import Answer, Wire, ask
-from tests.travel_driver import flight, journey
+from tests.flows.travel_driver import flight, journey
 
 from conveyor.commerce.orders import placement
 from conveyor.core.errors import CommitUnknownError, DatabaseUnavailableError

@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 from tests.api.food import PLACE, SHIFT, Town, meal, ticket
 from tests.api.serving import Server, place
-from tests.servers import postgres_server
+from tests.servers.postgres import postgres_server
 
 from conveyor.settings import Settings
 from conveyor.system.backends import open_database

@@ -17,7 +17,7 @@ from tests.api.serving import (
     stock_up,
     wait_for,
 )
-from tests.servers import postgres_server
+from tests.servers.postgres import postgres_server
 
 from conveyor.settings import Settings
 from conveyor.system.backends import open_database

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.api.serving import MERCHANT, Server, fields_of, place, problem_of, wait_for
-from tests.travel_driver import STUCK, flight, hotel, journey, make_stuck
+from tests.flows.travel_driver import STUCK, flight, hotel, journey, make_stuck
 
 PATH = "/v1/resources"
 UA1545 = f"{PATH}/flight/UA1545/2013-01-01"

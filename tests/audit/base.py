@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.flows import meals, renewals
+
 from conveyor.commerce.orders.placement import Placed
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.flows.travel.bookings import granting
@@ -19,7 +21,6 @@ from conveyor.system.composition import App
 from conveyor.system.parts import Parts
 from conveyor.testing.loop import ProcessLoop
 from conveyor.testing.virtual import Boundaries, Machine, open_outside
-from tests import meals, renewals
 
 ORDER: dict[str, Any] = {
     "customer": {"id": "1"},

@@ -9,7 +9,7 @@ import pytest
 from tests.audit.base import Base, found, shown
 from tests.audit.on_postgres import PostgresBase
 from tests.audit.plants import PLANTS, Plant
-from tests.servers import postgres_server
+from tests.servers.postgres import postgres_server
 
 from conveyor.testing.loop import START_MS
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from tests.aws.deployment import Deployment, deployed
 from tests.aws.runtime import lay_out
-from tests.pooler import pooled
-from tests.servers import Postgres, SqsServer, ministack_server, postgres_server
+from tests.servers.ministack import SqsServer, ministack_server
+from tests.servers.pooler import pooled
+from tests.servers.postgres import Postgres, postgres_server
 
 from conveyor.entrypoints.aws_lambda.packaging import build
 

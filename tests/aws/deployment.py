@@ -17,7 +17,7 @@ import psycopg
 from tests.aws.event_source import EventSource, arn_of, event_of, receive
 from tests.aws.runtime import Function
 from tests.cli.driver import SIMULATED, say
-from tests.servers import AWS_TEST_ENVIRONMENT
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT
 
 MODULE = "conveyor.entrypoints.aws_lambda"
 REGION = "eu-west-1"

@@ -10,7 +10,7 @@ from tests.aws.conftest import Deploy
 from tests.aws.deployment import SHOP, until
 from tests.aws.event_source import arn_of, event_of, receive
 from tests.aws.runtime import FunctionError
-from tests.servers import Postgres
+from tests.servers.postgres import Postgres
 
 pytestmark = pytest.mark.timeout(300)  # each starts half a dozen processes, cold
 

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from tests.aws.deployment import MODULE, REGION
 from tests.aws.runtime import Function, FunctionError
 from tests.cli.driver import SIMULATED, say
-from tests.servers import AWS_TEST_ENVIRONMENT, Postgres, ministack_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.postgres import Postgres
 
 from conveyor.entrypoints.aws_lambda import secrets, tick
 from conveyor.entrypoints.aws_lambda.instance import Instance

@@ -16,7 +16,8 @@ from tests.aws.stack import REGION, SERVICES, Stack, digest
 from tests.cli.driver import say
 from tests.deploy.actions import ACTIONS
 from tests.deploy.rules import of_type
-from tests.servers import AWS_TEST_ENVIRONMENT, Postgres, SqsServer, ministack_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, SqsServer, ministack_server
+from tests.servers.postgres import Postgres
 
 pytestmark = pytest.mark.timeout(300)  # eight functions start, cold
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.driver import Process, say, write_lines
-from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.postgres import postgres_server
 
 MEALS = 40
 PLACE = {"latitude": 52.5, "longitude": 13.4}

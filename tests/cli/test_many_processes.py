@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.driver import PATIENCE_SECONDS, Process, bodies, say, write_lines
-from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.postgres import postgres_server
 
 COUNT = 30
 SERVICES = ("orders", "payments", "inventory", "shipping")

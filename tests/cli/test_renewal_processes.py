@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from tests.cli.driver import PATIENCE_SECONDS, Process, say, until, until_is
-from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.postgres import postgres_server
 
 COUNT = 600
 STOLEN = 20

@@ -10,7 +10,8 @@ import httpx
 import psycopg
 import pytest
 from tests.cli.driver import Process, say, until
-from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.postgres import postgres_server
 
 from conveyor.adapters.postgres.creation import beside
 

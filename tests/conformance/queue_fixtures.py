@@ -9,8 +9,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
-from tests.server_process import HOST
-from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.process import HOST
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.sqs import SqsAddress, SqsQueues

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from tests.conformance.database_fixtures import Place
-from tests.pooler import pooled
-from tests.servers import Postgres, postgres_server
+from tests.servers.pooler import pooled
+from tests.servers.postgres import Postgres, postgres_server
 
 from conveyor.core.transaction import Database, Tx
 from conveyor.testing.conformance.databases import DatabaseConformance, InlineDatabaseConformance

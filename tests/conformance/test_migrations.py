@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from tests.conformance.database_fixtures import open_database
-from tests.servers import Postgres, postgres_server
+from tests.servers.postgres import Postgres, postgres_server
 
 from conveyor.adapters.migrations import (
     HEAD,

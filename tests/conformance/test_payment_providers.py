@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from examples.http_provider import bank
-from tests.bank import running_bank
 from tests.conformance.database_fixtures import open_database
-from tests.payment_driver import ambient
-from tests.servers import Postgres, postgres_server
+from tests.examples.bank import running_bank
+from tests.servers.postgres import Postgres, postgres_server
+from tests.unit.payment_driver import ambient
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.commerce.payments.ports import Approved, PaymentProvider

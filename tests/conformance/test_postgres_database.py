@@ -12,8 +12,8 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 from tests.conformance.database_fixtures import Place
-from tests.server_process import free_port
-from tests.servers import Postgres, postgres_server
+from tests.servers.postgres import Postgres, postgres_server
+from tests.servers.process import free_port
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.postgres.errors import AbortedTransactionError, PostgresExtraMissingError

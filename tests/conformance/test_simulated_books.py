@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.payment_driver import ambient
-from tests.servers import Postgres, postgres_server
+from tests.servers.postgres import Postgres, postgres_server
+from tests.unit.payment_driver import ambient
 
 from conveyor.adapters.postgres.creation import beside
 from conveyor.adapters.simulated.opening import open_payments

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.conformance.queue_fixtures import AMBIENT, REGION
-from tests.server_process import HOST
+from tests.servers.process import HOST
 
 from conveyor.adapters.sqs import SqsAddress, SqsQueues, SqsTuning
 from conveyor.adapters.sqs.batches import ENTRY_ATTEMPTS

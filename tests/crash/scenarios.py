@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.invariants import check_settled
+from tests.flows.invariants import check_settled
 
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.placement import Placed

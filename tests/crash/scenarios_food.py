@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.scenarios import COMPLETED, EITHER, REFUSED
-from tests.invariants import check_meals, check_settled
-from tests.meals import (
+from tests.flows.invariants import check_meals, check_settled
+from tests.flows.meals import (
     at_metres,
     call_off,
     look,

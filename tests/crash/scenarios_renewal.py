@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.scenarios import COMPLETED, EITHER, PATIENCE_SECONDS, REFUSED
-from tests.invariants import check_renewals, check_settled
-from tests.renewals import MERCHANT, assert_clean, make_plan, subscribe
+from tests.flows.invariants import check_renewals, check_settled
+from tests.flows.renewals import MERCHANT, assert_clean, make_plan, subscribe
 
 from conveyor.commerce.orders.store import listing
 from conveyor.core.interventions import cancel

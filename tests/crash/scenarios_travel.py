@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.scenarios import COMPLETED, EITHER, REFUSED
-from tests.invariants import check_settled
-from tests.travel_driver import cancel, flight, hotel, journey, place, set_up, settled
-from tests.travel_invariants import check_seats
+from tests.flows.invariants import check_settled
+from tests.flows.travel_driver import cancel, flight, hotel, journey, place, set_up, settled
+from tests.flows.travel_invariants import check_seats
 
 from conveyor.core.order import Order
 from conveyor.flows.travel.bookings.store import listing

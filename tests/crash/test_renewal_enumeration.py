@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 from tests.crash.enumeration import crash_at, durable_points, record, sampled
 from tests.crash.scenarios_renewal import RENEWALS, RenewalScenario
-from tests.invariants import check_renewals
-from tests.renewals import assert_clean, charges, live_on, make_plan, states, subscribe, until_quiet
+from tests.flows.invariants import check_renewals
+from tests.flows.renewals import (
+    assert_clean,
+    charges,
+    live_on,
+    make_plan,
+    states,
+    subscribe,
+    until_quiet,
+)
 
 from conveyor.flows.renewal.subscriptions.model import ACTIVE, CANCELLED
 from conveyor.system.composition import App

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.server_process import HOST
+from tests.servers.process import HOST
 
 TARGET = "X-Amz-Target"
 COPIED = ("Content-Type", TARGET, "Authorization", "X-Amz-Date")

@@ -10,13 +10,8 @@ import psycopg
 import pytest
 from tests.cli.driver import say
 from tests.doctor.between import Between, between
-from tests.servers import (
-    AWS_TEST_ENVIRONMENT,
-    Postgres,
-    SqsServer,
-    ministack_server,
-    postgres_server,
-)
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, SqsServer, ministack_server
+from tests.servers.postgres import Postgres, postgres_server
 
 Environment = dict[str, str]
 

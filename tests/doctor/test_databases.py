@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from tests.cli.driver import bodies, running, say
 from tests.doctor.conftest import Environment
-from tests.pooler import pooled
-from tests.servers import Postgres
+from tests.servers.pooler import pooled
+from tests.servers.postgres import Postgres
 
 from conveyor.adapters.postgres.looking import look
 from conveyor.operations.doctor import postgres as server_checks

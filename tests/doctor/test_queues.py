@@ -16,7 +16,7 @@ import pytest
 from tests.cli.driver import say
 from tests.doctor.between import Between
 from tests.doctor.conftest import Environment
-from tests.servers import AWS_TEST_ENVIRONMENT, SqsServer
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, SqsServer
 
 from conveyor.adapters.sqs import SqsAddress, SqsQueues
 from conveyor.adapters.sqs.provisioning import CHANGED, LEFT, MADE, Provisioned, Provisioner

@@ -17,7 +17,8 @@ from benchmarks.overload import Health
 from tests.cli.driver import running, say
 from tests.edge.crowding import Offering, each_is_kept, wait_patiently
 from tests.edge.wire import ask
-from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.postgres import postgres_server
 
 AT_ONCE = 600
 SECONDS = 3.0

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.bank import Bank, running_bank
 from tests.cli.driver import running, say, say_apart, until
+from tests.examples.bank import Bank, running_bank
 
 from conveyor.operations.cdnow import order_body, packaged_purchases
 

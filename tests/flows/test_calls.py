@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from tests.examples.stories import order_of, place, status_of, steps_done
-from tests.provider_driver import Troubles, lost, never, refuse, slow, unheard
-from tests.renewals import find, make_plan, subscribe
+from tests.flows.provider_driver import Troubles, lost, never, refuse, slow, unheard
+from tests.flows.renewals import find, make_plan, subscribe
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.commerce.payments.ports import Declined

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.examples.stories import ORDER, place, status_of
-from tests.renewals import assert_clean
+from tests.flows.renewals import assert_clean
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
 from conveyor.system.composition import App

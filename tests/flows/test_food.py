@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.invariants import check_meals, check_settled
-from tests.meals import (
+from tests.flows.invariants import check_meals, check_settled
+from tests.flows.meals import (
     FEE,
     MERCHANT,
     TOTAL,

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import orjson
-from tests.invariants import check_meals, check_settled
-from tests.meals import assert_clean, settled
+from tests.flows.invariants import check_meals, check_settled
+from tests.flows.meals import assert_clean, settled
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.flows.food.demo import IMPATIENCE, MEALS, meals, open_town

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.invariants import check_meals, check_settled
-from tests.meals import assert_clean, at_metres, open_town, order_meal, settled
+from tests.flows.invariants import check_meals, check_settled
+from tests.flows.meals import assert_clean, at_metres, open_town, order_meal, settled
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.core.answers import StepAnswer

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.invariants import check_meals, check_settled
-from tests.meals import (
+from tests.flows.invariants import check_meals, check_settled
+from tests.flows.meals import (
     MERCHANT,
     TOTAL,
     assert_clean,

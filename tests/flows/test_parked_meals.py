@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from tests.invariants import check_meals
-from tests.meals import (
+from tests.flows.invariants import check_meals
+from tests.flows.meals import (
     TOTAL,
     assert_clean,
     at_metres,

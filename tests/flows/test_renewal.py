@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.renewals import (
+from tests.flows.renewals import (
     MERCHANT,
     PLAN,
     charges,

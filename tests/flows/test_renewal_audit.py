@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.renewals import live_on, make_plan, subscribe
+from tests.flows.renewals import live_on, make_plan, subscribe
 
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App

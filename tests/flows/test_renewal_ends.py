@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.renewals import MERCHANT, charges, find, live_on, make_plan, states, subscribe
+from tests.flows.renewals import MERCHANT, charges, find, live_on, make_plan, states, subscribe
 
 from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
 from conveyor.flows.renewal.subscriptions.model import CANCELLED, PAST_DUE, SUSPENDED, Subscription

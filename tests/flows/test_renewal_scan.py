@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.invariants import check_renewals
-from tests.renewals import (
+from tests.flows.invariants import check_renewals
+from tests.flows.renewals import (
     MERCHANT,
     Life,
     assert_clean,

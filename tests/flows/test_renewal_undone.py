@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
-from tests.meals import until
-from tests.renewals import MERCHANT, PLAN, charges, find, live_on, make_plan, subscribe
+from tests.flows.meals import until
+from tests.flows.renewals import MERCHANT, PLAN, charges, find, live_on, make_plan, subscribe
 
 from conveyor.commerce.orders.steps import STEPS
 from conveyor.core.interventions import Decision

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.invariants import check_renewals
-from tests.renewals import DAY, MERCHANT, assert_clean, find, make_plan, states, subscribe
+from tests.flows.invariants import check_renewals
+from tests.flows.renewals import DAY, MERCHANT, assert_clean, find, make_plan, states, subscribe
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
 from conveyor.core.tables import orders

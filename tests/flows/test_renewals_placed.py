@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.meals import settled
-from tests.renewals import MERCHANT, PLAN, charges, find, make_plan, subscribe
+from tests.flows.meals import settled
+from tests.flows.renewals import MERCHANT, PLAN, charges, find, make_plan, subscribe
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.core.order import Order

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.examples.stories import ORDER, place, status_of
-from tests.meals import assert_clean
+from tests.flows.meals import assert_clean
 
 from conveyor.core.consumer import Consumer
 from conveyor.system.composition import App

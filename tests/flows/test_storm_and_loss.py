@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.invariants import check_settled
+from tests.flows.invariants import check_settled
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.commerce.orders.model import OrderBody

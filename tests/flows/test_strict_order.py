@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from benchmarks.rush import WINDOW, Rush
 from benchmarks.strict_order import rush_embedded, rush_on_servers
-from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.postgres import postgres_server
 
 pytestmark = pytest.mark.timeout(300)  # it runs many processes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.travel_driver import (
+from tests.flows.travel_driver import (
     FLIGHT,
     HOTEL,
     bookings,

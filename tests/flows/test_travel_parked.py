@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.travel_driver import (
+from tests.flows.travel_driver import (
     MERCHANT,
     STUCK,
     flight,

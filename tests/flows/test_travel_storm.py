@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.invariants import check_settled
-from tests.travel_driver import all_orders, flight, hotel, journey, place, set_up, settled
-from tests.travel_invariants import check_seats
+from tests.flows.invariants import check_settled
+from tests.flows.travel_driver import all_orders, flight, hotel, journey, place, set_up, settled
+from tests.flows.travel_invariants import check_seats
 
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App

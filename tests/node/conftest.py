@@ -11,7 +11,8 @@ import pytest
 from tests.api.serving import Server
 from tests.cli.driver import say
 from tests.node.driver import EXAMPLE, EXTENSION, HERE, PREFIX, ROOT, Node, Shop
-from tests.servers import AWS_TEST_ENVIRONMENT, ministack_server, postgres_server
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.postgres import postgres_server
 
 Start = Callable[..., Node]
 

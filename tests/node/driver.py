@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 import boto3
 import httpx
 from tests.api.serving import Server, order_of, place, wait_for, wait_until
-from tests.servers import AWS_TEST_ENVIRONMENT
+from tests.servers.ministack import AWS_TEST_ENVIRONMENT
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

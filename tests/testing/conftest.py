@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.servers import Postgres, postgres_server
+from tests.servers.postgres import Postgres, postgres_server
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from functools import partial
 
 import psycopg
 import pytest
-from tests.servers import Postgres
+from tests.servers.postgres import Postgres
 
 from conveyor.testing import simulate
 from conveyor.testing.drawing import draw

@@ -1,36 +1,5 @@
-"""What the unit tests share: both databases, the SQL server started once and only when needed."""
+"""What the unit tests share."""
 
-from __future__ import annotations
+from tests.unit.book_fixtures import books, postgres, postgres_books
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from tests.goods_driver import Books
-from tests.servers import Postgres, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server(durable=False) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def postgres_books(postgres: Postgres) -> Iterator[Books]:
-    opened = Books(postgres.fresh_database())
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
-    """An empty database of each kind."""
-    if request.param == "postgresql":
-        shared: Books = request.getfixturevalue("postgres_books")
-        shared.clear()
-        yield shared
-        return
-    opened = Books(f"sqlite:///{tmp_path / 'books.db'}")
-    yield opened
-    opened.close()
+__all__ = ["books", "postgres", "postgres_books"]

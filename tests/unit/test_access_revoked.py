@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from tests.core_driver import Core
+from tests.unit.core_driver import Core
 
 from conveyor.access import store
 from conveyor.access.access import Access

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.core_driver import Core
+from tests.unit.core_driver import Core
 
 from conveyor.core.answers import (
     NOT_AWAITED,

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.core_driver import Core
+from tests.unit.core_driver import Core
 
 from conveyor.core.queue import Outgoing
 from conveyor.operations.audit.overdue import check_overdue

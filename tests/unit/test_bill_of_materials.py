@@ -11,7 +11,7 @@ import orjson
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from tests.server_process import free_port
+from tests.servers.process import free_port
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

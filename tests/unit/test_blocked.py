@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tests.goods_driver import NOW_MS, Books, insert_orders, order
+from tests.unit.goods_driver import NOW_MS, Books, insert_orders, order
 
 from conveyor.core.group_order import blocked
 from conveyor.core.order_status import OrderStatus

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.goods_driver import MERCHANT, NOW_MS, Books, insert_orders
-from tests.goods_driver import order as shop_order
+from tests.unit.goods_driver import MERCHANT, NOW_MS, Books, insert_orders
+from tests.unit.goods_driver import order as shop_order
 
 from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Refused

@@ -18,8 +18,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.goods_driver import NOW_MS, Books, insert_orders
-from tests.goods_driver import order as shop_order
+from tests.unit.goods_driver import NOW_MS, Books, insert_orders
+from tests.unit.goods_driver import order as shop_order
 
 from conveyor.core.order import Order
 from conveyor.core.outcome import Awaiting, Done, Outcome, Refused

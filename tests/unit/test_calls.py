@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
-from tests.core_driver import Core
+from tests.unit.core_driver import Core
 
 from conveyor.core.calling import Grant, NotCalled, PendingCall, perform
 from conveyor.core.consumer import Consumer

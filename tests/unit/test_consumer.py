@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.core_driver import LEASE_SECONDS, Core, a_message
+from tests.unit.core_driver import LEASE_SECONDS, Core, a_message
 
 from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Limits

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.core_driver import Core
-from tests.servers import Postgres
+from tests.servers.postgres import Postgres
+from tests.unit.core_driver import Core
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.core.consumer import Consumer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.core_driver import Core
+from tests.unit.core_driver import Core
 
 from conveyor.core.consumer import Consumer
 from conveyor.core.errors import QueueUnavailableError

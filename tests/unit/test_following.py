@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from tests.goods_driver import order
+from tests.unit.goods_driver import order
 
 from conveyor.entrypoints.http.events import Following, Seen
 

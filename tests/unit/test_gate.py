@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from tests.core_driver import Core
+from tests.unit.core_driver import Core
 
 from conveyor.core.errors import DatabaseUnavailableError
 from conveyor.core.gate import LAST_PROBE_SECONDS, Gate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
-from tests.goods_driver import MERCHANT, NOW_MS, Books, order
+from tests.unit.goods_driver import MERCHANT, NOW_MS, Books, order
 
 from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Outcome, Refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import sqlalchemy as sa
-from tests.goods_driver import MERCHANT, NOW_MS, Books, insert_orders, order
+from tests.unit.goods_driver import MERCHANT, NOW_MS, Books, insert_orders, order
 
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.step import Now

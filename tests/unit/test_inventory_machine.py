@@ -12,7 +12,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.goods_driver import MERCHANT, NOW_MS, Books, order
+from tests.unit.goods_driver import MERCHANT, NOW_MS, Books, order
 
 from conveyor.core.order import Order
 from conveyor.core.outcome import Done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.goods_driver import MERCHANT, NOW_MS, Books, insert_orders, order
+from tests.unit.goods_driver import MERCHANT, NOW_MS, Books, insert_orders, order
 
 from conveyor.core import timeline
 from conveyor.core.step import Now

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.core_driver import LEASE_SECONDS, Core, a_message
+from tests.unit.core_driver import LEASE_SECONDS, Core, a_message
 
 from conveyor.core.lease import CAP_MS, NEAR_EXPIRY, Leases
 from conveyor.core.queue import MAX_VISIBILITY_SECONDS, VisibilityChange

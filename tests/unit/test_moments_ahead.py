@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.goods_driver import NOW_MS, Books, insert_orders, order
+from tests.unit.goods_driver import NOW_MS, Books, insert_orders, order
 
 from conveyor.core import calls
 from conveyor.core.attempts import Attempt

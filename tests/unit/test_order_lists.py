@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.goods_driver import MERCHANT, Books, insert_orders, order
+from tests.unit.goods_driver import MERCHANT, Books, insert_orders, order
 
 from conveyor.commerce.orders import store
 from conveyor.commerce.orders.store import Match

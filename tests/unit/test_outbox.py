@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.core_driver import Core
+from tests.unit.core_driver import Core
 
 from conveyor.core.message import decode
 from conveyor.core.outbox import RELAY_GRACE_MS, SWEEP_ROWS, OwedToken, put

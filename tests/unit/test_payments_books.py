@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.payment_driver import Shop, an_order, open_shop
+from tests.unit.payment_driver import Shop, an_order, open_shop
 
 from conveyor.adapters.simulated.payment_answers import Method
 from conveyor.commerce.payments import store

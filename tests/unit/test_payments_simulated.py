@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.payment_driver import NOW_MS, Shop, an_order, open_shop
+from tests.unit.payment_driver import NOW_MS, Shop, an_order, open_shop
 
 from conveyor.adapters.simulated.payments import SLOW_SECONDS
 from conveyor.commerce.payments.model import Balance

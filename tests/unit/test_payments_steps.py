@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.payment_driver import NOW_MS, Shop, an_order, open_shop, take
+from tests.unit.payment_driver import NOW_MS, Shop, an_order, open_shop, take
 
 from conveyor.commerce.payments.model import Balance
 from conveyor.commerce.payments.ports import (

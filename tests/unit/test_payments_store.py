@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from tests.payment_driver import Shop, open_shop
+from tests.unit.payment_driver import Shop, open_shop
 
 from conveyor.commerce.payments import store
 from conveyor.commerce.payments.model import Balance, Payment

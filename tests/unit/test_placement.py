@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.core_driver import FLOW, Core
+from tests.unit.core_driver import FLOW, Core
 
 from conveyor.commerce.orders.placement import KeyReused, Placed, Request, place_all
 from conveyor.core.placing import NewOrder

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.core_driver import Core
+from tests.unit.core_driver import Core
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.core.consumer import Consumer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.goods_driver import NOW_MS, Books
+from tests.unit.goods_driver import NOW_MS, Books
 
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.riders import store

@@ -18,19 +18,19 @@ PATIENCE_SECONDS = 20.0
 GLANCE_SECONDS = 0.02
 RUN = """
 import time
-from tests.servers import {server}
-with {server}({how}) as server:
+from tests.servers.{module} import {module}_server as start
+with start({how}) as server:
     print(server.pid, flush=True)
     time.sleep(600)
 """
-SERVERS = {"postgres_server": "durable=False", "ministack_server": ""}
+SERVERS = {"postgres": "durable=False", "ministack": ""}
 
 
 @contextmanager
 def running(server: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run a process that runs this server; gives it and the server's pid."""
     run = subprocess.Popen(
-        [sys.executable, "-c", RUN.format(server=server, how=SERVERS[server])],
+        [sys.executable, "-c", RUN.format(module=server, how=SERVERS[server])],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(temporary)},

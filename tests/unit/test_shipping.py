@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.goods_driver import ADDRESS, NOW_MS, Books, order
+from tests.unit.goods_driver import ADDRESS, NOW_MS, Books, order
 
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.core.errors import NotAppliedError, UnansweredError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.goods_driver import MERCHANT, Books, order
+from tests.unit.goods_driver import MERCHANT, Books, order
 
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory import store

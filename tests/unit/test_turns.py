@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.goods_driver import Books
-from tests.turns_driver import Line, version
+from tests.unit.goods_driver import Books
+from tests.unit.turns_driver import Line, version
 
 from conveyor.core import interventions
 from conveyor.core.group_order import (

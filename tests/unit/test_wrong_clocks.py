@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.core_driver import Core
+from tests.unit.core_driver import Core
 
 from conveyor.core.outbox import OwedToken
 from conveyor.core.reconciler import (

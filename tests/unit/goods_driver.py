@@ -8,15 +8,18 @@ from typing import TypeVar
 
 import orjson
 import sqlalchemy as sa
-from tests.tables import TABLES
 
 from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
+from conveyor.settings import Settings
+from conveyor.system.installation import installation
+from conveyor.system.tables import tables_of
 
 T = TypeVar("T")
 
+TABLES = list(tables_of(installation(Settings())))
 NOW_MS = 1_700_000_000_000
 MERCHANT = "acme"
 ADDRESS = {"name": "Ada Example", "line1": "1 Long Road", "city": "Springfield", "country": "US"}

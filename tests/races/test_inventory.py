@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from tests.goods_driver import MERCHANT, NOW_MS, Books, order
-from tests.servers import Postgres
-from tests.two_connections import beside
+from tests.races.two_connections import beside
+from tests.servers.postgres import Postgres
+from tests.unit.goods_driver import MERCHANT, NOW_MS, Books, order
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.sqlite import SqliteDatabase

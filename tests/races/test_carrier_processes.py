@@ -7,8 +7,8 @@ import random
 import time
 from collections.abc import Mapping
 
-from tests.goods_driver import ADDRESS
-from tests.servers import Postgres
+from tests.servers.postgres import Postgres
+from tests.unit.goods_driver import ADDRESS
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.core.ambient import Ambient

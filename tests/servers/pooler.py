@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.server_process import HOST, free_port, running_server
-from tests.servers import Postgres, accepts, unprivileged_account
+from tests.servers.postgres import Postgres, accepts, unprivileged_account
+from tests.servers.process import HOST, free_port, running_server
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "ensure-system-packages"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "ensure-system-packages"
 CONNECTIONS = 3
 """To PostgreSQL: fewer than there are clients, so that they must share."""
 SETTINGS = """\

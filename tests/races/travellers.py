@@ -1,27 +1,20 @@
-"""What is decided on is read under its lock: two connections to a real PostgreSQL, interleaved."""
+"""Journeys that wait for the one seat of a flight, on a real PostgreSQL."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import orjson
-import pytest
 import sqlalchemy as sa
-from tests.goods_driver import MERCHANT, NOW_MS, Books
-from tests.two_connections import beside
+from tests.unit.goods_driver import MERCHANT, NOW_MS, Books
 
-from conveyor.core import interventions
-from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.group_context import GroupContext
 from conveyor.core.message import Token
 from conveyor.core.order import load
 from conveyor.core.outbox import OwedToken
-from conveyor.core.outcome import Done, Refused
+from conveyor.core.outcome import Done
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.providers import Providers
 from conveyor.core.queue import QueueSpec
@@ -37,8 +30,6 @@ from conveyor.flows.travel.bookings import granting, store
 from conveyor.flows.travel.bookings.model import Offer, Terms
 from conveyor.flows.travel.bookings.steps import booking_steps
 from conveyor.flows.travel.bookings.tables import bookings
-from conveyor.operations import decisions
-from conveyor.operations.decisions import NotCancelled
 
 TERMS = Terms(hold_seconds=900.0, wait_seconds=3_600.0)
 FLIGHT = "flight/UA1545/2013-01-01"
@@ -50,12 +41,6 @@ REGISTRY = Registry(
     {**booking_steps(TERMS), **dict.fromkeys((*PLAIN, "orders.complete"), PAID)},
     [QueueSpec("bookings", fifo=True), QueueSpec("payments"), QueueSpec("orders")],
 )
-
-
-@pytest.fixture
-def books(postgres_books: Books) -> Books:
-    postgres_books.clear()
-    return postgres_books
 
 
 class Travellers:
@@ -113,54 +98,5 @@ class Travellers:
         return owed
 
 
-class Desktop:
-    """As much of an engine as a decision needs, in a transaction that has begun."""
-
-    registry = REGISTRY
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
-        self.database = self.relay = self
-
-    def now(self) -> Now:
-        return NOW
-
-    async def run(self, work: Callable[[Tx], Any]) -> Any:
-        return work(self._tx)
-
-    commit = run
-
-
 def offer(tx: Tx, seats: int) -> None:
     granting.offer(tx, MERCHANT, [Offer(FLIGHT, seats)], TERMS, NOW_MS)
-
-
-def test_who_cancels_while_given_a_seat_gives_it_on(books: Books) -> None:
-    travellers = Travellers(books)
-    _, waiting, following, _ = travellers.ids
-    beside(
-        books,
-        lambda tx: offer(tx, 2),
-        lambda tx: interventions.cancel(tx, REGISTRY, waiting, NOW, "changed my mind"),
-    )
-    travellers.undo(waiting)
-    travellers.check()
-    mine = books.run(lambda tx: dict(store.bookings_of(tx, following)))
-    assert mine[0].state == "held"
-
-
-def test_who_cancels_what_is_being_refused_is_told_so(books: Books) -> None:
-    travellers = Travellers(books)
-    waiting = travellers.ids[-1]
-
-    def refuse(tx: Tx) -> None:
-        order = load(tx, [waiting])[waiting]
-        apply_outcome(tx, REGISTRY, order, Refused("no room"), NOW)
-        tx.flush()
-
-    def cancel(tx: Tx) -> object:
-        engine: Any = Desktop(tx)
-        return asyncio.run(decisions.cancel(engine, waiting, MERCHANT, "changed my mind"))
-
-    said = beside(books, refuse, cancel)
-    assert isinstance(said, NotCancelled), said

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from tests.payment_driver import ambient
+from tests.unit.payment_driver import ambient
 
 from conveyor.adapters.simulated.payment_account import Operation
 from conveyor.adapters.simulated.payment_ledger import moved_between

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.goods_driver import NOW_MS, Books
-from tests.unit.test_races import TERMS, Travellers, offer
+from tests.races.travellers import TERMS, Travellers, offer
+from tests.unit.goods_driver import NOW_MS, Books
 
 from conveyor.core import timeline
 from conveyor.core.order import load

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from tests.invariants import check_renewals
+from tests.flows.invariants import check_renewals
 
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from tests.tables import create_tables
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.sqlite import SqliteDatabase
@@ -29,6 +28,9 @@ from conveyor.core.routing_slip import Flow, Step
 from conveyor.core.step import Answer, CallStep, LocalStep, Now
 from conveyor.core.tables import calls, outbox, timeline
 from conveyor.core.transaction import Database, Tx
+from conveyor.settings import Settings
+from conveyor.system.installation import installation
+from conveyor.system.tables import create_all
 from conveyor.testing.loop import virtual_ambient
 
 FLOW = Flow("errand", 1, (Step("ask.price"), Step("desk.close")), cancel_until="desk.close")
@@ -209,7 +211,7 @@ class Core(AbstractAsyncContextManager["Core"]):
         self._placed = 0
 
     async def __aenter__(self) -> Self:
-        await self.database.run(create_tables)
+        await create_all(self.database, installation(Settings()))
         await self.queues.open()
         return self
 

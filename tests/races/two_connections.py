@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import sqlalchemy as sa
-from tests.goods_driver import Books
+from tests.unit.goods_driver import Books
 
 from conveyor.core.transaction import Tx
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from tests.goods_driver import NOW_MS, Books
+from tests.unit.goods_driver import NOW_MS, Books
 
 from conveyor.core import outbox as outbox_module
 from conveyor.core.disposition import Disposition

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from tests.tables import create_tables
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.adapters.sqlite import SqliteDatabase
@@ -23,6 +22,9 @@ from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Outcome
 from conveyor.core.step import CallStep, Now
 from conveyor.core.transaction import Database
+from conveyor.settings import Settings
+from conveyor.system.installation import installation
+from conveyor.system.tables import create_all
 
 NOW_MS = 1_700_000_000_000
 MOST_ATTEMPTS = 5
@@ -90,7 +92,7 @@ async def open_shop(directory: Path) -> Shop:
     """Open, or open again after a crash, the shop that is kept in a directory."""
     database = SqliteDatabase(directory / "conveyor.db", inline=True)
     provider_database = SqliteDatabase(directory / "provider.db", inline=True)
-    await database.run(create_tables)
+    await create_all(database, installation(Settings()))
     provider = SimulatedPaymentProvider(provider_database, ambient())
     await provider.open()
     return Shop(database, provider_database, provider)

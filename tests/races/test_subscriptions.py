@@ -10,8 +10,8 @@ from unittest.mock import Mock
 
 import orjson
 import pytest
-from tests.goods_driver import MERCHANT, NOW_MS, Books
-from tests.two_connections import beside
+from tests.races.two_connections import beside
+from tests.unit.goods_driver import MERCHANT, NOW_MS, Books
 
 from conveyor.commerce.payments.ports import Declined
 from conveyor.commerce.payments.steps import payment_steps
