@@ -19,8 +19,9 @@ from conveyor.flows.travel.bookings.model import Offer, Terms
 from conveyor.operations.audit import AuditReport, run_audit
 from conveyor.system.composition import App
 from conveyor.system.parts import Parts
+from conveyor.testing.crashing import Boundaries
 from conveyor.testing.loop import ProcessLoop
-from conveyor.testing.virtual import Boundaries, Machine, open_outside
+from conveyor.testing.virtual import Machine, open_outside
 
 ORDER: dict[str, Any] = {
     "customer": {"id": "1"},

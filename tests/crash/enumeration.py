@@ -11,8 +11,9 @@ from tests.crash.scenarios import Lived
 
 from conveyor.settings import Settings
 from conveyor.system.installation import Installation, installation
+from conveyor.testing.crashing import Boundaries, Crash
 from conveyor.testing.tokens import check_tokens
-from conveyor.testing.virtual import Boundaries, BrokenInvariantError, Crash, Machine
+from conveyor.testing.virtual import BrokenInvariantError, Machine
 
 
 def record(scenario: Lived) -> list[str]:

@@ -21,8 +21,9 @@ from tests.flows.renewals import (
 
 from conveyor.flows.renewal.subscriptions.model import ACTIVE, CANCELLED
 from conveyor.system.composition import App
+from conveyor.testing.crashing import Boundaries, Crash
 from conveyor.testing.tokens import check_tokens
-from conveyor.testing.virtual import Boundaries, Crash, Machine
+from conveyor.testing.virtual import Machine
 
 pytestmark = pytest.mark.timeout(300)  # a life for each point of another
 

@@ -17,7 +17,7 @@ from tests.flows.meals import assert_clean, at_metres, open_town, order_meal, se
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.core.answers import StepAnswer
 from conveyor.system.composition import App
-from conveyor.testing.storming import COPIES, SPREAD_SECONDS, StormQueues
+from conveyor.testing.storming import COPIES, SPREAD_SECONDS, storming
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
@@ -109,7 +109,7 @@ def test_every_message_and_answer_ten_times_shuffled_ends_the_same(
     tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]]
 ) -> None:
     world = Machine(tmp_path / "storm", SETTINGS)
-    world.wrap_queues = StormQueues
+    world.wrap_queues = storming
 
     async def life(app: App) -> None:
         app.answers.take = StormAnswers(app.answers.take).give  # type: ignore[method-assign]

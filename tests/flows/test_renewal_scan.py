@@ -28,9 +28,10 @@ from conveyor.flows.renewal.subscriptions import control
 from conveyor.flows.renewal.subscriptions.due import count_due
 from conveyor.flows.renewal.subscriptions.model import ACTIVE, share_of, shares_in
 from conveyor.system.composition import App
-from conveyor.testing.storming import StormQueues
+from conveyor.testing.crashing import Boundaries, Crash
+from conveyor.testing.storming import storming
 from conveyor.testing.tokens import check_tokens
-from conveyor.testing.virtual import Boundaries, Crash, Machine
+from conveyor.testing.virtual import Machine
 
 MANY = 2_000
 BY_HAND = {"renewal_scan_seconds": 0.0}
@@ -186,7 +187,7 @@ def test_every_message_ten_times_shuffled_ends_the_same(
     tmp_path: Path, undisturbed: dict[str, tuple[str, int]]
 ) -> None:
     world = Machine(tmp_path / "storm")
-    world.wrap_queues = StormQueues
+    world.wrap_queues = storming
     world.run(mixed_night())
     check_tokens(world.directory)
     check_renewals(world.directory)

@@ -21,7 +21,7 @@ from conveyor.core.order_status import SETTLED
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.flows.shop.shipping.confirmations import Confirmations
 from conveyor.system.composition import App
-from conveyor.testing.storming import COPIES, SPREAD_SECONDS, StormQueues
+from conveyor.testing.storming import COPIES, SPREAD_SECONDS, storming
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
@@ -103,7 +103,7 @@ def test_every_message_and_webhook_ten_times_shuffled_ends_the_same(
 ) -> None:
     monkeypatch.setattr(Confirmations, "receive", storm_of_webhooks)
     world = Machine(tmp_path / "storm")
-    world.wrap_queues = StormQueues
+    world.wrap_queues = storming
 
     async def life(app: App) -> None:
         await place_all(app)

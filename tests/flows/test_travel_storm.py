@@ -16,7 +16,7 @@ from tests.flows.travel_invariants import check_seats
 
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
-from conveyor.testing.storming import StormQueues
+from conveyor.testing.storming import storming
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
@@ -65,7 +65,7 @@ def first_requests(directory: Path) -> list[Any]:
 @pytest.mark.timeout(300)  # every message ten times, and all of it twice
 def test_every_message_ten_times_in_no_order_ends_in_order(tmp_path: Path) -> None:
     calm, storm = Machine(tmp_path / "calm"), Machine(tmp_path / "storm")
-    storm.wrap_queues = StormQueues
+    storm.wrap_queues = storming
 
     async def stormy(app: App) -> None:
         await live(app)

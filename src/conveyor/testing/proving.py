@@ -32,9 +32,10 @@ from conveyor.operations.explain import explain, sentences
 from conveyor.settings import Settings
 from conveyor.system.composition import App
 from conveyor.system.installation import Installation, installation
-from conveyor.testing.storming import StormQueues
+from conveyor.testing.crashing import Boundaries, Crash
+from conveyor.testing.storming import storming
 from conveyor.testing.tokens import check_tokens
-from conveyor.testing.virtual import Boundaries, BrokenInvariantError, Crash, Machine, until_idle
+from conveyor.testing.virtual import BrokenInvariantError, Machine, until_idle
 
 MERCHANT = "default"
 KEY = "the only one"
@@ -110,7 +111,7 @@ def storm(extension: Extension | str, lives: Mapping[str, Life]) -> None:
     installed = _installed(extension)
     for name, life in lives.items():
         with _machine(life, installed) as machine:
-            machine.wrap_queues = StormQueues
+            machine.wrap_queues = storming
             _live(name, life, machine, "with every message ten times")
 
 

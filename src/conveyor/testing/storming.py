@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from conveyor.core.queue import Outgoing
+from conveyor.testing.each_queue import EachQueue
 
 COPIES = 10
 SPREAD_SECONDS = 30
@@ -42,15 +43,7 @@ class StormQueue:
         await self._queue.send([replace(message, group=name, deduplication_id=name)])
 
 
-class StormQueues:
-    """Queues whose every queue is a storm."""
-
-    def __init__(self, queues: Any) -> None:
-        self._queues, self._rng = queues, random.Random(7)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._queues, name)
-
-    def queue(self, name: str) -> StormQueue:
-        """Give one of them."""
-        return StormQueue(self._queues.queue(name), self._rng)
+def storming(queues: Any) -> EachQueue:
+    """Give queues of which each is a storm."""
+    rng = random.Random(7)
+    return EachQueue(queues, lambda queue: StormQueue(queue, rng))

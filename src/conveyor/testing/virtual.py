@@ -1,24 +1,18 @@
-"""A process as `conveyor up` is one, with files of its own, on virtual time: it can be crashed."""
+"""A machine on virtual time: processes as `conveyor up` is one, on files; each can die."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 import random
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import sqlalchemy as sa
-
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
-from conveyor.adapters.sqlite.database import SqliteDatabase
 from conveyor.core.ambient import Ambient
-from conveyor.core.tables import outbox
 from conveyor.core.transaction import Database
 from conveyor.extension import PAYMENTS, Port
 from conveyor.flows.shop.carrier import CARRIER
@@ -29,116 +23,23 @@ from conveyor.system.installation import Installation, installation
 from conveyor.system.parts import Parts
 from conveyor.system.tables import create_all
 from conveyor.system.timekeeper import machine_timekeeper
+from conveyor.testing.crashing import (
+    QUEUE_CALLS,
+    Boundaries,
+    CrashingCalls,
+    CrashingDatabase,
+    CrashingLoop,
+)
+from conveyor.testing.each_queue import PATIENT_SECONDS, EachQueue, PatientQueue
 from conveyor.testing.loop import START_MS, LoopClock, ProcessLoop, bury
 from conveyor.testing.pace import Pace, paced
 
 T = TypeVar("T")
 IDLE_SECONDS = 120
-PATIENT_SECONDS = 6 * 3_600.0
-"""For how long loops rest at most that find nothing to do, in a machine that is paced."""
 
 
 class BrokenInvariantError(AssertionError):
     """An invariant does not hold."""
-
-
-class Crash(KeyboardInterrupt):
-    """The process dies here. Asyncio lets a KeyboardInterrupt out of its loop at once."""
-
-
-class Boundaries:
-    """Keeps the name of every point at which a process can die, and dies at the chosen one."""
-
-    def __init__(self, crash_at: int | None = None) -> None:
-        self.crash_at = crash_at
-        self.names: list[str] = []
-        self.dead = False
-
-    def cross(self, name: str) -> None:
-        """Pass the boundary of this name, or die."""
-        if self.dead:
-            raise Crash
-        self.names.append(name)
-        if len(self.names) == self.crash_at:
-            self.dead = True
-            raise Crash
-
-
-class CrashingLoop(ProcessLoop):
-    """Can die whenever it has run what was to be run at once."""
-
-    def __init__(self, boundaries: Boundaries, elapsed: float) -> None:
-        super().__init__(elapsed)
-        self._boundaries = boundaries
-
-    def _run_once(self) -> None:
-        self._boundaries.cross("round")
-        super()._run_once()
-
-
-_NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at))
-COMPILED: dict[Any, Any] = {}
-"""Statements for all lives: to compile its own is half of the work of a short one."""
-
-
-@cache
-def _dialect() -> sa.Dialect:
-    engine = sa.create_engine("sqlite://")
-    with engine.connect():
-        return engine.dialect  # it knows what it learns from a connection
-
-
-class CrashingDatabase(SqliteDatabase):
-    """Can die before and after each commit, which share a step of the loop with other work."""
-
-    def __init__(self, path: Path, boundaries: Boundaries) -> None:
-        super().__init__(path, inline=True)
-        self.boundaries = boundaries
-        self.committed: Callable[[], None] = lambda: None
-        """Called once something was changed."""
-        self._changes = 0
-        for connection in (self._writer, self._reader):
-            connection.dialect = connection.engine.dialect = _dialect()
-            connection.execution_options(compiled_cache=COMPILED)
-
-    async def _sync(self) -> None:
-        self.boundaries.cross("before commit")
-        await super()._sync()
-        driver: Any = self._writer.connection.driver_connection
-        changes = driver.total_changes
-        if changes != self._changes:
-            self._changes = changes
-            self.committed()
-        self.boundaries.cross("after commit")
-
-    def next_due_ms(self) -> int | None:
-        """Say when something is owed by itself; None: never."""
-        due: int | None = self._read(lambda tx: tx.execute(_NEXT_DUE).scalar())
-        return due
-
-
-class CrashingCalls:
-    """Any port: can die before and after each call of one of its methods."""
-
-    def __init__(
-        self, port: object, boundaries: Boundaries, methods: frozenset[str] | None = None
-    ) -> None:
-        """Wrap it; `methods` are those that matter, None: all that are awaited."""
-        self._port, self._boundaries, self._methods = port, boundaries, methods
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._port, name)
-        awaited = inspect.iscoroutinefunction(attribute)
-        if not awaited if self._methods is None else name not in self._methods:
-            return attribute
-
-        async def crossing(*args: Any, **kwargs: Any) -> Any:
-            self._boundaries.cross(f"before {name}")
-            result = await attribute(*args, **kwargs)
-            self._boundaries.cross(f"after {name}")
-            return result
-
-        return crossing
 
 
 async def until_idle(app: App) -> None:
@@ -168,51 +69,6 @@ async def open_outside(parts: Parts) -> None:
     for it in parts.ports.values():
         if isinstance(it, SimulatedPaymentProvider | SimulatedCarrier):
             await it.open()
-
-
-QUEUE_CALLS = frozenset({"send", "receive", "delete", "set_visibility"})
-
-
-class CrashingQueues:
-    """Queues that can die before and after each call."""
-
-    def __init__(self, queues: EmbeddedQueues, boundaries: Boundaries) -> None:
-        self._queues, self._boundaries = queues, boundaries
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._queues, name)
-
-    def queue(self, name: str) -> Any:
-        """Give a queue, each call of which is a boundary."""
-        return CrashingCalls(self._queues.queue(name), self._boundaries, QUEUE_CALLS)
-
-
-class PatientQueue:
-    """Waits for messages for as long as idle loops rest: it hears of each that comes."""
-
-    def __init__(self, queue: Any) -> None:
-        self._queue = queue
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._queue, name)
-
-    async def receive(self, count: int, wait_seconds: float) -> Any:
-        """Receive, and where that may wait, wait for long."""
-        return await self._queue.receive(count, PATIENT_SECONDS if wait_seconds else 0)
-
-
-class PatientQueues:
-    """Queues that are patient."""
-
-    def __init__(self, queues: Any) -> None:
-        self._queues = queues
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._queues, name)
-
-    def queue(self, name: str) -> PatientQueue:
-        """Give one of them."""
-        return PatientQueue(self._queues.queue(name))
 
 
 class Machine:
@@ -285,12 +141,12 @@ class Machine:
         self.outside_files = [books, parcels]
         queues: Any = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
         if self.paced:
-            queues = PatientQueues(queues)
-        wrapped: Any = CrashingQueues(queues, boundaries)
+            queues = EachQueue(queues, PatientQueue)
+        queues = EachQueue(queues, lambda queue: CrashingCalls(queue, boundaries, QUEUE_CALLS))
         return Parts(
             ambient,
             database,
-            self.wrap_queues(wrapped),
+            self.wrap_queues(queues),
             keeper,
             outside(self.settings, ambient, books, parcels) | self._theirs(boundaries),
         )
