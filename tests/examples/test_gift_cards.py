@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,19 @@ down_revision = "0001"
 
 def upgrade():
     op.add_column("gift_cards", sa.Column("greeting", sa.Text, server_default="", nullable=False))
+"""
+
+
+SHOWN_ALONE = """
+import sys
+from conveyor.entrypoints.cli import main
+from conveyor.operations import demo
+
+everybody = demo.demonstration()
+assert [it.name for it, _ in everybody.demos][-1] == "gift_cards", everybody
+alone = demo.Demonstration(everybody.demos[-1:])
+demo.demonstration = lambda: alone
+main.main(["demo", "--json", "--data", sys.argv[1]])
 """
 
 
@@ -162,3 +178,15 @@ def test_migrations_that_are_not_there_are_named(
     assert said.code == 2
     assert "extension gift_cards: its migrations are in" in said.err
     assert "no file named 0001_" in said.err
+
+
+def test_it_is_shown_beside_our_flows(package: Path, tmp_path: Path) -> None:
+    # Alone, since ours take most of a minute, and are shown by a test of theirs.
+    command = [sys.executable, "-c", SHOWN_ALONE, str(tmp_path / "data")]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(package)}, capture_output=True, check=True
+    )
+    shown = json.loads(done.stdout)
+    assert shown["audit"] is True
+    assert shown["gift"]["by_status"] == {"completed": 22, "refused": 2}
+    assert list(shown["worth_a_look"].values()) == ["not paid for, so its card was taken back"]

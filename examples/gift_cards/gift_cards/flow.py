@@ -72,6 +72,13 @@ def commands() -> Iterable[Any]:
     yield gift_card
 
 
+def demo() -> ext.Demo:
+    """Give what `conveyor demo` shows."""
+    from gift_cards.demo import GiftDemo
+
+    return GiftDemo()
+
+
 STEPS = {"gift_cards.make": ext.LocalStep(make), "gift_cards.take_back": ext.LocalStep(take_back)}
 EXTENSION = ext.Extension(
     name="gift_cards",
@@ -85,4 +92,5 @@ EXTENSION = ext.Extension(
     facts=facts,
     routes=routes,
     commands=commands,
+    demo=demo,
 )

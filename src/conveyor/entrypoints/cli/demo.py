@@ -1,4 +1,4 @@
-"""`conveyor demo`: all four flows side by side, before your eyes."""
+"""`conveyor demo`: all flows side by side, before your eyes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ import click
 from conveyor.core.order_status import OrderStatus
 from conveyor.entrypoints.cli.audit import audit_in_a_line, show_audit
 from conveyor.entrypoints.cli.board import showing_board
-from conveyor.entrypoints.cli.errors import PROBLEM, MisuseError
+from conveyor.entrypoints.cli.errors import PROBLEM, MisuseError, TroubleError
 from conveyor.entrypoints.cli.options import host_option, json_option, port_option, run
 from conveyor.entrypoints.cli.output import emit, money, note, program, say, say_command, table
+from conveyor.entrypoints.cli.replay import bad_lines
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.board import Show
+    from conveyor.operations.demo import Demonstration
     from conveyor.operations.order_file import OrderFile
     from conveyor.system.composition import App
 
@@ -67,22 +69,24 @@ def demo(
     A thousand real orders are paid, reserved, captured, shipped and completed; meals are cooked
     and carried, seats on real flights are held and booked, subscriptions are renewed. Cards are
     declined, fail at first, never answer or are down; stock and seats run out; cooks and riders
-    say no, or nothing. A summary and an audit follow, and the commands to try next.
+    say no, or nothing. A summary and an audit follow, and the commands to try next. Flows of
+    packages that are installed are shown too, if they say how.
 
     With --json, one object: by flow `placed` and `by_status`, and `audit`: whether it is clean.
     """
-    from conveyor.operations.demo import may_run_in, write_orders
+    from conveyor.operations.demo import demonstration
     from conveyor.operations.order_file import read_orders
 
+    shown = demonstration()
     directory = data or Path(tempfile.mkdtemp(prefix="conveyor-demo-"))
-    if not may_run_in(directory):
+    if not shown.may_run_in(directory):
         raise MisuseError(
             f"{directory} holds orders that are not the demonstration's.",
             "Give another --data directory, or none.",
         )
     try:
-        with write_orders(directory).open("rb") as source, read_orders(source) as orders:
-            result = run(_demo(directory, orders))
+        with shown.write_orders(directory).open("rb") as source, read_orders(source) as orders:
+            result = run(_demo(shown, directory, orders))
     except KeyboardInterrupt:
         note(f"Interrupted; nothing is lost. To go on:\n  {_again(directory)}")
         raise
@@ -99,24 +103,26 @@ def demo(
         run_and_announce(directory, host, port, as_json=as_json)
 
 
-async def _demo(directory: Path, orders: OrderFile) -> Result:
+async def _demo(shown: Demonstration, directory: Path, orders: OrderFile) -> Result:
     from conveyor.entrypoints.process import running_here
-    from conveyor.operations import demo
+    from conveyor.operations.demo import IN_FLIGHT
     from conveyor.operations.replay import Replay
     from conveyor.operations.replay_local import LocalTarget
 
-    settings = demo.demo_settings(directory)
+    settings = shown.settings(directory)
     merchant = settings.intake_merchant
     async with running_here(settings) as app:
         begun = time.monotonic()
         note(f"Look around meanwhile:\n  {program()} orders list --data {directory}")
-        await demo.set_up(app, merchant)
-        with showing_board(demo.FLOWS) as show:
+        await shown.set_up(app, merchant)
+        with showing_board(shown.flows) as show:
             async with _watching(app, show):
-                await Replay(LocalTarget(app, merchant), orders, in_flight=demo.IN_FLIGHT).run()
-                await demo.conclude(app, merchant)
+                replay = Replay(LocalTarget(app, merchant), orders, in_flight=IN_FLIGHT)
+                if (progress := await replay.run()).rejected:
+                    raise TroubleError(bad_lines(progress))
+                await shown.conclude(app, merchant)
             await _look(app, show)
-        return await _result(app, merchant, time.monotonic() - begun)
+        return await _result(shown, app, time.monotonic() - begun)
 
 
 @asynccontextmanager
@@ -142,15 +148,14 @@ async def _look(app: App, show: Show) -> None:
     show(await app.parts.database.read(lambda tx: orders_by_step(tx, registry)))
 
 
-async def _result(app: App, merchant: str, seconds: float) -> Result:
+async def _result(shown: Demonstration, app: App, seconds: float) -> Result:
     from conveyor.operations.audit import run_audit
-    from conveyor.operations.demo import FLOWS, worth_a_look
     from conveyor.operations.summary import P50, P99, Summaries, Which
 
     summaries = Summaries(app.parts.database, app.parts.ambient)
     flows = {}
-    for flow in FLOWS:
-        summary = await summaries.of(Which(merchant, flow=flow.name))
+    for flow in shown.flows:
+        summary = await summaries.of(Which(app.settings.intake_merchant, flow=flow.name))
         flows[flow.name] = {
             "placed": summary.placed,
             "by_status": summary.by_status,
@@ -159,7 +164,7 @@ async def _result(app: App, merchant: str, seconds: float) -> Result:
             "refunded": summary.refunded,
             "latency_ms": {"p50": summary.latency(P50), "p99": summary.latency(P99)},
         }
-    stories = await app.parts.database.read(worth_a_look)
+    stories = await app.parts.database.read(shown.worth_a_look)
     return Result(flows, seconds, stories, (await run_audit(app)).as_json())
 
 

@@ -67,7 +67,7 @@ def replay(file: Path, concurrency: int, target: Target, *, as_json: bool) -> No
             sku = reason.removeprefix(UNKNOWN_SKU)
             note(f"There is no stock of {sku}:\n  {program()} stock set {sku} QUANTITY")
     if result.progress.rejected:
-        raise TroubleError(_bad_lines(result.progress))
+        raise TroubleError(bad_lines(result.progress))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,8 @@ def _show(result: _Result) -> None:
     table(("orders", ""), rows, right=("",))
 
 
-def _bad_lines(progress: Progress) -> str:
+def bad_lines(progress: Progress) -> str:
+    """Say which lines did not become orders, and why."""
     shown = [f"  line {bad.number}: {bad.cause}" for bad in progress.bad_lines]
     more = progress.rejected - len(shown)
     if more:
