@@ -163,7 +163,7 @@ def test_the_example_proves_its_refunds() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
         cwd=REFUNDS,
-        env=os.environ | {"PYTHONPATH": str(REFUNDS)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REFUNDS), *sys.path])},
         capture_output=True,
         text=True,
         check=False,
