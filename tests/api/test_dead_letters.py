@@ -178,6 +178,8 @@ def test_a_discarded_message_is_gone(start: Start) -> None:
 
 
 def _park(client: httpx.Client, method: str) -> str:
+    # Somebody is answered, if only with a no: who answers nobody is paused, and parks nobody.
+    wait_for(client, place(client, paid_by("card_declined")), "refused")
     order_id = place(client, paid_by(method))
     wait_for(client, order_id, "parked")
     return order_id
