@@ -8,6 +8,7 @@ from conveyor.core.breaker import (
     FAILURES_TO_PAUSE,
     LAST_REST_SECONDS,
     LONGEST_WAIT_SECONDS,
+    PROBES_IN_A_ROW,
     Breaker,
 )
 
@@ -78,14 +79,33 @@ def test_a_call_that_was_under_way_before_makes_no_rest_longer() -> None:
     assert it.admits("order 1", 3.0)
 
 
-def test_who_was_the_probe_comes_after_the_others() -> None:
-    it = paused()
-    it.admits("order 1", AFTER_REST)
-    it.failed("order 1", SILENCE, AFTER_REST)
-    it.ended("order 1")
-    waits = [it.wait_seconds("order 2", AFTER_REST) for _ in range(200)]
-    again = [it.wait_seconds("order 1", AFTER_REST) for _ in range(200)]
+def _probed(it: Breaker, order_id: str, now: float) -> float:
+    """Let a probe fail; gives when it did."""
+    while not it.admits(order_id, now):
+        now += 0.1
+    it.failed(order_id, SILENCE, now)
+    it.ended(order_id)
+    return now
+
+
+def test_who_was_the_probe_tries_again_some_times_and_then_comes_after_the_others() -> None:
+    it, now = paused(), 0.0
+    for _ in range(PROBES_IN_A_ROW - 1):
+        now = _probed(it, "order 1", now)
+        soon = now + it.wait_seconds("order 1", now)
+        assert it.holds_back("order 2", soon)
+        assert not it.holds_back("order 1", soon)
+    now = _probed(it, "order 1", now)
+    waits = [it.wait_seconds("order 2", now) for _ in range(200)]
+    again = [it.wait_seconds("order 1", now) for _ in range(200)]
     assert sum(waits) < sum(again)
+    assert it.admits("order 2", now + AFTER_REST)
+
+
+def test_who_does_not_try_again_is_not_waited_for() -> None:
+    it = paused()
+    now = _probed(it, "order 1", 0.0)
+    assert it.admits("order 2", now + AFTER_REST)
 
 
 def test_the_more_wait_the_longer_each_does() -> None:

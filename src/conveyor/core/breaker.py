@@ -24,6 +24,12 @@ ORDERS_TO_PAUSE = 2
 FIRST_REST_SECONDS = 1.0
 LAST_REST_SECONDS = 60.0
 """How long it is left alone before it is probed: twice as long each time, up to this."""
+PROBES_IN_A_ROW = 3
+"""How often one order is the probe before another is.
+
+Some that fail at first work with a later try of the same key; one that never will must not be the
+probe for ever.
+"""
 WAIT_SECONDS_AN_ORDER = 2.0
 """How much longer each waits for every other that does: to come and see costs a transaction."""
 LONGEST_WAIT_SECONDS = 300.0
@@ -53,6 +59,7 @@ class Breaker:
         self._next_probe = 0.0
         self._probe = ""
         self._last_probe = ""
+        self._in_a_row = 0
 
     @property
     def is_paused(self) -> bool:
@@ -63,7 +70,11 @@ class Breaker:
         """Whether a call for this order would be turned away now; changes nothing."""
         if not self.is_paused:
             return False
-        return self._probe not in {"", order_id} or now < self._next_probe
+        if self._probe not in {"", order_id} or now < self._next_probe:
+            return True
+        # Whoever is to try again may be gone: after one more rest anybody may.
+        comes_again = self._tries_again(self._last_probe) and now < self._next_probe + self._rest
+        return comes_again and order_id != self._last_probe
 
     def admits(self, order_id: str, now: float) -> bool:
         """Let a call pass, or not; of a provider that is paused it is the probe."""
@@ -87,6 +98,7 @@ class Breaker:
             log.warning("%s answers again, after %.0f s: all go on", self.name, seconds)
             self._paused_at = None
             self._probe = self._last_probe = ""
+            self._in_a_row = 0
             self._rest = FIRST_REST_SECONDS
             self.waiting.clear()
 
@@ -111,10 +123,12 @@ class Breaker:
     def wait_seconds(self, order_id: str, now: float) -> float:
         """Say for how long an order is to wait until it comes to see.
 
-        The more wait, the longer. Who was the probe last lets one of the others be the next: it
-        may be to blame itself. They come in groups, and so share a transaction.
+        The more wait, the longer. Who was the probe some times lets one of the others be the next:
+        it may be to blame itself. They come in groups, and so share a transaction.
         """
         until_probe = max(self._next_probe - now, 0.0)
+        if self._tries_again(order_id):
+            return until_probe
         if order_id == self._last_probe:
             until_probe += self._rest
         spread = max(self._rest, len(self.waiting) * WAIT_SECONDS_AN_ORDER)
@@ -126,9 +140,13 @@ class Breaker:
         if order_id != self._probe:
             return  # it was under way before the pause
         log.info("%s gives no answer yet: %s: %s", self.name, type(why).__name__, why)
+        self._in_a_row = self._in_a_row + 1 if order_id == self._last_probe else 1
         self._last_probe = order_id
         self._rest = min(LAST_REST_SECONDS, self._rest * 2)
         self._let_rest(now)
+
+    def _tries_again(self, order_id: str) -> bool:
+        return 0 < self._in_a_row < PROBES_IN_A_ROW and order_id == self._last_probe
 
     def _let_rest(self, now: float) -> None:
         self._next_probe = now + self._random.uniform(self._rest / 2, self._rest)

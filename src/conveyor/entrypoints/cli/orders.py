@@ -45,7 +45,7 @@ def orders() -> None:
 
 
 @orders.command("list")
-@click.option("--status", type=click.Choice([status.value for status in OrderStatus]), help="Only these.")
+@click.option("--status", type=click.Choice([*map(str, OrderStatus)]), help="Only these.")
 @click.option("--flow", metavar="NAME", help="Only orders of this flow.")
 @click.option("--reference", metavar="TEXT", help="Only orders with exactly this reference.")
 @click.option("--customer", metavar="ID", help="Only this customer's orders.")
