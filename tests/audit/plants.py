@@ -444,9 +444,7 @@ TOKENS = (
         "a token of an order at its end",
         "settled_owes_no_token",
         "shop",
-        (
-            "INSERT INTO outbox SELECT '{shop}', 7, 'orders', 'orders.complete', '', 1, 0, FALSE, ''",
-        ),
+        ("INSERT INTO outbox SELECT '{shop}', 7, 'orders', 'orders.end', '', 1, 0, FALSE, ''",),
     ),
     Plant(
         "an old token",
