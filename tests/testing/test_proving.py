@@ -159,7 +159,7 @@ def test_pytest_gives_a_machine_for_tests_of_ones_own(machine: Callable[..., Mac
     assert gifts.settings.max_receives == 2
 
 
-@pytest.mark.timeout(300)  # hundreds of lives of a fortnight each
+@pytest.mark.timeout(600)  # hundreds of lives of a fortnight each
 def test_the_example_proves_its_refunds() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
