@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
-from conveyor.core import outbox, timeline
+from conveyor.core import timeline
 from conveyor.core.errors import RefusedToCompensateError
+from conveyor.core.moving import move_order
 from conveyor.core.order import Order
-from conveyor.core.order_status import TERMINAL, OrderStatus
-from conveyor.core.outbox import OwedToken
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Again, Awaiting, Done, Outcome, Park, Refused
 from conveyor.core.parking import park
 from conveyor.core.place import place_of
@@ -22,35 +20,11 @@ from conveyor.core.routing_slip import (
     Place,
     advance,
     begin,
-    service_of,
     step_at,
     turn_back,
 )
 from conveyor.core.step import LocalStep, Now
-from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
-from conveyor.core.turns import NO_TURN, Turn, next_turn, write_turn
-
-_COLUMNS = (
-    "status",
-    "position",
-    "ending",
-    "reason",
-    "cancelling",
-    "group_key",
-    "expected_at",
-    "updated_at",
-    "settled_at",
-    "stage",
-    "sequence",
-    "begun",
-)
-# The fence: whoever loaded an older version changes no row, and the transaction fails.
-_MOVE = (
-    sa.update(orders)
-    .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
-    .values(version=orders.c.version + 1, **{name: sa.bindparam(f"b_{name}") for name in _COLUMNS})
-)
 
 
 def apply_outcome(
@@ -120,109 +94,9 @@ def _unmarked(story: _Story, order: Order, goes_to: Place) -> Order:
     return order._replace(cancelling=False, reason="")  # why it was to be cancelled
 
 
-def move_order(
-    tx: Tx,
-    registry: Registry,
-    order: Order,
-    place: Place,
-    now: Now,
-    *,
-    reason: str = "",
-    rest_seconds: float = 0.0,
-    awaiting: bool = False,
-    parking: bool = False,
-) -> None:
-    """Move an order to a place and its version on by one, and owe the token that is due there."""
-    if place.ending and not order.backwards:
-        due = step_at(registry.flow(order.flow), place_of(order))
-        registry.step(due).turned_back(tx, order, now)
-    token = None
-    if not parking:
-        token = _token(
-            tx, registry, order, place, now, rest_seconds=rest_seconds, awaiting=awaiting
-        )
-    _owe(tx, order, token)
-    ended = token is None and not parking
-    status = _status(place, ended=ended, awaiting=awaiting, parking=parking)
-    # Who is parked keeps the turn, and so holds back those behind it; who is at its end has none.
-    turn = Turn(order.group_key, order.sequence) if parking else token.turn if token else NO_TURN
-    row = _row(order, place, status, now, reason or order.reason)
-    row |= {"b_group_key": turn.group_key, "b_expected_at": token.due_at if token else now.ms}
-    write_turn(tx, turn, row, "b_sequence")
-    tx.later(_MOVE, row, must_match=True)
-    if ended:
-        timeline.note(tx, order.id, order.version + 1, now.ms, status)
-
-
-def _owe(tx: Tx, order: Order, token: OwedToken | None) -> None:
-    if token is None:
-        outbox.clear(tx, order.id)
-    else:
-        outbox.put(tx, token)
-
-
-def _status(place: Place, *, ended: bool, awaiting: bool, parking: bool) -> OrderStatus:
-    if parking:
-        return OrderStatus.PARKED
-    if ended:
-        return OrderStatus(place.ending or OrderStatus.COMPLETED)
-    if awaiting:
-        return OrderStatus.AWAITING
-    return OrderStatus.COMPENSATING if place.ending else OrderStatus.PROCESSING
-
-
-def _row(order: Order, place: Place, status: OrderStatus, now: Now, reason: str) -> dict[str, Any]:
-    ended = status in TERMINAL
-    return {
-        "b_id": order.id,
-        "b_version": order.version,
-        "b_status": status,
-        "b_position": place.position,
-        "b_ending": place.ending,
-        "b_reason": reason,
-        "b_cancelling": order.cancelling and not place.ending and not ended,
-        "b_updated_at": now.ms,
-        "b_settled_at": now.ms if ended else None,
-        "b_stage": place.stage,
-        "b_begun": place.begun,
-    }
-
-
 def _members(flow: Flow, order: Order) -> int:
     each = "" if order.backwards else flow.steps[order.position].each
     return len(order.body[each]) if each else 1
-
-
-def _token(
-    tx: Tx,
-    registry: Registry,
-    order: Order,
-    place: Place,
-    now: Now,
-    *,
-    rest_seconds: float,
-    awaiting: bool,
-) -> OwedToken | None:
-    """Give what is owed at a place; None at its end."""
-    step = step_at(registry.flow(order.flow), place)
-    if not step:
-        return None
-    queue = registry.queues[service_of(step)]
-    turn = _turn(tx, registry, order, place, step, awaiting=awaiting) if queue.fifo else NO_TURN
-    due_at = now.ms + round(rest_seconds * 1000)
-    at_once = rest_seconds <= 0
-    return OwedToken(order.id, order.version + 1, queue.name, step, turn, due_at, now=at_once)
-
-
-def _turn(
-    tx: Tx, registry: Registry, order: Order, place: Place, step: str, *, awaiting: bool
-) -> Turn:
-    if awaiting:
-        return Turn(order.id)  # it had its turn: answers come as they come
-    if place == place_of(order) and order.sequence:
-        return Turn(order.group_key, order.sequence)  # whoever takes a step again keeps its turn
-    there = order._replace(position=place.position, ending=place.ending, stage=place.stage)
-    return next_turn(tx, registry, step, there)
 
 
 def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:

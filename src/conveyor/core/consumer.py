@@ -1,6 +1,6 @@
 """THE MAIN PATH: receive a group, one transaction, commit, delete, relay.
 
-    poll -> open_group (transaction) -> [call the provider -> close_group (transaction)]
+    poll -> take_tokens (transaction) -> [call the provider -> record_results (transaction)]
          -> delete the messages, relay the outbox
 
 While the database does not commit, what is in hand waits for it and nothing more is received (see

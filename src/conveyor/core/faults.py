@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.core import outbox, timeline
-from conveyor.core.applying_outcomes import move_order
 from conveyor.core.disposition import Disposition, Faulted, Handled, Held, Waiting
 from conveyor.core.group_context import GroupContext
+from conveyor.core.moving import move_order
 from conveyor.core.order import Order
 from conveyor.core.outbox import OwedToken
 from conveyor.core.parking import park

@@ -11,9 +11,9 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from conveyor.core import attempts, timeline
-from conveyor.core.applying_outcomes import move_order
 from conveyor.core.elsewhere import TakenElsewhere
 from conveyor.core.group_order import release
+from conveyor.core.moving import move_order
 from conveyor.core.order import Order, load
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.parking import unpark

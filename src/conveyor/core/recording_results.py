@@ -1,4 +1,4 @@
-"""The second transaction of a call: `close_group` takes what providers answered, or did not.
+"""The second transaction of a call: `record_results` takes what providers answered, or did not.
 
 A yes is recorded at once, whoever brings it. A no, a certain failure or nothing found settles an
 attempt only where nobody else can be calling with its key any more: until then it stays open.

@@ -102,6 +102,8 @@ def _insert(statement: sa.Insert, rows: Rows) -> sa.Insert:
     return rewritten
 
 
+# SQLAlchemy has no public way to ask an INSERT what it brings, or does on a conflict. Were these
+# two attributes to change, the databases' conformance tests of batches would fail.
 def _on_conflict(statement: sa.Insert) -> Foreign:
     return getattr(statement, "_post_values_clause", None)
 

@@ -1,4 +1,4 @@
-"""The first transaction of a group: `open_group` takes tokens; for the second see `closing`.
+"""The first transaction of a group: `take_tokens`; for the second see `recording_results`.
 
 Both first run the group bare. If anything raises, the caller rolls back and runs the group again
 with `isolate`, each order behind a savepoint of its own, so that one order's bug does not fail its
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conveyor.core import calls, timeline
-from conveyor.core.applying_outcomes import apply_outcome, move_order
+from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempt, latest
 from conveyor.core.calling import PendingCall
 from conveyor.core.disposition import (
@@ -30,6 +30,7 @@ from conveyor.core.gathering import gather_all, gather_alone
 from conveyor.core.group_context import GroupContext
 from conveyor.core.group_order import GroupOrder
 from conveyor.core.message import Token
+from conveyor.core.moving import move_order
 from conveyor.core.order import Order, load
 from conveyor.core.order_status import SETTLED, OrderStatus
 from conveyor.core.outcome import Outcome, Park

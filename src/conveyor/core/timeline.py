@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import orjson
 import sqlalchemy as sa
 
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Detail
 from conveyor.core.statements import one_of
 from conveyor.core.tables import timeline
@@ -21,7 +22,7 @@ AFTER = "after"
 DONE = "done"
 AWAITING = "awaiting"
 AGAIN = "again"
-REFUSED = "refused"
+REFUSED = str(OrderStatus.REFUSED)  # one word for a step that refuses, and for the end by it
 FAULT = "fault"
 UNKNOWN = "unknown"
 WAITING = "waiting"

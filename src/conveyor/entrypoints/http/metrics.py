@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -118,14 +118,9 @@ class Metrics:
         for loop, count in sorted(self._app.engine.supervisor.restarts.items()):
             restarts.add_metric([loop], count)
         yield restarts
-        paused = GaugeMetricFamily(
-            "conveyor_provider_paused",
-            "Whether this process has paused whom it called: they answer nobody, and are probed.",
-            labels=["provider"],
-        )
-        for provider in self._app.engine.providers:
-            paused.add_metric([provider.name], provider.breaker.is_paused)
-        yield paused
+        says = "Whether this process has paused whom it called: they answer nobody, and are probed."
+        paused = {it.name: it.breaker.is_paused for it in self._app.engine.providers}
+        yield _counted("conveyor_provider_paused", says, "provider", paused)
 
     def _edge(self) -> Iterator[Metric]:
         connections = GaugeMetricFamily("conveyor_http_connections", "Connections that are open.")
@@ -149,6 +144,13 @@ class _Collected:
         return self._families
 
 
+def _counted(name: str, says: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, says, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
+
+
 def _gauges(look: _Look) -> Iterator[Metric]:
     depths = GaugeMetricFamily(
         "conveyor_queue_messages", "Messages in a queue.", labels=["queue", "state"]
@@ -161,26 +163,12 @@ def _gauges(look: _Look) -> Iterator[Metric]:
             depths.add_metric([name, "in_flight"], depth.in_flight)
             depths.add_metric([name, "delayed"], depth.delayed)
     yield from (depths, up)
-    orders = GaugeMetricFamily("conveyor_orders", "Orders by status.", labels=["status"])
-    for status, count in sorted(look.orders.by_status.items()):
-        orders.add_metric([status], count)
-    yield orders
-    missing = GaugeMetricFamily(
-        "conveyor_orders_without_flow",
-        "Orders not at their end whose flow is not installed here.",
-        labels=["flow"],
-    )
-    for flow, count in look.missing.items():
-        missing.add_metric([flow], count)
-    yield missing
-    waits = GaugeMetricFamily(
-        "conveyor_orders_waiting",
-        "Orders that wait for a provider that answers nobody.",
-        labels=["provider"],
-    )
-    for provider, count in look.waiting.items():
-        waits.add_metric([provider], count)
-    yield waits
+    by_status = dict(sorted(look.orders.by_status.items()))
+    yield _counted("conveyor_orders", "Orders by status.", "status", by_status)
+    without = "Orders not at their end whose flow is not installed here."
+    yield _counted("conveyor_orders_without_flow", without, "flow", look.missing)
+    waits = "Orders that wait for a provider that answers nobody."
+    yield _counted("conveyor_orders_waiting", waits, "provider", look.waiting)
     groups, behind = look.blocked
     yield from (
         GaugeMetricFamily(name, says, value)

@@ -131,10 +131,10 @@ def _searches(table: sa.Table, orphans: Finding, foreign: Finding) -> Iterator[_
     which = sa.select(one.c.order_id).where(missing).limit(MAX_EXAMPLES)
     yield _Search(orphans, table.name, sa.select(*sums), which)
     if "merchant" in table.c:
-        ours = sa.exists().where(
+        elsewhere = sa.exists().where(
             orders.c.id == table.c.order_id, orders.c.merchant != table.c.merchant
         )
         here = on_page(table.c.order_id)
-        counts = sa.select(sa.func.count(), count_if(ours)).where(here)
-        which = sa.select(table.c.order_id).where(here, ours).limit(MAX_EXAMPLES)
+        counts = sa.select(sa.func.count(), count_if(elsewhere)).where(here)
+        which = sa.select(table.c.order_id).where(here, elsewhere).limit(MAX_EXAMPLES)
         yield _Search(foreign, table.name, counts, which)

@@ -161,4 +161,3 @@ _PHRASES: dict[str, Phrase] = {
     OrderStatus.COMPLETED: lambda _entry, _detail: "completed",
     OrderStatus.CANCELLED: lambda _entry, _detail: "cancelled: what had been done is undone",
 }
-assert timeline.REFUSED == OrderStatus.REFUSED  # noqa: S101 - one word for both

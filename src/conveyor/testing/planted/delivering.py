@@ -123,8 +123,12 @@ def _receives_count(_right: Any) -> Any:
 
 def _gather_bare(_right: Any) -> Any:
     """As once: what gathers for a group raises for all of it, isolated or not."""
-    # Looked up when it is called: the simulator puts its own in its place.
-    return lambda tx, context, group: gathering.gather(tx, context, group)  # noqa: PLW0108 - so
+
+    def gather(tx: Any, context: Any, group: Any) -> None:
+        # Looked up when it is called: the simulator puts its own in its place.
+        gathering.gather(tx, context, group)
+
+    return gather
 
 
 def _limit_first(_right: Any) -> Any:
