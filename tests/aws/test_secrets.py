@@ -26,6 +26,11 @@ from conveyor.entrypoints.aws_lambda.secrets import Secrets
 from conveyor.entrypoints.aws_lambda.secrets_manager import SecretError
 from conveyor.system.composition import App
 
+WAITING = """INSERT INTO outbox
+    (order_id, version, queue, step, group_key, due_at, sequence, held, waits_for)
+    SELECT 'o2', 2, 'payments', 'authorize', '', in_an_hour, 0, true, 'payment provider'
+    FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint + 3600000 AS in_an_hour) AS clock"""
+
 WEBHOOK = {"CONVEYOR_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}
 
 
@@ -142,6 +147,7 @@ def test_a_tick_tells_cloudwatch_how_orders_stand(
         connection.execute(
             "INSERT INTO parked VALUES ('o1', 'processing', 'payments', '', 's', '', 1, '', 1, 0)"
         )
+        connection.execute(WAITING)
     tick.handle({}, Moment())
 
     line = next(it for it in capsys.readouterr().out.splitlines() if it.startswith('{"_aws"'))
@@ -152,7 +158,7 @@ def test_a_tick_tells_cloudwatch_how_orders_stand(
     names = {it["Name"] for it in directive["Metrics"]}
     assert {"OrdersParked", "OutboxOldestDueSeconds"} <= names <= told.keys()
     assert told["System"] == system["CONVEYOR_QUEUE_URL"].rpartition("/")[2]
-    assert (told["OrdersParked"], told["OrdersOpen"]) == (1, 0)
+    assert (told["OrdersParked"], told["OrdersOpen"], told["OrdersWaiting"]) == (1, 0, 1)
 
 
 @pytest.mark.usefixtures("surroundings")

@@ -153,8 +153,9 @@ def alarms_watch_everything(template: Template) -> Iterator[str]:
         for metric in ("Errors", "Throttles"):
             if (metric, function) not in watched:
                 yield f"{function}: no alarm of {metric}"
-    if ("OrdersParked", "Prefix") not in watched:
-        yield "no alarm of parked orders"
+    for metric in ("OrdersParked", "OrdersWaiting", "OutboxOldestDueSeconds"):
+        if (metric, "Prefix") not in watched:
+            yield f"the system: no alarm of {metric}"
 
 
 def _allowed(template: Template) -> Iterator[Found]:

@@ -41,11 +41,15 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How everybody's orders stand. `blocked`: those that wait behind a parked one."""
+    """How everybody's orders stand. `blocked`: those that wait behind a parked one.
+
+    `waiting`: those that wait for a provider that answers nobody.
+    """
 
     open: int
     parked: int
     blocked: int
+    waiting: int
     due: Due
 
 
@@ -65,4 +69,5 @@ def standing(tx: Tx, now_ms: int) -> Standing:
     still_open = tx.execute(_OPEN).scalar_one()
     stopped = tx.execute(_PARKED).scalar_one()
     _, behind = blocked(tx)
-    return Standing(int(still_open), int(stopped), behind, due(tx, now_ms))
+    paused = sum(waiting(tx).values())
+    return Standing(int(still_open), int(stopped), behind, paused, due(tx, now_ms))

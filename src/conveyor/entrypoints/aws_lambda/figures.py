@@ -18,6 +18,7 @@ UNITS = {
     "OrdersOpen": "Count",
     "OrdersParked": "Count",
     "OrdersBlocked": "Count",
+    "OrdersWaiting": "Count",
     "OutboxDue": "Count",
     "OutboxOldestDueSeconds": "Seconds",
 }
@@ -36,6 +37,7 @@ def line(seen: Standing, system: str, now_ms: int) -> str:
         seen.open,
         seen.parked,
         seen.blocked,
+        seen.waiting,
         seen.due.rows,
         seen.due.oldest_ms / 1000,
     )
