@@ -80,7 +80,7 @@ class Settings(BaseModel):
         "",
         description="Who takes the money: `simulated`, package.module:NAME, or a name that an "
         "extension gives; default: simulated, with an embedded database only. For merchants with "
-        "another: `bank, acme=other`.",
+        "another: `bank, acme=other`; for orders that have called one before: `new, =old`.",
     )
     carrier: str = Field("", description="Who carries the goods, named likewise.")
     simulated_database_url: str = Field(

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -189,6 +190,28 @@ def test_a_migration_that_fails_leaves_nothing_behind(new_url: NewUrl) -> None:
 
 def table_names(tx: Tx) -> list[str]:
     return sa.inspect(tx.connection).get_table_names()
+
+
+def test_the_last_revision_can_be_taken_back_and_keeps_what_is_there(new_url: NewUrl) -> None:
+    one = sa.text("""
+        INSERT INTO calls
+            (order_id, step, attempt, state, intended_at, may_run_until, taken, request)
+        VALUES ('1', 's.s', 1, 'answered', 1, 2, 1, '')
+    """)
+
+    def back(tx: Tx) -> list[str]:
+        command.downgrade(alembic_config(tx.connection), revisions()[-2])
+        return [column["name"] for column in sa.inspect(tx.connection).get_columns("calls")]
+
+    async def story(database: Database) -> None:
+        await migrate(database)
+        await database.run(lambda tx: tx.execute(one))
+        assert "provider" not in await database.run(back)
+        assert await migrate(database) == revisions()[-1:]
+        row = await database.read(lambda tx: tx.execute(sa.text("SELECT * FROM calls")).one())
+        assert (row.order_id, row.provider) == ("1", "")
+
+    play(new_url(), story)
 
 
 def test_a_database_of_a_newer_version_is_left_alone(new_url: NewUrl) -> None:

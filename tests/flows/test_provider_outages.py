@@ -19,7 +19,7 @@ from conveyor.entrypoints.http.metrics import Metrics
 from conveyor.extension import PAYMENTS
 from conveyor.flows import SHOP
 from conveyor.flows.shop.carrier import CARRIER
-from conveyor.operations.doctor.at_work import silent_providers
+from conveyor.operations.doctor import providers
 from conveyor.operations.explain import explain, sentences
 from conveyor.operations.summary import Summaries
 from conveyor.settings import Settings
@@ -154,7 +154,9 @@ def test_an_order_that_waits_for_its_provider_says_so_and_can_be_cancelled(tmp_p
         ).decode()
         assert 'conveyor_provider_paused{provider="payment provider"} 1.0' in figures
         assert 'conveyor_orders_waiting{provider="payment provider"} 10.0' in figures
-        [finding] = await app.engine.database.read(lambda tx: list(silent_providers(tx)))
+        [finding] = await app.engine.database.read(
+            lambda tx: list(providers.outside(tx, app.installed, app.settings))
+        )
         assert finding.subject == "payment provider"
         assert finding.says.startswith("10 orders wait for it")
         assert "It waits for its provider (payment provider), which answers nobody" in said

@@ -137,10 +137,17 @@ def test_what_cannot_be_kept_is_told_by_the_setting(attribute: str, value: objec
 
 def test_a_merchant_may_have_another_provider_than_everybody(tmp_path: Path) -> None:
     ports = bound(tmp_path, payment_provider="simulated, acme=bank, zenith=bank, x=simulated")
-    theirs = ports.of_merchants(PAYMENTS)
-    assert set(theirs) == {"acme", "zenith"}  # everybody's is not opened twice
-    assert theirs["acme"] is theirs["zenith"]
-    assert ports.of_merchants(CARRIER) == {}
+    theirs = ports.named(PAYMENTS)
+    assert set(theirs.by_name) == {"simulated", "bank"}  # nobody is opened twice
+    assert theirs.get("acme") is theirs.get("zenith") is theirs.by_name["bank"]
+    assert theirs.get("x") is theirs.get("anybody") is PAYMENTS
+
+
+def test_one_may_be_kept_for_the_orders_that_have_called_it(tmp_path: Path) -> None:
+    theirs = bound(tmp_path, payment_provider="=bank").named(PAYMENTS)
+    assert theirs.get("acme") is PAYMENTS
+    assert theirs.get("acme", "bank") is theirs.by_name["bank"]
+    assert theirs.get("acme", "another") is None
 
 
 @pytest.mark.parametrize(
@@ -149,6 +156,7 @@ def test_a_merchant_may_have_another_provider_than_everybody(tmp_path: Path) -> 
         ("bank, bank", "second for the same orders"),
         ("acme=bank, acme=simulated", "second for the same orders"),
         ("acme=", "is not MERCHANT=NAME"),
+        ("=", "is not MERCHANT=NAME"),
         ("acme=banc", "'banc' is none of simulated, bank"),
     ],
 )

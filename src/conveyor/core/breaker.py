@@ -46,6 +46,9 @@ class Breaker:
     threads where no loop runs.
     """
 
+    why = "answers nobody now"
+    """Why its orders wait, in their stories."""
+
     def __init__(self, name: str, random: Random) -> None:
         """`name` says whom it is for, in logs. Nothing is known of them yet."""
         self.name = name

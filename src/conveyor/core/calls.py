@@ -6,7 +6,7 @@ only one who is alone with it may say that it came to nothing: see decision 16.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,7 +37,7 @@ _INTEND = sa.insert(calls)
 _TAKE_UP = (
     sa.update(calls)
     .where(*_KEY, calls.c.taken == sa.bindparam("b_seen"))
-    .values(_set("state", "taken", "may_run_until", "request"))
+    .values(_set("state", "taken", "may_run_until", "request", "provider"))
 )
 _END = (
     sa.update(calls)
@@ -65,8 +65,10 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Gran
     """
     order, name, step = request.order, request.step_name, request.step
     until, written = now.ms + grant.may_run_ms, step.write_request(request.payload)
+    whom = request.provider.bound_as
     if last is not None and last.state == CallState.NOT_APPLIED and last.request in {"", written}:
-        _take(tx, last, until, CallState.INTENDED, written)
+        taken_up = replace(last, state=CallState.INTENDED, may_run_until=until, request=written)
+        _take(tx, replace(taken_up, provider=whom))
         taken = last.taken + 1
         return PendingCall(
             order, name, step, request.payload, last.attempt, grant, request.provider, taken
@@ -84,6 +86,7 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Gran
             "may_run_until": until,
             "taken": 1,
             "request": written,
+            "provider": whom,
         },
     )
     return PendingCall(order, name, step, request.payload, attempt, grant, request.provider)
@@ -100,7 +103,8 @@ def take_up(
     if not ask_only:
         until = max(others, now.ms + grant.may_run_ms)
         taken += 1
-        _take(tx, attempt, until, attempt.state, attempt.request)
+        # One of before says not who was called: it is who is bound now.
+        _take(tx, replace(attempt, may_run_until=until, provider=request.provider.bound_as))
     stored = attempt.request
     return PendingCall(
         request.order,
@@ -158,7 +162,8 @@ def end(
     )
 
 
-def _take(tx: Tx, attempt: Attempt, until: int, state: CallState, request: str) -> None:
+def _take(tx: Tx, attempt: Attempt) -> None:
+    """Write an attempt as it is now that one more has taken it up; nobody else may have since."""
     tx.later(
         _TAKE_UP,
         {
@@ -166,10 +171,11 @@ def _take(tx: Tx, attempt: Attempt, until: int, state: CallState, request: str) 
             "b_step": attempt.step,
             "b_attempt": attempt.attempt,
             "b_seen": attempt.taken,
-            "b_state": state,
+            "b_state": attempt.state,
             "b_taken": attempt.taken + 1,
-            "b_may_run_until": until,
-            "b_request": request,
+            "b_may_run_until": attempt.may_run_until,
+            "b_request": attempt.request,
+            "b_provider": attempt.provider,
         },
         must_match=True,
     )

@@ -124,7 +124,8 @@ class Delivery:
         """
         order_id, breaker = self.order.id, provider.breaker
         if cause or order_id not in breaker.waiting:
-            self.note(timeline.WAITING, {"provider": provider.name, "cause": cause})
+            told = {"provider": provider.name, "cause": cause, "why": breaker.why}
+            self.note(timeline.WAITING, told)
         rest_ms = round(breaker.wait_seconds(order_id, self.context.begun) * 1000)
         self._owe_again(self.context.now.ms + rest_ms, provider.name)
         return Waiting(order_id, breaker)

@@ -210,5 +210,5 @@ def _call_is_open(tx: Tx, registry: Registry, order: Order) -> bool:
     step = registry.steps.get(due)
     if isinstance(step, TakenElsewhere):
         return step.awaits(order)
-    last = attempts.latest(tx, [order.id]).get((order.id, due))
+    last = attempts.latest(tx, [order.id]).last(order.id, due)
     return last is not None and last.is_open

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
 from typing import Any
 
+from conveyor.core.absent import Absent
+from conveyor.core.bound import Bound, full_name
 from conveyor.core.breaker import Breaker
 from conveyor.core.deadlines import Deadlines
 from conveyor.core.slots import Slots
@@ -20,8 +22,6 @@ MAX_CALL_SECONDS = 3600.0
 CALLS_AT_ONCE = 200
 Steps = Mapping[str, CallStep[Any, Any]]
 NO_STEPS: Steps = MappingProxyType({})
-EVERYBODY = ""
-"""Stands for all merchants that have no provider of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,33 @@ class Provider:
     """
 
     def __init__(
-        self, name: str, limits: CallLimits, random: Random, steps: Steps = NO_STEPS
+        self,
+        name: str,
+        limits: CallLimits,
+        breaker: Breaker,
+        steps: Steps = NO_STEPS,
+        bound_as: str = "",
     ) -> None:
-        """It is thought to answer. `steps` are those that call it, where others call others."""
+        """It is thought to answer. `steps` are those that call it, where others call others.
+
+        `bound_as` is what orders that have called it keep, to call it again; '': they need not.
+        """
         self.name = name
         self.steps = steps
+        self.bound_as = bound_as
         self.call_seconds = limits.seconds
         self.slots = Slots(limits.at_once)
         self.deadlines = Deadlines(limits.seconds)
-        self.breaker = Breaker(name, random)
+        self.breaker = breaker
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Whom the steps of some services call: `port` says as what they do."""
+
+    port: str
+    services: Collection[str]
+    bound: Bound[Provider]
 
 
 class Providers:
@@ -57,37 +75,46 @@ class Providers:
         """`limits` are those of whoever says nothing else."""
         self.limits = limits or CallLimits()
         self._random = random
-        self._of: dict[tuple[str, str], Provider] = {}
+        self._of: dict[str, Called] = {}
+        self._absent: dict[str, Provider] = {}
 
     def __iter__(self) -> Iterator[Provider]:
         """Give those of whom something is known."""
-        return iter({it.name: it for it in [*self._of.values()]}.values())
+        bound = [it for called in [*self._of.values()] for it in called.bound.by_name.values()]
+        return iter({it.name: it for it in [*bound, *self._absent.values()]}.values())
 
-    def bind(
-        self,
-        name: str,
-        limits: CallLimits,
-        services: Iterable[str],
-        merchants: Iterable[str] = (EVERYBODY,),
-        steps: Steps = NO_STEPS,
-    ) -> None:
-        """Let these services call somebody of this name for the orders of these merchants."""
-        provider = Provider(name, limits, self._random, steps)
-        whose = list(merchants)
-        self._of |= {(service, merchant): provider for service in services for merchant in whose}
+    def make(
+        self, name: str, limits: CallLimits, steps: Steps = NO_STEPS, bound_as: str = ""
+    ) -> Provider:
+        """Make one to be bound."""
+        return Provider(name, limits, Breaker(name, self._random), steps, bound_as)
+
+    def bind(self, called: Called) -> None:
+        """Let the services call those."""
+        self._of |= dict.fromkeys(called.services, called)
 
     def seconds_of(self, service: str) -> float:
         """Give how long whoever this service calls may take at most."""
-        known = [it.call_seconds for (of, _), it in self._of.items() if of == service]
-        return max(known, default=self.limits.seconds)
+        return max(it.call_seconds for it in self.called_by(service).bound.by_name.values())
 
-    def of(self, service: str, merchant: str = EVERYBODY) -> Provider:
-        """Give whom the steps of this service call for a merchant's orders.
-
-        A service has one of its own where none is bound.
-        """
-        known = self._of.get((service, merchant)) or self._of.get((service, EVERYBODY))
+    def called_by(self, service: str) -> Called:
+        """Give whom the steps of this service call: one of its own where none is bound."""
+        known = self._of.get(service)
         if known is None:  # two transactions may ask at once, in threads
-            made = Provider(service, self.limits, self._random)
-            known = self._of.setdefault((service, EVERYBODY), made)
+            its_own = Bound("", {"": self.make(service, self.limits)})
+            known = self._of.setdefault(service, Called(service, (service,), its_own))
         return known
+
+    def of(self, service: str, merchant: str = "", called: str = "") -> Provider:
+        """Give whom a step of this service calls for a merchant's order, which `called` one before.
+
+        Nobody answers for one who is not bound any more.
+        """
+        theirs = self.called_by(service)
+        if found := theirs.bound.get(merchant, called):
+            return found
+        name = full_name(theirs.port, called)
+        if name not in self._absent:
+            it = Provider(name, self.limits, Absent(name, self._random), bound_as=called)
+            self._absent.setdefault(name, it)
+        return self._absent[name]

@@ -7,12 +7,12 @@ attempt only where nobody else can be calling with its key any more: until then 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from conveyor.core import attempts, calls, timeline
 from conveyor.core.applying_outcomes import apply_outcome
-from conveyor.core.attempts import Attempt
+from conveyor.core.attempts import Attempt, Attempts
 from conveyor.core.call_state import IN_EFFECT, CallState
 from conveyor.core.calling import Failed, HeldBack, NotCalled, NothingFound, PendingCall
 from conveyor.core.disposition import Disposition, Handled, Stale
@@ -82,7 +82,7 @@ def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) ->
     """Take what providers answered, or did not."""
     loaded = load(tx, [called.calling.order.id for called in group])
     gather_all(tx, context, [(o, due_step(context.registry, o)) for o in loaded.values()])
-    attempts = _attempts(tx, context, group)
+    known_attempts = _attempts(tx, context, group)
     known = faults_of(tx, [(loaded[c.calling.order.id], c.receive_count) for c in group])
     dispositions: list[Disposition] = []
     seen: set[str] = set()
@@ -92,7 +92,7 @@ def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) ->
         delivery = Delivery(
             tx, context, order, calling.step_name, *tries(known, order, called.receive_count)
         )
-        last = attempts.get((order.id, calling.step_name))
+        last = known_attempts.last(order.id, calling.step_name)
         if order.id in seen or not _waits_for(order, calling, last):
             _look_at_late(delivery, called)
             dispositions.append(Stale())  # another copy of the token recorded this very call
@@ -102,12 +102,10 @@ def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) ->
     return dispositions
 
 
-def _attempts(
-    tx: Tx, context: GroupContext, group: Sequence[EndedCall]
-) -> Mapping[tuple[str, str], Attempt]:
+def _attempts(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) -> Attempts:
     """Read the attempts of a group, but for those with a yes: the fence of its write is enough."""
     ids = [c.calling.order.id for c in group if context.isolate or not _is_yes(c)]
-    return attempts.latest(tx, ids) if ids else {}
+    return attempts.latest(tx, ids) if ids else Attempts()
 
 
 def _is_yes(called: EndedCall) -> bool:

@@ -150,6 +150,8 @@ calls = sa.Table(
     sa.Column("may_run_until", sa.BigInteger, nullable=False),  # till then it may take effect
     sa.Column("taken", sa.Integer, nullable=False),  # how often it was taken up
     sa.Column("request", sa.Text, nullable=False),  # what was asked, JSON
+    # Who was called, by the name that bound it; '' where none could be chosen.
+    sa.Column("provider", sa.Text, nullable=False, server_default=sa.text("''")),
     sqlite_with_rowid=False,
 )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from conveyor.core import calls, timeline
 from conveyor.core.applying_outcomes import apply_outcome
-from conveyor.core.attempts import Attempt, latest
+from conveyor.core.attempts import Attempts, latest
 from conveyor.core.calling import PendingCall
 from conveyor.core.disposition import (
     Disposition,
@@ -35,6 +35,7 @@ from conveyor.core.order import Order, load
 from conveyor.core.order_status import SETTLED, OrderStatus
 from conveyor.core.outcome import Outcome, Park
 from conveyor.core.place import due_step, place_of
+from conveyor.core.providers import Provider
 from conveyor.core.routing_slip import begin, service_of, turn_back
 from conveyor.core.step import CallStep, LocalStep
 from conveyor.core.transaction import Tx
@@ -49,8 +50,6 @@ stands, so no placement can be under way behind it. What has no row was in the d
 longer, as after a restore; should it come back, its row says what it is owed. The minute is for
 what nobody has thought of: until then it is given back, such as to a worker of another database.
 """
-
-Attempts = Mapping[tuple[str, str], Attempt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[ReceivedToken]) -
     loaded = load(tx, list({t.token.order_id for t in taken}))
     live = {o.id: due_step(context.registry, o) for o in loaded.values() if is_live(o)}
     calling_out = [i for i, step in live.items() if _calls_out(context, step)]
-    attempts = latest(tx, calling_out) if calling_out else {}
+    attempts = latest(tx, calling_out) if calling_out else Attempts()
     gather_all(tx, context, [(loaded[i], step) for i, step in live.items()])
     groups = GroupOrder(tx, [loaded[i] for i in live])
     of = [(loaded.get(t.token.order_id), t.receive_count) for t in taken]
@@ -125,10 +124,10 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
         if due != delivery.step:
             return Poisoned(f"order {order.id} is owed {due!r}, not {delivery.step!r}")
         gather_alone(delivery)
-        last = attempts.get((order.id, delivery.step))
+        last = attempts.last(order.id, delivery.step)
         if order.cancelling and not (last and last.is_open):
             return turn_back_now(delivery)
-        outcome = _take(delivery, last)
+        outcome = _take(delivery, attempts)
         if isinstance(outcome, PendingCall | Waiting):
             return outcome
         apply_outcome(tx, context.registry, order, outcome, context.now, attempt=delivery.attempt)
@@ -137,7 +136,7 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
     return delivery.guard(work)
 
 
-def _take(delivery: Delivery, last: Attempt | None) -> Outcome | PendingCall | Waiting:
+def _take(delivery: Delivery, attempts: Attempts) -> Outcome | PendingCall | Waiting:
     tx, order, now = delivery.tx, delivery.order, delivery.context.now
     step = delivery.context.registry.step(delivery.step)
     if order.status == OrderStatus.AWAITING:
@@ -146,19 +145,20 @@ def _take(delivery: Delivery, last: Attempt | None) -> Outcome | PendingCall | W
         return step.run(tx, order, now)
     if not isinstance(step, CallStep):
         raise UnknownStepError(delivery.step)
-    return _begin_call(delivery, step, last)
+    return _begin_call(delivery, step, attempts)
 
 
 def _begin_call(
-    delivery: Delivery, step: CallStep[Any, Any], last: Attempt | None
+    delivery: Delivery, step: CallStep[Any, Any], attempts: Attempts
 ) -> Outcome | PendingCall | Waiting:
     tx, order, now = delivery.tx, delivery.order, delivery.context.now
+    last = attempts.last(order.id, delivery.step)
     is_open = last is not None and last.is_open
     # Whoever is to turn back asks for nothing more.
     prepared = None if is_open and order.cancelling else step.prepare(tx, order, now)
     if isinstance(prepared, Outcome) and not is_open:
         return prepared
-    provider = delivery.context.providers.of(service_of(delivery.step), order.merchant)
+    provider = _provider(delivery, attempts)
     if provider.breaker.holds_back(order.id, delivery.context.begun):
         return delivery.wait_for(provider)
     calling = provider.steps.get(delivery.step, step)
@@ -168,6 +168,14 @@ def _begin_call(
         only_ask = order.cancelling or isinstance(prepared, Outcome)
         return calls.take_up(tx, request, last, now, grant, ask_only=only_ask)
     return calls.intend(tx, request, last, now, grant)
+
+
+def _provider(delivery: Delivery, attempts: Attempts) -> Provider:
+    """Give whom the order calls: whom it has called before, whatever is bound for it now."""
+    order, providers = delivery.order, delivery.context.providers
+    service = service_of(delivery.step)
+    called = attempts.called(order.id, providers.called_by(service).services)
+    return providers.of(service, order.merchant, called)
 
 
 def turn_back_now(delivery: Delivery, *, begun: bool = False) -> Disposition:

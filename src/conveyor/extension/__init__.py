@@ -38,7 +38,7 @@ from conveyor.extension.hooks import (
     Service,
     Story,
 )
-from conveyor.extension.ports import PAYMENTS, Opens, Port, Ports
+from conveyor.extension.ports import PAYMENTS, OpenedPorts, Opens, Port, Ports
 from conveyor.extension.steps import Answerable, AwaitingStep, ExternalStep, body_of
 from conveyor.settings import Settings
 
@@ -72,6 +72,7 @@ __all__ = [
     "Moved",
     "NotAppliedError",
     "Now",
+    "OpenedPorts",
     "Opens",
     "Order",
     "OrderBody",

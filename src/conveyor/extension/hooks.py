@@ -15,7 +15,7 @@ from conveyor.core.ambient import Ambient
 from conveyor.core.answers import Answers
 from conveyor.core.engine import Engine
 from conveyor.core.step import StepHandler
-from conveyor.extension.ports import Port, Ports
+from conveyor.extension.ports import OpenedPorts, Port, Ports
 from conveyor.settings import Settings
 
 
@@ -41,7 +41,7 @@ class Running:
     engine: Engine
     answers: Answers
     placement: Placement
-    ports: Ports
+    ports: OpenedPorts
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from conveyor.commerce.payments.ports import PaymentProvider
 from conveyor.core.ambient import Ambient
+from conveyor.core.bound import Bound
 from conveyor.settings import PREFIX, Settings
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class Port(Generic[T]):
     how many there may be at once in a process (`calls_at_once`), else the settings do.
 
     `by_merchant`: the setting may name others for some merchants, as in `bank, acme=other`. A
-    service that `calls` it has steps for each of them.
+    service that `calls` it has steps for each of them, and an order keeps to whom it called first.
     """
 
     name: str
@@ -52,6 +53,14 @@ class Ports(Protocol):
 
     def __getitem__(self, port: Port[T], /) -> T:
         """Give who was opened; before that, one who will be when it is first called."""
+        ...
+
+
+class OpenedPorts(Ports, Protocol):
+    """The same, once they are opened."""
+
+    def bound(self, port: Port[T], /) -> Bound[T]:
+        """Give all who were opened for it, by name, and whose orders call which."""
         ...
 
 

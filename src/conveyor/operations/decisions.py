@@ -154,7 +154,7 @@ def _cancelled(tx: Tx, order: Order, steps: tuple[str, ...], fee: int) -> Cancel
 
 
 def _is_called(tx: Tx, order: Order) -> bool:
-    return any(last.is_open for last in attempts.latest(tx, [order.id]).values())
+    return any(last.is_open for last in attempts.latest(tx, [order.id]).of(order.id))
 
 
 def _outcome(tx: Tx, order: Order, steps: tuple[str, ...]) -> str:

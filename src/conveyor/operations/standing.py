@@ -5,10 +5,12 @@ Everything here is found on an index of what is open, parked or due.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from conveyor.core.attempts import called
 from conveyor.core.group_order import blocked
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders, outbox, parked
@@ -62,6 +64,15 @@ def due(tx: Tx, now_ms: int) -> Due:
 def waiting(tx: Tx) -> dict[str, int]:
     """Count the orders that wait for a provider that is paused, by whom they wait for."""
     return {provider: int(many) for provider, many in tx.execute(_WAITING).all()}
+
+
+def called_by_open(tx: Tx, services: Collection[str]) -> dict[str, int]:
+    """Count the open orders by whom they have called by a step of these services."""
+    whom = called(orders.c.id, services).label("whom")
+    each = sa.select(whom).where(orders.c.settled_at.is_(None)).subquery()
+    found = sa.select(each.c.whom, sa.func.count()).where(each.c.whom != sa.text("''"))
+    rows = tx.execute(found.group_by(each.c.whom).order_by(each.c.whom)).all()
+    return {name: int(many) for name, many in rows}
 
 
 def standing(tx: Tx, now_ms: int) -> Standing:

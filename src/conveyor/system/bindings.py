@@ -8,13 +8,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from conveyor.core.providers import MAX_CALL_SECONDS, CallLimits, Providers
+from conveyor.core.providers import (
+    MAX_CALL_SECONDS,
+    NO_STEPS,
+    Called,
+    CallLimits,
+    Provider,
+    Providers,
+)
 from conveyor.core.step import CallStep
 from conveyor.extension import Dependencies, Extension, Port, Service
 from conveyor.settings import SettingError
 from conveyor.system.extension_checks import steps_of
 from conveyor.system.installation import Installation
-from conveyor.system.named_ports import Bound
+from conveyor.system.named_ports import Instead
 from conveyor.system.ports import OpenPorts
 
 log = logging.getLogger(__name__)
@@ -32,16 +39,20 @@ def bind(
     Raises `SettingError`.
     """
     for port, callers in _callers(installed).items():
-        services = [service.name for _, service in callers]
-        providers.bind(port.name, _limits(port, providers, given, ports), services)
-        merchants: dict[Port[Any], list[str]] = defaultdict(list)
-        for merchant, other in ports.of_merchants(port).items():
-            merchants[other].append(merchant)
-        for other, theirs in merchants.items():
-            limits = _limits(other, providers, given, ports)
-            instead = replace(given, ports=Bound(ports, port, other))
-            steps = dict(_steps(callers, instead))
-            providers.bind(other.name, limits, services, theirs, steps)
+        providers.bind(_called(port, callers, providers, given, ports))
+
+
+def _called(
+    port: Port[Any], callers: Callers, providers: Providers, given: Dependencies, ports: OpenPorts
+) -> Called:
+    def make(name: str, it: Port[Any]) -> Provider:
+        limits = _limits(it, providers, given, ports)
+        instead = replace(given, ports=Instead(ports, port, it))
+        steps = NO_STEPS if it is port else dict(_steps(callers, instead))
+        return providers.make(it.name, limits, steps, name)
+
+    services = [service.name for _, service in callers]
+    return Called(port.name, services, ports.named(port).each(make))
 
 
 def _callers(installed: Installation) -> dict[Port[Any], Callers]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from conveyor.access.model import SCOPES
 from conveyor.commerce.orders.bodies import Bodies
@@ -14,7 +15,7 @@ from conveyor.commerce.payments.ports import Payer
 from conveyor.core.queue import QueueSpec
 from conveyor.core.routing_slip import Flow, service_of
 from conveyor.core.step import StepHandler
-from conveyor.extension import Dependencies, Extension, Routes, no_loops
+from conveyor.extension import Dependencies, Extension, Port, Routes, no_loops
 from conveyor.settings import Settings
 from conveyor.system.built_in import built_in
 from conveyor.system.extension_checks import ExtensionError, check, require_steps, steps_of
@@ -85,6 +86,16 @@ class Installation:
     def payers(self) -> dict[str, Payer]:
         """Give who pays by charge, by the flow's name."""
         return {flow: payer for it in self.extensions for flow, payer in it.payers.items()}
+
+    @property
+    def ports(self) -> list[Port[Any]]:
+        """Give all that are whom somebody calls, or uses."""
+        return [port for it in self.extensions for port in it.ports]
+
+    def callers(self, port: Port[Any]) -> list[str]:
+        """Give the services that call it."""
+        services = (service for it in self.extensions for service in it.services)
+        return [service.name for service in services if service.calls == port]
 
     def of_flow(self, name: str) -> Extension | None:
         """Give the extension that brings the flow of this name; None: it is not installed."""

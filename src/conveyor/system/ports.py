@@ -9,12 +9,13 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from conveyor.core.ambient import Ambient
+from conveyor.core.bound import Bound
 from conveyor.core.errors import ConveyorError
 from conveyor.extension import Extension
 from conveyor.extension.ports import SIMULATED, Opens, Port
 from conveyor.settings import SettingError, Settings
 from conveyor.system.extension_loading import find_named
-from conveyor.system.named_ports import named, others
+from conveyor.system.named_ports import Unbound, bound_by, named, unbound
 
 T = TypeVar("T")
 
@@ -49,14 +50,11 @@ class OpenPorts:
         self,
         opens: Mapping[Port[Any], Callable[[], AbstractAsyncContextManager[Any]]],
         handed_in: Mapping[Port[Any], Any],
-        of_merchants: Mapping[Port[Any], Mapping[str, Port[Any]]] = MappingProxyType({}),
+        bound: Mapping[Port[Any], Bound[Port[Any]]] = MappingProxyType({}),
     ) -> None:
-        """`opens` says how; nothing is opened yet.
-
-        `of_merchants` says which port stands for one where a merchant has another.
-        """
+        """`opens` says how; nothing is opened yet. `bound` says which ports stand for one."""
         self._opens = opens
-        self._of_merchants = of_merchants
+        self._bound = bound
         self._opened = dict(handed_in)
         self._open = AsyncExitStack()
 
@@ -65,9 +63,17 @@ class OpenPorts:
         it = self._opened.get(port)
         return cast("T", _Later(port.name, partial(self._opened.get, port)) if it is None else it)
 
-    def of_merchants(self, port: Port[T]) -> Mapping[str, Port[T]]:
-        """Give the ports that stand for one, by the merchants for whose orders they do."""
-        return self._of_merchants.get(port, {})
+    def named(self, port: Port[T]) -> Bound[Port[T]]:
+        """Give the ports that stand for one, by those who are named for it."""
+        return self._bound.get(port) or Bound("", {"": port})
+
+    def bound(self, port: Port[T]) -> Bound[T]:
+        """Give all who were opened for it, and for whose orders."""
+        return self.named(port).each(lambda _, it: self[it])
+
+    def unbound(self, provider: str) -> Unbound | None:
+        """Give which it is that orders wait for; None: it is bound."""
+        return unbound(provider, self._bound.items())
 
     async def open(self) -> None:
         """Open all that were not handed in. Raises `SettingError`, and what is ours."""
@@ -107,16 +113,15 @@ def ports_of(
         for port, by_name in extension.offers.items():
             offered[port] |= by_name
     opens: dict[Port[Any], Opens[Any]] = {}
-    of_merchants: dict[Port[Any], dict[str, Port[Any]]] = {}
+    bound = {port: bound_by(port, settings) for port in ports}
     for port in ports:
         who = named(port, settings)
         if port not in handed_in:
             opens[port] = _opening(port, who.default, offered[port], settings)
-        of_merchants[port] = dict(others(port, who.of_merchants))
-        for merchant, other in of_merchants[port].items():
-            opens[other] = _opening(port, who.of_merchants[merchant], offered[port], settings)
+        for name in who.others:
+            opens[bound[port].by_name[name]] = _opening(port, name, offered[port], settings)
     each = {port: partial(it, settings, ambient) for port, it in opens.items()}
-    return OpenPorts(each, handed_in, of_merchants)
+    return OpenPorts(each, handed_in, bound)
 
 
 def _opening(

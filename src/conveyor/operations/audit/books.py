@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -11,6 +11,7 @@ from conveyor.checks.columns import on_page
 from conveyor.checks.pages import Page
 from conveyor.commerce.payments.ports import Moved
 from conveyor.commerce.payments.store import payments
+from conveyor.core import attempts
 from conveyor.core.call_state import OPEN
 from conveyor.core.tables import calls, orders
 from conveyor.core.transaction import Tx
@@ -27,6 +28,7 @@ class Books(NamedTuple):
     total: int
     sums: Moved
     merchant: str
+    called: str
 
     def agree_with(self, theirs: Moved) -> bool:
         """Whether both say the same; with a call open, the provider may be one call ahead."""
@@ -58,26 +60,32 @@ _OURS = sa.select(
     payments.c.voided,
     orders.c.merchant,
 ).outerjoin(payments, payments.c.order_id == orders.c.id)
-_OURS_ON_PAGE = _OURS.where(on_page(orders.c.id))
-_OURS_BY_ID = _OURS.where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+_ON_PAGE = on_page(orders.c.id)
+_BY_ID = orders.c.id.in_(sa.bindparam("ids", expanding=True))
 
 
-def read_books(tx: Tx, page: Page) -> dict[str, Books]:
-    """Read our books of the page's orders."""
-    return {row[0]: _books(row) for row in tx.execute(_OURS_ON_PAGE, page.bounds).all()}
+def read_books(tx: Tx, page: Page, services: Collection[str]) -> dict[str, Books]:
+    """Read our books of the page's orders; `services` are those whose steps move money."""
+    ours = _ours(services).where(_ON_PAGE)
+    return {row[0]: _books(row) for row in tx.execute(ours, page.bounds).all()}
 
 
-def read_again(tx: Tx, order_ids: Sequence[str]) -> dict[str, Books]:
+def read_again(tx: Tx, order_ids: Sequence[str], services: Collection[str]) -> dict[str, Books]:
     """Read our books of these orders, those of them that exist."""
+    ours = _ours(services).where(_BY_ID)
     found: dict[str, Books] = {}
     for start in range(0, len(order_ids), IDS_A_QUERY):
         some = {"ids": list(order_ids[start : start + IDS_A_QUERY])}
-        found |= {row[0]: _books(row) for row in tx.execute(_OURS_BY_ID, some).all()}
+        found |= {row[0]: _books(row) for row in tx.execute(ours, some).all()}
     return found
 
 
+def _ours(services: Collection[str]) -> sa.Select[Any]:
+    return _OURS.add_columns(attempts.called(orders.c.id, services))
+
+
 def _books(row: SelectedRow) -> Books:
-    _, version, is_open, total, currency, authorized, captured, refunded, voided, merchant = row
+    _, version, is_open, total, currency, authorized, captured, refunded, voided, *whose = row
     known = currency is not None
     sums = Moved(currency, authorized, captured, refunded, bool(voided)) if known else Moved()
-    return Books(version, bool(is_open), total, sums, merchant)
+    return Books(version, bool(is_open), total, sums, *whose)

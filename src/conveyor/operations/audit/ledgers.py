@@ -1,12 +1,13 @@
-"""The side of the payment providers: each is asked for the orders of its own merchants."""
+"""The side of the payment providers: each is asked for the orders that have called it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from conveyor.checks import Page
 from conveyor.commerce.payments.ports import Moved, OpenLedger, PaymentProvider, Statement
+from conveyor.core.bound import Bound
 
 Theirs = Callable[[Page, Sequence[str]], Awaitable[Mapping[str, Moved]]]
 """Gives what a provider did for the orders of a page, of which we know these."""
@@ -14,29 +15,34 @@ Theirs = Callable[[Page, Sequence[str]], Awaitable[Mapping[str, Moved]]]
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """Where each provider's side is read; None: it does not say."""
+    """Where each provider's side is read; None: it does not say.
 
-    default: Theirs | None
-    of_merchants: Mapping[str, Theirs | None] = field(default_factory=dict)
+    `services` are those whose steps call them.
+    """
+
+    theirs: Bound[Theirs | None]
+    services: Collection[str]
 
     @property
     def is_silent(self) -> bool:
         """Whether none of them says anything."""
-        return self.default is None and not any(self.of_merchants.values())
+        return not self._all()
 
-    def of(self, merchant: str) -> Theirs | None:
-        """Give where it is read for a merchant's orders."""
-        return self.of_merchants.get(merchant, self.default)
+    def of(self, merchant: str, called: str) -> Theirs | None:
+        """Give where it is read for a merchant's order, which has `called` one before, or nobody.
 
-    async def read(self, page: Page, merchants: Mapping[str, str]) -> Mapping[str, Moved]:
-        """Read it for these orders, each with its merchant.
+        One who is not bound any more does not say either.
+        """
+        return self.theirs.get(merchant, called)
+
+    async def read(self, page: Page, by: Mapping[str, Theirs]) -> Mapping[str, Moved]:
+        """Read it for these orders, each with where it is read.
 
         Where two have something for one order, that is added up: one of them should not.
         """
         asked: dict[Theirs, list[str]] = {it: [] for it in self._all()}
-        for order_id, merchant in merchants.items():
-            if theirs := self.of(merchant):
-                asked[theirs].append(order_id)
+        for order_id, theirs in by.items():
+            asked[theirs].append(order_id)
         found: dict[str, Moved] = {}
         for theirs, order_ids in asked.items():
             for order_id, moved in (await theirs(page, order_ids)).items():
@@ -44,13 +50,12 @@ class Ledgers:
         return found
 
     def _all(self) -> list[Theirs]:
-        return [it for it in (self.default, *self.of_merchants.values()) if it]
+        return [it for it in self.theirs.by_name.values() if it]
 
 
-def ledgers_of(default: PaymentProvider, of_merchants: Mapping[str, PaymentProvider]) -> Ledgers:
+def ledgers_of(bound: Bound[PaymentProvider], services: Collection[str]) -> Ledgers:
     """Find out who of these says what it did."""
-    others = {it: theirs_of(it) for it in of_merchants.values()}
-    return Ledgers(theirs_of(default), {name: others[it] for name, it in of_merchants.items()})
+    return Ledgers(bound.each(lambda _, it: theirs_of(it)), services)
 
 
 def theirs_of(provider: PaymentProvider) -> Theirs | None:

@@ -71,10 +71,13 @@ class BooksAndProvider:
         self._close()
 
     async def _add_page(self, examined: Examined, page: Page) -> None:
-        known = await examined.read(lambda tx: read_books(tx, page))
-        books = {one: entry for one, entry in known.items() if self.ledgers.of(entry.merchant)}
+        services = self.ledgers.services
+        known = await examined.read(lambda tx: read_books(tx, page, services))
+        theirs = {one: self.ledgers.of(it.merchant, it.called) for one, it in known.items()}
+        told = {one: it for one, it in theirs.items() if it}
+        books = {one: known[one] for one in told}
         self.untold += len(known) - len(books)
-        provider = await self.ledgers.read(page, {one: it.merchant for one, it in books.items()})
+        provider = await self.ledgers.read(page, told)
         nothing = Moved()
         differing = [
             order_id
@@ -85,7 +88,7 @@ class BooksAndProvider:
         moving = {order_id for order_id, entry in books.items() if entry.open}
         moved: set[str] = set()
         if differing:
-            after = await examined.read(lambda tx: read_again(tx, differing))
+            after = await examined.read(lambda tx: read_again(tx, differing, services))
             moved = _moved(differing, books, after)
         wrong = sorted(order_id for order_id in differing if order_id not in moved)
         moving |= moved

@@ -62,8 +62,7 @@ async def run_audit(app: App) -> AuditReport:
 
 
 def _ledgers(app: App) -> Ledgers:
-    others = app.ports.of_merchants(PAYMENTS).items()
-    return ledgers_of(app.ports[PAYMENTS], {merchant: app.ports[it] for merchant, it in others})
+    return ledgers_of(app.ports.bound(PAYMENTS), app.installed.callers(PAYMENTS))
 
 
 async def _go_through(

@@ -11,7 +11,7 @@ from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.operations.doctor.findings import Finding, failure, fine, warning
 from conveyor.operations.missing_flows import missing_among
-from conveyor.operations.standing import due, waiting
+from conveyor.operations.standing import due
 from conveyor.system.installation import Installation
 
 CHECK = "workers"
@@ -27,14 +27,6 @@ def orphaned_flows(tx: Tx, installed: Installation | None) -> Iterator[Finding]:
         says = f"{count:,} open orders are of it, and it is not installed"
         todo = "install the package that brings it (CONVEYOR_EXTENSIONS), at that version"
         yield failure("extensions", flow, says, todo)
-
-
-def silent_providers(tx: Tx) -> Iterator[Finding]:
-    """Name the providers that orders wait for since they answer nobody."""
-    for provider, count in waiting(tx).items():
-        says = f"{count:,} orders wait for it, which answers nobody and is probed"
-        todo = "the logs say what its calls end with; once it answers, all go on by themselves"
-        yield warning("providers", provider, says, todo)
 
 
 def embedded_owner(tx: Tx, owner: str | None) -> Iterator[Finding]:

@@ -15,9 +15,9 @@ from conveyor.operations.doctor.at_work import (
     at_work,
     embedded_owner,
     orphaned_flows,
-    silent_providers,
 )
 from conveyor.operations.doctor.findings import Finding, failure, fine
+from conveyor.operations.doctor.providers import outside
 from conveyor.operations.doctor.schema import schema
 from conveyor.settings import Settings
 from conveyor.system.installation import Installation, installation
@@ -30,7 +30,7 @@ async def check(settings: Settings, now_ms: Callable[[], int]) -> list[Finding]:
     installed = _installed(settings)
     path = settings.database_path
     if path is not None:
-        return await asyncio.to_thread(_embedded, path, installed)
+        return await asyncio.to_thread(_embedded, path, settings, installed)
     from conveyor.adapters.postgres.looking import look
 
     work = _on_server(settings, installed, now_ms)
@@ -62,14 +62,14 @@ def _on_server(
         current, findings = schema(tx, installed)
         found += findings
         if current:
-            found += [*orphaned_flows(tx, installed), *silent_providers(tx)]
+            found += [*orphaned_flows(tx, installed), *outside(tx, installed, settings)]
             found += at_work(tx, postgres.neighbours(tx))
         return found
 
     return work
 
 
-def _embedded(path: Path, installed: Installation | None) -> list[Finding]:
+def _embedded(path: Path, settings: Settings, installed: Installation | None) -> list[Finding]:
     from conveyor.adapters.sqlite.looking import look, owner
 
     if not path.exists():
@@ -81,7 +81,7 @@ def _embedded(path: Path, installed: Installation | None) -> list[Finding]:
         current, findings = schema(tx, installed)
         found += findings
         if current:
-            found += [*orphaned_flows(tx, installed), *silent_providers(tx)]
+            found += [*orphaned_flows(tx, installed), *outside(tx, installed, settings)]
             found += embedded_owner(tx, owner(path))
         return found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -19,16 +20,26 @@ from conveyor.core.routing_slip import Place, service_of, step_at, undone_by
 from conveyor.core.tables import outbox
 from conveyor.core.transaction import Tx
 from conveyor.operations.explain.story import Choice, Wait
+from conveyor.system.named_ports import Unbound
 
 _OWED = sa.select(outbox.c.due_at, outbox.c.waits_for).where(
     outbox.c.order_id == sa.bindparam("of_order")
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a process knows: its flows and steps, and who is not bound of those it is asked for."""
+
+    registry: Registry
+    unbound: Callable[[str], Unbound | None]
+
+
 def waits_for(
-    tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt], now_ms: int
+    tx: Tx, known: Known, order: Order, attempts: Sequence[Attempt], now_ms: int
 ) -> Wait | None:
     """Say what an order waits for; None at its end."""
+    registry = known.registry
     if order.status in TERMINAL:
         return None
     if order.status == OrderStatus.PARKED:
@@ -38,23 +49,29 @@ def waits_for(
     due = step_at(registry.flow(order.flow), place_of(order))
     if order.status == OrderStatus.AWAITING:
         return Wait(f"the answer that {due} awaits", order.expected_at)
-    return _behind(tx, order) or _waits_at(tx, order, attempts, due, now_ms)
+    wait = _behind(tx, order) or _waits_for_provider(tx, known, order)
+    return wait or _waits_at(tx, order, attempts, due, now_ms)
+
+
+def _waits_for_provider(tx: Tx, known: Known, order: Order) -> Wait | None:
+    owed = tx.execute(_OWED, {"of_order": order.id}).one_or_none()
+    if owed is None or not (provider := owed.waits_for):
+        return None
+    if (unbound := known.unbound(provider)) is None:
+        return Wait(f"its provider ({provider}), which answers nobody and is probed")
+    return Wait(
+        f"its provider ({provider}), which it has called and which is not bound any more",
+        todo=f"To let it go on, {unbound.todo}.",
+    )
 
 
 def _waits_at(tx: Tx, order: Order, attempts: Sequence[Attempt], due: str, now_ms: int) -> Wait:
     rest = order.expected_at if order.expected_at > now_ms else None
-    if provider := _provider_waited_for(tx, order):
-        return Wait(f"its provider ({provider}), which answers nobody and is probed")
     if call := _open_call(attempts, due):
         if call.state == CallState.INTENDED:
             return Wait(f"the provider's answer to call {call.attempt} of {due}")
         return Wait(f"the provider to say what became of call {call.attempt} of {due}", rest)
     return Wait(f"the next try of {due}", rest) if rest else _waits_for_message(tx, order, due)
-
-
-def _provider_waited_for(tx: Tx, order: Order) -> str:
-    owed = tx.execute(_OWED, {"of_order": order.id}).one_or_none()
-    return owed.waits_for if owed else ""
 
 
 def _behind(tx: Tx, order: Order) -> Wait | None:

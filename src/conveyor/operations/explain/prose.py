@@ -69,7 +69,9 @@ def _prospects(story: Story) -> Iterator[str]:
         yield f"It waits for {story.wait.what}{until}."
     for choice in story.choices:
         yield f"You can {choice.what} it: that {choice.does}."
-    if story.wait and not story.slip:  # its flow is not installed here
+    if story.wait and story.wait.todo:
+        yield story.wait.todo
+    elif story.wait and not story.slip:  # its flow is not installed here
         yield ADVICE
     elif story.wait and not story.choices:
         yield "Nothing needs to be done."

@@ -16,11 +16,10 @@ from conveyor.core.attempts import of_order as attempts_of
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL
 from conveyor.core.place import place_of
-from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Flow, flow_name, step_at
 from conveyor.core.timeline import Entry
 from conveyor.core.transaction import Tx
-from conveyor.operations.explain.outlook import choices, waits_for
+from conveyor.operations.explain.outlook import Known, choices, waits_for
 from conveyor.operations.explain.story import (
     AHEAD,
     DONE,
@@ -41,10 +40,10 @@ CALL_ENDED = "call_ended"
 
 async def explain(app: App, order_id: str, merchant: str | None) -> Story | None:
     """Tell an order's story; None: there is no such order, or it is not this merchant's."""
-    registry, now = app.engine.registry, app.engine.ambient.now_ms()
+    known, now = Known(app.engine.registry, app.ports.unbound), app.engine.ambient.now_ms()
 
     def read(tx: Tx) -> Story | None:
-        story = read_story(tx, registry, order_id, merchant, now)
+        story = read_story(tx, known, order_id, merchant, now)
         extension = app.installed.of_flow(flow_name(story.order.flow)) if story else None
         if story is None or extension is None:
             return story
@@ -54,7 +53,7 @@ async def explain(app: App, order_id: str, merchant: str | None) -> Story | None
 
 
 def read_story(
-    tx: Tx, registry: Registry, order_id: str, merchant: str | None, now_ms: int
+    tx: Tx, known: Known, order_id: str, merchant: str | None, now_ms: int
 ) -> Story | None:
     """Read it in this transaction."""
     order = find(tx, order_id, merchant)
@@ -63,6 +62,7 @@ def read_story(
     calls = tuple(attempts_of(tx, order.id))
     entries = timeline.of_order(tx, order.id)
     events = tuple(_events(entries, calls))
+    registry = known.registry
     flow = registry.flows.get(order.flow)
     return Story(
         order=order,
@@ -71,7 +71,7 @@ def read_story(
         calls=calls,
         payment=payment_of(tx, order.id),
         parked=parking.of_order(tx, order.id),
-        wait=waits_for(tx, registry, order, calls, now_ms),
+        wait=waits_for(tx, known, order, calls, now_ms),
         choices=choices(tx, registry, order, calls) if flow else (),
     )
 

@@ -44,10 +44,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What the order waits for now; `until` is None when nothing happens by itself."""
+    """What the order waits for now; `until` is None when nothing happens by itself.
+
+    `todo` is what somebody has to do about that, outside of the order.
+    """
 
     what: str
     until: int | None = None
+    todo: str = ""
 
 
 @dataclass(frozen=True, slots=True)

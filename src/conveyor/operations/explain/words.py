@@ -97,7 +97,7 @@ def _waiting(entry: Entry, detail: Detail) -> str:
     provider = detail.get("provider", "its provider")
     if cause := detail.get("cause"):
         return f"{entry.step} failed while {provider} answers nobody, which costs no try: {cause}"
-    return f"{entry.step} waits: {provider} answers nobody now"
+    return f"{entry.step} waits: {provider} {detail.get('why', 'answers nobody now')}"
 
 
 def _parked(entry: Entry, detail: Detail) -> str:
