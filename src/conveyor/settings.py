@@ -74,7 +74,7 @@ class Settings(BaseModel):
     webhook_secret: str = Field(
         "",
         description="whsec_... shared with the carrier; two, the newer first, while one replaces "
-        "the other.",
+        "the other. Of another carrier: `NAME=whsec_...`.",
     )
     payment_provider: str = Field(
         "",
@@ -82,7 +82,9 @@ class Settings(BaseModel):
         "extension gives; default: simulated, with an embedded database only. For merchants with "
         "another: `bank, acme=other`; for orders that have called one before: `new, =old`.",
     )
-    carrier: str = Field("", description="Who carries the goods, named likewise.")
+    carrier: str = Field(
+        "", description="Who carries the goods, named likewise, also for some merchants."
+    )
     simulated_database_url: str = Field(
         "",
         description="postgresql://... where those who are simulated keep their books; default: a "
@@ -201,6 +203,16 @@ class Settings(BaseModel):
     def proxies(self) -> tuple[str, ...]:
         """The networks of `trusted_proxies`."""
         return _listed(self.trusted_proxies)
+
+    @property
+    def webhook_secrets(self) -> dict[str, list[str]]:
+        """The secrets of `webhook_secret` by their carrier's name; '' for that of everybody."""
+        found: dict[str, list[str]] = {}
+        for part in self.webhook_secret.replace(",", " ").split():
+            carrier, _, secret = part.partition("=")
+            of_one = bool(secret.strip("="))  # else that is how base64 ends
+            found.setdefault(carrier if of_one else "", []).append(secret if of_one else part)
+        return found
 
     @property
     def database_path(self) -> Path | None:

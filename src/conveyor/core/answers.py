@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from conveyor.core import attempts
 from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.attempts import Attempts
 from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.engine import Engine
 from conveyor.core.gathering import gather
@@ -13,19 +15,22 @@ from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order, load
 from conveyor.core.outcome import TurnedAway
 from conveyor.core.place import due_step
+from conveyor.core.routing_slip import service_of
 from conveyor.core.step import Answer
 from conveyor.core.transaction import Tx
 
 TAKEN = "taken"
 NOT_AWAITED = "not_awaited"
 UNKNOWN_ORDER = "unknown_order"
+NOT_CALLED = "not_called"
 
 
 @dataclass(frozen=True, slots=True)
 class StepAnswer:
     """An answer to an order's step; `note` keeps one that comes before the order awaits it.
 
-    `version` is that of the order which it answers; None: whichever it has.
+    `version` is that of the order which it answers; None: whichever it has. `by` is the provider
+    that gives it, by the name that binds it; '': it is none that the step calls.
     """
 
     order_id: str
@@ -33,6 +38,7 @@ class StepAnswer:
     answer: Answer
     note: Callable[[Tx], None] | None = None
     version: int | None = None
+    by: str = ""
 
 
 class Answers:
@@ -44,7 +50,7 @@ class Answers:
         self._batcher: Batcher[StepAnswer, str] = Batcher(self._handle, engine.limits.group_size)
 
     async def take(self, given: StepAnswer) -> str:
-        """Give `TAKEN`, `NOT_AWAITED` or `UNKNOWN_ORDER`, once that is committed.
+        """Give `TAKEN`, `NOT_AWAITED`, `NOT_CALLED` or `UNKNOWN_ORDER`, once that is committed.
 
         Or the word with which the step turned the answer away.
         """
@@ -62,27 +68,42 @@ def take_answers(tx: Tx, context: GroupContext, group: Sequence[StepAnswer]) -> 
     """Apply answers to the orders that await them; gives what became of each."""
     loaded = load(tx, [given.order_id for given in group])
     gather(tx, context, [(o, due_step(context.registry, o)) for o in loaded.values()])
+    by_providers = [given.order_id for given in group if given.by]
+    calls = attempts.latest(tx, by_providers) if by_providers else Attempts()
     results: list[str] = []
-    seen: set[str] = set()
+    moved: set[str] = set()
     for given in group:
         order = loaded.get(given.order_id)
         if order is None:
             results.append(UNKNOWN_ORDER)
             continue
-        due = due_step(context.registry, order)
-        if order.id in seen or not _is_awaited(context, order, due, given):
-            if given.note:
-                given.note(tx)
-            results.append(NOT_AWAITED)
+        if given.by and given.by != _called(context, order, given.step, calls):
+            results.append(NOT_CALLED)
             continue
-        outcome = context.registry.step(due).answered(tx, order, given.answer, context.now)
-        if isinstance(outcome, TurnedAway):
-            results.append(outcome.why)
-            continue
-        seen.add(order.id)
-        apply_outcome(tx, context.registry, order, outcome, context.now)
-        results.append(TAKEN)
+        result = _apply(tx, context, order, given, awaited=order.id not in moved)
+        if result == TAKEN:
+            moved.add(order.id)
+        results.append(result)
     return results
+
+
+def _called(context: GroupContext, order: Order, step: str, calls: Attempts) -> str:
+    """Give who it is that the order calls by this step, by the name that binds it."""
+    theirs = context.providers.called_by(service_of(step))
+    return theirs.bound.name_for(order.merchant, calls.called(order.id, theirs.services))
+
+
+def _apply(tx: Tx, context: GroupContext, order: Order, given: StepAnswer, *, awaited: bool) -> str:
+    due = due_step(context.registry, order)
+    if not awaited or not _is_awaited(context, order, due, given):
+        if given.note:
+            given.note(tx)
+        return NOT_AWAITED
+    outcome = context.registry.step(due).answered(tx, order, given.answer, context.now)
+    if isinstance(outcome, TurnedAway):
+        return outcome.why
+    apply_outcome(tx, context.registry, order, outcome, context.now)
+    return TAKEN
 
 
 def _is_awaited(context: GroupContext, order: Order, due: str, given: StepAnswer) -> bool:

@@ -31,8 +31,9 @@ class Port(Generic[T]):
     Who is opened may say by its attributes how long a call of it may take (`call_seconds`), and
     how many there may be at once in a process (`calls_at_once`), else the settings do.
 
-    `by_merchant`: the setting may name others for some merchants, as in `bank, acme=other`. A
-    service that `calls` it has steps for each of them, and an order keeps to whom it called first.
+    `by_merchant`: the setting may name others for some merchants, as in `bank, acme=other`, and
+    who is kept for the orders that have called it, as in `bank, =old`. A service that `calls` it
+    has steps for each of them, and an order keeps to whom it called first.
     """
 
     name: str

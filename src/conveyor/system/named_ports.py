@@ -35,15 +35,18 @@ class Named:
 def named(port: Port[Any], settings: Settings) -> Named:
     """Read what the setting of a port says. Raises `SettingError`."""
     said = port.chosen(settings)
-    if not port.by_merchant:
-        return Named(said, {})
+    return read_named(said, port.setting) if port.by_merchant else Named(said, {})
+
+
+def read_named(said: str, setting: str) -> Named:
+    """Read a setting that may name others for some merchants. Raises `SettingError`."""
     default, others, kept = "", dict[str, str](), list[str]()
     for part in (it.strip() for it in said.split(",") if it.strip()):
         merchant, is_of_one, name = (it.strip() for it in part.rpartition("="))
         if not name:
-            raise SettingError(port.setting, f"{part!r} is not MERCHANT=NAME")
+            raise SettingError(setting, f"{part!r} is not MERCHANT=NAME")
         if merchant in others or (default and not is_of_one):
-            raise SettingError(port.setting, f"{part!r} is the second for the same orders")
+            raise SettingError(setting, f"{part!r} is the second for the same orders")
         if merchant:
             others[merchant] = name
         elif is_of_one:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import ConveyorError
 from conveyor.extension import PAYMENTS
-from conveyor.flows.shop.carrier import CARRIER, WEBHOOK, webhook_key
+from conveyor.flows.shop.carrier import CARRIER, WEBHOOK, webhook_keys
 from conveyor.system.composition import App
 from conveyor.system.parts import Parts
 from conveyor.system.timekeeper import machine_timekeeper
@@ -67,7 +67,7 @@ class Process:
             ports={
                 PAYMENTS: ProviderPort(self),
                 CARRIER: CarrierPort(self),
-                WEBHOOK: webhook_key(self.world.settings),
+                WEBHOOK: webhook_keys(self.world.settings),
             },
         )
         return App(self.world.settings, parts, self.world.installed)
@@ -78,6 +78,7 @@ class Process:
 
     async def _live(self) -> None:
         try:
+            await self.app.open()
             await self.app.run(self.world.installed.services, self._stop)
         except BaseException as error:
             self.ended = f"{type(error).__name__}: {error}"

@@ -51,7 +51,8 @@ def _page_checks(examination: Examination) -> Iterable[PageCheck]:
 def _comparisons(running: Running, examination: Examination) -> Iterable[Comparison]:
     from conveyor.flows.shop.parcels import ShipmentsAndParcels
 
-    yield ShipmentsAndParcels(running.ports[CARRIER], examination.now)
+    bound, now = running.ports.bound(CARRIER), examination.now
+    yield ShipmentsAndParcels(bound, running.engine.providers.called_by(SERVICE).services, now)
 
 
 def _facts(tx: Tx, order: Order) -> Iterable[Fact]:

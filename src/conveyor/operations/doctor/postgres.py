@@ -15,7 +15,7 @@ from conveyor.extension.ports import PAYMENTS, SIMULATED
 from conveyor.operations.doctor.findings import Finding, failure, fine, warning
 from conveyor.operations.doctor.skew import judged as judged_skew
 from conveyor.settings import Settings
-from conveyor.system.named_ports import named
+from conveyor.system.named_ports import named, read_named
 from conveyor.system.timekeeper import server_reading
 
 CHECK = "database"
@@ -191,8 +191,8 @@ def _simulated(settings: Settings) -> int:
     """Count those who are simulated: their books are on the same server, beside ours."""
     if settings.simulated_database_url:
         return 0
-    who = named(PAYMENTS, settings)
-    return (who.default, *who.of_merchants.values(), settings.carrier).count(SIMULATED)
+    outside = named(PAYMENTS, settings), read_named(settings.carrier, "CONVEYOR_CARRIER")
+    return [name for it in outside for name in (it.default, *it.others)].count(SIMULATED)
 
 
 def _text(given: Facts) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from conveyor.core.queue import MAX_VISIBILITY_SECONDS
 from conveyor.extension.ports import PAYMENTS, SIMULATED
 from conveyor.operations.doctor.findings import Finding, fine, warning
 from conveyor.settings import EMBEDDED, Settings
-from conveyor.system.named_ports import named
+from conveyor.system.named_ports import Named, named, read_named
 
 CHECK = "settings"
 
@@ -82,19 +82,17 @@ def _times(settings: Settings) -> Iterator[Finding]:
 
 
 def _outside(settings: Settings) -> Iterator[Finding]:
-    if settings.carrier not in {"", SIMULATED} and not settings.webhook_secret:
-        yield warning(
-            CHECK,
-            "CONVEYOR_WEBHOOK_SECRET",
-            "is not set: no webhook of the carrier's is taken",
-            "set what you share with the carrier, the same for every process, unless it has none",
-        )
-    bound = named(PAYMENTS, settings)
-    who = {"payment provider": bound.default, "carrier": settings.carrier}
-    for merchant, name in bound.of_merchants.items():
-        who[f"payment provider of {merchant}"] = name
-        yield fine(CHECK, f"payment provider of {merchant}", f"{name} takes the money")
-    simulated = [what for what, name in who.items() if name == SIMULATED]
+    carriers = read_named(settings.carrier, "CONVEYOR_CARRIER")
+    yield from _unheard(settings, carriers)
+    simulated: list[str] = []
+    for what, does, who in (
+        ("payment provider", "takes the money", named(PAYMENTS, settings)),
+        ("carrier", "carries the goods", carriers),
+    ):
+        simulated += [what] if who.default == SIMULATED else []
+        for merchant, name in who.of_merchants.items():
+            simulated += [f"{what} of {merchant}"] if name == SIMULATED else []
+            yield fine(CHECK, f"{what} of {merchant}", f"{name} {does}")
     if settings.database_path is None and simulated:
         yield warning(
             CHECK,
@@ -102,3 +100,16 @@ def _outside(settings: Settings) -> Iterator[Finding]:
             "simulated, on a PostgreSQL: no money moves or no parcel leaves",
             "for a trial that is right; do not take real orders with it",
         )
+
+
+def _unheard(settings: Settings, carriers: Named) -> Iterator[Finding]:
+    """Name the carriers without a secret of theirs."""
+    secrets = settings.webhook_secrets
+    todo = "set what you share with the carrier, the same for every process, unless it has none"
+    if carriers.default not in {"", SIMULATED} and not secrets.keys() & {"", carriers.default}:
+        says = "is not set: no webhook of the carrier's is taken"
+        yield warning(CHECK, "CONVEYOR_WEBHOOK_SECRET", says, todo)
+    for name in carriers.others:
+        if name != SIMULATED and name not in secrets:
+            says = f"has no {name}=whsec_...: no webhook of that carrier's is taken"
+            yield warning(CHECK, "CONVEYOR_WEBHOOK_SECRET", says, todo)

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 from conveyor.core.errors import ConveyorError
 
@@ -49,6 +50,10 @@ class WebhookKey:
             raise WebhookSecretError("None is given.")
         self._keys = [_read_secret(secret) for secret in secrets]
 
+    def shares_with(self, other: WebhookKey) -> bool:
+        """Whether both have a secret."""
+        return not set(self._keys).isdisjoint(other._keys)
+
     def sign(self, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
         """Give the headers to send with the body, signed with each secret.
 
@@ -77,6 +82,33 @@ class WebhookKey:
         if not any(hmac.compare_digest(one.encode(), ours) for one in given for ours in valid):
             raise WebhookRejectedError(SIGNATURE_HEADER, "no signature matches body, id and time")
         return webhook_id
+
+
+class WebhookKeys:
+    """The key of each who may sign, by name: a signature says who it is."""
+
+    def __init__(self, keys: Mapping[str, WebhookKey]) -> None:
+        """Take them. Raises `WebhookSecretError` for a secret that two of them have."""
+        for one, other in combinations(keys, 2):
+            if keys[one].shares_with(keys[other]):
+                raise WebhookSecretError(f"{one} and {other} have the same.")
+        self._keys = keys
+
+    def __getitem__(self, name: str) -> WebhookKey:
+        """Give the key of one."""
+        return self._keys[name]
+
+    def verify(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> str:
+        """Give who has signed. Raises `WebhookRejectedError`: see `WebhookKey.verify`."""
+        rejected = WebhookRejectedError(SIGNATURE_HEADER, "there is nobody to sign")
+        for name, key in self._keys.items():
+            try:
+                key.verify(headers, body, now_ms)
+            except WebhookRejectedError as error:
+                rejected = error
+            else:
+                return name
+        raise rejected
 
 
 def write_secret(key: bytes) -> str:
