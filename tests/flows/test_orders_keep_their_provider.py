@@ -147,7 +147,7 @@ def test_without_the_one_that_it_called_it_waits_and_says_what_to_do(
     rename(machine, GONE)
 
     async def waits(app: App) -> None:
-        await asyncio.sleep(60 * MINUTE)
+        await asyncio.sleep(12 * MINUTE)
         assert await statuses(app, [order_id]) == {"processing"}
         assert not await moved(app, "simulated")
         told = await explain(app, order_id, None)
