@@ -11,6 +11,7 @@ from tests.api.serving import Server, order_of, place, problem_of, wait_for
 from tests.api.test_events import following
 
 from conveyor.core import timeline
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.entrypoints.http.events import MAX_ENTRIES
 
 MIB = 1024 * 1024
@@ -70,7 +71,7 @@ def test_a_long_story_is_told_to_its_end(
 
     def lengthen(tx: Any) -> None:
         for _ in range(entries - so_far):
-            timeline.note(tx, order_id, 1, 0, timeline.DUPLICATE_DROPPED)
+            timeline.note(tx, order_id, 1, 0, TimelineEvent.DUPLICATE_DROPPED)
 
     server.run(database.run(lengthen))
     with following(client, order_id) as events:

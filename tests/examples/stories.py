@@ -8,6 +8,7 @@ from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import find
 from conveyor.core import timeline
 from conveyor.core.order import Order
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.system.composition import App
 
@@ -45,4 +46,4 @@ async def status_of(app: App, order_id: str) -> str:
 async def steps_done(app: App, order_id: str) -> list[str]:
     """Read which steps and compensations were done, in order."""
     entries = await app.parts.database.read(lambda tx: timeline.of_order(tx, order_id))
-    return [entry.step for entry in entries if entry.event == timeline.DONE]
+    return [entry.step for entry in entries if entry.event == TimelineEvent.DONE]

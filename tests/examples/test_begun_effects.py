@@ -13,6 +13,7 @@ from tests.examples.stories import MERCHANT, place, status_of, steps_done
 
 from conveyor.core import timeline
 from conveyor.core.answers import TAKEN, StepAnswer
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.extension import (
     Again,
     Answer,
@@ -257,7 +258,7 @@ def test_one_that_is_taken_again_and_refused_then_is_undone(
         await asyncio.sleep(60)
         assert await steps_done(app, order_id) == ["payments.authorize", CALL_OFF, "payments.void"]
         entries = await app.parts.database.read(lambda tx: timeline.of_order(tx, order_id))
-        assert [e.event for e in entries].count(timeline.AGAIN) == 1
+        assert [e.event for e in entries].count(TimelineEvent.AGAIN) == 1
         await assert_clean(app)
 
     world.run(life)

@@ -10,6 +10,7 @@ from tests.examples.stories import order_of, place, status_of, steps_done
 
 from conveyor.core import timeline
 from conveyor.core.answers import TAKEN, StepAnswer
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.settings import Settings
 from conveyor.system.composition import App
 from conveyor.system.installation import installation
@@ -60,7 +61,7 @@ async def place_and_wait(app: App) -> str:
 async def last_try(app: App, order_id: str) -> int:
     """Read how often a message of the order had been received when it failed last."""
     entries = await app.parts.database.read(lambda tx: timeline.of_order(tx, order_id))
-    return max(entry.attempt for entry in entries if entry.event == timeline.FAULT)
+    return max(entry.attempt for entry in entries if entry.event == TimelineEvent.FAULT)
 
 
 def test_an_order_in_flight_keeps_the_version_it_started_with(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from conveyor.commerce.orders.placement import Placed
 from conveyor.core import timeline
 from conveyor.core.order import Order
 from conveyor.core.step import StepHandler
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.system.composition import App
 from conveyor.testing.virtual import Machine
@@ -72,10 +73,12 @@ def test_an_order_whose_gathering_raises_is_parked_and_fails_nobody_else(
         await asyncio.sleep(60)
         assert {await status_of(app, order_id) for order_id in good} == {"completed"}
         for order_id in good:
-            assert not {timeline.FAULT, timeline.RESENT} & set(await events_of(app, order_id))
+            assert not {TimelineEvent.FAULT, TimelineEvent.RESENT} & set(
+                await events_of(app, order_id)
+            )
         async with asyncio.timeout(7_200):
             while await status_of(app, bad) != "parked":  # noqa: ASYNC110 - virtual time
                 await asyncio.sleep(60)
-        assert (await events_of(app, bad))[timeline.FAULT] == app.settings.max_receives
+        assert (await events_of(app, bad))[TimelineEvent.FAULT] == app.settings.max_receives
 
     Machine(tmp_path).run(life)

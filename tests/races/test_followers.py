@@ -14,6 +14,7 @@ from tests.unit.goods_driver import NOW_MS, Books
 
 from conveyor.core import timeline
 from conveyor.core.order import load
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.bookings import granting
 
@@ -49,7 +50,7 @@ class Follower:
 def drop_a_copy(tx: Tx, order_id: str) -> None:
     """Do what a late copy of a token does: it holds the order, and its story says so."""
     order = load(tx, [order_id])[order_id]
-    timeline.note(tx, order_id, order.version, NOW_MS, timeline.DUPLICATE_DROPPED)
+    timeline.note(tx, order_id, order.version, NOW_MS, TimelineEvent.DUPLICATE_DROPPED)
 
 
 def test_what_happens_while_a_place_comes_free_is_told(books: Books) -> None:

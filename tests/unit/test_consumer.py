@@ -19,7 +19,7 @@ from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Outgoing, Received, VisibilityChange
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.taking_tokens import ORPHAN_SECONDS
-from conveyor.core.timeline import DUPLICATE_DROPPED, FAULT
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.testing.loop import run_virtual
 
 POISON = "no token at all"
@@ -68,7 +68,11 @@ def test_a_fault_of_one_order_is_no_fault_of_its_group(tmp_path: Path) -> None:
                 "processing",
                 "completed",
             ]
-            assert (await core.events(owed[1])).count(FAULT) == told(core, "faulted") == 1
+            assert (
+                (await core.events(owed[1])).count(TimelineEvent.FAULT)
+                == told(core, "faulted")
+                == 1
+            )
             assert len(desk.deleted) == 2
 
     run_virtual(main())
@@ -82,7 +86,11 @@ def test_an_answer_that_cannot_be_recorded_is_no_fault_of_its_group(tmp_path: Pa
             await core.take("ask", *owed)
             assert [o.position for o in await core.orders(owed)] == [1, 0, 1]
             assert told(core, "faulted") == 1
-            assert [(await core.events(one)).count(FAULT) for one in owed] == [0, 1, 0]
+            assert [(await core.events(one)).count(TimelineEvent.FAULT) for one in owed] == [
+                0,
+                1,
+                0,
+            ]
             assert len(core.queues.queue("ask").deleted) == 2
             assert len(core.queues.queue("desk").sent) == 2
 
@@ -112,7 +120,7 @@ def test_an_answer_is_recorded_once_though_two_copies_of_the_token_called(tmp_pa
             [order] = await core.orders([owed])
             assert (order.version, order.position) == (owed.version + 1, 1)
             assert core.ask.recorded == ["a"]
-            assert FAULT not in await core.events(owed)
+            assert TimelineEvent.FAULT not in await core.events(owed)
             assert told(core, "faulted") == 0
             assert len(core.queues.queue("desk").sent) == 1
             assert (await core.queues.queue("ask").depth()).total == 0
@@ -128,7 +136,7 @@ def test_a_copy_that_comes_late_is_dropped_and_noted(tmp_path: Path) -> None:
             await core.take("ask", owed)
             assert core.ask.recorded == ["a"]
             assert told(core, "stale") == 1
-            assert (await core.events(owed)).count(DUPLICATE_DROPPED) == 1
+            assert (await core.events(owed)).count(TimelineEvent.DUPLICATE_DROPPED) == 1
             assert (await core.queues.queue("ask").depth()).total == 0
 
     run_virtual(main())

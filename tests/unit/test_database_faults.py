@@ -14,7 +14,7 @@ from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.core.consumer import Consumer
 from conveyor.core.outbox import OwedToken
 from conveyor.core.retries import RetryPolicy
-from conveyor.core.timeline import FAULT
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.testing.loop import run_virtual
 
@@ -73,9 +73,9 @@ def test_what_postgresql_is_to_blame_for_is_no_fault_of_an_order(
             good, broken = await ready_at_desk(core, GOOD, BROKEN)
             core.desk.before = failing(times, lambda tx: tx.connection.execute(raising).close())
             await take_at_desk(core)
-            assert FAULT not in await core.events(good)
+            assert TimelineEvent.FAULT not in await core.events(good)
             assert (await core.orders([good]))[0].status == "completed"
-            assert (await core.events(broken)).count(FAULT) == 1
+            assert (await core.events(broken)).count(TimelineEvent.FAULT) == 1
 
     run_virtual(main())
 
@@ -89,7 +89,9 @@ def test_a_statement_that_is_wrong_is_its_orders_fault(tmp_path: Path, postgres:
             good, broken = await ready_at_desk(core, GOOD, BROKEN)
             core.desk.before = failing(1, mistype)
             await take_at_desk(core)
-            assert [(await core.events(one)).count(FAULT) for one in (good, broken)] == [1, 1]
+            assert [
+                (await core.events(one)).count(TimelineEvent.FAULT) for one in (good, broken)
+            ] == [1, 1]
 
     run_virtual(main())
 
@@ -108,9 +110,9 @@ def test_a_full_disk_is_no_fault_of_an_order(tmp_path: Path) -> None:
             good, broken = await ready_at_desk(core, GOOD, BROKEN)
             core.desk.before = failing(ENDS_AFTER, fill)
             await take_at_desk(core)
-            assert FAULT not in await core.events(good)
+            assert TimelineEvent.FAULT not in await core.events(good)
             assert (await core.orders([good]))[0].status == "completed"
-            assert (await core.events(broken)).count(FAULT) == 1
+            assert (await core.events(broken)).count(TimelineEvent.FAULT) == 1
 
     run_virtual(main())
 
@@ -145,7 +147,7 @@ def test_after_a_failover_connections_to_the_old_primary_are_replaced(
 
             core.engine.gate.opened_in_time = recovers  # type: ignore[method-assign]
             await take_at_desk(core)
-            assert FAULT not in await core.events(good)
+            assert TimelineEvent.FAULT not in await core.events(good)
             assert (await core.orders([good]))[0].status == "completed"
 
     run_virtual(main())

@@ -6,6 +6,7 @@ from tests.unit.goods_driver import MERCHANT, NOW_MS, Books, insert_orders, orde
 
 from conveyor.core import timeline
 from conveyor.core.step import Now
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.restaurants import store
 from conveyor.flows.food.restaurants.counter import note_ready
@@ -45,5 +46,5 @@ def test_that_the_food_is_ready_is_told_once(books: Books) -> None:
     said = [books.run(lambda tx: note_ready(tx, meal.id, Now(NOW_MS))) for _ in range(2)]
     assert said == [True, False]
     [entry] = books.run(lambda tx: timeline.of_order(tx, meal.id))
-    assert (entry.event, entry.version) == (timeline.NOTED, meal.version)
+    assert (entry.event, entry.version) == (TimelineEvent.NOTED, meal.version)
     assert "the food is ready" in entry.detail

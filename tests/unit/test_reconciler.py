@@ -21,7 +21,7 @@ from conveyor.core.reconciler import (
     RECONCILE_SECONDS,
     Reconciler,
 )
-from conveyor.core.timeline import RESENT
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.testing.loop import run_virtual
 
 BUSY = Depth(visible=990, in_flight=10, delayed=0)
@@ -53,7 +53,7 @@ def test_a_token_counts_as_lost_once_it_is_overdue(
             await asyncio.sleep(after_ms / 1000)
             assert await Reconciler(core.engine).reconcile_once() == found
             assert resent(core) == found == len(core.queues.queue("ask").sent)
-            assert (await core.events(owed)).count(RESENT) == found
+            assert (await core.events(owed)).count(TimelineEvent.RESENT) == found
 
     run_virtual(main())
 
@@ -113,7 +113,7 @@ def test_a_queue_that_is_never_empty_hides_no_lost_token_for_ever(tmp_path: Path
             await asyncio.sleep(0.001)
             assert await reconciler.reconcile_once() == 1
             assert core.queues.queue("ask").sent
-            assert RESENT in await core.events(owed)
+            assert TimelineEvent.RESENT in await core.events(owed)
 
     run_virtual(main())
 
@@ -154,7 +154,7 @@ def test_in_a_queue_that_is_read_slowly_tokens_do_not_heap_up(
             core.queues.queue("ask").pretends = BUSY
             await reconcile_for(core, 4 * HOURS)
             for one in owed:
-                assert (await core.events(one)).count(RESENT) == 5
+                assert (await core.events(one)).count(TimelineEvent.RESENT) == 5
 
     run_virtual(main())
 
@@ -173,7 +173,7 @@ def test_a_token_that_is_lost_among_waiting_ones_is_sent_again_soon(tmp_path: Pa
             [lost] = await lose(core, "i")
             queue.pretends = BUSY
             await reconcile_for(core, LOST_MS / 1000 + 2 * RECONCILE_SECONDS)
-            assert (await core.events(lost)).count(RESENT) == 1
+            assert (await core.events(lost)).count(TimelineEvent.RESENT) == 1
 
     run_virtual(main())
 
@@ -188,7 +188,7 @@ def test_no_token_waits_longer_than_the_longest_time(tmp_path: Path) -> None:
             assert await reconciler.reconcile_once() == 0
             await asyncio.sleep(0.001)
             assert await reconciler.reconcile_once() == 1
-            assert RESENT in await core.events(owed)
+            assert TimelineEvent.RESENT in await core.events(owed)
 
     run_virtual(main())
 

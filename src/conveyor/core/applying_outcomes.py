@@ -24,6 +24,7 @@ from conveyor.core.routing_slip import (
     turn_back,
 )
 from conveyor.core.step import LocalStep, Now
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 
 
@@ -47,19 +48,19 @@ def apply_outcome(
         case Refused(reason, detail):
             if order.backwards:
                 raise RefusedToCompensateError(step, reason)
-            story.tell(timeline.REFUSED, {"reason": reason, **detail})
+            story.tell(TimelineEvent.REFUSED, {"reason": reason, **detail})
             after = turn_back(flow, place, OrderStatus.REFUSED)
             move_order(tx, registry, order, after, now, reason=reason)
         case Awaiting(what, seconds, detail):
             _run_also(tx, registry, order, now)
-            story.tell(timeline.AWAITING, {"what": what, "seconds": seconds, **detail})
+            story.tell(TimelineEvent.AWAITING, {"what": what, "seconds": seconds, **detail})
             order, here = _unmarked(story, order, place), begin(place)
             move_order(tx, registry, order, here, now, rest_seconds=seconds, awaiting=True)
         case Again(reason, seconds, detail):
-            story.tell(timeline.AGAIN, {"reason": reason, **detail})
+            story.tell(TimelineEvent.AGAIN, {"reason": reason, **detail})
             move_order(tx, registry, order, begin(place), now, rest_seconds=seconds)
         case Park(cause, detail):
-            story.tell(timeline.PARKED, {"cause": cause, **detail})
+            story.tell(TimelineEvent.PARKED, {"cause": cause, **detail})
             park(tx, order, now, step=step, cause=cause, attempts=attempt)
             move_order(tx, registry, order, begin(place), now, parking=True)
 
@@ -68,7 +69,7 @@ def _done(registry: Registry, flow: Flow, story: _Story, detail: Mapping[str, An
     tx, order, now = story.tx, story.order, story.now
     place = place_of(order)
     _run_also(tx, registry, order, now)
-    story.tell(timeline.DONE, detail)
+    story.tell(TimelineEvent.DONE, detail)
     after = advance(flow, place, _members(flow, order))
     if order.cancelling and _can_be_undone(flow, place, after):
         after = turn_back(flow, after, OrderStatus.CANCELLED)
@@ -90,7 +91,9 @@ def _unmarked(story: _Story, order: Order, goes_to: Place) -> Order:
     """Give up turning back an order whose step took effect after all, and cannot be undone."""
     if not order.cancelling or goes_to.ending:
         return order
-    story.tell(timeline.NOTED, {"what": f"{story.step} took effect: it is too late to undo it"})
+    story.tell(
+        TimelineEvent.NOTED, {"what": f"{story.step} took effect: it is too late to undo it"}
+    )
     return order._replace(cancelling=False, reason="")  # why it was to be cancelled
 
 
@@ -119,7 +122,7 @@ class _Story:
     step: str
     attempt: int
 
-    def tell(self, event: str, detail: Mapping[str, Any]) -> None:
+    def tell(self, event: TimelineEvent, detail: Mapping[str, Any]) -> None:
         order, step, attempt = self.order, self.step, self.attempt
         timeline.note(
             self.tx,

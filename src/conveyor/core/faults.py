@@ -22,6 +22,7 @@ from conveyor.core.place import place_of
 from conveyor.core.providers import Provider
 from conveyor.core.routing_slip import service_of
 from conveyor.core.tables import orders
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import Turn
 
@@ -83,7 +84,7 @@ class Delivery:
                 raise
             return self.fault(error)  # a bug in one order's step is its own fault
 
-    def note(self, event: str, detail: dict[str, str] | None = None) -> None:
+    def note(self, event: TimelineEvent, detail: dict[str, str] | None = None) -> None:
         """Write a line of the order's timeline."""
         timeline.note(
             self.tx,
@@ -97,7 +98,11 @@ class Delivery:
         )
 
     def fault(
-        self, error: Exception, event: str = timeline.FAULT, *, last_try: bool = False
+        self,
+        error: Exception,
+        event: TimelineEvent = TimelineEvent.FAULT,
+        *,
+        last_try: bool = False,
     ) -> Disposition:
         """Let the message come back after a rest; park the order when that was the last try.
 
@@ -125,7 +130,7 @@ class Delivery:
         order_id, breaker = self.order.id, provider.breaker
         if cause or order_id not in breaker.waiting:
             told = {"provider": provider.name, "cause": cause, "why": breaker.why}
-            self.note(timeline.WAITING, told)
+            self.note(TimelineEvent.WAITING, told)
         rest_ms = round(breaker.wait_seconds(order_id, self.context.begun) * 1000)
         self._owe_again(self.context.now.ms + rest_ms, provider.name)
         return Waiting(order_id, breaker)
@@ -162,7 +167,7 @@ class Delivery:
             attempts=self.attempt,
             traceback=trace,
         )
-        self.note(timeline.PARKED, {"cause": cause})
+        self.note(TimelineEvent.PARKED, {"cause": cause})
         place = place_of(order)
         move_order(self.tx, self.context.registry, order, place, now, parking=True)
         return Handled(parked=True)

@@ -22,6 +22,7 @@ from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, step_at, turn_back, undone_by
 from conveyor.core.step import Now
 from conveyor.core.tables import orders
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 
 _ASK_TO_CANCEL = (
@@ -74,7 +75,7 @@ def cancel(
         return Intervention(Decision.ALREADY if already else Decision.TOO_LATE)
     if too_late_to_cancel(tx, registry, order):
         return Intervention(Decision.TOO_LATE)
-    _note(tx, order, now, timeline.CANCEL_ASKED, reason=reason, by=by)
+    _note(tx, order, now, TimelineEvent.CANCEL_ASKED, reason=reason, by=by)
     if order.status != OrderStatus.PARKED and _call_is_open(tx, registry, order):
         row = {"b_id": order.id, "b_version": order.version, "b_reason": reason}
         tx.later(_ASK_TO_CANCEL, row, must_match=True)
@@ -122,7 +123,7 @@ def redrive(tx: Tx, registry: Registry, order_id: str, now: Now, *, by: str = ""
     if order is None or order.status != OrderStatus.PARKED:
         return Intervention(Decision.NOT_FOUND if order is None else Decision.NOT_PARKED)
     _unpark(tx, order, now)
-    _note(tx, order, now, timeline.REDRIVEN, by=by)
+    _note(tx, order, now, TimelineEvent.REDRIVEN, by=by)
     move_order(tx, registry, order, place_of(order), now)
     return Intervention(Decision.ACCEPTED)
 
@@ -144,10 +145,10 @@ def discard(
         return Intervention(Decision.STILL_OWES, () if past else left)
     if past:
         loss = {"written_off": order.total, "currency": order.currency}
-        _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by, **loss)
+        _note(tx, order, now, TimelineEvent.DISCARDED, reason=reason, by=by, **loss)
         return _compensate(tx, registry, order, now, reason)
     _unpark(tx, order, now)
-    _note(tx, order, now, timeline.DISCARDED, reason=reason, by=by)
+    _note(tx, order, now, TimelineEvent.DISCARDED, reason=reason, by=by)
     end = Place(-1, order.ending or OrderStatus.CANCELLED)
     move_order(tx, registry, order, end, now, reason=reason)
     return Intervention(Decision.ACCEPTED)
@@ -160,25 +161,25 @@ def _compensate(
     if order.status == OrderStatus.PARKED:
         _unpark(tx, order, now)
     if order.backwards:
-        _note(tx, order, now, timeline.REDRIVEN, by=by)
+        _note(tx, order, now, TimelineEvent.REDRIVEN, by=by)
         move_order(tx, registry, order, place_of(order), now)
         return Intervention(Decision.ACCEPTED, undone_by(flow, _after(order)))
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
-        _note(tx, order, now, timeline.REDRIVEN, by=by)
+        _note(tx, order, now, TimelineEvent.REDRIVEN, by=by)
         marked = order._replace(cancelling=True)
         undoes = undone_by(flow, _after(order))
         move_order(tx, registry, marked, place_of(order), now, reason=reason)
         step = flow.steps[order.position]
         return Intervention(Decision.ACCEPTED, undoes, unless="" if step.undo else step.name)
     release(tx, order, now.ms)
-    _note(tx, order, now, timeline.TURNED_BACK, by=by)
+    _note(tx, order, now, TimelineEvent.TURNED_BACK, by=by)
     back = turn_back(flow, place_of(order), OrderStatus.CANCELLED)
     move_order(tx, registry, order, back, now, reason=reason)
     return Intervention(Decision.ACCEPTED, undone_by(flow, place_of(order)))
 
 
-def _note(tx: Tx, order: Order, now: Now, event: str, **facts: object) -> None:
+def _note(tx: Tx, order: Order, now: Now, event: TimelineEvent, **facts: object) -> None:
     detail = {name: fact for name, fact in facts.items() if fact != "" or name == "reason"}
     timeline.note(tx, order.id, order.version, now.ms, event, detail=detail)
 

@@ -15,6 +15,7 @@ from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, service_of, step_at
 from conveyor.core.step import Now
 from conveyor.core.tables import orders
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import NO_TURN, Turn, next_turn, write_turn
 
@@ -71,7 +72,7 @@ def move_order(
     write_turn(tx, turn, row, "b_sequence")
     tx.later(_MOVE, row, must_match=True)
     if ended:
-        timeline.note(tx, order.id, order.version + 1, now.ms, status)
+        timeline.note(tx, order.id, order.version + 1, now.ms, TimelineEvent(status))
 
 
 def _owe(tx: Tx, order: Order, token: OwedToken | None) -> None:

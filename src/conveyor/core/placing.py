@@ -15,6 +15,7 @@ from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Flow, service_of
 from conveyor.core.step import Now
 from conveyor.core.tables import orders
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import next_turn, write_turn
 
@@ -54,7 +55,7 @@ def place(
     tx.later(_INSERT, row)
     outbox.put(tx, OwedToken(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms))
     detail = {name: said for name, said in ((timeline.KEY, key), (timeline.AFTER, after)) if said}
-    timeline.note(tx, new.id, FIRST_VERSION, now.ms, timeline.PLACED, detail=detail)
+    timeline.note(tx, new.id, FIRST_VERSION, now.ms, TimelineEvent.PLACED, detail=detail)
     count_one(tx)
 
 

@@ -30,6 +30,7 @@ from conveyor.core.supervision import wait_for_stop
 from conveyor.core.tables import orders
 from conveyor.core.tables import outbox as outbox_table
 from conveyor.core.tables import timeline as timeline_table
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import Turn
 
@@ -68,7 +69,7 @@ _resent = (
     .where(
         timeline_table.c.order_id == orders.c.id,
         timeline_table.c.version == orders.c.version,
-        timeline_table.c.event == timeline.RESENT,
+        timeline_table.c.event == TimelineEvent.RESENT,
     )
     .correlate(orders)
     .limit(DOUBLINGS)
@@ -204,5 +205,5 @@ class Reconciler:
             turn = Turn(order.group_key, order.sequence)
             outbox.put(tx, OwedToken(order.id, order.version, service_of(step), step, turn, now))
             tx.later(_EXPECT, {"b_id": order.id, "b_version": order.version, "b_expected_at": now})
-            timeline.note(tx, order.id, order.version, now, timeline.RESENT, step=step)
+            timeline.note(tx, order.id, order.version, now, TimelineEvent.RESENT, step=step)
         return len(rows)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from conveyor.core import attempts, calls, timeline
+from conveyor.core import attempts, calls
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempt, Attempts
 from conveyor.core.call_state import IN_EFFECT, CallState
@@ -23,6 +23,7 @@ from conveyor.core.order import Order, load
 from conveyor.core.outcome import Again, Awaiting, Outcome
 from conveyor.core.place import due_step
 from conveyor.core.taking_tokens import turn_back_now
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class _Ended:
         last, until = self.last, self.calling.others_until
         if last is not None and self.was_taken_up:
             until = last.may_run_until
-        self.delivery.note(timeline.NOTED, {"what": "an earlier call may still take effect"})
+        self.delivery.note(TimelineEvent.NOTED, {"what": "an earlier call may still take effect"})
         return self.delivery.hold(max(until, self.delivery.context.now.ms))
 
 
@@ -167,14 +168,16 @@ def _failed(ended: _Ended, failed: Failed) -> Disposition:
         last_key = (
             failed.spent and ended.calling.attempt % delivery.context.retries.max_receives == 0
         )
-        return _blame(ended, failed, timeline.FAULT, last_try=last_key)
+        return _blame(ended, failed, TimelineEvent.FAULT, last_try=last_key)
     if failed.spent:
         return ended.ask_later()
     ended.end(CallState.UNKNOWN, over=failed.certain or not failed.sent)
-    return _blame(ended, failed, timeline.UNKNOWN)
+    return _blame(ended, failed, TimelineEvent.UNKNOWN)
 
 
-def _blame(ended: _Ended, failed: Failed, event: str, *, last_try: bool = False) -> Disposition:
+def _blame(
+    ended: _Ended, failed: Failed, event: TimelineEvent, *, last_try: bool = False
+) -> Disposition:
     """Blame the order, which costs it a try; but where nobody is answered, blame the provider."""
     delivery, provider, error = ended.delivery, ended.calling.provider, failed.error
     if provider.breaker.is_paused and not failed.spent:
@@ -239,4 +242,4 @@ def _look_at_late(delivery: Delivery, called: EndedCall) -> None:
     if any(a.attempt == calling.attempt and a.state in IN_EFFECT for a in of_step):
         return
     log.error("%s took effect, and was taken for not applied: %r", calling.key, result)
-    delivery.note(timeline.NOTED, {"what": f"{calling.key} took effect after it was given up"})
+    delivery.note(TimelineEvent.NOTED, {"what": f"{calling.key} took effect after it was given up"})

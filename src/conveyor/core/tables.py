@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import sqlalchemy as sa
 
 from conveyor.core.call_state import CallState
 from conveyor.core.order_status import OrderStatus
-from conveyor.core.untyped import Foreign
-
-
-class _WordOf(sa.TypeDecorator[StrEnum]):
-    """A text that is read as a member of an enumeration.
-
-    A word that is none of its members, written by hand, is read as it stands: the audit names the
-    row, and its neighbours in a group do not fail by it.
-    """
-
-    impl = sa.Text
-    cache_ok = True
-
-    def __init__(self, words: type[StrEnum]) -> None:
-        super().__init__()
-        self.words = words
-        self._known: dict[str, StrEnum] = {str(word): word for word in words}
-
-    def process_result_value(self, value: str | None, _: sa.Dialect) -> Foreign:
-        return self._known.get(value, value) if value else value
-
+from conveyor.core.timeline_event import TimelineEvent
+from conveyor.core.word_column import WordOf
 
 metadata = sa.MetaData()
 
@@ -44,7 +23,7 @@ orders = sa.Table(
     sa.Column("total", sa.BigInteger, nullable=False),
     sa.Column("body", sa.Text, nullable=False),  # the order as placed, JSON
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("status", _WordOf(OrderStatus), nullable=False),
+    sa.Column("status", WordOf(OrderStatus), nullable=False),
     sa.Column("position", sa.Integer, nullable=False),  # index into the flow's steps
     sa.Column("ending", sa.Text, nullable=False),  # '' going forward, else why it is undone
     sa.Column("reason", sa.Text, nullable=False),
@@ -130,7 +109,7 @@ timeline = sa.Table(
     sa.Column("order_id", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
-    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("event", WordOf(TimelineEvent), nullable=False),
     sa.Column("step", sa.Text, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),  # JSON, '' for none
@@ -144,7 +123,7 @@ calls = sa.Table(
     sa.Column("order_id", sa.Text, primary_key=True),
     sa.Column("step", sa.Text, primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
-    sa.Column("state", _WordOf(CallState), nullable=False),
+    sa.Column("state", WordOf(CallState), nullable=False),
     sa.Column("intended_at", sa.BigInteger, nullable=False),
     sa.Column("ended_at", sa.BigInteger),
     sa.Column("may_run_until", sa.BigInteger, nullable=False),  # till then it may take effect
@@ -159,7 +138,7 @@ parked = sa.Table(
     "parked",
     metadata,
     sa.Column("order_id", sa.Text, primary_key=True),
-    sa.Column("was", _WordOf(OrderStatus), nullable=False),  # the status that redrive restores
+    sa.Column("was", WordOf(OrderStatus), nullable=False),  # the status that redrive restores
     sa.Column("queue", sa.Text, nullable=False),
     sa.Column("group_key", sa.Text, nullable=False),
     sa.Column("step", sa.Text, nullable=False),

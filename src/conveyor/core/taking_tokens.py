@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conveyor.core import calls, timeline
+from conveyor.core import calls
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempts, latest
 from conveyor.core.calling import PendingCall
@@ -38,6 +38,7 @@ from conveyor.core.place import due_step, place_of
 from conveyor.core.providers import Provider
 from conveyor.core.routing_slip import begin, service_of, turn_back
 from conveyor.core.step import CallStep, LocalStep
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 
 CRASHED_CAUSE = "received too often without a result: it may stop the process that takes it"
@@ -82,7 +83,7 @@ def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[ReceivedToken]) -
             tx, context, order, token.step, *tries(known, order, taken[at].receive_count)
         )
         if order.id in seen or not fresh(order, token):
-            delivery.note(timeline.DUPLICATE_DROPPED)
+            delivery.note(TimelineEvent.DUPLICATE_DROPPED)
             dispositions[at] = Stale()
             continue
         seen.add(order.id)
@@ -181,7 +182,7 @@ def _provider(delivery: Delivery, attempts: Attempts) -> Provider:
 def turn_back_now(delivery: Delivery, *, begun: bool = False) -> Disposition:
     """Undo what was done before the step that is owed, and what that has begun, now or before."""
     order, registry = delivery.order, delivery.context.registry
-    delivery.note(timeline.TURNED_BACK)
+    delivery.note(TimelineEvent.TURNED_BACK)
     place = begin(place_of(order)) if begun else place_of(order)
     back = turn_back(registry.flow(order.flow), place, OrderStatus.CANCELLED)
     move_order(delivery.tx, registry, order, back, delivery.context.now)

@@ -8,33 +8,16 @@ from dataclasses import dataclass
 import orjson
 import sqlalchemy as sa
 
-from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Detail
 from conveyor.core.statements import one_of
 from conveyor.core.tables import timeline
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 
-PLACED = "placed"
 KEY = "key"
 """In the detail of `PLACED`: the idempotency key, where there was one."""
 AFTER = "after"
 """In the detail of `PLACED`: the order that was placed before it, where there was one."""
-DONE = "done"
-AWAITING = "awaiting"
-AGAIN = "again"
-REFUSED = str(OrderStatus.REFUSED)  # one word for a step that refuses, and for the end by it
-FAULT = "fault"
-UNKNOWN = "unknown"
-WAITING = "waiting"
-"""Its provider is paused. With a `cause`, its own call has failed meanwhile."""
-PARKED = "parked"
-REDRIVEN = "redriven"
-TURNED_BACK = "turned_back"
-DISCARDED = "discarded"
-CANCEL_ASKED = "cancel_asked"
-DUPLICATE_DROPPED = "duplicate_dropped"
-RESENT = "resent"
-NOTED = "noted"  # something that happened to the order beside its steps: `what` says it
 
 _INSERT = sa.insert(timeline)
 
@@ -46,7 +29,7 @@ class Entry:
     order_id: str
     version: int
     at: int
-    event: str
+    event: TimelineEvent
     step: str = ""
     attempt: int = 0
     detail: str = ""
@@ -57,7 +40,7 @@ def note(
     order_id: str,
     version: int,
     at: int,
-    event: str,
+    event: TimelineEvent,
     *,
     step: str = "",
     attempt: int = 0,
@@ -97,7 +80,10 @@ def of_order(tx: Tx, order_id: str) -> list[Entry]:
 
 _FAULTS = (
     sa.select(timeline.c.order_id, timeline.c.version, sa.func.count())
-    .where(one_of(timeline.c.order_id, "ids"), timeline.c.event.in_([FAULT, UNKNOWN]))
+    .where(
+        one_of(timeline.c.order_id, "ids"),
+        timeline.c.event.in_([TimelineEvent.FAULT, TimelineEvent.UNKNOWN]),
+    )
     .group_by(timeline.c.order_id, timeline.c.version)
 )
 

@@ -14,11 +14,11 @@ from conveyor.checks.finding import Finding
 from conveyor.checks.pages import Page
 from conveyor.commerce.orders.placement import fingerprint_of
 from conveyor.commerce.orders.store import KeptKey, find_keys
-from conveyor.core import timeline
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders
 from conveyor.core.tables import timeline as entries
 from conveyor.core.timeline import placed_with
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 
 PRICED = ("legs", "items")
@@ -26,7 +26,7 @@ PRICED = ("legs", "items")
 
 
 _PLACED = sa.select(entries.c.order_id, entries.c.detail).where(
-    on_page(entries.c.order_id), entries.c.event == timeline.PLACED, entries.c.detail != ""
+    on_page(entries.c.order_id), entries.c.event == TimelineEvent.PLACED, entries.c.detail != ""
 )
 _THERE = sa.select(orders.c.id).where(one_of(orders.c.id, "ids"))
 _OLDEST = sa.select(sa.func.min(orders.c.id))

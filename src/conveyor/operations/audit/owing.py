@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from conveyor.checks.columns import on_page
 from conveyor.checks.finding import Finding
 from conveyor.checks.pages import Page
-from conveyor.core import timeline
 from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.call_state import OPEN
 from conveyor.core.order import Order
@@ -24,6 +23,7 @@ from conveyor.core.routing_slip import service_of
 from conveyor.core.statements import one_of
 from conveyor.core.tables import calls, orders, outbox, parked
 from conveyor.core.tables import timeline as entries
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 
 MOST_REST_MS = 86_400_000
@@ -43,7 +43,7 @@ _OPEN = sa.select(calls.c.order_id, calls.c.step, calls.c.intended_at).where(
 )
 _AWAITED = (
     sa.select(entries.c.order_id, entries.c.at, entries.c.detail)
-    .where(one_of(entries.c.order_id, "ids"), entries.c.event == timeline.AWAITING)
+    .where(one_of(entries.c.order_id, "ids"), entries.c.event == TimelineEvent.AWAITING)
     .order_by(entries.c.id)
 )
 

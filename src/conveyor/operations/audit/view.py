@@ -14,15 +14,15 @@ import sqlalchemy as sa
 
 from conveyor.checks.columns import Column, count_if, on_page
 from conveyor.commerce.payments.store import payments
-from conveyor.core import timeline
 from conveyor.core.call_state import OPEN
 from conveyor.core.order_status import TERMINAL
 from conveyor.core.routing_slip import Flow
 from conveyor.core.tables import calls, orders, outbox, parked
 from conveyor.core.tables import timeline as entries
+from conveyor.core.timeline_event import TimelineEvent
 
-_BEGUN = (timeline.AWAITING,)
-_MAY_HAVE_BEGUN = (timeline.AGAIN, timeline.PARKED, timeline.TURNED_BACK)
+_BEGUN = (TimelineEvent.AWAITING,)
+_MAY_HAVE_BEGUN = (TimelineEvent.AGAIN, TimelineEvent.PARKED, TimelineEvent.TURNED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +95,22 @@ def _story(
     examples = sa.select(shaped.c.shape, first).group_by(shaped.c.shape).subquery()
     event, version = entries.c.event, entries.c.version
     # A dropped duplicate is noted under the version that it came with, which may be any.
-    moving = sa.case((event != timeline.DUPLICATE_DROPPED, version))
+    moving = sa.case((event != TimelineEvent.DUPLICATE_DROPPED, version))
     # At its end an order is owed no step; a step's own refusal has the same name.
     ended = sa.and_(event.in_(sorted(TERMINAL)), entries.c.step == "")
     columns: list[Column] = [
         sa.func.count(sa.distinct(moving)).label("versions"),
         sa.func.max(moving).label("last_version"),
-        count_if(event == timeline.PLACED).label("placed"),
+        count_if(event == TimelineEvent.PLACED).label("placed"),
         count_if(ended).label("endings"),
         sa.func.max(sa.case((ended, event))).label("ended_as"),
-        sa.func.min(sa.case((event == timeline.CANCEL_ASKED, version))).label("cancel_asked"),
-        sa.func.min(sa.case((event == timeline.PARKED, version))).label("parked_at"),
-        count_if(event == timeline.PARKED).label("parked"),
-        count_if(event == timeline.DISCARDED).label("discarded"),
+        sa.func.min(sa.case((event == TimelineEvent.CANCEL_ASKED, version))).label("cancel_asked"),
+        sa.func.min(sa.case((event == TimelineEvent.PARKED, version))).label("parked_at"),
+        count_if(event == TimelineEvent.PARKED).label("parked"),
+        count_if(event == TimelineEvent.DISCARDED).label("discarded"),
     ]
     for step in steps:
-        done = sa.and_(event == timeline.DONE, entries.c.step == step)
+        done = sa.and_(event == TimelineEvent.DONE, entries.c.step == step)
         columns.append(count_if(done).label(f"done {step}"))
         if step in dated:
             columns.append(sa.func.min(sa.case((done, version))).label(f"version {step}"))

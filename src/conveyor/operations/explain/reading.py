@@ -18,6 +18,7 @@ from conveyor.core.order_status import TERMINAL
 from conveyor.core.place import place_of
 from conveyor.core.routing_slip import Flow, flow_name, step_at
 from conveyor.core.timeline import Entry
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.operations.explain.outlook import Known, choices, waits_for
 from conveyor.operations.explain.story import (
@@ -109,7 +110,7 @@ def _moments(calls: Sequence[Attempt]) -> Iterator[Event]:
 
 
 def _slip(flow: Flow, order: Order, events: Sequence[Event]) -> tuple[Stop, ...]:
-    done = {event.step for event in events if event.event == timeline.DONE}
+    done = {event.step for event in events if event.event == TimelineEvent.DONE}
     due = "" if order.status in TERMINAL else step_at(flow, place_of(order))
     forward = order.status not in TERMINAL and not order.backwards
 

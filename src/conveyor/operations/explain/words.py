@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conveyor.commerce.orders.money import in_words as money
-from conveyor.core import timeline
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
-from conveyor.core.order_status import OrderStatus
 from conveyor.core.timeline import Entry
+from conveyor.core.timeline_event import TimelineEvent
 
 Detail = Mapping[str, Any]
 Phrase = Callable[[Entry, Detail], str]
@@ -137,27 +136,27 @@ def _value(value: object) -> str:
     return str(value)
 
 
-_PHRASES: dict[str, Phrase] = {
-    timeline.PLACED: lambda _entry, _detail: "placed",
-    timeline.DONE: _done,
-    timeline.AWAITING: _awaiting,
-    timeline.AGAIN: _again,
-    timeline.REFUSED: _refused,
-    timeline.FAULT: _fault,
-    timeline.UNKNOWN: _unknown,
-    timeline.WAITING: _waiting,
-    timeline.PARKED: _parked,
-    timeline.REDRIVEN: lambda _entry, detail: (
+_PHRASES: dict[TimelineEvent, Phrase] = {
+    TimelineEvent.PLACED: lambda _entry, _detail: "placed",
+    TimelineEvent.DONE: _done,
+    TimelineEvent.AWAITING: _awaiting,
+    TimelineEvent.AGAIN: _again,
+    TimelineEvent.REFUSED: _refused,
+    TimelineEvent.FAULT: _fault,
+    TimelineEvent.UNKNOWN: _unknown,
+    TimelineEvent.WAITING: _waiting,
+    TimelineEvent.PARKED: _parked,
+    TimelineEvent.REDRIVEN: lambda _entry, detail: (
         "an operator let it take its step again" + _facts(detail)
     ),
-    timeline.TURNED_BACK: lambda _entry, detail: (
+    TimelineEvent.TURNED_BACK: lambda _entry, detail: (
         "turned back: what was done is being undone" + _facts(detail)
     ),
-    timeline.DISCARDED: _discarded,
-    timeline.CANCEL_ASKED: _cancel_asked,
-    timeline.DUPLICATE_DROPPED: _duplicate,
-    timeline.RESENT: _resent,
-    timeline.NOTED: lambda _entry, detail: str(detail.get("what", "")),
-    OrderStatus.COMPLETED: lambda _entry, _detail: "completed",
-    OrderStatus.CANCELLED: lambda _entry, _detail: "cancelled: what had been done is undone",
+    TimelineEvent.DISCARDED: _discarded,
+    TimelineEvent.CANCEL_ASKED: _cancel_asked,
+    TimelineEvent.DUPLICATE_DROPPED: _duplicate,
+    TimelineEvent.RESENT: _resent,
+    TimelineEvent.NOTED: lambda _entry, detail: str(detail.get("what", "")),
+    TimelineEvent.COMPLETED: lambda _entry, _detail: "completed",
+    TimelineEvent.CANCELLED: lambda _entry, _detail: "cancelled: what had been done is undone",
 }

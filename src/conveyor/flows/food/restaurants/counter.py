@@ -9,6 +9,7 @@ from conveyor.core.answers import NOT_AWAITED, TAKEN, UNKNOWN_ORDER, Answers, St
 from conveyor.core.engine import Engine
 from conveyor.core.order import load
 from conveyor.core.step import Now
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.restaurants import store
 from conveyor.flows.food.restaurants.steps import CONFIRM
@@ -61,5 +62,7 @@ def note_ready(tx: Tx, order_id: str, now: Now) -> bool:
     if not store.note_ready(tx, order_id, now.ms):
         return False
     detail = {"what": "the food is ready"}
-    timeline.note(tx, order_id, order.version, now.ms, timeline.NOTED, step=CONFIRM, detail=detail)
+    timeline.note(
+        tx, order_id, order.version, now.ms, TimelineEvent.NOTED, step=CONFIRM, detail=detail
+    )
     return True

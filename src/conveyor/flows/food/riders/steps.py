@@ -18,6 +18,7 @@ from conveyor.core import timeline
 from conveyor.core.order import Order
 from conveyor.core.outcome import Awaiting, Done, Outcome, Park, Refused, TurnedAway
 from conveyor.core.step import Answer, LocalStep, Now, StepHandler
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.timers import make_due_now
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.riders import store
@@ -119,7 +120,7 @@ class Assign(LocalStep):
     def _tell(self, tx: Tx, order: Order, now: Now, offer: Offer, state: str) -> None:
         if phrase := _PHRASES.get(state):
             detail = {"what": f"rider {offer.rider} {phrase}"}
-            timeline.note(tx, order.id, order.version, now.ms, timeline.NOTED, detail=detail)
+            timeline.note(tx, order.id, order.version, now.ms, TimelineEvent.NOTED, detail=detail)
 
     def _asking(self, offer: Offer, now: Now) -> Outcome:
         answer_by = now.at_most(offer.answer_by, self._offer_seconds)

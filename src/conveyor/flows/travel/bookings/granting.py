@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from conveyor.core import timeline
 from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.order import Order
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.timers import make_due_now
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.bookings import store
@@ -142,4 +143,4 @@ def _become(tx: Tx, resource: Resource, booking: Booking, state: str, now_ms: in
 
 def note(tx: Tx, order: Order, what: str, now_ms: int) -> None:
     """Say something in the story of an order whose lock is held."""
-    timeline.note(tx, order.id, order.version, now_ms, timeline.NOTED, detail={"what": what})
+    timeline.note(tx, order.id, order.version, now_ms, TimelineEvent.NOTED, detail={"what": what})
