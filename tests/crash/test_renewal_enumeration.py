@@ -19,7 +19,7 @@ from tests.flows.renewals import (
     until_quiet,
 )
 
-from conveyor.flows.renewal.subscriptions.model import ACTIVE, CANCELLED
+from conveyor.flows.renewal.subscriptions.model import SubscriptionStatus
 from conveyor.system.composition import App
 from conveyor.testing.crashing import Boundaries, Crash
 from conveyor.testing.tokens import check_tokens
@@ -77,6 +77,9 @@ def test_a_retry_survives_a_crash_at_every_third_durable_point_of_its_day(tmp_pa
         check_tokens(world.directory)
         world.run(settle)
         check_renewals(world.directory)
-        assert states(world.directory) == {"poor": (CANCELLED, 0), "good": (ACTIVE, 1)}
+        assert states(world.directory) == {
+            "poor": (SubscriptionStatus.CANCELLED, 0),
+            "good": (SubscriptionStatus.ACTIVE, 1),
+        }
         assert [day for day, _ in charges(world.directory)["poor"]] == [0, 1]
         shutil.rmtree(world.directory)

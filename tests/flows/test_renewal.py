@@ -26,14 +26,7 @@ from conveyor.core.order_status import OrderStatus
 from conveyor.core.queue import Outgoing
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
-from conveyor.flows.renewal.subscriptions.model import (
-    ACTIVE,
-    CANCELLED,
-    PAST_DUE,
-    SUSPENDED,
-    TRIALING,
-    Subscription,
-)
+from conveyor.flows.renewal.subscriptions.model import Subscription, SubscriptionStatus
 from conveyor.operations.explain import explain, sentences
 from conveyor.system.composition import App
 from conveyor.testing.virtual import Machine
@@ -75,19 +68,19 @@ def test_a_month_of_dunning_with_the_system_off_in_between(world: Machine) -> No
         assert isinstance(changed, Subscription)
 
     live_on(world, 0, first)
-    assert states(world.directory)["payday"] == (PAST_DUE, 0)
-    assert states(world.directory)["stolen"] == (CANCELLED, 0)
+    assert states(world.directory)["payday"] == (SubscriptionStatus.PAST_DUE, 0)
+    assert states(world.directory)["stolen"] == (SubscriptionStatus.CANCELLED, 0)
     for day in range(1, 30):
         live_on(world, day + 0.1, replace_card if day == CARD_DAY else None)
 
     assert states(world.directory) == {
-        "good": (ACTIVE, 1),
-        "flaky": (ACTIVE, 1),
-        "unanswered": (ACTIVE, 1),
-        "payday": (ACTIVE, 1),
-        "poor": (CANCELLED, 0),
-        "stolen": (CANCELLED, 0),
-        "replaced": (ACTIVE, 1),
+        "good": (SubscriptionStatus.ACTIVE, 1),
+        "flaky": (SubscriptionStatus.ACTIVE, 1),
+        "unanswered": (SubscriptionStatus.ACTIVE, 1),
+        "payday": (SubscriptionStatus.ACTIVE, 1),
+        "poor": (SubscriptionStatus.CANCELLED, 0),
+        "stolen": (SubscriptionStatus.CANCELLED, 0),
+        "replaced": (SubscriptionStatus.ACTIVE, 1),
     }
     found = charges(world.directory)
     assert found["good"] == found["unanswered"] == [(0, "charge")]
@@ -112,10 +105,10 @@ def test_the_31st_comes_back_after_a_shorter_month(world: Machine) -> None:
         return found.status, day_of(found.due_at)
 
     assert live_on(world, 0, first) is None
-    assert live_on(world, 29, look) == (TRIALING, "2026-01-31")
-    assert live_on(world, 30.3, look) == (ACTIVE, "2026-02-28")
-    assert live_on(world, 58.3, look) == (ACTIVE, "2026-03-31")
-    assert live_on(world, 89.3, look) == (ACTIVE, "2026-04-30")
+    assert live_on(world, 29, look) == (SubscriptionStatus.TRIALING, "2026-01-31")
+    assert live_on(world, 30.3, look) == (SubscriptionStatus.ACTIVE, "2026-02-28")
+    assert live_on(world, 58.3, look) == (SubscriptionStatus.ACTIVE, "2026-03-31")
+    assert live_on(world, 89.3, look) == (SubscriptionStatus.ACTIVE, "2026-04-30")
     assert len(charges(world.directory)["s"]) == 3
 
 
@@ -155,9 +148,9 @@ def test_one_that_is_cancelled_ends_with_its_period_and_is_charged_no_more(world
 
     live_on(world, 0, first)
     assert live_on(world, 10, cancel)
-    assert states(world.directory)["s"] == (ACTIVE, 1)
+    assert states(world.directory)["s"] == (SubscriptionStatus.ACTIVE, 1)
     live_on(world, 31.1)
-    assert states(world.directory)["s"] == (CANCELLED, 1)
+    assert states(world.directory)["s"] == (SubscriptionStatus.CANCELLED, 1)
     live_on(world, 70)
     assert charges(world.directory)["s"] == [(0, "charge")]
 
@@ -170,7 +163,7 @@ def test_one_that_is_cancelled_while_past_due_ends_at_once(world: Machine) -> No
     async def cancel(app: App) -> None:
         changed = await Changes(app.engine).cancel(MERCHANT, "s")
         assert isinstance(changed, Subscription)
-        assert changed.status == CANCELLED
+        assert changed.status == SubscriptionStatus.CANCELLED
         refused = await Changes(app.engine).replace_card(MERCHANT, "s", "card_ok")
         assert isinstance(refused, Impossible)
 
@@ -203,7 +196,10 @@ def test_one_cancelled_while_its_retry_is_under_way_ends_when_the_answer_is_know
     live_on(world, 0, first)
     live_on(world, 1.1)
     live_on(world, 3, cancel)
-    assert states(world.directory) == {"no": (CANCELLED, 0), "yes": (CANCELLED, 0)}
+    assert states(world.directory) == {
+        "no": (SubscriptionStatus.CANCELLED, 0),
+        "yes": (SubscriptionStatus.CANCELLED, 0),
+    }
     found = charges(world.directory)
     assert [what for _, what in found["yes"]][-2:] == ["charge", "refund"]
     assert [day for day, _ in found["no"]] == [0, 1, 3]
@@ -223,13 +219,16 @@ def test_suspended_by_policy_and_resumed_with_another_card(world: Machine) -> No
         assert not changed.has_access(PLAN, app.parts.ambient.now_ms())
 
     live_on(world, 0, first)
-    assert states(world.directory) == {"s": (PAST_DUE, 0), "t": (SUSPENDED, 0)}
+    assert states(world.directory) == {
+        "s": (SubscriptionStatus.PAST_DUE, 0),
+        "t": (SubscriptionStatus.SUSPENDED, 0),
+    }
     live_on(world, 1.1)
-    assert states(world.directory)["s"] == (SUSPENDED, 0)
+    assert states(world.directory)["s"] == (SubscriptionStatus.SUSPENDED, 0)
     live_on(world, 5, bad_card)
-    assert states(world.directory)["s"] == (SUSPENDED, 1)  # no second dunning
+    assert states(world.directory)["s"] == (SubscriptionStatus.SUSPENDED, 1)  # no second dunning
     live_on(world, 9, good_card)
-    assert states(world.directory)["s"] == (ACTIVE, 3)
+    assert states(world.directory)["s"] == (SubscriptionStatus.ACTIVE, 3)
     days = [day for day, _ in charges(world.directory)["s"]]
     assert days == [0, 1, 5, 9]
 
@@ -256,7 +255,7 @@ def test_a_timer_that_fires_late_does_nothing(world: Machine) -> None:
 
     assert live_on(world, 0.5, fire) == 1
     live_on(world, 10)
-    assert states(world.directory)["s"] == (ACTIVE, 1)
+    assert states(world.directory)["s"] == (SubscriptionStatus.ACTIVE, 1)
     assert [what for _, what in charges(world.directory)["s"]] == ["card declined", "charge"]
 
 
@@ -274,7 +273,7 @@ def test_a_card_that_is_replaced_while_the_old_one_is_charged_is_tried_at_once(
         assert changed.new_card
 
     live_on(world, 0, first)
-    assert states(world.directory)["s"] == (ACTIVE, 1)
+    assert states(world.directory)["s"] == (SubscriptionStatus.ACTIVE, 1)
     assert [what for _, what in charges(world.directory)["s"]] == ["card reported stolen", "charge"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.flows.renewals import MERCHANT, charges, find, live_on, make_plan, states, subscribe
 
 from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
-from conveyor.flows.renewal.subscriptions.model import CANCELLED, PAST_DUE, SUSPENDED, Subscription
+from conveyor.flows.renewal.subscriptions.model import Subscription, SubscriptionStatus
 from conveyor.system.composition import App
 from conveyor.testing.virtual import Machine
 
@@ -26,7 +26,7 @@ def test_one_cancelled_while_past_due_is_never_charged_again(
     async def cancel(app: App) -> None:
         changed = await Changes(app.engine).cancel(MERCHANT, "s")
         assert isinstance(changed, Subscription)
-        assert changed.status == CANCELLED
+        assert changed.status == SubscriptionStatus.CANCELLED
 
     async def another_card(app: App) -> None:
         assert isinstance(
@@ -35,11 +35,11 @@ def test_one_cancelled_while_past_due_is_never_charged_again(
         assert (await find(app, "s")).due_at is None
 
     live_on(world, 0, first)
-    assert states(world.directory) == {"s": (PAST_DUE, 0)}
+    assert states(world.directory) == {"s": (SubscriptionStatus.PAST_DUE, 0)}
     live_on(world, 0.5, cancel)
     live_on(world, 2, another_card)
     live_on(world, 40)
-    assert states(world.directory) == {"s": (CANCELLED, 0)}
+    assert states(world.directory) == {"s": (SubscriptionStatus.CANCELLED, 0)}
     assert [day for day, _ in charges(world.directory)["s"]] == [0]
 
 
@@ -58,8 +58,8 @@ def test_one_cancelled_while_suspended_stays_so(tmp_path: Path) -> None:
 
     live_on(world, 0, first)
     live_on(world, 1.1)
-    assert states(world.directory) == {"s": (SUSPENDED, 0)}
+    assert states(world.directory) == {"s": (SubscriptionStatus.SUSPENDED, 0)}
     live_on(world, 2, cancel)
     live_on(world, 40)
-    assert states(world.directory) == {"s": (CANCELLED, 0)}
+    assert states(world.directory) == {"s": (SubscriptionStatus.CANCELLED, 0)}
     assert [day for day, _ in charges(world.directory)["s"]] == [0, 1]

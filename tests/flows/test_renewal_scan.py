@@ -26,7 +26,7 @@ from conveyor.flows.renewal.body import RenewalBody
 from conveyor.flows.renewal.scan import Scan, Scanned, key_of
 from conveyor.flows.renewal.subscriptions import control
 from conveyor.flows.renewal.subscriptions.due import count_due
-from conveyor.flows.renewal.subscriptions.model import ACTIVE, share_of, shares_in
+from conveyor.flows.renewal.subscriptions.model import SubscriptionStatus, share_of, shares_in
 from conveyor.system.composition import App
 from conveyor.testing.crashing import Boundaries, Crash
 from conveyor.testing.storming import storming
@@ -73,7 +73,9 @@ def test_every_one_is_charged_once_with_two_scans_and_a_kill_in_between(
     check_tokens(world.directory)
     world.run(night)
     check_renewals(world.directory)
-    assert states(world.directory) == {name: (ACTIVE, 1) for name, _ in names(MANY)}
+    assert states(world.directory) == {
+        name: (SubscriptionStatus.ACTIVE, 1) for name, _ in names(MANY)
+    }
     with closing(sqlite3.connect(world.directory / "provider.db")) as db:
         query = "SELECT count(*), count(DISTINCT order_id) FROM provider_operations WHERE approved"
         assert db.execute(query).fetchone() == (MANY, MANY)
@@ -254,7 +256,7 @@ def test_orders_that_are_placed_by_hand_pay_for_a_period_once(tmp_path: Path) ->
 
     world.run(life)
     check_renewals(world.directory)
-    assert states(world.directory) == {"s-00000": (ACTIVE, 1)}
+    assert states(world.directory) == {"s-00000": (SubscriptionStatus.ACTIVE, 1)}
 
 
 def test_an_order_that_has_only_the_key_of_a_renewal_does_not_stop_it(tmp_path: Path) -> None:
@@ -272,7 +274,7 @@ def test_an_order_that_has_only_the_key_of_a_renewal_does_not_stop_it(tmp_path: 
 
     world.run(life)
     check_renewals(world.directory)
-    assert states(world.directory) == {name: (ACTIVE, 1) for name, _ in names(2)}
+    assert states(world.directory) == {name: (SubscriptionStatus.ACTIVE, 1) for name, _ in names(2)}
 
 
 async def until_quiet_by_hand(app: App) -> None:

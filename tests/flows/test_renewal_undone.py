@@ -55,7 +55,7 @@ def test_who_gets_the_money_back_has_no_access_any_more(
         assert decided.what == Decision.ACCEPTED
         await until(app, order_id, OrderStatus.CANCELLED)
         undone = await find(app, "s")
-        assert undone.status == model.CANCELLED
+        assert undone.status == model.SubscriptionStatus.CANCELLED
         assert undone.paid_until == begun.paid_until
         assert not undone.has_access(PLAN, app.engine.now().ms)
 

@@ -19,7 +19,7 @@ from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.scan import Scan
 from conveyor.flows.renewal.subscriptions.changes import Changes
 from conveyor.flows.renewal.subscriptions.due import Run, count_behind
-from conveyor.flows.renewal.subscriptions.model import ACTIVE, CANCELLED
+from conveyor.flows.renewal.subscriptions.model import SubscriptionStatus
 from conveyor.system.composition import App
 from conveyor.testing.loop import LoopClock
 from conveyor.testing.virtual import Machine
@@ -103,8 +103,8 @@ def test_what_another_system_has_not_charged_for_a_year_waits_for_an_operator(
 
     world.run(life)
     assert charged(world.directory) == 3
-    assert states(world.directory)["new"] == (ACTIVE, 1)
-    assert states(world.directory)["ended"][0] == CANCELLED
+    assert states(world.directory)["new"] == (SubscriptionStatus.ACTIVE, 1)
+    assert states(world.directory)["ended"][0] == SubscriptionStatus.CANCELLED
 
 
 def test_no_run_charges_a_period_before_the_order_of_the_one_before_is_settled(

@@ -33,13 +33,12 @@ from conveyor.flows.renewal.subscriptions.beginning import NewSubscription, begi
 from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
 from conveyor.flows.renewal.subscriptions.dunning import Dunning, claim_placed
 from conveyor.flows.renewal.subscriptions.model import (
-    CANCELLED,
     DAY_MS,
-    PAST_DUE,
     Plan,
+    RenewalState,
     Subscription,
+    SubscriptionStatus,
 )
-from conveyor.flows.renewal.subscriptions.renewals import EXTENDED
 from conveyor.flows.renewal.subscriptions.steps import STEPS, retract
 
 NAME, ORDER, NEXT_ORDER = "s1", f"{1:026d}", f"{2:026d}"
@@ -129,7 +128,7 @@ def subscription(books: Books) -> Subscription:
 
 def test_who_cancels_while_the_renewal_is_declined_ends_at_once(books: Books) -> None:
     beside(books, decline, lambda tx: change(tx, lambda changes: changes.cancel(MERCHANT, NAME)))
-    assert subscription(books).status == CANCELLED
+    assert subscription(books).status == SubscriptionStatus.CANCELLED
     assert books.run(lambda tx: load(tx, [ORDER]))[ORDER].backwards
 
 
@@ -139,7 +138,11 @@ def test_a_card_that_comes_while_another_is_declined_is_tried_at_once(books: Boo
 
     beside(books, decline, replace_card)
     found = subscription(books)
-    assert (found.status, found.card, found.new_card) == (PAST_DUE, "card_ok", False)
+    assert (found.status, found.card, found.new_card) == (
+        SubscriptionStatus.PAST_DUE,
+        "card_ok",
+        False,
+    )
     assert books.run(lambda tx: load(tx, [ORDER]))[ORDER].status != OrderStatus.AWAITING
 
 
@@ -149,7 +152,7 @@ def test_a_period_is_taken_back_while_the_next_goes_over_to_another_plan(books: 
         found = renewals.of_order(tx, order.id)
         assert found is not None
         longer = found.subscription.extended(PLAN, found.renewal.ends_at)
-        renewals.change(tx, found, longer, EXTENDED)
+        renewals.change(tx, found, longer, RenewalState.EXTENDED)
 
     books.run(lambda tx: claim(tx, ORDER, PLAN, 0))
     books.run(extend)
@@ -187,7 +190,7 @@ def test_dunning_that_a_wrong_clock_began_lasts_no_longer(books: Books, ahead_da
         return waited
 
     assert books.run(work) == PLAN.retry_days[-1] * DAY_MS
-    assert subscription(books).status == CANCELLED
+    assert subscription(books).status == SubscriptionStatus.CANCELLED
 
 
 def _decline(tx: Tx, order: Order, now_ms: int) -> Outcome:

@@ -12,16 +12,12 @@ from hypothesis import strategies as st
 
 from conveyor.flows.renewal.subscriptions.beginning import InvalidField, NewSubscription, begin
 from conveyor.flows.renewal.subscriptions.model import (
-    ACTIVE,
-    CANCELLED,
     CLOSE_MS,
     DAY_MS,
-    PAST_DUE,
     SHARES,
-    SUSPENDED,
-    TRIALING,
     Plan,
     Subscription,
+    SubscriptionStatus,
     share_of,
     shares_in,
     well_ordered,
@@ -129,11 +125,11 @@ def at(utc: str) -> int:
 class TestBeginning:
     def test_it_is_due_at_once(self) -> None:
         new = begun()
-        assert (new.status, new.due_at, new.period) == (ACTIVE, NOW, 0)
+        assert (new.status, new.due_at, new.period) == (SubscriptionStatus.ACTIVE, NOW, 0)
 
     def test_a_trial_ends_where_the_first_period_begins(self) -> None:
         new = begun(replace(PLAN, trial_days=14), starts="2026-01-17")
-        assert (new.status, new.due_at) == (TRIALING, at("2026-01-31"))
+        assert (new.status, new.due_at) == (SubscriptionStatus.TRIALING, at("2026-01-31"))
         assert new.has_access(PLAN, at("2026-01-20"))
         extended = new.extended(PLAN, Calendar(day(new.anchor), new.zone).boundary_ms(1))
         assert extended.due_at == at("2026-02-28")
@@ -189,12 +185,12 @@ class TestDunning:
     def test_grace_keeps_access_until_it_is_over(self) -> None:
         paid = begun().extended(PLAN, at("2026-02-01"))
         late = paid.claimed().declined(at("2026-02-01"), "insufficient funds")
-        assert late.status == PAST_DUE
+        assert late.status == SubscriptionStatus.PAST_DUE
         assert late.has_access(PLAN, at("2026-02-08"))
         assert not late.has_access(PLAN, at("2026-02-09"))
-        assert not late.ended(SUSPENDED, "").has_access(PLAN, at("2026-01-15"))
-        assert late.ended(CANCELLED, "").has_access(PLAN, at("2026-01-15"))
-        assert not late.ended(CANCELLED, "").has_access(PLAN, at("2026-02-02"))
+        assert not late.ended(SubscriptionStatus.SUSPENDED, "").has_access(PLAN, at("2026-01-15"))
+        assert late.ended(SubscriptionStatus.CANCELLED, "").has_access(PLAN, at("2026-01-15"))
+        assert not late.ended(SubscriptionStatus.CANCELLED, "").has_access(PLAN, at("2026-02-02"))
 
     def test_who_has_never_paid_has_no_grace(self) -> None:
         assert not begun().claimed().declined(NOW, "").has_access(PLAN, NOW + 1)

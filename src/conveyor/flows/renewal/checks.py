@@ -11,8 +11,7 @@ from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.flows import RENEWAL
-from conveyor.flows.renewal.subscriptions.model import DAY_MS, LIVE
-from conveyor.flows.renewal.subscriptions.renewals import EXTENDED, OPEN
+from conveyor.flows.renewal.subscriptions.model import DAY_MS, LIVE, RenewalState
 from conveyor.flows.renewal.subscriptions.tables import plans, renewals, subscriptions
 from conveyor.operations.audit.rules import UNDONE
 
@@ -27,19 +26,23 @@ _renewed = renewals.outerjoin(orders, _o.id == _r.order_id).outerjoin(
 )
 _disagrees = sa.or_(
     _o.id.is_(None),
-    sa.and_(_o.status == OrderStatus.COMPLETED, _r.state != EXTENDED),
-    sa.and_(_o.status.in_(sorted(UNDONE)), _r.state.in_([OPEN, EXTENDED])),
-    sa.and_(_r.state == EXTENDED, _o.ending == "", _kept != _o.total),
+    sa.and_(_o.status == OrderStatus.COMPLETED, _r.state != RenewalState.EXTENDED),
+    sa.and_(
+        _o.status.in_(sorted(UNDONE)), _r.state.in_([RenewalState.OPEN, RenewalState.EXTENDED])
+    ),
+    sa.and_(_r.state == RenewalState.EXTENDED, _o.ending == "", _kept != _o.total),
 )
 _of_subscription = sa.and_(_r.merchant == _s.merchant, _r.subscription == _s.id)
-_under_way = sa.exists().where(_of_subscription, _r.period == _s.period, _r.state == OPEN)
+_under_way = sa.exists().where(
+    _of_subscription, _r.period == _s.period, _r.state == RenewalState.OPEN
+)
 _forgotten = sa.or_(
     sa.and_(_s.status.in_(sorted(LIVE)), _s.due_at.is_(None), sa.not_(_under_way)),
     sa.and_(_s.due_at.is_not(None), _under_way),
 )
 _misdated = sa.exists().where(
     _of_subscription,
-    _r.state == EXTENDED,
+    _r.state == RenewalState.EXTENDED,
     sa.or_(
         _r.period >= _s.period,
         sa.and_(_r.period == _s.period - 1, _r.ends_at != _s.paid_until),

@@ -12,12 +12,12 @@ from conveyor.core.untyped import Foreign, Json
 from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, say, table
 from conveyor.entrypoints.cli.pages import collect
+from conveyor.flows.renewal.subscriptions.model import SubscriptionStatus
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.target import Target
 
 ROWS_A_REQUEST = 5_000
-STATUSES = ("trialing", "active", "past_due", "suspended", "cancelled")
 PATH = "/v1/subscriptions"
 
 
@@ -102,7 +102,7 @@ def import_(file: TextIO, target: Target, *, as_json: bool) -> None:
 
 
 @subscriptions.command("list")
-@click.option("--status", type=click.Choice(STATUSES))
+@click.option("--status", type=click.Choice([*map(str, SubscriptionStatus)]))
 @limit_option
 @with_target
 @json_option

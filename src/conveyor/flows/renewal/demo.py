@@ -16,7 +16,7 @@ from conveyor.flows import RENEWAL
 from conveyor.flows.renewal.subscriptions import control, due
 from conveyor.flows.renewal.subscriptions.beginning import NewSubscription
 from conveyor.flows.renewal.subscriptions.changes import Changes
-from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT, PAST_DUE, Plan
+from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT, Plan, SubscriptionStatus
 from conveyor.flows.renewal.subscriptions.tables import subscriptions
 from conveyor.system.composition import App
 
@@ -71,7 +71,7 @@ async def replace_cards(app: App, merchant: str) -> None:
 
 
 def _past_due(tx: Tx) -> Sequence[str]:
-    past_due = subscriptions.c.status == PAST_DUE
+    past_due = subscriptions.c.status == SubscriptionStatus.PAST_DUE
     query = sa.select(subscriptions.c.id).where(past_due).order_by(subscriptions.c.id)
     return tx.execute(query).scalars().all()
 

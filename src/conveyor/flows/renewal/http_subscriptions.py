@@ -23,7 +23,7 @@ from conveyor.flows.renewal.schemas import (
     PlanChoice,
     Plans,
     PlanView,
-    State,
+    Status,
     SubscriptionBody,
     SubscriptionImport,
     SubscriptionPage,
@@ -78,7 +78,7 @@ async def set_plan(
 async def list_subscriptions(
     api: TheApi,
     grant: Reader,
-    status: State | None = None,
+    status: Status | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(pattern=NAME_PATTERN)] = None,
 ) -> SubscriptionPage:

@@ -20,7 +20,12 @@ from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.body import RenewalBody
 from conveyor.flows.renewal.subscriptions import control, due, renewals, store
 from conveyor.flows.renewal.subscriptions.due import Run
-from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT, CANCELLED, Plan, Subscription
+from conveyor.flows.renewal.subscriptions.model import (
+    ALL_PER_CENT,
+    Plan,
+    Subscription,
+    SubscriptionStatus,
+)
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +137,7 @@ def start_page(tx: Tx, engine: Engine, run: Run, limit: int) -> Page:
     requests = []
     for subscription, plan in found:
         if subscription.cancel_at_end:
-            store.save(tx, subscription.ended(CANCELLED, AT_THE_END))
+            store.save(tx, subscription.ended(SubscriptionStatus.CANCELLED, AT_THE_END))
             continue
         request = _request(engine, subscription, plan)
         renewals.claim(tx, subscription, plan, request.new.id)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from conveyor.commerce.orders.model import WHOLE, Currency, Method, UnitPrice, Word
 from conveyor.entrypoints.http.schemas import Amount, Body, Counts, Time
-from conveyor.flows.renewal.subscriptions.model import GRACE_DAYS, RETRY_DAYS, well_ordered
+from conveyor.flows.renewal.subscriptions.model import (
+    GRACE_DAYS,
+    RETRY_DAYS,
+    SubscriptionStatus,
+    well_ordered,
+)
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
 MAX_MONTHS = 120
@@ -22,10 +27,13 @@ MAX_PER_SECOND = 100_000.0
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 When = Annotated[str, StringConstraints(max_length=32)]
-State = Literal["trialing", "active", "past_due", "suspended", "cancelled"]
 PerCent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 PerSecond = Annotated[float, Field(gt=0, le=MAX_PER_SECOND, allow_inf_nan=False)]
 Days = Annotated[int, Field(ge=0, le=MAX_DAYS), WHOLE]
+if TYPE_CHECKING:
+    Status = SubscriptionStatus
+else:  # as with orders: the words stand in the API's description where they are used
+    Status = Literal[*SubscriptionStatus]
 
 
 class PlanBody(Body):
@@ -117,7 +125,7 @@ class SubscriptionView(BaseModel):
     next_plan: str | None = Field(description="Another plan, from the next period on.")
     card: str
     zone: str
-    status: State
+    status: Status
     reason: str = Field(description="Why it is past due or has ended; else empty.")
     access: bool = Field(description="Whether the customer may use it now.")
     period: int = Field(description="The number of the next period to be paid.")

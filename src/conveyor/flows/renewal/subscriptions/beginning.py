@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from conveyor.flows.renewal.subscriptions.model import (
-    ACTIVE,
     DAY_MS,
-    TRIALING,
     Plan,
     Subscription,
+    SubscriptionStatus,
     share_of,
 )
 from conveyor.flows.renewal.subscriptions.periods import Calendar, wall_clock
@@ -60,7 +59,7 @@ def begin(
     if begun < now_ms - DAY_MS:
         return InvalidField("starts", "is in the past: say until when it is paid, with paid_until")
     anchor = starts + timedelta(days=plan.trial_days)
-    status = TRIALING if plan.trial_days else ACTIVE
+    status = SubscriptionStatus.TRIALING if plan.trial_days else SubscriptionStatus.ACTIVE
     return _subscription(merchant, new, Calendar(anchor, new.zone), status, now_ms)
 
 
@@ -77,7 +76,13 @@ def _paid(
             "paid_until", f"no period of {plan.months} months from {new.starts} ends then"
         )
     return _subscription(
-        merchant, new, calendar, ACTIVE, now_ms, months=months, period=months // plan.months
+        merchant,
+        new,
+        calendar,
+        SubscriptionStatus.ACTIVE,
+        now_ms,
+        months=months,
+        period=months // plan.months,
     )
 
 
@@ -85,7 +90,7 @@ def _subscription(
     merchant: str,
     new: NewSubscription,
     calendar: Calendar,
-    status: str,
+    status: SubscriptionStatus,
     now_ms: int,
     *,
     months: int = 0,

@@ -19,14 +19,13 @@ from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import renewals, store
 from conveyor.flows.renewal.subscriptions.beginning import InvalidField, NewSubscription, begin
 from conveyor.flows.renewal.subscriptions.model import (
-    CANCELLED,
-    PAST_DUE,
-    SUSPENDED,
     Plan,
+    RenewalState,
     Subscription,
+    SubscriptionStatus,
 )
 from conveyor.flows.renewal.subscriptions.periods import wall_clock
-from conveyor.flows.renewal.subscriptions.renewals import OPEN, Renewal
+from conveyor.flows.renewal.subscriptions.renewals import Renewal
 
 log = logging.getLogger(__name__)
 
@@ -123,12 +122,12 @@ def _begin(
 
 def _replace_card(tx: Tx, context: GroupContext, merchant: str, name: str, card: str) -> Change:
     found = store.find(tx, merchant, [name]).get(name)
-    if found is None or found.status == CANCELLED:
+    if found is None or found.status == SubscriptionStatus.CANCELLED:
         return found and Impossible("It is cancelled.")
     found, renewal = _locked(tx, found)
     taken = renewal is not None and _try_at_once(tx, context, renewal)
     changed = replace(found, card=card, new_card=renewal is not None and not taken)
-    if found.status == SUSPENDED and found.due_at is None and renewal is None:
+    if found.status == SubscriptionStatus.SUSPENDED and found.due_at is None and renewal is None:
         begins = wall_clock(context.now.ms, found.zone).isoformat()
         changed = changed.resumed(begins, context.now.ms)
     store.save(tx, changed)
@@ -161,11 +160,11 @@ def _cancel(tx: Tx, engine: Engine, merchant: str, name: str) -> Change:
     if found is None:
         return None
     found, renewal = _locked(tx, found)
-    if found.status == SUSPENDED:
-        changed = found.ended(CANCELLED, found.reason)
+    if found.status == SubscriptionStatus.SUSPENDED:
+        changed = found.ended(SubscriptionStatus.CANCELLED, found.reason)
     else:
         changed = replace(found, cancel_at_end=found.live or found.cancel_at_end)
-    if renewal is None or found.status != PAST_DUE:
+    if renewal is None or found.status != SubscriptionStatus.PAST_DUE:
         store.save(tx, changed)
         return changed
     return _turn_back(tx, engine, renewal, changed)
@@ -196,4 +195,4 @@ def _locked(tx: Tx, seen: Subscription) -> tuple[Subscription, Renewal | None]:
 
 def _open_renewal(tx: Tx, found: Subscription) -> Renewal | None:
     renewal = renewals.of_period(tx, found.merchant, found.id, found.period)
-    return renewal if renewal and renewal.state == OPEN else None
+    return renewal if renewal and renewal.state == RenewalState.OPEN else None

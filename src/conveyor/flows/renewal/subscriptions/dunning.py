@@ -18,13 +18,13 @@ from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import due, renewals, store
 from conveyor.flows.renewal.subscriptions.model import (
     CANCEL,
-    CANCELLED,
-    SUSPENDED,
     Plan,
+    RenewalState,
     Renews,
     Subscription,
+    SubscriptionStatus,
 )
-from conveyor.flows.renewal.subscriptions.renewals import ENDED, OPEN, ClaimedPeriod
+from conveyor.flows.renewal.subscriptions.renewals import ClaimedPeriod
 
 AWAITED = "another card"
 
@@ -55,7 +55,7 @@ class Dunning:
         found = renewals.of_order(tx, order.id) or claim_placed(tx, order)
         if isinstance(found, Refused):
             return found
-        if found.renewal.state != OPEN:
+        if found.renewal.state != RenewalState.OPEN:
             return Refused(f"the renewal has {found.renewal.state}")
         return found.subscription.card
 
@@ -66,9 +66,9 @@ class Dunning:
             return Refused(declined.reason)
         subscription = found.subscription
         if subscription.new_card:
-            renewals.change(tx, found, replace(subscription, new_card=False), OPEN)
+            renewals.change(tx, found, replace(subscription, new_card=False), RenewalState.OPEN)
             return Again("the card was replaced meanwhile")
-        hopeless = declined.final or subscription.status == SUSPENDED
+        hopeless = declined.final or subscription.status == SubscriptionStatus.SUSPENDED
         since = subscription.past_due_since or now.ms
         since = since if now.has_come(since) else now.ms
         retry_at = None if hopeless else found.plan.retry_at(since, now.ms)
@@ -77,7 +77,7 @@ class Dunning:
             return Refused(declined.reason)
         # The first decline may have been noted by a clock that was ahead; then it was this one.
         known = replace(subscription, past_due_since=since)
-        renewals.change(tx, found, known.declined(now.ms, declined.reason), OPEN)
+        renewals.change(tx, found, known.declined(now.ms, declined.reason), RenewalState.OPEN)
         detail = {"reason": declined.reason, "next_try": iso(retry_at)}
         return Awaiting(AWAITED, (retry_at - now.ms) / 1000, detail)
 
@@ -89,7 +89,7 @@ class Dunning:
 def turned_back(tx: Tx, order: Order) -> None:
     """End the subscription, unless that is done: its renewal was refused or cancelled."""
     found = renewals.of_order(tx, order.id)
-    if found is not None and found.renewal.state == OPEN:
+    if found is not None and found.renewal.state == RenewalState.OPEN:
         _end(tx, found, "its renewal was cancelled")
 
 
@@ -124,5 +124,5 @@ def _objection(
 
 def _end(tx: Tx, found: ClaimedPeriod, reason: str) -> None:
     cancel = found.subscription.cancel_at_end or found.plan.afterwards == CANCEL
-    status = CANCELLED if cancel else SUSPENDED
-    renewals.change(tx, found, found.subscription.ended(status, reason), ENDED)
+    status = SubscriptionStatus.CANCELLED if cancel else SubscriptionStatus.SUSPENDED
+    renewals.change(tx, found, found.subscription.ended(status, reason), RenewalState.ENDED)

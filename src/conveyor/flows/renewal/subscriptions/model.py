@@ -9,15 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Self
-
-TRIALING = "trialing"
-ACTIVE = "active"
-PAST_DUE = "past_due"
-SUSPENDED = "suspended"
-CANCELLED = "cancelled"
-STATUSES = (TRIALING, ACTIVE, PAST_DUE, SUSPENDED, CANCELLED)
-LIVE = frozenset({TRIALING, ACTIVE, PAST_DUE})
 
 CANCEL = "cancel"
 SUSPEND = "suspend"
@@ -34,6 +27,30 @@ MONTH_MS = 28 * DAY_MS
 ALL_PER_CENT = 100.0
 SHARES = 10_000
 """A subscription's share is one of so many: hundredths of a per cent."""
+
+
+class SubscriptionStatus(StrEnum):
+    """How a subscription stands: one word for each, stored and sent as it is written."""
+
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    SUSPENDED = "suspended"
+    CANCELLED = "cancelled"
+
+
+LIVE = frozenset(
+    {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE}
+)
+
+
+class RenewalState(StrEnum):
+    """How far the renewal of a period is: one word for each, stored as it is written."""
+
+    OPEN = "open"
+    EXTENDED = "extended"
+    ENDED = "ended"
+    RETRACTED = "retracted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +107,7 @@ class Subscription:
     zone: str
     months: int
     period: int
-    status: str
+    status: SubscriptionStatus
     reason: str
     paid_until: int
     due_at: int | None
@@ -110,9 +127,9 @@ class Subscription:
         While a renewal is under way, or cannot be started, the days of grace keep it open; but
         not for who has never paid, nor been on trial.
         """
-        known = self.live and (self.period > 0 or self.status == TRIALING)
+        known = self.live and (self.period > 0 or self.status == SubscriptionStatus.TRIALING)
         grace = plan.grace_days * DAY_MS if known else 0
-        return self.status != SUSPENDED and now_ms < self.paid_until + grace
+        return self.status != SubscriptionStatus.SUSPENDED and now_ms < self.paid_until + grace
 
     def claimed(self) -> Self:
         """A renewal of the next period is under way, on the plan that was chosen for it."""
@@ -127,7 +144,7 @@ class Subscription:
             months=self.months + plan.months,
             paid_until=until,
             due_at=until,
-            status=ACTIVE,
+            status=SubscriptionStatus.ACTIVE,
             reason="",
             past_due_since=None,
             new_card=False,
@@ -136,9 +153,15 @@ class Subscription:
     def declined(self, now_ms: int, reason: str) -> Self:
         """The charge was declined, and will be tried again."""
         since = self.past_due_since or now_ms
-        return replace(self, status=PAST_DUE, reason=reason, past_due_since=since, new_card=False)
+        return replace(
+            self,
+            status=SubscriptionStatus.PAST_DUE,
+            reason=reason,
+            past_due_since=since,
+            new_card=False,
+        )
 
-    def ended(self, status: str, reason: str) -> Self:
+    def ended(self, status: SubscriptionStatus, reason: str) -> Self:
         """It is not renewed any more."""
         return replace(
             self, status=status, reason=reason, due_at=None, past_due_since=None, new_card=False
@@ -146,7 +169,7 @@ class Subscription:
 
     def retracted(self, starts_at: int) -> Self:
         """The last period that was paid was given back."""
-        ended = self.ended(CANCELLED, "its last renewal was undone")
+        ended = self.ended(SubscriptionStatus.CANCELLED, "its last renewal was undone")
         return replace(ended, paid_until=starts_at)
 
     def resumed(self, anchor: str, now_ms: int) -> Self:

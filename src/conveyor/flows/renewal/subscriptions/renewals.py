@@ -18,14 +18,9 @@ from conveyor.core.order import Order
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import store
-from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
+from conveyor.flows.renewal.subscriptions.model import Plan, RenewalState, Subscription
 from conveyor.flows.renewal.subscriptions.periods import Calendar
 from conveyor.flows.renewal.subscriptions.tables import plans, renewals, subscriptions
-
-OPEN = "open"
-EXTENDED = "extended"
-ENDED = "ended"
-RETRACTED = "retracted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +31,7 @@ class Renewal:
     subscription: str
     period: int
     order_id: str
-    state: str
+    state: RenewalState
     starts_at: int
     ends_at: int
 
@@ -133,7 +128,7 @@ def claim(tx: Tx, subscription: Subscription, plan: Plan, order_id: str) -> Clai
         subscription.id,
         subscription.period,
         order_id,
-        OPEN,
+        RenewalState.OPEN,
         subscription.paid_until,
         calendar.boundary_ms(subscription.months + plan.months),
     )
@@ -151,7 +146,7 @@ def save(tx: Tx, renewal: Renewal, changed: Subscription) -> None:
         _GATHERED.put(tx, renewal.order_id, replace(found, subscription=changed))
 
 
-def change(tx: Tx, found: ClaimedPeriod, changed: Subscription, state: str) -> None:
+def change(tx: Tx, found: ClaimedPeriod, changed: Subscription, state: RenewalState) -> None:
     """Write what a renewal has come to, and the subscription with it."""
     order_id = found.renewal.order_id
     store.save(tx, changed)

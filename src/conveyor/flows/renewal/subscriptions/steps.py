@@ -11,7 +11,8 @@ from conveyor.core.rfc3339 import iso
 from conveyor.core.step import LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import dunning, renewals
-from conveyor.flows.renewal.subscriptions.renewals import EXTENDED, OPEN, RETRACTED, ClaimedPeriod
+from conveyor.flows.renewal.subscriptions.model import RenewalState
+from conveyor.flows.renewal.subscriptions.renewals import ClaimedPeriod
 
 
 class Extend(LocalStep):
@@ -28,10 +29,12 @@ class Extend(LocalStep):
 def extend(tx: Tx, order: Order, now: Now) -> Outcome:
     """Move the end of the subscription on by the period that the order has paid."""
     found = renewals.of_order(tx, order.id)
-    if found is None or found.renewal.state != OPEN:
+    if found is None or found.renewal.state != RenewalState.OPEN:
         return Park("it was charged, and has no period that it could extend")
     until = found.renewal.ends_at
-    renewals.change(tx, found, found.subscription.extended(found.plan, until), EXTENDED)
+    renewals.change(
+        tx, found, found.subscription.extended(found.plan, until), RenewalState.EXTENDED
+    )
     return Done(_facts(found) | {"paid_until": iso(until)})
 
 
@@ -41,12 +44,12 @@ def retract(tx: Tx, order: Order, now: Now) -> Outcome:
     Unless it has gone on since: then it keeps what came later.
     """
     found = renewals.of_order(tx, order.id)
-    if found is None or found.renewal.state != EXTENDED:
+    if found is None or found.renewal.state != RenewalState.EXTENDED:
         return Done({"nothing_to": "retract"})
     subscription, renewal = found.subscription, found.renewal
     last = subscription.period == renewal.period + 1 and subscription.due_at is not None
     changed = subscription.retracted(renewal.starts_at) if last else subscription
-    renewals.change(tx, found, changed, RETRACTED)
+    renewals.change(tx, found, changed, RenewalState.RETRACTED)
     return Done(_facts(found))
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert, SelectedRow
-from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
+from conveyor.flows.renewal.subscriptions.model import Plan, Subscription, SubscriptionStatus
 from conveyor.flows.renewal.subscriptions.tables import plans, subscriptions
 
 MAX_REMEMBERED = 1_000
@@ -104,7 +104,7 @@ def save(tx: Tx, changed: Subscription) -> None:
 
 
 def listing(
-    tx: Tx, merchant: str, *, status: str | None, limit: int, cursor: str
+    tx: Tx, merchant: str, *, status: SubscriptionStatus | None, limit: int, cursor: str
 ) -> list[Subscription]:
     """List subscriptions by id; the cursor is the last id of the page before."""
     query = sa.select(subscriptions).where(_s.merchant == merchant, _s.id > cursor)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from conveyor.core.word_column import WordOf
+from conveyor.flows.renewal.subscriptions.model import RenewalState, SubscriptionStatus
 from conveyor.flows.renewal.tables import metadata
 
 plans = sa.Table(
@@ -35,7 +37,7 @@ subscriptions = sa.Table(
     sa.Column("zone", sa.Text, nullable=False),
     sa.Column("months", sa.Integer, nullable=False),
     sa.Column("period", sa.Integer, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("status", WordOf(SubscriptionStatus), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("paid_until", sa.BigInteger, nullable=False),
     sa.Column("due_at", sa.BigInteger),
@@ -64,7 +66,7 @@ renewals = sa.Table(
     sa.Column("subscription", sa.Text, primary_key=True),
     sa.Column("period", sa.Integer, primary_key=True),
     sa.Column("order_id", sa.Text, nullable=False, unique=True),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state", WordOf(RenewalState), nullable=False),
     sa.Column("starts_at", sa.BigInteger, nullable=False),
     sa.Column("ends_at", sa.BigInteger, nullable=False),
     sa.CheckConstraint(
