@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from benchmarks.rush import DATE, SEATS_A_FLIGHT, Rush
 
 from conveyor.core.tables import orders
-from conveyor.flows.travel.bookings.model import BOOKED, REFUSED
+from conveyor.flows.travel.bookings.model import BookingState
 from conveyor.flows.travel.bookings.tables import bookings, resources
 
 _REQUESTS = (
@@ -26,7 +26,7 @@ _REQUESTS = (
     .join(orders, orders.c.id == bookings.c.order_id)
     .order_by(bookings.c.resource, bookings.c.turn)
 )
-STATUS_OF = {BOOKED: "completed", REFUSED: "refused"}
+STATUS_OF = {BookingState.BOOKED: "completed", BookingState.REFUSED: "refused"}
 
 
 def check_rush(url: str, rush: Rush, records: Path) -> dict[str, int]:
@@ -53,7 +53,9 @@ def check_rush(url: str, rush: Rush, records: Path) -> dict[str, int]:
         assert [row.number for row in rows] == turns, f"{flight}: handled out of turn"
         states = [row.state for row in rows]
         seats = min(SEATS_A_FLIGHT, len(rows))
-        assert states == [BOOKED] * seats + [REFUSED] * (len(rows) - seats), f"{flight}: seats"
+        assert states == [BookingState.BOOKED] * seats + [BookingState.REFUSED] * (
+            len(rows) - seats
+        ), f"{flight}: seats"
         assert all(row.status == STATUS_OF[row.state] for row in rows), f"{flight}: orders"
     timed = _check_times(by_flight.values(), records)
     return {"requests": len(found), "booked": booked, "timed": timed}

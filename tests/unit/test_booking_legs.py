@@ -14,7 +14,7 @@ from conveyor.core.order import Order
 from conveyor.core.outcome import Done, Refused
 from conveyor.core.step import Now
 from conveyor.flows.travel.bookings import granting, store
-from conveyor.flows.travel.bookings.model import HELD, Offer, Terms
+from conveyor.flows.travel.bookings.model import BookingState, Offer, Terms
 from conveyor.flows.travel.bookings.steps import LATE, Confirm, Hold
 
 TERMS = Terms(hold_seconds=900.0, wait_seconds=3600.0)
@@ -63,7 +63,7 @@ def test_the_time_to_pay_begins_anew_for_all_legs_with_each(journey: Journey) ->
     for leg in range(len(FLIGHTS)):
         at_ms = NOW_MS + leg * APART_MS
         journey.hold(leg, at_ms)
-        assert journey.look() == [(HELD, at_ms + 900_000)] * (leg + 1)
+        assert journey.look() == [(BookingState.HELD, at_ms + 900_000)] * (leg + 1)
 
 
 def test_the_first_leg_is_still_held_when_the_last_one_is(journey: Journey) -> None:

@@ -26,11 +26,8 @@ from conveyor.core.outcome import Awaiting, Done, Outcome, Refused
 from conveyor.core.step import Now
 from conveyor.flows.travel.bookings import granting, store
 from conveyor.flows.travel.bookings.model import (
-    BOOKED,
-    EXPIRED,
-    HELD,
-    WAITING,
     Booking,
+    BookingState,
     Offer,
     Resource,
     Terms,
@@ -125,9 +122,15 @@ def test_waiting_is_in_order_even_when_a_later_one_would_fit(desk: _Bookings) ->
     single, _ = desk.ask(1, waitlist=True)
     assert isinstance(outcome, Awaiting)
     desk.offer(3)
-    assert [desk.booking(o).state for o in (couple, single)] == [WAITING, WAITING]
+    assert [desk.booking(o).state for o in (couple, single)] == [
+        BookingState.WAITING,
+        BookingState.WAITING,
+    ]
     desk.take(desk.release, first)
-    assert [desk.booking(o).state for o in (couple, single)] == [HELD, HELD]
+    assert [desk.booking(o).state for o in (couple, single)] == [
+        BookingState.HELD,
+        BookingState.HELD,
+    ]
     assert isinstance(desk.overdue(couple), Done)
 
 
@@ -137,9 +140,9 @@ def test_a_hold_expires_and_can_be_paid_for_while_there_is_room(desk: _Bookings)
     assert desk.expire() == 0
     desk.now += 900_000
     assert desk.expire() == 1
-    assert (desk.booking(order).state, desk.resource().free) == (EXPIRED, 1)
+    assert (desk.booking(order).state, desk.resource().free) == (BookingState.EXPIRED, 1)
     assert isinstance(desk.take(desk.confirm, order), Done)
-    assert (desk.booking(order).state, desk.booking(order).again) == (BOOKED, True)
+    assert (desk.booking(order).state, desk.booking(order).again) == (BookingState.BOOKED, True)
 
 
 def test_who_pays_after_the_seat_is_gone_is_refused(desk: _Bookings) -> None:
@@ -204,9 +207,13 @@ class Counter(RuleBasedStateMachine):
     def go_on(self, data: st.DataObject, what: str) -> None:
         order = self.orders[data.draw(st.sampled_from(sorted(self.orders)))]
         state = self.desk.booking(order).state
-        if what == "overdue" and state in {HELD, WAITING, EXPIRED}:
+        if what == "overdue" and state in {
+            BookingState.HELD,
+            BookingState.WAITING,
+            BookingState.EXPIRED,
+        }:
             self.desk.overdue(order)
-        elif what == "confirm" and state in {HELD, EXPIRED}:
+        elif what == "confirm" and state in {BookingState.HELD, BookingState.EXPIRED}:
             self.desk.take(self.desk.confirm, order)
         elif what == "release":
             self.desk.take(self.desk.release, order)
@@ -228,9 +235,14 @@ class Counter(RuleBasedStateMachine):
             return
         resource = self.desk.resource()
         all_of = [self.desk.booking(order) for order in self.orders.values()]
-        for state, counted in ((HELD, resource.held), (BOOKED, resource.booked)):
+        for state, counted in (
+            (BookingState.HELD, resource.held),
+            (BookingState.BOOKED, resource.booked),
+        ):
             assert counted == sum(b.quantity for b in all_of if b.state == state)
-        waiting = sorted((b for b in all_of if b.state == WAITING), key=lambda b: b.number)
+        waiting = sorted(
+            (b for b in all_of if b.state == BookingState.WAITING), key=lambda b: b.number
+        )
         assert resource.waiting == len(waiting)
         assert 0 <= resource.held + resource.booked <= resource.limit
         if waiting:

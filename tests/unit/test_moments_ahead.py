@@ -36,7 +36,7 @@ from conveyor.flows.renewal.subscriptions.model import DAY_MS
 from conveyor.flows.renewal.subscriptions.pace import BURST_MS, admit
 from conveyor.flows.travel.bookings import granting
 from conveyor.flows.travel.bookings import store as bookings
-from conveyor.flows.travel.bookings.model import EXPIRED, HELD, Terms
+from conveyor.flows.travel.bookings.model import BookingState, Terms
 from conveyor.flows.travel.bookings.model import Offer as Seats
 from conveyor.flows.travel.bookings.steps import Hold
 
@@ -179,9 +179,9 @@ def test_a_hold_expires_after_the_time_of_holds(books: Books, ahead_ms: int) -> 
     held = flight.ask(1, Now(NOW_MS + ahead_ms))
     assert flight.expire(NOW) == 0
     assert flight.expire(after(TERMS.hold_seconds - 1)) == 0
-    assert flight.state(held) == HELD
+    assert flight.state(held) == BookingState.HELD
     assert flight.expire(after(TERMS.hold_seconds)) == 1
-    assert flight.state(held) == EXPIRED
+    assert flight.state(held) == BookingState.EXPIRED
 
 
 @AHEAD

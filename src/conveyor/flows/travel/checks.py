@@ -10,14 +10,14 @@ from conveyor.checks.finding import needed
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.tables import orders, turns
 from conveyor.core.transaction import Tx
-from conveyor.flows.travel.bookings.model import BOOKED, HELD, WAITING
+from conveyor.flows.travel.bookings.model import BookingState
 from conveyor.flows.travel.bookings.tables import bookings, resources
 
 _r, _b = resources.c, bookings.c
-_HAS = (HELD, BOOKED)
+_HAS = (BookingState.HELD, BookingState.BOOKED)
 
 
-def _sum_in(state: str, amount: Column) -> Column:
+def _sum_in(state: BookingState, amount: Column) -> Column:
     return sa.func.sum(sa.case((_b.state == state, amount), else_=0)).label(state)
 
 
@@ -25,9 +25,9 @@ _asked = (
     sa.select(
         _b.merchant,
         _b.resource,
-        _sum_in(HELD, _b.quantity),
-        _sum_in(BOOKED, _b.quantity),
-        _sum_in(WAITING, sa.literal(1)),
+        _sum_in(BookingState.HELD, _b.quantity),
+        _sum_in(BookingState.BOOKED, _b.quantity),
+        _sum_in(BookingState.WAITING, sa.literal(1)),
         sa.func.count().label("asked"),
         sa.func.max(_b.number).label("last"),
     )
@@ -39,8 +39,8 @@ _resources = resources.outerjoin(
 )
 _MISCOUNTED = sa.or_(
     *(
-        _r[name] != sa.func.coalesce(_asked.c[counted], 0)
-        for name, counted in ((HELD, HELD), (BOOKED, BOOKED), (WAITING, WAITING))
+        _r[name] != sa.func.coalesce(_asked.c[name], 0)
+        for name in (BookingState.HELD, BookingState.BOOKED, BookingState.WAITING)
     ),
     _r.asked != sa.func.coalesce(_asked.c.asked, 0),
     _r.asked != sa.func.coalesce(_asked.c.last, 0),
@@ -51,10 +51,10 @@ _OVER = sa.or_(
 )
 _of_order = bookings.join(orders, orders.c.id == _b.order_id)
 _UNLIKE_ORDER = sa.or_(
-    sa.and_(orders.c.status == OrderStatus.COMPLETED, _b.state != BOOKED),
+    sa.and_(orders.c.status == OrderStatus.COMPLETED, _b.state != BookingState.BOOKED),
     sa.and_(
         orders.c.status.in_(sorted(TERMINAL - {OrderStatus.COMPLETED})),
-        _b.state.in_((*_HAS, WAITING)),
+        _b.state.in_((*_HAS, BookingState.WAITING)),
     ),
 )
 # The turn that the request before it was taken at, of those that had one.
@@ -76,7 +76,7 @@ _OVERTOOK = sa.and_(
     sa.exists().where(
         _waits.c.merchant == _b.merchant,
         _waits.c.resource == _b.resource,
-        _waits.c.state == WAITING,
+        _waits.c.state == BookingState.WAITING,
         _waits.c.number < _b.number,
     ),
 )

@@ -12,7 +12,7 @@ from conveyor.checks.bodies import Placed, placed_on
 from conveyor.core.body import read_body
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.transaction import Tx
-from conveyor.flows.travel.bookings.model import BOOKED, Journey, Wanted
+from conveyor.flows.travel.bookings.model import BookingState, Journey, Wanted
 from conveyor.flows.travel.bookings.tables import bookings
 
 HOLD = "bookings.hold"
@@ -49,5 +49,5 @@ def _agree(order: Placed, booked: Sequence[tuple[int, str, int, str]]) -> bool:
     for leg, resource, quantity, _ in booked:
         if leg >= len(legs) or legs[leg] != Wanted(resource, quantity):
             return False
-    completed = [BOOKED] * len(legs)
+    completed = [BookingState.BOOKED] * len(legs)
     return order.status != OrderStatus.COMPLETED or [state for *_, state in booked] == completed

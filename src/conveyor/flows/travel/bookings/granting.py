@@ -12,13 +12,8 @@ from conveyor.core.timers import make_due_now
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.bookings import store
 from conveyor.flows.travel.bookings.model import (
-    BOOKED,
-    EXPIRED,
-    HELD,
-    REFUSED,
-    RELEASED,
-    WAITING,
     Booking,
+    BookingState,
     Offer,
     Resource,
     Terms,
@@ -36,7 +31,7 @@ def ask(tx: Tx, order: Order, resource: Resource, wanted: Wanted, now_ms: int) -
         merchant=resource.merchant,
         resource=resource.name,
         quantity=wanted.quantity,
-        state=REFUSED,
+        state=BookingState.REFUSED,
         number=resource.asked,
         turn=order.sequence,
         until=now_ms,
@@ -50,35 +45,35 @@ def ask(tx: Tx, order: Order, resource: Resource, wanted: Wanted, now_ms: int) -
 def hold(tx: Tx, resource: Resource, booking: Booking, until: int, now_ms: int) -> None:
     """Hold what is free for a request."""
     resource.held += booking.quantity
-    _become(tx, resource, booking, HELD, now_ms)
+    _become(tx, resource, booking, BookingState.HELD, now_ms)
     booking.until = until
 
 
 def wait(tx: Tx, resource: Resource, booking: Booking, until: int, now_ms: int) -> None:
     """Put a request at the end of the waiting list."""
     resource.waiting += 1
-    _become(tx, resource, booking, WAITING, now_ms)
+    _become(tx, resource, booking, BookingState.WAITING, now_ms)
     booking.until = until
 
 
 def book(tx: Tx, resource: Resource, booking: Booking, now_ms: int) -> None:
     """Make a held place the order's own; one whose hold has expired is taken again."""
-    if booking.state == HELD:
+    if booking.state == BookingState.HELD:
         resource.held -= booking.quantity
     else:
         booking.again = True
     resource.booked += booking.quantity
-    _become(tx, resource, booking, BOOKED, now_ms)
+    _become(tx, resource, booking, BookingState.BOOKED, now_ms)
 
 
-def give_up(tx: Tx, booking: Booking, state: str, terms: Terms, now_ms: int) -> None:
+def give_up(tx: Tx, booking: Booking, state: BookingState, terms: Terms, now_ms: int) -> None:
     """End a request in this state; what it had goes to those who wait."""
     resource = store.resource_of(tx, booking)
-    if booking.state == HELD:
+    if booking.state == BookingState.HELD:
         resource.held -= booking.quantity
-    elif booking.state == BOOKED:
+    elif booking.state == BookingState.BOOKED:
         resource.booked -= booking.quantity
-    elif booking.state == WAITING:
+    elif booking.state == BookingState.WAITING:
         resource.waiting -= 1
     _become(tx, resource, booking, state, now_ms)
     promote(tx, resource, terms, now_ms)
@@ -101,7 +96,7 @@ def expire(tx: Tx, terms: Terms, now_ms: int) -> int:
     late = store.expired(tx, now_ms)
     for order, booking in late:
         note(tx, order, f"the hold of {said(booking.resource, booking.quantity)} expired", now_ms)
-        give_up(tx, booking, EXPIRED, terms, now_ms)
+        give_up(tx, booking, BookingState.EXPIRED, terms, now_ms)
     latest = terms.held_until(now_ms)
     for booking in store.held_beyond(tx, latest + CLOCK_SLACK_MS):
         # No hold lasts so long: a clock that was ahead has made it.
@@ -130,13 +125,17 @@ def release(tx: Tx, order_id: str, terms: Terms, now_ms: int) -> list[Booking]:
     Its resources are locked already: what it has is not known before.
     """
     mine = store.bookings_of(tx, order_id)
-    had = [b for _, b in sorted(mine.items(), reverse=True) if b.state not in {REFUSED, RELEASED}]
+    had = [
+        b
+        for _, b in sorted(mine.items(), reverse=True)
+        if b.state not in {BookingState.REFUSED, BookingState.RELEASED}
+    ]
     for booking in had:
-        give_up(tx, booking, RELEASED, terms, now_ms)
+        give_up(tx, booking, BookingState.RELEASED, terms, now_ms)
     return had
 
 
-def _become(tx: Tx, resource: Resource, booking: Booking, state: str, now_ms: int) -> None:
+def _become(tx: Tx, resource: Resource, booking: Booking, state: BookingState, now_ms: int) -> None:
     booking.state, booking.changed_at = state, now_ms
     store.keep(tx, resource, booking)
 

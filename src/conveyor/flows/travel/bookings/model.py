@@ -12,14 +12,7 @@ A resource is a flight of a date, or one night of a hotel. A request for some of
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-HELD = "held"
-WAITING = "waiting"
-BOOKED = "booked"
-EXPIRED = "expired"
-RELEASED = "released"
-REFUSED = "refused"
-STATES = (HELD, WAITING, BOOKED, EXPIRED, RELEASED, REFUSED)
+from enum import StrEnum
 
 FLIGHT = "flight"
 HOTEL = "hotel"
@@ -27,6 +20,17 @@ UNITS = {FLIGHT: "seats", HOTEL: "rooms"}
 
 MAX_CAPACITY = 1_000_000
 MAX_OVERBOOKING_PERCENT = 100
+
+
+class BookingState(StrEnum):
+    """How a booking stands: one word for each, stored and sent as it is written."""
+
+    HELD = "held"
+    WAITING = "waiting"
+    BOOKED = "booked"
+    EXPIRED = "expired"
+    RELEASED = "released"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class Booking:
     merchant: str
     resource: str
     quantity: int
-    state: str
+    state: BookingState
     number: int
     turn: int
     until: int

@@ -10,11 +10,8 @@ from conveyor.core.step import LocalStep, Now, StepHandler
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.bookings import granting, store
 from conveyor.flows.travel.bookings.model import (
-    EXPIRED,
-    HELD,
-    REFUSED,
-    WAITING,
     Booking,
+    BookingState,
     Journey,
     Resource,
     Terms,
@@ -64,21 +61,21 @@ class Hold(LocalStep):
         """See whether a place came free; if not, and it has waited long enough, refuse."""
         booking = store.bookings_of(tx, order.id)[order.stage]
         resource = store.resource_of(tx, booking)
-        if booking.state == HELD:
+        if booking.state == BookingState.HELD:
             # Whoever gave it the place did not hold the order: to wait for it could be a deadlock.
             what = f"a place came free: {said(booking.resource, booking.quantity)}"
             granting.note(tx, order, what, now.ms)
             return self._held(tx, booking)
-        if booking.state == EXPIRED and resource.has_room(booking.quantity):
+        if booking.state == BookingState.EXPIRED and resource.has_room(booking.quantity):
             booking.again = True
             granting.hold(tx, resource, booking, self._terms.held_until(now.ms), now.ms)
             return self._held(tx, booking)
-        if booking.state == WAITING and now.ms < booking.until:
+        if booking.state == BookingState.WAITING and now.ms < booking.until:
             booking.until = now.at_most(booking.until, self._terms.wait_seconds)
             store.keep(tx, resource, booking)
             what = said(booking.resource, booking.quantity)
             return Awaiting(what, (booking.until - now.ms) / 1000)
-        granting.give_up(tx, booking, REFUSED, self._terms, now.ms)
+        granting.give_up(tx, booking, BookingState.REFUSED, self._terms, now.ms)
         return Refused(f"full: {booking.resource}", {"waited": "in vain"})
 
     def _held(self, tx: Tx, booking: Booking) -> Outcome:
@@ -97,10 +94,18 @@ class Confirm(LocalStep):
     def take(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Book every leg; one whose hold has expired again, if there is room, else none at all."""
         mine = sorted(store.bookings_of(tx, order.id).items())
-        found = [(b, store.resource_of(tx, b)) for _, b in mine if b.state in {HELD, EXPIRED}]
+        found = [
+            (b, store.resource_of(tx, b))
+            for _, b in mine
+            if b.state in {BookingState.HELD, BookingState.EXPIRED}
+        ]
         if len(found) != len(order.body_as(Journey).legs):
             return Park("not every leg is held")
-        late = [(booking, resource) for booking, resource in found if booking.state == EXPIRED]
+        late = [
+            (booking, resource)
+            for booking, resource in found
+            if booking.state == BookingState.EXPIRED
+        ]
         for name, (resource, quantity) in _added_up(late).items():
             if quantity > resource.free:
                 return Refused(f"{LATE}: {name}", {"wanted": quantity, "free": resource.free})

@@ -17,7 +17,7 @@ from conveyor.core.order import Order, load_unheld
 from conveyor.core.statements import one_of, pair_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert
-from conveyor.flows.travel.bookings.model import HELD, WAITING, Booking, Offer, Resource
+from conveyor.flows.travel.bookings.model import Booking, BookingState, Offer, Resource
 from conveyor.flows.travel.bookings.tables import bookings, is_held, is_waiting, resources
 
 Key = tuple[str, str]
@@ -150,7 +150,7 @@ def waiting_for(tx: Tx, wanted: Resource) -> list[Booking]:
     stored = {(row.order_id, row.leg): Booking(*row) for row in tx.execute(_WAITING_FOR, key).all()}
     # What this transaction has changed is not written yet.
     current = stored | {k: b for k, b in _DIRTY.of(tx)[1].items() if _is_for(b, wanted)}
-    waiting = [booking for booking in current.values() if booking.state == WAITING]
+    waiting = [booking for booking in current.values() if booking.state == BookingState.WAITING]
     return sorted(waiting, key=lambda booking: booking.number)
 
 
@@ -176,7 +176,7 @@ def _held_by(tx: Tx, found: Sequence[sa.Row[Any]]) -> list[Booking]:
     gather(tx, {(row.merchant, row.resource) for row in found}, {row.order_id for row in found})
     # Until the lock was ours they may have been booked or released.
     current = (bookings_of(tx, row.order_id)[row.leg] for row in found)
-    return [booking for booking in current if booking.state == HELD]
+    return [booking for booking in current if booking.state == BookingState.HELD]
 
 
 def keep(tx: Tx, changed: Resource, booking: Booking | None = None) -> None:

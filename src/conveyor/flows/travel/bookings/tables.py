@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from conveyor.flows.travel.bookings.model import HELD, MAX_OVERBOOKING_PERCENT, STATES, WAITING
+from conveyor.core.word_column import WordOf
+from conveyor.flows.travel.bookings.model import MAX_OVERBOOKING_PERCENT, BookingState
 from conveyor.flows.travel.tables import metadata
 
 resources = sa.Table(
@@ -41,17 +42,17 @@ bookings = sa.Table(
     sa.Column("merchant", sa.Text, nullable=False),
     sa.Column("resource", sa.Text, nullable=False),
     sa.Column("quantity", sa.BigInteger, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state", WordOf(BookingState), nullable=False),
     sa.Column("number", sa.BigInteger, nullable=False),  # among the resource's requests
     sa.Column("turn", sa.BigInteger, nullable=False),  # in its message group
     sa.Column("until", sa.BigInteger, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
     sa.Column("again", sa.Boolean, nullable=False),
-    sa.CheckConstraint(f"state IN {STATES}", name="bookings_state"),
+    sa.CheckConstraint(f"state IN {tuple(map(str, BookingState))}", name="bookings_state"),
     sqlite_with_rowid=False,
 )
-is_waiting = bookings.c.state == sa.literal_column(f"'{WAITING}'")
-is_held = bookings.c.state == sa.literal_column(f"'{HELD}'")
+is_waiting = bookings.c.state == sa.literal_column(f"'{BookingState.WAITING}'")
+is_held = bookings.c.state == sa.literal_column(f"'{BookingState.HELD}'")
 sa.Index(
     "bookings_waiting",
     bookings.c.merchant,
