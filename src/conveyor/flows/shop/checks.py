@@ -13,7 +13,7 @@ from conveyor.flows.shop.inventory.audit import InventoryAudit
 from conveyor.flows.shop.inventory.audit import audit as audit_inventory
 from conveyor.flows.shop.inventory.model import StockLevel
 from conveyor.flows.shop.inventory.store import reservations, stock
-from conveyor.flows.shop.shipping.model import DELIVERED, DISPATCHED
+from conveyor.flows.shop.shipping.model import ShipmentState
 from conveyor.flows.shop.shipping.store import shipments
 
 SHIP = "shipping.ship"
@@ -83,8 +83,10 @@ def check_shipped(tx: Tx, examination: Examination) -> list[Finding]:
         flow.key: at for flow in flows for at, line in enumerate(flow.steps) if line.name == SHIP
     }
     mine = shipments.c.order_id == _o.id
-    arrived = sa.exists().where(mine, shipments.c.state == DELIVERED)
-    on_its_way = sa.exists().where(mine, shipments.c.state.in_((DISPATCHED, DELIVERED)))
+    arrived = sa.exists().where(mine, shipments.c.state == ShipmentState.DELIVERED)
+    on_its_way = sa.exists().where(
+        mine, shipments.c.state.in_((ShipmentState.DISPATCHED, ShipmentState.DELIVERED))
+    )
     awaited = sa.or_(
         sa.false(), *(sa.and_(_o.flow == flow, _o.position == at) for flow, at in ships.items())
     )

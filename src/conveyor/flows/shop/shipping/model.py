@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
-
-REQUESTED = "requested"
-DISPATCHED = "dispatched"
-DELIVERED = "delivered"
-REJECTED = "rejected"
 
 DELIVERY_SECONDS = 7 * 86_400.0
 """How long a delivery may take before the carrier is asked about it."""
 
 MAX_ENQUIRIES = 3
 """How often the carrier is asked about an overdue shipment before an operator is."""
+
+
+class ShipmentState(StrEnum):
+    """How a shipment stands: one word for each, stored and sent as it is written."""
+
+    REQUESTED = "requested"
+    DISPATCHED = "dispatched"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Shipment:
     """
 
     order_id: str
-    state: str
+    state: ShipmentState
     carrier_key: str
     tracking: str
     enquiries: int
@@ -53,7 +58,7 @@ class Shipment:
     @property
     def delivered(self) -> bool:
         """Whether it arrived: nothing changes that any more."""
-        return self.state == DELIVERED
+        return self.state == ShipmentState.DELIVERED
 
     def may_be(self, tracking: str) -> bool:
         """Whether this can be the parcel with that number: as long as we know of no other."""

@@ -10,29 +10,21 @@ from conveyor.core.gathered import Gathered
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert
-from conveyor.flows.shop.shipping.model import (
-    DELIVERED,
-    DISPATCHED,
-    REJECTED,
-    REQUESTED,
-    Shipment,
-)
+from conveyor.core.word_column import WordOf
+from conveyor.flows.shop.shipping.model import Shipment, ShipmentState
 from conveyor.flows.shop.tables import metadata
 
 shipments = sa.Table(
     "shipments",
     metadata,
     sa.Column("order_id", sa.Text, primary_key=True),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state", WordOf(ShipmentState), nullable=False),
     sa.Column("carrier_key", sa.Text, nullable=False),
     sa.Column("tracking", sa.Text, nullable=False),
     sa.Column("enquiries", sa.Integer, nullable=False),
     sa.Column("requested_at", sa.BigInteger, nullable=False),
     sa.Column("delivered_at", sa.BigInteger),
-    sa.CheckConstraint(
-        f"state IN ('{REQUESTED}', '{DISPATCHED}', '{DELIVERED}', '{REJECTED}')",
-        name="shipments_state",
-    ),
+    sa.CheckConstraint(f"state IN {tuple(map(str, ShipmentState))}", name="shipments_state"),
     sqlite_with_rowid=False,  # found by the key alone, which then is the table
 )
 
@@ -41,12 +33,12 @@ _to_tracking = sa.bindparam("to_tracking", type_=sa.Text)
 _of_this_parcel = sa.or_(shipments.c.tracking == "", shipments.c.tracking == _to_tracking)
 # Delivered is final: a late answer of the carrier does not take it back, unless what was said to
 # be delivered before we knew its number proves to be another parcel.
-_is_delivered = sa.and_(shipments.c.state == DELIVERED, _of_this_parcel)
+_is_delivered = sa.and_(shipments.c.state == ShipmentState.DELIVERED, _of_this_parcel)
 
 
 def _request(insert: DialectInsert) -> sa.Executable:
     row = insert(shipments).values(
-        state=REQUESTED, carrier_key="", tracking="", enquiries=0, delivered_at=None
+        state=ShipmentState.REQUESTED, carrier_key="", tracking="", enquiries=0, delivered_at=None
     )
     request: sa.Executable = row.on_conflict_do_nothing(index_elements=[shipments.c.order_id])
     return request
@@ -71,8 +63,12 @@ _ANSWERED = (
 )
 _DELIVERED = (
     sa.update(shipments)
-    .where(_this, shipments.c.state != DELIVERED, _of_this_parcel)
-    .values(state=DELIVERED, tracking=_to_tracking, delivered_at=sa.bindparam("to_delivered_at"))
+    .where(_this, shipments.c.state != ShipmentState.DELIVERED, _of_this_parcel)
+    .values(
+        state=ShipmentState.DELIVERED,
+        tracking=_to_tracking,
+        delivered_at=sa.bindparam("to_delivered_at"),
+    )
 )
 _ENQUIRIES = sa.update(shipments).where(_this).values(enquiries=sa.bindparam("to_enquiries"))
 
@@ -102,14 +98,14 @@ def note_request(tx: Tx, order_id: str, now_ms: int) -> None:
 def note_dispatch(tx: Tx, order_id: str, key: str, tracking: str, delivered_at: int | None) -> None:
     """Write that the carrier has it, under `key`; with a time, that it has arrived as well."""
     row = {"of_order": order_id, "to_key": key, "to_tracking": tracking}
-    state = DISPATCHED if delivered_at is None else DELIVERED
+    state = ShipmentState.DISPATCHED if delivered_at is None else ShipmentState.DELIVERED
     tx.later(_ANSWERED, row | {"to_state": state, "to_delivered_at": delivered_at})
 
 
 def note_rejection(tx: Tx, order_id: str, key: str) -> None:
     """Write that the carrier will not take it."""
     row = {"of_order": order_id, "to_key": key, "to_tracking": ""}
-    tx.later(_ANSWERED, row | {"to_state": REJECTED, "to_delivered_at": None})
+    tx.later(_ANSWERED, row | {"to_state": ShipmentState.REJECTED, "to_delivered_at": None})
 
 
 def note_delivery(tx: Tx, order_id: str, tracking: str, now_ms: int) -> None:
