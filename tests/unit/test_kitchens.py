@@ -10,7 +10,7 @@ from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.restaurants import store
 from conveyor.flows.food.restaurants.counter import note_ready
-from conveyor.flows.food.restaurants.model import ASKED, Restaurant, Ticket
+from conveyor.flows.food.restaurants.model import Restaurant, Ticket, TicketState
 
 LUIGI = Restaurant(MERCHANT, "luigi", 52.0, 13.0)
 NAMESAKE = Restaurant("another merchant", "luigi", 52.0, 13.0)
@@ -23,7 +23,7 @@ def test_a_kitchen_of_the_same_name_or_merchant_is_another(books: Books) -> None
             store.put(tx, restaurant)
         for number in range(2):
             order_id = f"{number:026d}"
-            store.ask(tx, Ticket(order_id, LUIGI.merchant, LUIGI.id, ASKED, NOW_MS))
+            store.ask(tx, Ticket(order_id, LUIGI.merchant, LUIGI.id, TicketState.ASKED, NOW_MS))
             store.accept(tx, order_id, 20, NOW_MS)
 
     books.run(accept)
@@ -39,7 +39,7 @@ def test_that_the_food_is_ready_is_told_once(books: Books) -> None:
 
     def accept(tx: Tx) -> None:
         insert_orders(tx, [meal])
-        store.ask(tx, Ticket(meal.id, LUIGI.merchant, LUIGI.id, ASKED, NOW_MS))
+        store.ask(tx, Ticket(meal.id, LUIGI.merchant, LUIGI.id, TicketState.ASKED, NOW_MS))
         store.accept(tx, meal.id, 20, NOW_MS)
 
     books.run(accept)

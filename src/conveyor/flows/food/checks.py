@@ -10,7 +10,7 @@ from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.flows import FOOD
-from conveyor.flows.food.restaurants.model import COLLECTED, UNDER_WAY
+from conveyor.flows.food.restaurants.model import UNDER_WAY, TicketState
 from conveyor.flows.food.restaurants.store import restaurants, tickets
 from conveyor.flows.food.riders.model import DELIVERED, LIVE, STANDING
 from conveyor.flows.food.riders.store import offers, riders
@@ -30,7 +30,7 @@ _carried = (
     .scalar_subquery()
 )
 _delivered = sa.exists().where(_f.order_id == _o.id, _f.state == DELIVERED)
-_collected = sa.exists().where(_t.order_id == _o.id, _t.state == COLLECTED)
+_collected = sa.exists().where(_t.order_id == _o.id, _t.state == TicketState.COLLECTED)
 _ticket_open = sa.exists().where(_t.order_id == _o.id, _t.state.in_(UNDER_WAY))
 _offer_open = sa.exists().where(_f.order_id == _o.id, _f.state.in_(LIVE))
 

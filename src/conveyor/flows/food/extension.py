@@ -16,7 +16,7 @@ from conveyor.flows import FOOD
 from conveyor.flows.food.body import FoodBody
 from conveyor.flows.food.restaurants import store as restaurants
 from conveyor.flows.food.restaurants.counter import Counter
-from conveyor.flows.food.restaurants.model import COLLECTED
+from conveyor.flows.food.restaurants.model import TicketState
 from conveyor.flows.food.restaurants.steps import name_of, restaurant_steps
 from conveyor.flows.food.riders import store as riders
 from conveyor.flows.food.riders.dispatch import Dispatch
@@ -40,7 +40,7 @@ class Kitchens:
 
     def collected(self, tx: Tx, order: Order) -> None:
         """The ticket is done with, whether or not the restaurant ever said that it was ready."""
-        restaurants.end(tx, order.id, COLLECTED)
+        restaurants.end(tx, order.id, TicketState.COLLECTED)
 
 
 def _restaurants(given: Dependencies) -> Mapping[str, StepHandler]:

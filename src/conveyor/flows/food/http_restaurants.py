@@ -22,7 +22,7 @@ from conveyor.entrypoints.http.schemas import OrderId, when
 from conveyor.flows.food.codes import FoodCode
 from conveyor.flows.food.restaurants import store
 from conveyor.flows.food.restaurants.counter import Counter
-from conveyor.flows.food.restaurants.model import ASKED, UNDER_WAY, Restaurant, Ticket
+from conveyor.flows.food.restaurants.model import UNDER_WAY, Restaurant, Ticket, TicketState
 from conveyor.flows.food.schemas import (
     NAME_PATTERN,
     AcceptBody,
@@ -30,9 +30,9 @@ from conveyor.flows.food.schemas import (
     RestaurantBody,
     RestaurantPage,
     RestaurantView,
+    StateOfTicket,
     Taken,
     Tickets,
-    TicketState,
     TicketView,
 )
 
@@ -119,7 +119,7 @@ async def list_tickets(
     api: TheApi,
     grant: Cook,
     *,
-    state: TicketState | None = None,
+    state: StateOfTicket | None = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
     cursor: OrderId | None = None,
 ) -> Tickets:
@@ -220,7 +220,7 @@ def _ticket(ticket: Ticket, order: Order, answer_ms: int) -> TicketView:
         reference=order.reference,
         items=[Item.model_construct(**item) for item in order.body["items"]],
         asked_at=iso(ticket.asked_at),
-        answer_by=iso(ticket.asked_at + answer_ms) if ticket.state == ASKED else None,
+        answer_by=iso(ticket.asked_at + answer_ms) if ticket.state == TicketState.ASKED else None,
         due_at=when(ticket.due_at),
         ready_at=when(ticket.ready_at),
         reason=ticket.reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_validator
@@ -10,7 +10,12 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_v
 from conveyor.commerce.orders.model import WHOLE, Item, Shipping, SingleLine, Word
 from conveyor.entrypoints.http.schemas import AN_ORDER, Body, OrderId, Time
 from conveyor.flows.food.body import Latitude, Longitude, Position
-from conveyor.flows.food.restaurants.model import MAX_MINUTES, MAX_PREPARING, SPAN_PATTERN
+from conveyor.flows.food.restaurants.model import (
+    MAX_MINUTES,
+    MAX_PREPARING,
+    SPAN_PATTERN,
+    TicketState,
+)
 from conveyor.flows.food.riders.model import MAX_CAPACITY
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
@@ -20,10 +25,13 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Span = Annotated[str, StringConstraints(pattern=SPAN_PATTERN)]
 Behaviour = Literal["prompt", "slow", "refusing", "silent"]
 RiderBehaviour = Literal["prompt", "slow", "refusing", "silent", "vanishing", "straying"]
-TicketState = Literal["asked", "accepted", "ready", "collected", "rejected", "lapsed", "withdrawn"]
 OfferState = Literal[
     "open", "accepted", "picked_up", "delivered", "declined", "lapsed", "lost", "withdrawn"
 ]
+if TYPE_CHECKING:
+    StateOfTicket = TicketState
+else:  # as with orders: the words stand in the API's description where they are used
+    StateOfTicket = Literal[*TicketState]
 
 
 class RestaurantBody(Body):
@@ -80,7 +88,7 @@ class TicketView(BaseModel):
     """An order as its restaurant sees it."""
 
     order: OrderId = Field(examples=[AN_ORDER])
-    state: TicketState
+    state: StateOfTicket
     reference: str
     items: list[Item]
     asked_at: Time

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 ANSWER_SECONDS = 300.0
@@ -13,15 +14,20 @@ ANSWER_SECONDS = 300.0
 MAX_PREPARING = 10_000
 MAX_MINUTES = 24 * 60
 
-ASKED = "asked"
-ACCEPTED = "accepted"
-READY = "ready"
-COLLECTED = "collected"
-REJECTED = "rejected"
-LAPSED = "lapsed"
-WITHDRAWN = "withdrawn"
-STATES = (ASKED, ACCEPTED, READY, COLLECTED, REJECTED, LAPSED, WITHDRAWN)
-UNDER_WAY = (ASKED, ACCEPTED, READY)
+
+class TicketState(StrEnum):
+    """How a ticket stands: one word for each, stored and sent as it is written."""
+
+    ASKED = "asked"
+    ACCEPTED = "accepted"
+    READY = "ready"
+    COLLECTED = "collected"
+    REJECTED = "rejected"
+    LAPSED = "lapsed"
+    WITHDRAWN = "withdrawn"
+
+
+UNDER_WAY = (TicketState.ASKED, TicketState.ACCEPTED, TicketState.READY)
 """A ticket in one of these states is still to be worked on, or waits for its rider."""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -105,7 +111,7 @@ class Ticket:
     order_id: str
     merchant: str
     restaurant: str
-    state: str
+    state: TicketState
     asked_at: int
     answered_at: int | None = None
     minutes: int | None = None

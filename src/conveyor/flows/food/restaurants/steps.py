@@ -12,12 +12,10 @@ from conveyor.core.transaction import Tx
 from conveyor.flows.food.restaurants import store
 from conveyor.flows.food.restaurants.model import (
     ANSWER_SECONDS,
-    ASKED,
-    LAPSED,
-    WITHDRAWN,
     Meal,
     Restaurant,
     Ticket,
+    TicketState,
 )
 
 CONFIRM = "restaurants.confirm"
@@ -54,7 +52,7 @@ class Confirm(LocalStep):
 
     def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Nobody answered: that is a no."""
-        store.end(tx, order.id, LAPSED, "no answer in time")
+        store.end(tx, order.id, TicketState.LAPSED, "no answer in time")
         return Refused("the restaurant did not answer in time", {"restaurant": name_of(order)})
 
     def _ask(self, tx: Tx, order: Order, now: Now) -> Outcome:
@@ -66,14 +64,14 @@ class Confirm(LocalStep):
             return Refused(f"{name} is closed")
         if _full(tx, restaurant):
             return Refused(f"{name} has too much to prepare")
-        store.ask(tx, Ticket(order.id, order.merchant, name, ASKED, now.ms))
+        store.ask(tx, Ticket(order.id, order.merchant, name, TicketState.ASKED, now.ms))
         return Awaiting("the restaurant's answer", self._seconds, {"restaurant": name})
 
 
 def withdraw(tx: Tx, order: Order, now: Now) -> Outcome:
     """Compensate `confirm`: the restaurant is told why; what is collected has left it."""
     reason = order.reason or CANCELLED
-    if not store.end(tx, order.id, WITHDRAWN, reason):
+    if not store.end(tx, order.id, TicketState.WITHDRAWN, reason):
         return Done({"nothing_to": "withdraw"})
     return Done({"restaurant": name_of(order)})
 

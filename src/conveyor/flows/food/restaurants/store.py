@@ -14,16 +14,8 @@ from conveyor.core.gathered import Gathered
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert, SelectedRow
-from conveyor.flows.food.restaurants.model import (
-    ACCEPTED,
-    ASKED,
-    READY,
-    REJECTED,
-    STATES,
-    UNDER_WAY,
-    Restaurant,
-    Ticket,
-)
+from conveyor.core.word_column import WordOf
+from conveyor.flows.food.restaurants.model import UNDER_WAY, Restaurant, Ticket, TicketState
 from conveyor.flows.food.tables import metadata
 
 Key = tuple[str, str]
@@ -48,19 +40,17 @@ tickets = sa.Table(
     sa.Column("order_id", sa.Text, primary_key=True),
     sa.Column("merchant", sa.Text, nullable=False),
     sa.Column("restaurant", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state", WordOf(TicketState), nullable=False),
     sa.Column("asked_at", sa.BigInteger, nullable=False),
     sa.Column("answered_at", sa.BigInteger),
     sa.Column("minutes", sa.Integer),
     sa.Column("ready_at", sa.BigInteger),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.CheckConstraint(
-        f"state IN ({', '.join(repr(state) for state in STATES)})", name="tickets_state"
-    ),
+    sa.CheckConstraint(f"state IN {tuple(map(str, TicketState))}", name="tickets_state"),
 )
 # The few that await a restaurant, for the simulated ones, which look once a second.
-tickets_awaiting = sa.text(f"tickets.state IN ('{ASKED}', '{ACCEPTED}')")
-_awaiting = sa.text(f"state IN ('{ASKED}', '{ACCEPTED}')")
+tickets_awaiting = sa.text(f"tickets.state IN ('{TicketState.ASKED}', '{TicketState.ACCEPTED}')")
+_awaiting = sa.text(f"state IN ('{TicketState.ASKED}', '{TicketState.ACCEPTED}')")
 sa.Index("tickets_awaiting", tickets.c.asked_at, sqlite_where=_awaiting, postgresql_where=_awaiting)
 # A kitchen's limit counts by it, and its own look reads it.
 sa.Index("tickets_by_state", tickets.c.merchant, tickets.c.restaurant, tickets.c.state)
@@ -79,7 +69,7 @@ _LIST = sa.select(restaurants).order_by(_r.id)
 _PREPARING = sa.select(sa.func.count()).where(
     _t.merchant == sa.bindparam("of_merchant"),
     _t.restaurant == sa.bindparam("of_restaurant"),
-    _t.state == ACCEPTED,
+    _t.state == TicketState.ACCEPTED,
 )
 _TICKET = sa.select(tickets).where(_t.order_id == sa.bindparam("of_order"))
 _CHANGE = sa.update(tickets).where(
@@ -164,23 +154,33 @@ def accept(tx: Tx, order_id: str, minutes: int, now_ms: int) -> None:
 
     Done at once and not with `later`, so that whoever counts in this transaction sees it.
     """
-    facts = {"to_state": ACCEPTED, "to_answered_at": now_ms, "to_minutes": minutes, "to_reason": ""}
+    facts = {
+        "to_state": TicketState.ACCEPTED,
+        "to_answered_at": now_ms,
+        "to_minutes": minutes,
+        "to_reason": "",
+    }
     tx.execute(_ANSWERED, facts | _asked(order_id))
 
 
 def reject(tx: Tx, order_id: str, reason: str, now_ms: int) -> None:
     """Write that the restaurant does not take it."""
     facts = {"to_answered_at": now_ms, "to_minutes": None, "to_reason": reason}
-    tx.execute(_ANSWERED, facts | {"to_state": REJECTED} | _asked(order_id))
+    tx.execute(_ANSWERED, facts | {"to_state": TicketState.REJECTED} | _asked(order_id))
 
 
 def note_ready(tx: Tx, order_id: str, now_ms: int) -> bool:
     """Write that the food is ready; False: it is not being prepared."""
-    row = {"of_order": order_id, "among": [ACCEPTED], "to_state": READY, "to_ready_at": now_ms}
+    row = {
+        "of_order": order_id,
+        "among": [TicketState.ACCEPTED],
+        "to_state": TicketState.READY,
+        "to_ready_at": now_ms,
+    }
     return tx.execute(_READY, row).rowcount == 1
 
 
-def end(tx: Tx, order_id: str, state: str, reason: str = "") -> bool:
+def end(tx: Tx, order_id: str, state: TicketState, reason: str = "") -> bool:
     """Take a ticket off the restaurant's hands; False: nothing of it is under way."""
     row = {"of_order": order_id, "among": UNDER_WAY, "to_state": state, "to_reason": reason}
     return tx.execute(_ENDED, row).rowcount == 1
@@ -193,7 +193,13 @@ def ticket_of(tx: Tx, order_id: str) -> Ticket | None:
 
 
 def tickets_of(
-    tx: Tx, merchant: str, restaurant: str, *, states: Collection[str], limit: int, cursor: str = ""
+    tx: Tx,
+    merchant: str,
+    restaurant: str,
+    *,
+    states: Collection[TicketState],
+    limit: int,
+    cursor: str = "",
 ) -> list[Ticket]:
     """List a restaurant's tickets in these states, oldest order first."""
     query = sa.select(tickets).where(_t.merchant == merchant, _t.restaurant == restaurant)
@@ -202,7 +208,7 @@ def tickets_of(
 
 
 def _asked(order_id: str) -> dict[str, Any]:
-    return {"of_order": order_id, "among": [ASKED]}
+    return {"of_order": order_id, "among": [TicketState.ASKED]}
 
 
 def _restaurant(row: SelectedRow) -> Restaurant:

@@ -10,7 +10,7 @@ from conveyor.core.ambient import Ambient
 from conveyor.core.transaction import Database
 from conveyor.core.untyped import SelectedRow
 from conveyor.flows.food.restaurants.counter import Counter
-from conveyor.flows.food.restaurants.model import ACCEPTED, ASKED
+from conveyor.flows.food.restaurants.model import TicketState
 from conveyor.flows.food.restaurants.store import restaurants, tickets, tickets_awaiting
 from conveyor.flows.food.simulated.crowd import MAX_DEEDS, PROMPT, REFUSING, SLOW, SLOWNESS, Crowd
 
@@ -31,8 +31,8 @@ _DUE = (
         tickets_awaiting,
         _r.simulated != "",
         sa.or_(
-            sa.and_(_t.state == ASKED, _answers),
-            sa.and_(_t.state == ACCEPTED, _t.answered_at <= _pace_ago),
+            sa.and_(_t.state == TicketState.ASKED, _answers),
+            sa.and_(_t.state == TicketState.ACCEPTED, _t.answered_at <= _pace_ago),
         ),
     )
     .limit(MAX_DEEDS)
@@ -66,7 +66,7 @@ class SimulatedRestaurants(Crowd):
 
     def _do(self, due: SelectedRow) -> Awaitable[str]:
         which = (due.merchant, due.restaurant, due.order_id)
-        if due.state == ACCEPTED:
+        if due.state == TicketState.ACCEPTED:
             return self._counter.ready(*which)
         if due.simulated == REFUSING:
             return self._counter.reject(*which, REASON)
