@@ -20,13 +20,10 @@ from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.riders import store as riders
 from conveyor.flows.food.riders.model import (
-    ACCEPTED,
-    LOST,
     OFFER_SECONDS,
-    OPEN,
-    PICKED_UP,
     SILENCE_SECONDS,
     Offer,
+    OfferState,
     Point,
     Rider,
 )
@@ -62,7 +59,7 @@ class Kitchens:
 class Town:
     """One rider, and an order that was offered to them by a clock that was ahead."""
 
-    def __init__(self, books: Books, ahead_ms: int, state: str) -> None:
+    def __init__(self, books: Books, ahead_ms: int, state: OfferState) -> None:
         self.books = books
         self.order = order(1)
         then = NOW_MS + ahead_ms
@@ -102,7 +99,7 @@ class Town:
 
 @AHEAD
 def test_an_offer_stands_no_longer_than_offers_do(books: Books, ahead_ms: int) -> None:
-    town = Town(books, ahead_ms, OPEN)
+    town = Town(books, ahead_ms, OfferState.OPEN)
     step = Assign(Kitchens(), OFFER_SECONDS)
     outcome = books.run(lambda tx: step.stand(tx, town.order, NOW))
     assert isinstance(outcome, Awaiting)
@@ -110,25 +107,25 @@ def test_an_offer_stands_no_longer_than_offers_do(books: Books, ahead_ms: int) -
 
 
 @AHEAD
-@pytest.mark.parametrize("state", [ACCEPTED, PICKED_UP])
+@pytest.mark.parametrize("state", [OfferState.ACCEPTED, OfferState.PICKED_UP])
 def test_a_silent_rider_is_noticed_after_the_time_of_silence(
-    books: Books, ahead_ms: int, state: str
+    books: Books, ahead_ms: int, state: OfferState
 ) -> None:
     town = Town(books, ahead_ms, state)
     first = town.overdue(NOW)  # nobody knows when it was: from now on it is known
     assert isinstance(first, Awaiting)
     assert first.seconds == SILENCE_SECONDS
     second = town.overdue(after(SILENCE_SECONDS))
-    if state == PICKED_UP:
+    if state == OfferState.PICKED_UP:
         assert isinstance(second, Park)
         assert f"{SILENCE_SECONDS / 60:.0f} minutes" in second.cause
     else:
         assert isinstance(second, Refused)
-        assert town.offers() == [LOST]
+        assert town.offers() == [OfferState.LOST]
 
 
 def test_a_rider_who_is_heard_of_meanwhile_is_not_silent(books: Books) -> None:
-    town = Town(books, DAY_MS, ACCEPTED)
+    town = Town(books, DAY_MS, OfferState.ACCEPTED)
     town.hear(after(-100))
     outcome = town.overdue(NOW)
     assert isinstance(outcome, Awaiting)
@@ -136,7 +133,7 @@ def test_a_rider_who_is_heard_of_meanwhile_is_not_silent(books: Books) -> None:
 
 
 def test_clocks_that_differ_a_little_make_nobody_silent(books: Books) -> None:
-    town = Town(books, 1_000, ACCEPTED)
+    town = Town(books, 1_000, OfferState.ACCEPTED)
     outcome = town.overdue(NOW)
     assert isinstance(outcome, Awaiting)
     assert outcome.seconds == SILENCE_SECONDS

@@ -9,7 +9,7 @@ from tests.unit.goods_driver import NOW_MS, Books
 
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.riders import store
-from conveyor.flows.food.riders.model import ACCEPTED, DECLINED, OPEN, Offer, Point, Rider
+from conveyor.flows.food.riders.model import Offer, OfferState, Point, Rider
 
 PLACE = (52.0, 13.0)
 
@@ -24,7 +24,7 @@ def offer(merchant: str, order_id: str, at_ms: int = NOW_MS) -> Offer:
         rider="r-1",
         merchant=merchant,
         number=1,
-        state=OPEN,
+        state=OfferState.OPEN,
         metres=100,
         offered_at=at_ms,
         answer_by=at_ms + 45_000,
@@ -62,7 +62,7 @@ def test_a_load_is_that_of_the_merchants_own_rider(books: Books) -> None:
         theirs = store.find(tx, "theirs", "r-1")
         assert theirs is not None
         assert (theirs.latitude, theirs.longitude) == PLACE
-        assert store.change(tx, made, DECLINED, NOW_MS)
+        assert store.change(tx, made, OfferState.DECLINED, NOW_MS)
         assert [_load(tx, merchant) for merchant in ("ours", "theirs")] == [0, 0]
 
     books.run(work)
@@ -73,8 +73,8 @@ def test_an_offer_changes_once_from_the_state_that_it_was_read_in(books: Books) 
         store.put(tx, rider("ours"))
         made = offer("ours", "one")
         store.make(tx, made, NOW_MS)
-        assert store.change(tx, made, ACCEPTED, NOW_MS)
-        assert not store.change(tx, made, DECLINED, NOW_MS)
+        assert store.change(tx, made, OfferState.ACCEPTED, NOW_MS)
+        assert not store.change(tx, made, OfferState.DECLINED, NOW_MS)
         assert carried(tx, "ours") == ["one"]
 
     books.run(work)

@@ -12,7 +12,7 @@ from conveyor.core.transaction import Tx
 from conveyor.flows import FOOD
 from conveyor.flows.food.restaurants.model import UNDER_WAY, TicketState
 from conveyor.flows.food.restaurants.store import restaurants, tickets
-from conveyor.flows.food.riders.model import DELIVERED, LIVE, STANDING
+from conveyor.flows.food.riders.model import LIVE, STANDING, OfferState
 from conveyor.flows.food.riders.store import offers, riders
 
 _o, _t, _f, _r = orders.c, tickets.c, offers.c, riders.c
@@ -29,7 +29,7 @@ _carried = (
     .correlate(riders)
     .scalar_subquery()
 )
-_delivered = sa.exists().where(_f.order_id == _o.id, _f.state == DELIVERED)
+_delivered = sa.exists().where(_f.order_id == _o.id, _f.state == OfferState.DELIVERED)
 _collected = sa.exists().where(_t.order_id == _o.id, _t.state == TicketState.COLLECTED)
 _ticket_open = sa.exists().where(_t.order_id == _o.id, _t.state.in_(UNDER_WAY))
 _offer_open = sa.exists().where(_f.order_id == _o.id, _f.state.in_(LIVE))

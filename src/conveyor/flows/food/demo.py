@@ -11,7 +11,7 @@ from conveyor.extension import Demo, Story
 from conveyor.flows.food.restaurants import store as restaurants
 from conveyor.flows.food.restaurants.model import Restaurant
 from conveyor.flows.food.riders import store as riders
-from conveyor.flows.food.riders.model import DECLINED, Rider
+from conveyor.flows.food.riders.model import OfferState, Rider
 from conveyor.flows.food.riders.store import offers
 from conveyor.system.composition import App
 
@@ -94,7 +94,7 @@ class FoodDemo(Demo):
     settings: ClassVar[Mapping[str, Any]] = IMPATIENCE
     stories: ClassVar[Sequence[Story]] = (
         (
-            completed_among(offers.c.order_id, offers.c.state == DECLINED),
+            completed_among(offers.c.order_id, offers.c.state == OfferState.DECLINED),
             "another rider took it",
         ),
     )

@@ -20,7 +20,7 @@ from conveyor.flows.food.restaurants.model import TicketState
 from conveyor.flows.food.restaurants.steps import name_of, restaurant_steps
 from conveyor.flows.food.riders import store as riders
 from conveyor.flows.food.riders.dispatch import Dispatch
-from conveyor.flows.food.riders.model import ACCEPTED, PICKED_UP, Point
+from conveyor.flows.food.riders.model import OfferState, Point
 from conveyor.flows.food.riders.steps import rider_steps
 from conveyor.flows.food.simulated.restaurants import SimulatedRestaurants
 from conveyor.flows.food.simulated.riders import SimulatedRiders
@@ -58,7 +58,11 @@ def _glimpse(tx: Tx, order: Order) -> Mapping[str, Any]:
         return {}
     offer = riders.standing(tx, order.id)
     rider = riders.find(tx, offer.merchant, offer.rider) if offer else None
-    if offer is None or rider is None or offer.state not in {ACCEPTED, PICKED_UP}:
+    if (
+        offer is None
+        or rider is None
+        or offer.state not in {OfferState.ACCEPTED, OfferState.PICKED_UP}
+    ):
         return {}
     place = {"latitude": rider.latitude, "longitude": rider.longitude}
     return {"rider": rider.id, "state": offer.state, "at": iso(rider.heard_at), **place}

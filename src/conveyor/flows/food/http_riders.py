@@ -25,7 +25,7 @@ from conveyor.flows.food.extension import Kitchens
 from conveyor.flows.food.restaurants.steps import name_of
 from conveyor.flows.food.riders import store
 from conveyor.flows.food.riders.dispatch import Dispatch
-from conveyor.flows.food.riders.model import OPEN, Offer, Point, Rider
+from conveyor.flows.food.riders.model import Offer, OfferState, Point, Rider
 from conveyor.flows.food.schemas import (
     NAME_PATTERN,
     Offers,
@@ -238,5 +238,5 @@ def _offer(tx: Tx, offer: Offer, order: Order) -> OfferView:
         restaurant=name_of(order),
         pickup=Position(latitude=pickup.latitude, longitude=pickup.longitude) if pickup else None,
         drop_off=Position.model_validate(drop_off) if drop_off else None,
-        shipping=None if offer.state == OPEN else Shipping.model_construct(**shipping),
+        shipping=None if offer.state == OfferState.OPEN else Shipping.model_construct(**shipping),
     )

@@ -16,7 +16,7 @@ from conveyor.flows.food.restaurants.model import (
     SPAN_PATTERN,
     TicketState,
 )
-from conveyor.flows.food.riders.model import MAX_CAPACITY
+from conveyor.flows.food.riders.model import MAX_CAPACITY, OfferState
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
 MAX_SPANS = 8
@@ -25,13 +25,12 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Span = Annotated[str, StringConstraints(pattern=SPAN_PATTERN)]
 Behaviour = Literal["prompt", "slow", "refusing", "silent"]
 RiderBehaviour = Literal["prompt", "slow", "refusing", "silent", "vanishing", "straying"]
-OfferState = Literal[
-    "open", "accepted", "picked_up", "delivered", "declined", "lapsed", "lost", "withdrawn"
-]
 if TYPE_CHECKING:
     StateOfTicket = TicketState
+    StateOfOffer = OfferState
 else:  # as with orders: the words stand in the API's description where they are used
     StateOfTicket = Literal[*TicketState]
+    StateOfOffer = Literal[*OfferState]
 
 
 class RestaurantBody(Body):
@@ -145,7 +144,7 @@ class OfferView(BaseModel):
     """An order that is offered to or carried by a rider; the address comes once it is accepted."""
 
     order: OrderId = Field(examples=[AN_ORDER])
-    state: OfferState
+    state: StateOfOffer
     metres: int = Field(description="From the rider to the restaurant, when it was offered.")
     offered_at: Time
     answer_by: Time

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 OFFER_SECONDS = 45.0
 """How long a rider has to accept or decline."""
@@ -22,19 +23,24 @@ LEAST_COSINE = 0.01
 """Nearer to a pole than this, every longitude is near."""
 HALF_TURN = 180.0
 
-OPEN = "open"
-ACCEPTED = "accepted"
-PICKED_UP = "picked_up"
-DELIVERED = "delivered"
-DECLINED = "declined"
-LAPSED = "lapsed"
-LOST = "lost"
-WITHDRAWN = "withdrawn"
-LIVE = (OPEN, ACCEPTED, PICKED_UP)
+
+class OfferState(StrEnum):
+    """How an offer stands: one word for each, stored and sent as it is written."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    PICKED_UP = "picked_up"
+    DELIVERED = "delivered"
+    DECLINED = "declined"
+    LAPSED = "lapsed"
+    LOST = "lost"
+    WITHDRAWN = "withdrawn"
+
+
+LIVE = (OfferState.OPEN, OfferState.ACCEPTED, OfferState.PICKED_UP)
 """An offer in one of these states counts to its rider's load."""
-STANDING = (*LIVE, DELIVERED)
+STANDING = (*LIVE, OfferState.DELIVERED)
 """Of all offers of an order, at most one is in one of these states."""
-STATES = (*STANDING, DECLINED, LAPSED, LOST, WITHDRAWN)
 
 # What a rider says.
 ACCEPT = "accept"
@@ -43,12 +49,12 @@ PICK_UP = "pick_up"
 DELIVER_IT = "deliver"
 # From which state of an offer what a rider says leads where; all else is turned away. An order
 # that was accepted can be given back until it is picked up.
-NEXT: Mapping[tuple[str, object], str] = {
-    (OPEN, ACCEPT): ACCEPTED,
-    (OPEN, DECLINE): DECLINED,
-    (ACCEPTED, DECLINE): DECLINED,
-    (ACCEPTED, PICK_UP): PICKED_UP,
-    (PICKED_UP, DELIVER_IT): DELIVERED,
+NEXT: Mapping[tuple[OfferState, object], OfferState] = {
+    (OfferState.OPEN, ACCEPT): OfferState.ACCEPTED,
+    (OfferState.OPEN, DECLINE): OfferState.DECLINED,
+    (OfferState.ACCEPTED, DECLINE): OfferState.DECLINED,
+    (OfferState.ACCEPTED, PICK_UP): OfferState.PICKED_UP,
+    (OfferState.PICKED_UP, DELIVER_IT): OfferState.DELIVERED,
 }
 
 
@@ -167,7 +173,7 @@ class Offer:
     rider: str
     merchant: str
     number: int
-    state: str
+    state: OfferState
     metres: int
     offered_at: int
     answer_by: int
@@ -178,5 +184,13 @@ def new_offer(order_id: str, choice: Choice, number: int, now_ms: int, answer_by
     """Give the offer to make of a choice."""
     rider = choice.rider
     return Offer(
-        order_id, rider.id, rider.merchant, number, OPEN, choice.metres, now_ms, answer_by, now_ms
+        order_id,
+        rider.id,
+        rider.merchant,
+        number,
+        OfferState.OPEN,
+        choice.metres,
+        now_ms,
+        answer_by,
+        now_ms,
     )

@@ -23,21 +23,14 @@ from conveyor.core.timers import make_due_now
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.riders import store
 from conveyor.flows.food.riders.model import (
-    ACCEPTED,
     CIRCLES_METRES,
-    DECLINED,
     DELIVER_IT,
-    DELIVERED,
-    LAPSED,
-    LOST,
     NEXT,
     OFFER_SECONDS,
-    OPEN,
     PICK_UP,
-    PICKED_UP,
     SILENCE_SECONDS,
-    WITHDRAWN,
     Offer,
+    OfferState,
     box_around,
     choose,
     new_offer,
@@ -69,7 +62,7 @@ class Assign(LocalStep):
         offer = store.standing(tx, order.id)
         if offer is None:
             return self._offer(tx, order, now)
-        if offer.state == OPEN:
+        if offer.state == OfferState.OPEN:
             return self._asking(offer, now)
         return self.ride(tx, order, offer)
 
@@ -92,9 +85,9 @@ class Assign(LocalStep):
     def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Pass an offer that nobody answered on to the next."""
         offer = store.standing(tx, order.id)
-        if offer and offer.state == OPEN:
-            store.change(tx, offer, LAPSED, now.ms)
-            self._tell(tx, order, now, offer, LAPSED)
+        if offer and offer.state == OfferState.OPEN:
+            store.change(tx, offer, OfferState.LAPSED, now.ms)
+            self._tell(tx, order, now, offer, OfferState.LAPSED)
         return self.stand(tx, order, now)
 
     def turned_back(self, tx: Tx, order: Order, now: Now) -> None:
@@ -117,7 +110,7 @@ class Assign(LocalStep):
                 asked.add(choice.rider.id)
         return Refused("no rider is left to ask", {"riders_asked": len(made)})
 
-    def _tell(self, tx: Tx, order: Order, now: Now, offer: Offer, state: str) -> None:
+    def _tell(self, tx: Tx, order: Order, now: Now, offer: Offer, state: OfferState) -> None:
         if phrase := _PHRASES.get(state):
             detail = {"what": f"rider {offer.rider} {phrase}"}
             timeline.note(tx, order.id, order.version, now.ms, TimelineEvent.NOTED, detail=detail)
@@ -139,38 +132,38 @@ class Deliver(Assign):
     def has_begun(self, tx: Tx, order: Order) -> bool:
         """Cancelling is possible until the food is on its way."""
         offer = store.standing(tx, order.id)
-        return offer is not None and offer.state in {PICKED_UP, DELIVERED}
+        return offer is not None and offer.state in {OfferState.PICKED_UP, OfferState.DELIVERED}
 
     def has_happened(self, tx: Tx, order: Order) -> bool:
         """Whether the customer has it."""
         offer = store.standing(tx, order.id)
-        return offer is not None and offer.state == DELIVERED
+        return offer is not None and offer.state == OfferState.DELIVERED
 
     def ride(self, tx: Tx, order: Order, offer: Offer) -> Outcome:
         """Await what comes next of the rider."""
-        if offer.state == ACCEPTED:
+        if offer.state == OfferState.ACCEPTED:
             return self._awaiting("the pick-up", offer, self._silence_ms)
         self._kitchens.collected(tx, order)
-        if offer.state == PICKED_UP:
+        if offer.state == OfferState.PICKED_UP:
             return self._awaiting("the delivery", offer, self._silence_ms)
         return Done({"rider": offer.rider})
 
     def overdue(self, tx: Tx, order: Order, now: Now) -> Outcome:
         """Wait on for whoever gives signs of life; replace who does not, or ask for help."""
         offer = store.standing(tx, order.id)
-        if offer is None or offer.state not in {ACCEPTED, PICKED_UP}:
+        if offer is None or offer.state not in {OfferState.ACCEPTED, OfferState.PICKED_UP}:
             return super().overdue(tx, order, now)
         heard_at = self._heard_at(tx, offer, now)
         left = min(heard_at + self._silence_ms - now.ms, self._silence_ms)
-        picked_up = offer.state == PICKED_UP
+        picked_up = offer.state == OfferState.PICKED_UP
         if left > 0:
             return self._awaiting("the delivery" if picked_up else "the pick-up", offer, left)
         if picked_up:
             minutes = (now.ms - heard_at) // 60_000
             cause = f"rider {offer.rider} has the food, and is silent for {minutes} minutes"
             return Park(cause, {"rider": offer.rider})
-        store.change(tx, offer, LOST, now.ms)
-        self._tell(tx, order, now, offer, LOST)
+        store.change(tx, offer, OfferState.LOST, now.ms)
+        self._tell(tx, order, now, offer, OfferState.LOST)
         return self.stand(tx, order, now)
 
     def _heard_at(self, tx: Tx, offer: Offer, now: Now) -> int:
@@ -189,7 +182,11 @@ class Deliver(Assign):
 
 
 # What an order's story says of an offer that came to nothing.
-_PHRASES = {DECLINED: "declined", LAPSED: "did not answer in time", LOST: "is silent, and replaced"}
+_PHRASES = {
+    OfferState.DECLINED: "declined",
+    OfferState.LAPSED: "did not answer in time",
+    OfferState.LOST: "is silent, and replaced",
+}
 
 
 def note(tx: Tx, order_id: str, rider: str, says: str, now: Now) -> bool:
@@ -211,10 +208,10 @@ def note(tx: Tx, order_id: str, rider: str, says: str, now: Now) -> bool:
 def withdraw(tx: Tx, order: Order, now: Now) -> str:
     """Take the order from whoever is offered or carries it; gives the rider, '' for none."""
     offer = store.standing(tx, order.id)
-    if offer is None or offer.state == DELIVERED:
+    if offer is None or offer.state == OfferState.DELIVERED:
         return ""
     store.lock_fleets(tx, [offer.merchant])
-    store.change(tx, offer, WITHDRAWN, now.ms)
+    store.change(tx, offer, OfferState.WITHDRAWN, now.ms)
     return offer.rider
 
 

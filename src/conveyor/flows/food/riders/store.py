@@ -16,12 +16,13 @@ from conveyor.core.gathered import Gathered
 from conveyor.core.statements import one_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert
+from conveyor.core.word_column import WordOf
 from conveyor.flows.food.riders.model import (
     LIVE,
     STANDING,
-    STATES,
     Box,
     Offer,
+    OfferState,
     Point,
     Rider,
 )
@@ -50,18 +51,16 @@ offers = sa.Table(
     sa.Column("rider", sa.Text, primary_key=True),  # so never the same rider twice
     sa.Column("merchant", sa.Text, nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state", WordOf(OfferState), nullable=False),
     sa.Column("metres", sa.Integer, nullable=False),
     sa.Column("offered_at", sa.BigInteger, nullable=False),
     sa.Column("answer_by", sa.BigInteger, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
-    sa.CheckConstraint(
-        f"state IN ({', '.join(repr(state) for state in STATES)})", name="offers_state"
-    ),
+    sa.CheckConstraint(f"state IN {tuple(map(str, OfferState))}", name="offers_state"),
 )
 
 
-_is_standing = sa.text(f"state IN ({', '.join(repr(state) for state in STANDING)})")
+_is_standing = sa.text(f"state IN {tuple(map(str, STANDING))}")
 # The last line of defence against two riders on one order, whatever the code above it does.
 sa.Index(
     "offers_one_standing",
@@ -71,8 +70,8 @@ sa.Index(
     postgresql_where=_is_standing,
 )
 # The few that are under way, for the simulated riders, who look once a second.
-offers_live = sa.text(f"offers.state IN ({', '.join(repr(state) for state in LIVE)})")
-_is_live = sa.text(f"state IN ({', '.join(repr(state) for state in LIVE)})")
+offers_live = sa.text(f"offers.state IN {tuple(map(str, LIVE))}")
+_is_live = sa.text(f"state IN {tuple(map(str, LIVE))}")
 sa.Index("offers_live", offers.c.changed_at, sqlite_where=_is_live, postgresql_where=_is_live)
 sa.Index("offers_by_rider", offers.c.merchant, offers.c.rider, offers.c.state)
 
@@ -229,7 +228,7 @@ def make(tx: Tx, offer: Offer, now_ms: int) -> bool:
     return True
 
 
-def change(tx: Tx, offer: Offer, state: str, now_ms: int) -> bool:
+def change(tx: Tx, offer: Offer, state: OfferState, now_ms: int) -> bool:
     """Move an offer on from the state that it was read in; False: it is in another by now."""
     row = {"of_order": offer.order_id, "of_rider": offer.rider, "from_state": offer.state}
     if tx.execute(_CHANGE, row | {"to_state": state, "at": now_ms}).rowcount == 0:

@@ -16,7 +16,7 @@ from conveyor.core.transaction import Database, Tx
 from conveyor.core.untyped import SelectedRow
 from conveyor.flows.food.restaurants import store as restaurants
 from conveyor.flows.food.riders.dispatch import Dispatch
-from conveyor.flows.food.riders.model import ACCEPTED, OPEN, PICKED_UP, Point
+from conveyor.flows.food.riders.model import OfferState, Point
 from conveyor.flows.food.riders.store import offers, offers_live, riders
 from conveyor.flows.food.simulated.crowd import MAX_DEEDS, REFUSING, SILENT, SLOW, SLOWNESS, Crowd
 
@@ -36,11 +36,19 @@ _DUE = (
         _r.simulated.not_in(["", SILENT]),
         sa.or_(
             sa.and_(
-                _o.state == OPEN,
+                _o.state == OfferState.OPEN,
                 _o.changed_at <= sa.case((_r.simulated == SLOW, _long_ago), else_=_pace_ago),
             ),
-            sa.and_(_o.state == ACCEPTED, _r.simulated != VANISHING, _o.changed_at <= _pace_ago),
-            sa.and_(_o.state == PICKED_UP, _r.simulated != STRAYING, _o.changed_at <= _pace_ago),
+            sa.and_(
+                _o.state == OfferState.ACCEPTED,
+                _r.simulated != VANISHING,
+                _o.changed_at <= _pace_ago,
+            ),
+            sa.and_(
+                _o.state == OfferState.PICKED_UP,
+                _r.simulated != STRAYING,
+                _o.changed_at <= _pace_ago,
+            ),
         ),
     )
     .limit(MAX_DEEDS)
@@ -73,7 +81,7 @@ class SimulatedRiders(Crowd):
         return [self._do(row) for row in found]
 
     def _do(self, due: SelectedRow) -> Awaitable[str]:
-        if due.state != OPEN:
+        if due.state != OfferState.OPEN:
             return self._ride(due)
         if due.simulated == REFUSING:
             return self._dispatch.decline(due.merchant, due.rider, due.order_id)
@@ -85,14 +93,14 @@ class SimulatedRiders(Crowd):
         place = await self._database.read(lambda tx: _goal(tx, due))
         if place is not None:
             await self._dispatch.move(*whose, place)
-        if due.state == ACCEPTED:
+        if due.state == OfferState.ACCEPTED:
             return await self._dispatch.picked_up(*whose, due.order_id)
         return await self._dispatch.delivered(*whose, due.order_id)
 
 
 def _goal(tx: Tx, due: SelectedRow) -> Point | None:
     order = orjson.loads(due.body)
-    if due.state == PICKED_UP:
+    if due.state == OfferState.PICKED_UP:
         drop_off = order.get("drop_off")
         return Point(drop_off["latitude"], drop_off["longitude"]) if drop_off else None
     restaurant = restaurants.find(tx, due.merchant, order.get("restaurant", ""))
