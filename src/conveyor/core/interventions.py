@@ -49,12 +49,14 @@ class Intervention:
 
     `fee` is what a cancellation keeps of the order's total, in minor units. `unless` names a step
     whose call is in doubt and that nothing undoes: should it have taken effect, the order goes on.
+    `status` is how the order is left; None: as it was.
     """
 
     what: Decision
     undoes: tuple[str, ...] = ()
     fee: int = 0
     unless: str = ""
+    status: OrderStatus | None = None
 
 
 def cancel(
@@ -124,8 +126,8 @@ def redrive(tx: Tx, registry: Registry, order_id: str, now: Now, *, by: str = ""
         return Intervention(Decision.NOT_FOUND if order is None else Decision.NOT_PARKED)
     _unpark(tx, order, now)
     _note(tx, order, now, TimelineEvent.REDRIVEN, by=by)
-    move_order(tx, registry, order, place_of(order), now)
-    return Intervention(Decision.ACCEPTED)
+    status = move_order(tx, registry, order, place_of(order), now)
+    return Intervention(Decision.ACCEPTED, status=status)
 
 
 def discard(
@@ -150,8 +152,8 @@ def discard(
     _unpark(tx, order, now)
     _note(tx, order, now, TimelineEvent.DISCARDED, reason=reason, by=by)
     end = Place(-1, order.ending or OrderStatus.CANCELLED)
-    move_order(tx, registry, order, end, now, reason=reason)
-    return Intervention(Decision.ACCEPTED)
+    status = move_order(tx, registry, order, end, now, reason=reason)
+    return Intervention(Decision.ACCEPTED, status=status)
 
 
 def _compensate(
@@ -162,21 +164,22 @@ def _compensate(
         _unpark(tx, order, now)
     if order.backwards:
         _note(tx, order, now, TimelineEvent.REDRIVEN, by=by)
-        move_order(tx, registry, order, place_of(order), now)
-        return Intervention(Decision.ACCEPTED, undone_by(flow, _after(order)))
+        status = move_order(tx, registry, order, place_of(order), now)
+        return Intervention(Decision.ACCEPTED, undone_by(flow, _after(order)), status=status)
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
         _note(tx, order, now, TimelineEvent.REDRIVEN, by=by)
         marked = order._replace(cancelling=True)
         undoes = undone_by(flow, _after(order))
-        move_order(tx, registry, marked, place_of(order), now, reason=reason)
+        status = move_order(tx, registry, marked, place_of(order), now, reason=reason)
         step = flow.steps[order.position]
-        return Intervention(Decision.ACCEPTED, undoes, unless="" if step.undo else step.name)
+        unless = "" if step.undo else step.name
+        return Intervention(Decision.ACCEPTED, undoes, unless=unless, status=status)
     release(tx, order, now.ms)
     _note(tx, order, now, TimelineEvent.TURNED_BACK, by=by)
     back = turn_back(flow, place_of(order), OrderStatus.CANCELLED)
-    move_order(tx, registry, order, back, now, reason=reason)
-    return Intervention(Decision.ACCEPTED, undone_by(flow, place_of(order)))
+    status = move_order(tx, registry, order, back, now, reason=reason)
+    return Intervention(Decision.ACCEPTED, undone_by(flow, place_of(order)), status=status)
 
 
 def _note(tx: Tx, order: Order, now: Now, event: TimelineEvent, **facts: object) -> None:

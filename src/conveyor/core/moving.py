@@ -52,8 +52,11 @@ def move_order(
     rest_seconds: float = 0.0,
     awaiting: bool = False,
     parking: bool = False,
-) -> None:
-    """Move an order to a place and its version on by one, and owe the token that is due there."""
+) -> OrderStatus:
+    """Move an order to a place and its version on by one, and owe the token that is due there.
+
+    Gives the status that it has from now on.
+    """
     if place.ending and not order.backwards:
         due = step_at(registry.flow(order.flow), place_of(order))
         registry.step(due).turned_back(tx, order, now)
@@ -73,6 +76,7 @@ def move_order(
     tx.later(_MOVE, row, must_match=True)
     if ended:
         timeline.note(tx, order.id, order.version + 1, now.ms, TimelineEvent(status))
+    return status
 
 
 def _owe(tx: Tx, order: Order, token: OwedToken | None) -> None:

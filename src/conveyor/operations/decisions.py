@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from conveyor.commerce.orders.store import find
 from conveyor.commerce.payments import store as payments
@@ -70,11 +70,7 @@ async def cancel(
         decided = interventions.cancel(tx, engine.registry, order_id, now, reason, by=by)
         if decided.fee:
             payments.note_fee(tx, order_id, decided.fee)
-        answer = _say(tx, engine.registry, order, decided)
-        if isinstance(answer, Cancelled):
-            tx.flush()
-            answer = replace(answer, status=load(tx, [order_id])[order_id].status)
-        return answer
+        return _say(tx, engine.registry, order, decided)
 
     return await engine.relay.commit(work)
 
@@ -135,7 +131,7 @@ def _say(
 ) -> Cancelled | NotCancelled:
     flow = registry.flow(order.flow)
     if decided.what == Decision.ACCEPTED:
-        return _cancelled(tx, order, decided.undoes, decided.fee)
+        return _cancelled(tx, order, decided.undoes, decided.fee, decided.status)
     if decided.what == Decision.ALREADY and order.ending != OrderStatus.REFUSED:
         payment = payments.of_order(tx, order.id)
         left = undone_by(flow, Place(order.position + 1))
@@ -147,10 +143,12 @@ def _say(
     return NotCancelled(f"{flow.cancel_until} has begun, and from there it only goes forward.")
 
 
-def _cancelled(tx: Tx, order: Order, steps: tuple[str, ...], fee: int) -> Cancelled:
+def _cancelled(
+    tx: Tx, order: Order, steps: tuple[str, ...], fee: int, left: OrderStatus | None = None
+) -> Cancelled:
     outcome = PART_REFUND if fee else _outcome(tx, order, steps)
     returned = 0 if outcome == NOTHING_TO_RETURN else order.total - fee
-    return Cancelled(outcome, steps, fee, returned, order.currency, order.status)
+    return Cancelled(outcome, steps, fee, returned, order.currency, left or order.status)
 
 
 def _is_called(tx: Tx, order: Order) -> bool:
