@@ -65,7 +65,7 @@ LIVES = {
 
 
 def test_it_holds_wherever_a_process_dies() -> None:
-    prove(EXTENSION, LIVES, every=20)  # a quick look; leave it out, and each point is taken
+    prove(EXTENSION, LIVES, every=10)  # a quick look; leave it out, and each point is taken
 
 
 def test_it_holds_with_every_message_ten_times() -> None:

@@ -15,6 +15,8 @@ from conveyor.core.tables import outbox
 from conveyor.testing.loop import ProcessLoop
 
 QUEUE_CALLS = frozenset({"send", "receive", "delete", "set_visibility"})
+NOTHING_HAPPENED = "nothing happened"
+"""A boundary at a commit that changes nothing, or behind a receive that gave no message."""
 _NEXT_DUE = sa.select(sa.func.min(outbox.c.due_at))
 COMPILED: dict[Any, Any] = {}
 """Statements for all lives: to compile its own is half of the work of a short one."""
@@ -69,19 +71,26 @@ class CrashingDatabase(SqliteDatabase):
         self.boundaries = boundaries
         self.committed: Callable[[], None] = lambda: None
         """Called once something was changed."""
-        self._changes = 0
+        self._changes = (0, 0)
         for connection in (self._writer, self._reader):
             connection.dialect = connection.engine.dialect = _dialect()
             connection.execution_options(compiled_cache=COMPILED)
 
+    @property
+    def _driver(self) -> Any:
+        return self._writer.connection.driver_connection
+
     async def _sync(self) -> None:
+        (schema,) = self._driver.execute("PRAGMA schema_version").fetchone()
+        changes = self._driver.total_changes, schema
+        if changes == self._changes:
+            self.boundaries.cross(NOTHING_HAPPENED)
+            await super()._sync()
+            return
         self.boundaries.cross("before commit")
         await super()._sync()
-        driver: Any = self._writer.connection.driver_connection
-        changes = driver.total_changes
-        if changes != self._changes:
-            self._changes = changes
-            self.committed()
+        self._changes = changes
+        self.committed()
         self.boundaries.cross("after commit")
 
     def next_due_ms(self) -> int | None:
@@ -108,7 +117,8 @@ class CrashingCalls:
         async def crossing(*args: Any, **kwargs: Any) -> Any:
             self._boundaries.cross(f"before {name}")
             result = await attribute(*args, **kwargs)
-            self._boundaries.cross(f"after {name}")
+            received_none = name == "receive" and not result
+            self._boundaries.cross(NOTHING_HAPPENED if received_none else f"after {name}")
             return result
 
         return crossing
