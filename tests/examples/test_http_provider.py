@@ -123,6 +123,6 @@ def forget(bank: Bank) -> None:
 )
 @pytest.mark.parametrize("setting", ["CONVEYOR_PAYMENT_PROVIDER", "CONVEYOR_CARRIER"])
 def test_who_cannot_be_bound_is_named(name: str, says: str, setting: str, tmp_path: Path) -> None:
-    said = say_apart("up", "--port", "0", "--data", tmp_path, **{setting: name})
+    said = say("up", "--port", "0", "--data", tmp_path, **{setting: name})
     assert said.code == 2
     assert says in said.err
