@@ -10,12 +10,15 @@ from typing import Any
 import httpx
 import pytest
 from tests.api.serving import Server, stock_up
+from tests.servers.memory import directory_in_memory, tmp_path
+
+__all__ = ["client", "server", "start", "tmp_path"]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     """A whole system with plenty of stock, shared by all tests that do not mind the others."""
-    with Server(tmp_path_factory.mktemp("server")) as running:
+    with directory_in_memory() as home, Server(home) as running:
         stock_up(running.client())
         yield running
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 from tests.crash.scenarios import Lived
+from tests.servers.memory import directory_in_memory
 
 from conveyor.settings import Settings
 from conveyor.system.installation import Installation, installation
@@ -62,16 +62,7 @@ def _installed() -> Installation:
     return installation(Settings())  # no scenario adds to it
 
 
-class _world:  # noqa: N801 - reads as the context that it is
-    def __init__(self, scenario: Lived) -> None:
-        # In memory where the machine has such a directory: nothing here tests the disk.
-        shared_memory = Path("/dev/shm")  # noqa: S108 - a fresh directory is made in it
-        parent = shared_memory if shared_memory.is_dir() else None
-        self._directory = tempfile.TemporaryDirectory(dir=parent, prefix="conveyor-crash-")
-        self._scenario = scenario
-
-    def __enter__(self) -> Machine:
-        return Machine(Path(self._directory.name), self._scenario.settings, _installed())
-
-    def __exit__(self, *_error: object) -> None:
-        self._directory.cleanup()
+@contextmanager
+def _world(scenario: Lived) -> Iterator[Machine]:
+    with directory_in_memory() as directory:
+        yield Machine(directory, scenario.settings, _installed())

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 from tests.api.serving import Server
+from tests.servers.memory import directory_in_memory, tmp_path
+
+__all__ = ["server", "start", "tmp_path"]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     """A system with the limits that it has by itself, but for those of time."""
-    home = tmp_path_factory.mktemp("edge")
-    with Server(home, header_seconds=0.2, body_seconds=0.2, answer_seconds=0.2) as running:
+    with (
+        directory_in_memory() as home,
+        Server(home, header_seconds=0.2, body_seconds=0.2, answer_seconds=0.2) as running,
+    ):
         yield running
 
 
