@@ -35,6 +35,7 @@ from conveyor.testing.loop import virtual_ambient
 
 FLOW = Flow("errand", 1, (Step("ask.price"), Step("desk.close")), cancel_until="desk.close")
 SPECS = (QueueSpec("ask"), QueueSpec("desk"))
+INSTALLED = installation(Settings())
 LEASE_SECONDS = SPECS[0].visibility_seconds
 
 
@@ -211,7 +212,7 @@ class Core(AbstractAsyncContextManager["Core"]):
         self._placed = 0
 
     async def __aenter__(self) -> Self:
-        await create_all(self.database, installation(Settings()))
+        await create_all(self.database, INSTALLED)
         await self.queues.open()
         return self
 

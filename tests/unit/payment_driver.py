@@ -26,6 +26,7 @@ from conveyor.settings import Settings
 from conveyor.system.installation import installation
 from conveyor.system.tables import create_all
 
+INSTALLED = installation(Settings())
 NOW_MS = 1_700_000_000_000
 MOST_ATTEMPTS = 5
 
@@ -92,7 +93,7 @@ async def open_shop(directory: Path) -> Shop:
     """Open, or open again after a crash, the shop that is kept in a directory."""
     database = SqliteDatabase(directory / "conveyor.db", inline=True)
     provider_database = SqliteDatabase(directory / "provider.db", inline=True)
-    await create_all(database, installation(Settings()))
+    await create_all(database, INSTALLED)
     provider = SimulatedPaymentProvider(provider_database, ambient())
     await provider.open()
     return Shop(database, provider_database, provider)

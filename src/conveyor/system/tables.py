@@ -7,7 +7,6 @@ they are missing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -62,20 +61,25 @@ async def bring_up_to_date(database: Database, installed: Installation) -> None:
     await _make_missing(database, installed)
 
 
+_STATEMENTS: dict[tuple[tuple[sa.MetaData, ...], str], tuple[str, ...]] = {}
+"""What creates tables, by these and the dialect: tests create the same ones thousands of times."""
+
+
 async def create_all(database: Database, installed: Installation) -> None:
     """Create all tables that are missing, without recording a revision: for tests."""
     declared = tuple(tables_of(installed))
 
     def create(tx: Tx) -> None:
-        for statement in _statements(declared, tx.connection.dialect):
+        dialect = tx.connection.dialect
+        if (declared, dialect.name) not in _STATEMENTS:
+            _STATEMENTS[declared, dialect.name] = _statements(declared, dialect)
+        for statement in _STATEMENTS[declared, dialect.name]:
             tx.connection.exec_driver_sql(statement)
 
     await database.run(create)
 
 
-@lru_cache(maxsize=16)
 def _statements(declared: tuple[sa.MetaData, ...], dialect: sa.Dialect) -> tuple[str, ...]:
-    """Write out what creates them; a machine under test is made thousands of times."""
     made: list[sa.schema.ExecutableDDLElement] = []
     for table in (table for tables in declared for table in tables.sorted_tables):
         made.append(CreateTable(table, if_not_exists=True))
