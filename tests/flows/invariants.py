@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from conveyor.testing.invariants.orders import EACH, MOVES, SLIPS
+from conveyor.testing.invariants.orders import MOVES
+from conveyor.testing.invariants.slips import OURS
 from conveyor.testing.virtual import BrokenInvariantError
 
 # A step with the first has begun, and is undone if it is not done; one at which an order was
@@ -152,13 +153,14 @@ def _check_story(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     _require(moves == list(range(1, row["version"])), f"versions do not rise by one: {moves}")
     done = [step for _, event, step in entries if event == "done"]
     body = json.loads(row["body"])
+    slip = OURS[row["flow"].partition("@")[0]]
     for step in set(done):
-        most = len(body[EACH[step]]) if step in EACH else 1
+        most = len(body[slip.each[step]]) if step in slip.each else 1
         _require(done.count(step) <= most, f"a step was done too often: {done}")
         exactly = most if row["status"] == "completed" else done.count(step)
         _require(done.count(step) == exactly, f"a step was not done for all: {done}")
     done = [step for step, _ in groupby(done)]
-    undo = SLIPS[row["flow"].partition("@")[0]]
+    undo = slip.undo
     forward = list(undo)
     ahead = [step for step in done if step in forward]
     _require(ahead == forward[: len(ahead)], f"steps out of order: {done}")
@@ -169,7 +171,7 @@ def _check_story(db: sqlite3.Connection, row: sqlite3.Row) -> None:
         _require(ahead == forward, f"completed without {set(forward) - set(ahead)}")
 
 
-def _back(undo: dict[str, str], begun: list[str]) -> list[str]:
+def _back(undo: Mapping[str, str], begun: list[str]) -> list[str]:
     return [undo[step] for step in reversed(begun) if undo[step]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from conveyor import extension as ext
@@ -79,6 +79,13 @@ def demo() -> ext.Demo:
     return GiftDemo()
 
 
+def lives() -> Mapping[str, Any]:
+    """Give what the simulator lets its orders go through."""
+    from gift_cards.lives import LIVES
+
+    return LIVES
+
+
 STEPS = {"gift_cards.make": ext.LocalStep(make), "gift_cards.take_back": ext.LocalStep(take_back)}
 EXTENSION = ext.Extension(
     name="gift_cards",
@@ -93,4 +100,5 @@ EXTENSION = ext.Extension(
     routes=routes,
     commands=commands,
     demo=demo,
+    lives={GIFT.name: lives},
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from conveyor.extension import Extension, Flow, Service, Step
 from refund_request.model import RefundBody
 from refund_request.steps import STEPS
@@ -20,10 +23,19 @@ REFUND = Flow(
     cancel_until="refunds.credit",
 )
 
+
+def lives() -> Mapping[str, Any]:
+    """Give what the simulator lets its orders go through."""
+    from refund_request.lives import LIVES
+
+    return LIVES
+
+
 EXTENSION = Extension(
     name="refunds",
     flows=(REFUND,),
     services=(Service("refunds", STEPS),),
     bodies={"refund": RefundBody},
     tables=metadata,
+    lives={"refund": lives},
 )

@@ -87,6 +87,8 @@ class Extension:
       `{PAYMENTS: {"bank": bank}}`: see docs/your-provider.md.
     - `comparisons` gives what holds its tables against those outside, in the audit.
     - `glimpse` gives what a follower of one of its orders sees that passes, such as a position.
+    - `lives` gives, for a flow by its name, what its orders go through when nothing goes wrong:
+      each a `conveyor.testing.Life`, by a name of its own. The simulator lives them.
     """
 
     name: str
@@ -109,3 +111,4 @@ class Extension:
     facts: Callable[[Tx, Order], Iterable[Fact]] = no_facts
     ports: tuple[Port[Any], ...] = ()
     offers: Mapping[Port[Any], Mapping[str, Opens[Any]]] = field(default_factory=dict)
+    lives: Mapping[str, Callable[[], Mapping[str, Any]]] = field(default_factory=dict)

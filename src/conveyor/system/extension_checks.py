@@ -44,9 +44,10 @@ def check(extension: Extension) -> None:
         for wrong in _wrong_with(flow):
             raise ExtensionError(extension.name, f"flow {flow.key}: {wrong}")
     own = {flow.name for flow in extension.flows}
-    for name in extension.bodies:
-        if name not in own:
-            raise ExtensionError(extension.name, f"has a body for {name!r}, which is no flow of it")
+    for what, named in (("a body for", extension.bodies), ("lives of", extension.lives)):
+        if others := [name for name in named if name not in own]:
+            cause = f"has {what} {others[0]!r}, which is no flow of it"
+            raise ExtensionError(extension.name, cause)
 
 
 def steps_of(extension: Extension, service: Service, given: Dependencies) -> dict[str, StepHandler]:

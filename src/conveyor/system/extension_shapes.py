@@ -59,6 +59,10 @@ def _wrong_hooks(extension: Extension) -> Iterator[str]:
         for offered, opens in named.items():
             if not callable(opens):
                 yield f"for the {port.name} it offers {offered!r}, {_type(opens)}, not a function"
+    lives: Mapping[str, object] = extension.lives
+    for name, gives in lives.items():
+        if not callable(gives):
+            yield f"its lives of {name!r} are {_type(gives)}, not a function that gives them"
     for scope in extension.scopes:
         if not re.fullmatch(SCOPE_PATTERN, scope) or scope in SCOPES:
             yield f"{scope!r} cannot be a scope of its own: a-z, 0-9, _ and -, and none of ours"

@@ -66,7 +66,7 @@ _STATEMENTS: dict[tuple[tuple[sa.MetaData, ...], str], tuple[str, ...]] = {}
 
 
 async def create_all(database: Database, installed: Installation) -> None:
-    """Create all tables that are missing, without recording a revision: for tests."""
+    """Create all tables that are missing, recording no revision of ours: for tests."""
     declared = tuple(tables_of(installed))
 
     def create(tx: Tx) -> None:
@@ -77,6 +77,9 @@ async def create_all(database: Database, installed: Installation) -> None:
             tx.connection.exec_driver_sql(statement)
 
     await database.run(create)
+    for extension in installed.added:
+        if extension.migrations and extension.tables is None:
+            await migrate(database, _revisions(extension))
 
 
 def _statements(declared: tuple[sa.MetaData, ...], dialect: sa.Dialect) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 `prove`, `storm` and `purge` let orders of a flow of yours live under misfortune; `Machine` is a
 system on virtual time, for tests of your own; `python -m conveyor.testing.simulate --help` says how
-to simulate thousands of lives of ours.
+to simulate thousands of lives, of our flows or of yours.
 """
 
 from __future__ import annotations

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conveyor.adapters.simulated.payment_account import Account, Operation
 from conveyor.commerce.payments.ports import Moved, PaymentAnswer, PaymentRequest
+from conveyor.core.errors import NotAppliedError
 from conveyor.flows.shop.shipping.ports import CarrierAnswer, Parcel, ParcelOnRecord
+from conveyor.testing.fate import Fate
 from conveyor.testing.loop import START_MS
 from conveyor.testing.provider import ParcelTaken
 
 if TYPE_CHECKING:
     from conveyor.testing.process import Process
+
+KEY = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}/.+")
+"""What a step calls with: order, step and attempt."""
 
 
 class ProviderPort:
@@ -96,6 +103,36 @@ class CarrierPort:
         """See `OpenLedger`: all of them at once."""
         parcels = self._world.outside.parcels
         return [_on_record(parcels[other]) for other in sorted(parcels) if other > key]
+
+
+class OwnPort:
+    """A port that a user's flow brings: whatever is awaited of it goes over the wire."""
+
+    def __init__(self, process: Process, name: str, port: object) -> None:
+        self._world, self._name, self._port = process.world, name, port
+
+    def __getattr__(self, method: str) -> Any:
+        attribute = getattr(self._port, method)
+        if not inspect.iscoroutinefunction(attribute):
+            return attribute
+
+        async def send(*args: Any, **kwargs: Any) -> Any:
+            key = next((it for it in (*args, *kwargs.values()) if _is_key(it)), "")
+            order_id = key.partition("/")[0]
+            latency = self._world.latency()
+            act = partial(self._act, partial(attribute, *args, **kwargs))
+            return await self._world.outside.wire(self._name, order_id, key, latency, act)
+
+        return send
+
+    def _act(self, act: Callable[[], Any], fate: Fate) -> Any:
+        if fate.is_no or fate.how in {"unavailable", "saved_error"}:
+            raise NotAppliedError(f"the {self._name} does nothing now")
+        return act()
+
+
+def _is_key(argument: object) -> bool:
+    return isinstance(argument, str) and KEY.fullmatch(argument) is not None
 
 
 def _on_record(parcel: ParcelTaken) -> ParcelOnRecord:

@@ -16,6 +16,7 @@ from conveyor.flows.renewal.subscriptions.beginning import NewSubscription
 from conveyor.flows.renewal.subscriptions.changes import Changes
 from conveyor.operations.dead_letters import redrive_poison
 from conveyor.system.composition import App
+from conveyor.testing import lives
 from conveyor.testing.loop import START_MS
 from conveyor.testing.operators import decide
 from conveyor.testing.process import insist
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 async def order(world: World, event: Event) -> None:
     """A customer orders, and asks again until there is an answer."""
     facts = event.facts
+    if "life" in facts:
+        await _live(world, facts)
+        return
     match facts.get("via"):
         case "plain":
             await _send_plain(world, facts)
@@ -41,13 +45,33 @@ async def order(world: World, event: Event) -> None:
             await place(world, facts, facts["process"])
 
 
+async def _live(world: World, facts: dict[str, Any]) -> None:
+    """Order what a life says, and let its people do what they do."""
+    body = await lives.order(world, facts)
+    if body is not None:
+        world.bodies[facts["n"]] = body
+        await place(world, facts, facts["process"])
+        await lives.meanwhile(world, facts)
+
+
+def _ordered(world: World, facts: dict[str, Any]) -> dict[str, Any]:
+    return world.bodies[facts["n"]] if "life" in facts else body_of(facts)
+
+
+def _other(world: World, facts: dict[str, Any]) -> dict[str, Any]:
+    """Give another order than that."""
+    if "life" in facts:
+        return world.bodies[facts["n"]] | {"customer": {"id": "another"}}
+    return body_of({**facts, "quantity": facts["quantity"] + 1})
+
+
 async def place(world: World, facts: dict[str, Any], process: int) -> None:
     """Place an order with its key."""
     number = facts["n"]
 
     async def ask(app: App) -> Any:
-        body = app.installed.bodies.read(body_of(facts))
-        return await app.placement.place(MERCHANT, f"key-{number}", body)
+        body = app.installed.bodies.read(_ordered(world, facts))
+        return await app.placement.place(MERCHANT, lives.key_of(number), body)
 
     answer = await insist(world, process, ask)
     if isinstance(answer, Placed):
@@ -97,7 +121,9 @@ async def _redrive(world: World, facts: dict[str, Any]) -> None:
 async def again(world: World, event: Event) -> None:
     """A customer sends the same once more."""
     facts = world.orders_of.get(event.facts["n"])
-    if facts and facts["flow"] != "renewal" and facts.get("via", "api") == "api":
+    if not facts or ("life" in facts and facts["n"] not in world.bodies):
+        return  # it is not ordered yet
+    if facts["flow"] != "renewal" and facts.get("via", "api") == "api":
         await place(world, facts, event.facts["process"])
 
 
@@ -108,7 +134,7 @@ async def another(world: World, event: Event) -> None:
     # What a backup has forgotten may be ordered otherwise, with the same key.
     if not facts or number not in world.answered or world.story.kinds & {"restore"}:
         return
-    other = body_of({**facts, "quantity": facts["quantity"] + 1})
+    other = _other(world, facts)
 
     async def ask(app: App) -> Any:
         body = app.installed.bodies.read(other)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from conveyor.testing.faults import MENUS
-from conveyor.testing.plot import OPERATIONS, Plot
-from conveyor.testing.scenes import draw_scene
+from conveyor.testing.plot import Plot, Subject, ours
+from conveyor.testing.scenes import scenes_of
 from conveyor.testing.story import FLOWS, Event, Story
 
 CALM = 0.2
@@ -19,20 +20,27 @@ LATE = 0.3
 LATE_SECONDS = (60.0, 1_200.0, 14_400.0)
 
 
-def draw(seed: int, flow: str) -> Story:
-    """Draw a story of one flow, or of `all`."""
+def draw(seed: int, flow: str, subject: Subject | None = None) -> Story:
+    """Draw a story of one flow, or of `all` of ours; `subject` is what one of a user's is about."""
     rng = random.Random(f"{seed} {flow}")
-    flows = FLOWS if flow == "all" else (flow,)
-    plot = Plot(rng, flows)
+    subject = subject or subject_of(flow)
+    plot = Plot(rng, subject)
     if rng.random() < 0.6:
-        plot = Plot(rng, flows, rng.choice(OPERATIONS[rng.choice(flows)]))
+        plot = Plot(rng, subject, rng.choice(plot.calls().operations))
     events = _customers(plot)
     if rng.random() > CALM:
-        own = Plot(random.Random(f"{seed} {flow} scene"), flows)
-        events += draw_scene(own) if own.rng.random() < SCENES else _misfortunes(plot)
-        events += _late(Plot(random.Random(f"{seed} {flow} late"), flows))
+        scene = Plot(random.Random(f"{seed} {flow} scene"), subject)
+        scenes = scenes_of(subject)
+        plays = scene.rng.random() < SCENES and scenes
+        events += scene.rng.choice(scenes)(scene) if plays else _misfortunes(plot)
+        events += _late(Plot(random.Random(f"{seed} {flow} late"), subject))
     events.sort(key=lambda event: event.at)
     return Story(seed, flow, tuple(events), tuple(range(len(events))))
+
+
+def subject_of(flow: str) -> Subject:
+    """Give what stories of a flow of ours are about, or of `all` of them."""
+    return ours(*FLOWS) if flow == "all" else ours(flow)
 
 
 def _misfortunes(plot: Plot) -> list[Event]:
@@ -45,20 +53,29 @@ def _misfortunes(plot: Plot) -> list[Event]:
 def _customers(plot: Plot) -> list[Event]:
     rng = plot.rng
     events = [Event(0.0, "town", {"shape": rng.randrange(1_000)})]
-    at = 0.0
+    at, lives = 0.0, meeting(plot)
     for number in range(rng.choice((1, 2, 2, 3, 4, 5))):
         at += rng.choice((0.0, 0.0, rng.uniform(0, 2), rng.uniform(0, 15)))
         flow = rng.choice(plot.flows)
         kind = "subscribe" if flow == "renewal" else "order"
-        events.append(Event(round(at, 2), kind, {"n": number, **order_facts(plot, flow)}))
+        facts = order_facts(plot, flow, lives)
+        events.append(Event(round(at, 2), kind, {"n": number, **facts}))
     return events
 
 
-def order_facts(plot: Plot, flow: str) -> dict[str, Any]:
-    """Draw what is ordered, and how."""
+def meeting(plot: Plot) -> Sequence[str]:
+    """Draw which lives meet in a story, where the flow brings its own: all go to the same ports."""
+    lives = plot.subject.lives
+    return plot.rng.choice(lives) if lives else ()
+
+
+def order_facts(plot: Plot, flow: str, lives: Sequence[str] = ()) -> dict[str, Any]:
+    """Draw what is ordered, and how; `lives` are those of a user's flow."""
     rng = plot.rng
     usual = ("card_ok",) * 6
     facts: dict[str, Any] = {"flow": flow, "process": plot.process()}
+    if lives:
+        return facts | {"life": rng.choice(lives)}
     facts["card"] = rng.choice((*usual, "card_declined", "card_stolen"))
     facts["quantity"] = rng.choice((1, 1, 2, 3))
     if flow == "shop":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from conveyor.testing.plot import OPERATIONS, Draw, Plot
+from conveyor.testing.calls import ANY
+from conveyor.testing.plot import Draw, Plot
 from conveyor.testing.story import EVERY_PROCESS, PROCESSES, Event
 
-QUEUES = ("payments", "inventory", "shipping", "orders", "bookings", "restaurants", "riders",
-          "subscriptions", "intake")  # fmt: skip
 IN_TURN = (
     ("late", "unavailable", "ok"),
     ("late", "unavailable", "ok"),
@@ -26,7 +25,7 @@ def _provider(plot: Plot) -> Event:
     )  # fmt: skip
     operation = plot.operation
     if operation is None:
-        operation = rng.choice(OPERATIONS[rng.choice(plot.flows)])
+        operation = rng.choice(plot.calls().operations)
     return Event(
         plot.when(),
         "provider",
@@ -43,7 +42,7 @@ def _provider(plot: Plot) -> Event:
 def _in_turn(plot: Plot) -> Event:
     rng = plot.rng
     facts = {
-        "operation": plot.operation or rng.choice(OPERATIONS[rng.choice(plot.flows)][:-2]),
+        "operation": plot.operation or rng.choice(plot.calls().operations[:-2] or (ANY,)),
         "how": rng.choice(IN_TURN),
         "takes": plot.seconds(5, 20, 20, 40),
         "times": rng.choice((3, 6, 12)),
@@ -57,7 +56,7 @@ def _messages(plot: Plot) -> Event:
         plot.when(),
         "messages",
         {
-            "queue": plot.rng.choice(("", "", "payments", *QUEUES[:-1])),
+            "queue": plot.rng.choice(("", "", "payments", *plot.subject.queues[:-1])),
             "how": plot.rng.choice(("late", "double", "double", "double", "lost", "lost")),
             "takes": plot.seconds(0.02, 0.5, 2, 5, 30, 400),
             "seconds": plot.seconds(1, 10, 60),
@@ -89,7 +88,7 @@ def _queues(plot: Plot) -> Event:
         "queues",
         {
             "call": call,
-            "queue": rng.choice(("", "", "-dead", *QUEUES)),
+            "queue": rng.choice(("", "", "-dead", *plot.subject.queues)),
             "how": rng.choice(("away", "unknown")),
             "times": rng.choice((1, 1, 3, 10_000)),
             "seconds": plot.seconds(1, 10, 60, 600),
@@ -120,7 +119,8 @@ def _strangers(plot: Plot) -> Event:
 
 
 def _garbage(plot: Plot) -> Event:
-    facts = {"queue": plot.rng.choice(QUEUES[:-1]), "count": plot.rng.choice((1, 3, 10))}
+    queue = plot.rng.choice(plot.subject.queues[:-1])
+    facts = {"queue": queue, "count": plot.rng.choice((1, 3, 10))}
     return Event(plot.when(), "garbage", facts)
 
 

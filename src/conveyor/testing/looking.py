@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conveyor.operations.audit import run_audit
-from conveyor.testing import invariants
+from conveyor.testing import invariants, lives
 from conveyor.testing.town import STRANGER
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ AUDIT_EACH = 4
 async def look(world: World) -> None:
     """Look at all of it; what is broken is said to the world."""
     invariants.check(world)
-    if not world.violations and world.story.seed % AUDIT_EACH == 0:
+    await lives.check(world)
+    # A user's flow is known by what its checks say: the audit asks them, each time.
+    if not world.violations and (world.own or world.story.seed % AUDIT_EACH == 0):
         report = await run_audit(world.processes[0].app)
         for finding in report.findings:
             # Whose flow is not installed stands there, and after hours the audit says so.

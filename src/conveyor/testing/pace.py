@@ -20,6 +20,8 @@ from conveyor.core.queue import Received
 from conveyor.testing.loop import OUTSIDE, ProcessLoop
 
 LONGEST_SECONDS = 900.0
+LONGEST_OF_DAYS_SECONDS = 4 * 3600.0
+"""Where a user's flow waits for days."""
 _KEPT: ContextVar[lease.Leases | None] = ContextVar("_KEPT", default=None)
 """The leases that the running loop keeps."""
 

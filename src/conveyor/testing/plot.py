@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from conveyor.testing.calls import OURS, Calls
 from conveyor.testing.story import PROCESSES, Event
 
-OPERATIONS = {
-    "shop": ("authorize", "capture", "void", "refund", "lookup", "dispatch", "status", ""),
-    "food": ("authorize", "capture", "void", "lookup", ""),
-    "travel": ("authorize", "capture", "void", "refund", "lookup", ""),
-    "renewal": ("charge", "refund", "lookup", ""),
-}
+QUEUES = ("payments", "inventory", "shipping", "orders", "bookings", "restaurants", "riders",
+          "subscriptions", "intake")  # fmt: skip
 BUSY_SECONDS = 60.0
 """In which orders come, and most of what happens to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What stories are about: flows, whom their orders call, and the queues that there are.
+
+    `lives` are the names of a flow's lives, where it brings its own: those that may meet.
+    """
+
+    flows: Sequence[str]
+    calls: Mapping[str, Calls]
+    queues: Sequence[str] = QUEUES
+    lives: Sequence[Sequence[str]] = ()
+
+
+def ours(*flows: str) -> Subject:
+    """Give what stories of these flows of ours are about."""
+    return Subject(flows, OURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +38,17 @@ class Plot:
     """What a story is drawn from. `operation` is what fails in it; None: now this, now that."""
 
     rng: random.Random
-    flows: Sequence[str]
+    subject: Subject
     operation: str | None = None
+
+    @property
+    def flows(self) -> Sequence[str]:
+        """Whose orders come."""
+        return self.subject.flows
+
+    def calls(self) -> Calls:
+        """Draw a flow, and give whom its orders call."""
+        return self.subject.calls[self.rng.choice(self.flows)]
 
     def when(self) -> float:
         """Draw when something happens."""

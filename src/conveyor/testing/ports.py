@@ -23,6 +23,7 @@ from conveyor.core.queue import (
 from conveyor.core.transaction import Tx
 from conveyor.testing.boxes import received
 from conveyor.testing.loop import START_MS
+from conveyor.testing.pace import LONGEST_OF_DAYS_SECONDS
 from conveyor.testing.queues import RECEIVE_LIMIT
 
 if TYPE_CHECKING:
@@ -105,12 +106,14 @@ class QueuePort:
     async def receive(self, limit: int, wait_seconds: float) -> list[Received]:
         """See `Queue`."""
         await self._do("receive", lambda: None)
-        wait = wait_seconds * LONGER_POLLS if wait_seconds == LONG_POLL_SECONDS else wait_seconds
+        world, wait = self._process.world, wait_seconds
+        if wait_seconds == LONG_POLL_SECONDS:  # whatever is sent, it hears of
+            wait = LONGEST_OF_DAYS_SECONDS if world.own else wait_seconds * LONGER_POLLS
         found = await self._service.receive(self._name, self._process, limit, wait)
         if found:
-            self._process.world.committed()
+            world.committed()
         now = self._process.ambient.now_ms()
-        until = self._process.world.loop.elapsed
+        until = world.loop.elapsed
         return [received(m, m.visible_at - until, now) for m in found]
 
     async def delete(self, receipts: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from conveyor.flows.shop.carrier import CARRIER, WEBHOOK, webhook_keys
 from conveyor.system.composition import App
 from conveyor.system.parts import Parts
 from conveyor.system.timekeeper import machine_timekeeper
-from conveyor.testing.calling import CarrierPort, ProviderPort
+from conveyor.testing.calling import CarrierPort, OwnPort, ProviderPort
 from conveyor.testing.loop import OWNER
 from conveyor.testing.ports import ProcessClock, QueuesPort
 
@@ -65,6 +65,7 @@ class Process:
             QueuesPort(self),
             timekeeper=self.timekeeper,
             ports={
+                **{port: OwnPort(self, port.name, it) for port, it in self.world.ports.items()},
                 PAYMENTS: ProviderPort(self),
                 CARRIER: CarrierPort(self),
                 WEBHOOK: webhook_keys(self.world.settings),
@@ -118,6 +119,15 @@ class Process:
         if not done:
             task.add_done_callback(_hear)
             raise UnheardError("it gave no answer in time")
+        return task.result()
+
+    async def accompany(self, what: Callable[[App], Coroutine[Any, Any, T]]) -> T:
+        """Do in it what takes its time, as a command that runs beside it. Raises as `ask` does."""
+        task = self.world.loop.create_task(what(self.app), context=self._context.copy())
+        while not task.done():
+            if self.dead:
+                raise UnheardError("it died meanwhile")
+            await asyncio.wait({task}, timeout=REQUEST_SECONDS)
         return task.result()
 
 

@@ -7,6 +7,7 @@ lives. Both keep books of their own, which the invariants are held against.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -134,6 +135,13 @@ class Outside:
                 result = apply(fate)
         except Exception as error:
             result = error
+        if inspect.iscoroutine(result):  # whoever it is takes time
+            task = self.loop.create_task(_finished(result), context=OUTSIDE.copy())
+            task.add_done_callback(lambda it: self._applied(fate, answer, rest, it.result()))
+        else:
+            self._applied(fate, answer, rest, result)
+
+    def _applied(self, fate: Fate, answer: asyncio.Future[A], rest: float, result: Any) -> None:
         self.under_way -= 1
         if fate.how not in SILENT:
             self._settle_later(answer, rest, result)
@@ -244,6 +252,13 @@ class Outside:
 def _give_up(asked: asyncio.Future[Sent | None]) -> None:
     if not asked.done():
         asked.set_result(None)
+
+
+async def _finished(applying: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await applying
+    except Exception as error:
+        return error
 
 
 async def _answered(answer: asyncio.Future[A]) -> A:

@@ -54,7 +54,8 @@ Body = Mapping[str, Any]
 class Life:
     """What an order goes through when nothing goes wrong.
 
-    - `order` is its body as `POST /v1/orders` takes it, or gives it for a system.
+    - `order` is its body as `POST /v1/orders` takes it, or gives it for a system and the key by
+      which it will be placed: of what it needs first, keys can be made of that.
     - `ends` is the status that it comes to, or several.
     - `set_up` makes what it needs: stock, say. It is called after each death again.
     - `meanwhile` is what people do, with the order's id: answer it, cancel it. It is called again,
@@ -64,7 +65,7 @@ class Life:
       every call, and what it remembers it remembers over deaths.
     """
 
-    order: Body | Callable[[App], Awaitable[Body]]
+    order: Body | Callable[[App, str], Awaitable[Body]]
     ends: str | Sequence[str] = "completed"
     set_up: Callable[[App], Awaitable[object]] | None = None
     meanwhile: Callable[[App, str], Awaitable[object]] | None = None
@@ -210,7 +211,7 @@ def _live(
 async def _lived(app: App, life: Life, purged_after: float | None) -> str:
     if life.set_up is not None:
         await life.set_up(app)
-    body = await life.order(app) if callable(life.order) else life.order
+    body = await life.order(app, KEY) if callable(life.order) else life.order
     placed = await app.placement.place(MERCHANT, KEY, app.installed.bodies.read(dict(body)))
     if not isinstance(placed, Placed):
         raise BrokenInvariantError(f"it was not placed: {placed}")

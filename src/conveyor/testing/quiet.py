@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from conveyor.core.ambient import CLOCK_SLACK_MS
 from conveyor.core.queue import DEAD_LETTER_SUFFIX
+from conveyor.extension import ExternalStep
 from conveyor.flows.renewal.subscriptions.model import MONTH_MS
 from conveyor.testing.loop import START_MS
+from conveyor.testing.pace import LONGEST_OF_DAYS_SECONDS
 from conveyor.testing.town import FOREIGN_FLOW
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ BOUND_SECONDS = 1_800.0
 """By when, after the last event, everything has settled or is parked."""
 FAR_SECONDS = 12 * 3600.0
 """A renewal that awaits something that is further off than this is left to it."""
+
+OWN_FAR_SECONDS = 90 * 86_400.0
+"""A user's flow may await somebody for so long; what is further off is a wrong clock's doing."""
 
 RENEWALS = "renewal@%"
 
@@ -30,6 +35,8 @@ _MOVING = """
         AND front.group_key = orders.group_key AND front.sequence < orders.sequence
         AND orders.sequence > 0)
 """
+_AWAITED = "SELECT max(due_at) FROM outbox JOIN orders ON id = order_id WHERE status = 'awaiting'"
+_WITH_OTHERS = "SELECT max(updated_at) FROM orders WHERE status IN ('processing', 'compensating')"
 _DUES = """
     SELECT min(at) FROM (
         SELECT min(due_at) AS at FROM outbox WHERE due_at > ?
@@ -52,10 +59,25 @@ async def until_quiet(world: World) -> bool:
     while busy:
         await world.pace.rest(never, 1.0)
         busy = _busy(world)
+        if world.own is not None:
+            until = max(until, _awaited_until(world) + BOUND_SECONDS)
         if busy and world.loop.elapsed > until:
             world.say("stuck", busy)
             return False
     return True
+
+
+def _awaited_until(world: World) -> float:
+    """Say until when somebody may answer: days, where a user's flow has it so."""
+    due: int | None = world.store.rows(_AWAITED)[0][0]
+    until = START_MS if due is None else due
+    steps = world.processes[0].app.engine.registry.steps.values()
+    elsewhere = [it.seconds for it in steps if isinstance(it, ExternalStep)]
+    if elsewhere:  # whose deadline is no row, but looked for
+        asked: int | None = world.store.rows(_WITH_OTHERS)[0][0]
+        longest = max(elsewhere) + LONGEST_OF_DAYS_SECONDS
+        until = max(until, START_MS if asked is None else asked + round(longest * 1000))
+    return (until - START_MS) / 1000
 
 
 class Dues:
@@ -77,7 +99,7 @@ class Dues:
         world, now = self._world, _now_ms(self._world)
         if self._looked != world.pace.events or (self._due is not None and self._due <= now):
             # Once for all who rest, until something happens: they ask a thousand times a story.
-            far = now + round(FAR_SECONDS * 1000)
+            far = now + round((OWN_FAR_SECONDS if world.own else FAR_SECONDS) * 1000)
             ahead = now + CLOCK_SLACK_MS
             self._due = world.store.rows(_DUES, *[now] * 5, far, RENEWALS, ahead)[0][0]
             self._looked = world.pace.events
@@ -89,6 +111,8 @@ def _busy(world: World) -> str:
         return "a request to the outside is under way"
     for name, box in world.queues.boxes.items():
         if box.messages and not name.endswith(DEAD_LETTER_SUFFIX):
+            if name in world.installed.external:
+                continue  # nobody of ours reads it
             return f"messages are left in {name}"
     now = _now_ms(world)
     rows = world.store.rows(_MOVING, FOREIGN_FLOW.key, RENEWALS, now + FAR_SECONDS * 1000)

@@ -11,24 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conveyor.testing.faults import IN_TURN
-from conveyor.testing.plot import Plot
+from conveyor.testing.plot import Plot, Subject
 from conveyor.testing.story import ITS_OWN, WHO_ASKED, Event
 from conveyor.testing.troubles import CANNOT_BE_DECLINED
 
-FORWARD = {
-    "shop": ("authorize", "capture", "dispatch"),
-    "food": ("authorize", "capture"),
-    "travel": ("authorize", "capture"),
-    "renewal": ("charge",),
-}
-CANCELLABLE = {**FORWARD, "shop": ("authorize", "capture")}
-GIVEN_BACK = {
-    "shop": (("authorize", "void"), ("capture", "refund"), ("capture", "refund")),
-    "food": (("authorize", "void"),),
-    "travel": (("authorize", "void"), ("capture", "refund")),
-    "renewal": (("charge", "refund"),),
-}
-"""What was asked for, and what gives it back."""
 IN_DOUBT = ("late", "late", "lost", "unanswered", "hangs", "slow")
 LATE_AT_FIRST = (("late", "ok"), ("late", "late", "ok"), ("late", "unavailable", "ok"))
 OTHER_CARDS = ("card_insufficient_funds", "card_insufficient_funds", "card_ok")
@@ -51,8 +37,8 @@ def _upon(plot: Plot, operation: str, kind: str, **facts: Any) -> Event:
 
 def _changes_its_mind(plot: Plot) -> list[Event]:
     """A call is in doubt, and its order is to turn back."""
-    rng, flow = plot.rng, plot.rng.choice(plot.flows)
-    operation, how = rng.choice(CANCELLABLE[flow]), rng.choice(IN_DOUBT)
+    rng = plot.rng
+    operation, how = rng.choice(plot.calls().in_doubt), rng.choice(IN_DOUBT)
     events = [_provider(plot, operation, how, rng.choice((1, 1, 2, 20)))]
     events.append(_upon(plot, operation, "cancel", n=ITS_OWN))
     if rng.random() < 0.2:
@@ -66,8 +52,8 @@ def _changes_its_mind(plot: Plot) -> list[Event]:
 
 def _does_not_give_back(plot: Plot) -> list[Event]:
     """An order turns back, and what is to be given back is not, for long."""
-    rng, flow = plot.rng, plot.rng.choice(plot.flows)
-    taken, back = rng.choice(GIVEN_BACK[flow])
+    rng = plot.rng
+    taken, back = rng.choice(plot.calls().given_back)
     how = rng.choice(("unavailable", "late", "unanswered", "saved_error"))
     if back not in CANNOT_BE_DECLINED and rng.random() < 0.6:
         how = "declined"
@@ -77,8 +63,8 @@ def _does_not_give_back(plot: Plot) -> list[Event]:
 
 def _is_forgotten(plot: Plot) -> list[Event]:
     """A call fails at first, and a backup of that moment is put back once it has not."""
-    rng, flow = plot.rng, plot.rng.choice(plot.flows)
-    operation = rng.choice(FORWARD[flow])
+    rng = plot.rng
+    operation = rng.choice(plot.calls().forward)
     how = rng.choice(("unavailable", "unavailable", "saved_error", ("late", "unavailable", "ok")))
     failing = _provider(plot, operation, how, rng.choice((1, 2)))
     return [failing, _upon(plot, operation, "restore", seconds=plot.seconds(5, 20, 60))]
@@ -86,8 +72,8 @@ def _is_forgotten(plot: Plot) -> list[Event]:
 
 def _stands_still(plot: Plot) -> list[Event]:
     """Whoever asks stands still meanwhile, or dies, or its clock steps; its messages come again."""
-    rng, flow = plot.rng, plot.rng.choice(plot.flows)
-    operation = rng.choice(FORWARD[flow])
+    rng = plot.rng
+    operation = rng.choice(plot.calls().forward)
     how = rng.choice((*IN_DOUBT, "unavailable", ("unanswered", "unavailable", "ok")))
     who: dict[str, Any] = {"process": WHO_ASKED, "seconds": plot.seconds(10, 35, 90, 150)}
     kind = rng.choice(("suspend", "suspend", "crash", "clock"))
@@ -99,8 +85,8 @@ def _stands_still(plot: Plot) -> list[Event]:
 
 def _meets_a_copy(plot: Plot) -> list[Event]:
     """A late request meets those that come after it, and a copy of the message brings one more."""
-    rng, flow = plot.rng, plot.rng.choice(plot.flows)
-    operation = rng.choice(FORWARD[flow])
+    rng = plot.rng
+    operation = rng.choice(plot.calls().forward)
     events = [_provider(plot, operation, rng.choice(IN_TURN), rng.choice((3, 6, 12)))]
     if rng.random() < 0.5:
         copied = {"queue": rng.choice(("", "payments")), "how": "double"}
@@ -129,12 +115,13 @@ SCENES: tuple[Scene, ...] = (
     _is_forgotten,
     _stands_still,
 )
-
-
 OF_RENEWALS: tuple[Scene, ...] = (_pays_otherwise,)
 
 
-def draw_scene(plot: Plot) -> list[Event]:
-    """Draw one."""
-    scenes = SCENES + OF_RENEWALS if "renewal" in plot.flows else SCENES
-    return plot.rng.choice(scenes)(plot)
+def scenes_of(subject: Subject) -> tuple[Scene, ...]:
+    """Give those that can be played: who calls nobody has none."""
+    calls = [subject.calls[flow] for flow in subject.flows]
+    scenes = SCENES if all(it.forward for it in calls) else ()
+    if not all(it.given_back for it in calls):
+        scenes = tuple(it for it in scenes if it is not _does_not_give_back)
+    return scenes + OF_RENEWALS if "renewal" in subject.flows else scenes

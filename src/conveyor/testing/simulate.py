@@ -3,6 +3,7 @@
     python -m conveyor.testing.simulate --flow all --runs 1000 --seed 1
     python -m conveyor.testing.simulate --flow shop --replay 17        # one story again
     python -m conveyor.testing.simulate --flow shop --replay 17:0,3,5  # only these of its events
+    python -m conveyor.testing.simulate --flow gift                    # one of yours, as it says
     python -m conveyor.testing.simulate --database postgresql://...    # on a real server
 
 Several processes run at once on virtual time, over one database and one set of queues, while the
@@ -26,9 +27,14 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count
 
+from conveyor.system.installation import ExtensionError
 from conveyor.testing.drawing import draw
+from conveyor.testing.loop import ProcessLoop
+from conveyor.testing.own_flow import UnknownFlowError, UnplayableFlowError
+from conveyor.testing.plot import Subject
 from conveyor.testing.rush import draw_rush
 from conveyor.testing.shrinking import shorten
+from conveyor.testing.store import SqliteStore, Store
 from conveyor.testing.story import CUSTOMERS, FLOWS, Story
 from conveyor.testing.totals import Totals
 from conveyor.testing.world import Outcome, World
@@ -36,7 +42,7 @@ from conveyor.testing.world import Outcome, World
 PROGRESS_SECONDS = 10.0
 BATCH = 8
 INTERRUPTED = 130
-Draws = Callable[[int, str], Story]
+Draws = Callable[[int, str, Subject | None], Story]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,19 +51,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.database and chosen.jobs > 1:
         parser.error("--database is for one job")
-    with _database(chosen.database):
-        return _replay(chosen) if chosen.replay else _simulate(chosen)
+    try:
+        with _made(chosen):
+            return _replay(chosen) if chosen.replay else _simulate(chosen)
+    except (UnknownFlowError, UnplayableFlowError, ExtensionError) as error:
+        parser.error(str(error))
 
 
 @contextmanager
-def _database(url: str) -> Iterator[None]:
-    """Live on this server, if there is one; what was there before comes back at the end."""
-    if not url:
+def _made(chosen: argparse.Namespace) -> Iterator[None]:
+    """Have a world for what was chosen; those that were there before come back at the end.
+
+    One of our flows is anew only on a server: what it lives on is else always the same.
+    """
+    if not chosen.database and chosen.flow in {*FLOWS, "all"}:
         yield
         return
-    from conveyor.testing.postgres import PostgresStore
+    open_store: Callable[[ProcessLoop], Store] = SqliteStore
+    if chosen.database:
+        from conveyor.testing.postgres import PostgresStore
 
-    before, _WORLDS[:] = _WORLDS[:], [World(partial(PostgresStore, url))]
+        open_store = partial(PostgresStore, chosen.database)
+    before, _WORLDS[:] = _WORLDS[:], [World(open_store, chosen.flow)]
     try:
         yield
     finally:
@@ -87,7 +102,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--flow", choices=(*FLOWS, "all"), default="all", help="whose orders come (default: all)"
+        "--flow",
+        metavar="FLOW",
+        default="all",
+        help=f"whose orders come: any that is installed; all: {', '.join(FLOWS)} (default: all)",
     )
     parser.add_argument(
         "--runs", type=int, default=200, help="stories to live; 0: until stopped (default: 200)"
@@ -142,15 +160,16 @@ class _outcomes:  # noqa: N801 - reads as the context that it is
 _WORLDS: list[World] = []
 
 
-def world() -> World:
+def world(flow: str = "all") -> World:
     """Give this process's world, which is made once."""
     if not _WORLDS:
-        _WORLDS.append(World())
+        _WORLDS.append(World(flow=flow))
     return _WORLDS[0]
 
 
 def _live(draws: Draws, flow: str, seed: int) -> Outcome:
-    return world().play(draws(seed, flow))
+    lived = world(flow)
+    return lived.play(draws(seed, flow, lived.own.subject if lived.own else None))
 
 
 def _draws(chosen: argparse.Namespace) -> Draws:
@@ -214,7 +233,8 @@ def _tell(chosen: argparse.Namespace, outcome: Outcome) -> None:
 def _replay(chosen: argparse.Namespace) -> int:
     seed, _, kept = chosen.replay.partition(":")
     try:
-        story = _draws(chosen)(int(seed), chosen.flow)
+        own = world().own
+        story = _draws(chosen)(int(seed), chosen.flow, own.subject if own else None)
         if kept:
             story = story.only([int(number) for number in kept.split(",")])
     except ValueError:

@@ -17,12 +17,14 @@ from conveyor.core.step import Now
 from conveyor.settings import Settings
 from conveyor.system.installation import installation
 from conveyor.system.tables import create_all
-from conveyor.testing import operators, outsiders, stage
+from conveyor.testing import lives, operators, outsiders, stage
 from conveyor.testing.backstage import backstage
 from conveyor.testing.invariants import machine
+from conveyor.testing.invariants.slips import slips_of
 from conveyor.testing.looking import look
 from conveyor.testing.loop import OUTSIDE, START_MS, NothingToDoError, ProcessLoop
-from conveyor.testing.pace import Pace
+from conveyor.testing.own_flow import own_flow
+from conveyor.testing.pace import LONGEST_OF_DAYS_SECONDS, LONGEST_SECONDS, Pace
 from conveyor.testing.process import Process
 from conveyor.testing.provider import Outside
 from conveyor.testing.queues import QueueService
@@ -72,15 +74,26 @@ class Outcome:
 class World:
     """Plays stories, one after the other; what does not change is made once."""
 
-    def __init__(self, open_store: Callable[[ProcessLoop], Store] = SqliteStore) -> None:
-        self.loop = ProcessLoop()
+    def __init__(
+        self, open_store: Callable[[ProcessLoop], Store] = SqliteStore, flow: str = "all"
+    ) -> None:
+        """Make it for stories of any flow of ours, or of this one that is installed beside them.
+
+        Raises what `own_flow` does, and `ExtensionError`.
+        """
         self.settings = Settings(data=Path("/nowhere"), **SETTINGS)
         self._installed = installation(self.settings)
+        self.own = own_flow(self._installed, flow)
+        if self.own is not None:
+            self.settings = Settings(data=Path("/nowhere"), **{**SETTINGS, **self.own.settings})
+        self.slips = slips_of(self._installed)
+        self.loop = ProcessLoop()
         self.store = open_store(self.loop)
         self._complete(create_all(_Direct(self.store), self._installed))
         self.store.note_tables()
         self.dues = Dues(self)
-        self.pace = Pace(self.loop, self.dues.next_seconds)
+        longest = LONGEST_OF_DAYS_SECONDS if self.own else LONGEST_SECONDS
+        self.pace = Pace(self.loop, self.dues.next_seconds, longest)
 
     def play(self, story: Story) -> Outcome:
         """Live a story from its beginning until all is quiet, and look at what is left."""
@@ -119,24 +132,14 @@ class World:
         self.queues.deliver = partial(self.troubles.deliver, self.queues)
         self.outside = Outside(self.loop, self.troubles.fate)
         self.outside.on_arrival = partial(outsiders.arrived, self)
-        self.violations: list[Violation] = []
+        self._know_nothing()
         skew = 2_000 if story.faults else 1
         self.clocks = [self.rng.randrange(-skew, skew) for _ in range(self.store.processes)]
-        self.answered: dict[int, str] = {}
-        self.taken_in: set[str] = set()
-        self.turned_back: dict[str, operators.Promise] = {}
-        self.forgotten: set[str] = set()
-        """Orders whose undoing, begun after the backup that was put back, the database forgot."""
-        self.garbage: Counter[str] = Counter()
-        self.stranger_ids = itertools.count()
-        """Two lots of orders that nobody knows may come at the same moment."""
-        """How much of it was sent to each queue."""
-        self.restored = False
-        self.caught_up = 0
-        """How often an operator let renewals catch up."""
         self.orders_of = {
             e.facts["n"]: e.facts for e in story.events if e.kind in {"order", "subscribe"}
         }
+        self.ports = lives.ports_of(self)
+        """Whom the story's lives bind, over all deaths."""
         self.installed = self._installed.looping(
             {f["flow"] for f in self.orders_of.values()} - outsiders.PLAYED
         )
@@ -144,10 +147,29 @@ class World:
         self._latency = self.rng.choice((0.02, 0.3, 1.0, 2.0))
         self.processes = [self._born(number) for number in range(self.store.processes)]
 
+    def _know_nothing(self) -> None:
+        """Begin to note what is told to whom."""
+        self.violations: list[Violation] = []
+        self.answered: dict[int, str] = {}
+        self.bodies: dict[int, dict[str, Any]] = {}
+        """What was ordered, where a life says it."""
+        self.taken_in: set[str] = set()
+        self.turned_back: dict[str, operators.Promise] = {}
+        self.forgotten: set[str] = set()
+        """Orders whose undoing, begun after the backup that was put back, the database forgot."""
+        self.garbage: Counter[str] = Counter()
+        """How much of it was sent to each queue."""
+        self.stranger_ids = itertools.count()
+        """Two lots of orders that nobody knows may come at the same moment."""
+        self.restored = False
+        self.caught_up = 0
+        """How often an operator let renewals catch up."""
+
     async def _live(self) -> None:
         now = Now(START_MS)
         shape = next((e.facts["shape"] for e in self.story.events if e.kind == "town"), 2)
         self.store.run(lambda tx: open_town(tx, self.processes[0].app, shape, now))
+        await lives.set_up(self)
         for process in self.processes:
             process.start()
         crowd = self.loop.create_task(outsiders.crowd(self), context=OUTSIDE.copy())
@@ -215,7 +237,8 @@ class World:
     def number_of(self, order_id: str) -> int:
         """Give the number of the customer whose order this is; -1 when there is none."""
         found = self.store.rows("SELECT reference FROM orders WHERE id = ?", order_id)
-        return int(found[0][0][1:].partition(" ")[0]) if found else -1
+        number = found[0][0][1:].partition(" ")[0] if found else ""
+        return int(number) if number.isdecimal() else -1
 
     def timelines(self) -> list[str]:
         """Tell what the orders of the last story went through."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from conveyor.testing.invariants.orders import TERMINAL
@@ -14,22 +14,29 @@ if TYPE_CHECKING:
 
 def check_goods(world: World, rows: list[dict[str, Any]]) -> None:
     """5: a stock adds up."""
-    query = "SELECT received, available, reserved, sold FROM stock"
-    sold = moving = 0
+    query = "SELECT merchant, sku, received, available, reserved, sold FROM stock"
+    sold: Counter[tuple[str, str]] = Counter()
+    moving: Counter[tuple[str, str]] = Counter()
     lost = {p.order_id for p in world.outside.parcels.values() if p.arrives_at is None}
     for row in rows:
-        if row["flow"].startswith("shop"):
-            quantity = sum(item["quantity"] for item in json.loads(row["body"])["items"])
-            sold += quantity if row["status"] == "completed" else 0
-            # The carrier lost it: it is sold, and its money given back.
-            gone_for_good = row["id"] in lost or row["status"] not in TERMINAL
-            moving += quantity if gone_for_good else 0
-    for received, available, held, gone in world.store.rows(query):
-        found = (received, available, held, gone)
+        slip = world.slips[row["flow"]]
+        if not slip.has("inventory.reserve"):
+            continue
+        # The carrier lost it: it is sold, and its money given back.
+        gone_for_good = row["id"] in lost or row["status"] not in TERMINAL
+        completed = row["status"] == "completed"
+        for item in json.loads(row["body"])["items"]:
+            what, quantity = (row["merchant"], item["sku"]), item["quantity"]
+            sold[what] += quantity if completed and slip.has("inventory.sell") else 0
+            # Who sells nothing keeps what was reserved.
+            kept = completed and not slip.has("inventory.sell")
+            moving[what] += quantity if gone_for_good or kept else 0
+    for merchant, sku, received, available, held, gone in world.store.rows(query):
+        what, found = (merchant, sku), (received, available, held, gone)
         if received != available + held + gone or min(found) < 0:
-            world.say("stock_adds_up", str(found))
-        if not sold <= gone + held <= sold + moving or gone < sold:
-            world.say("stock_is_what_was_sold", f"{found}, sold {sold}")
+            world.say("stock_adds_up", f"{sku}: {found}")
+        if not sold[what] <= gone + held <= sold[what] + moving[what] or gone < sold[what]:
+            world.say("stock_is_what_was_sold", f"{sku}: {found}, sold {sold[what]}")
 
 
 def check_meals(world: World, rows: list[dict[str, Any]]) -> None:
@@ -41,7 +48,7 @@ def check_meals(world: World, rows: list[dict[str, Any]]) -> None:
         loads[rider] += state in {"open", "accepted", "picked_up"}
     tickets = dict(world.store.rows("SELECT order_id, state FROM tickets"))
     for row in rows:
-        if not row["flow"].startswith("food"):
+        if not row["flow"].startswith("food@"):
             continue
         live = [s for s in told[row["id"]] if s in {"open", "accepted", "picked_up", "delivered"}]
         ticket, where = tickets.get(row["id"], ""), f"{row['id']} {row['status']}"
@@ -82,7 +89,7 @@ def check_seats(world: World, rows: list[dict[str, Any]]) -> None:
         if held + booked > capacity * (100 + over) // 100:
             world.say("seats_once", f"{name}: {held} and {booked} of {capacity}")
     for row in rows:
-        if row["flow"].startswith("travel") and row["status"] in TERMINAL:
+        if row["flow"].startswith("travel@") and row["status"] in TERMINAL:
             states = mine[row["id"]]
             legs = len(json.loads(row["body"])["legs"])
             if row["status"] == "completed" and states != ["booked"] * legs:

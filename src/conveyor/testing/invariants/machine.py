@@ -91,7 +91,7 @@ def _unexplained(world: World, kinds: set[str], cause: str) -> str:
 def check_asking(world: World) -> None:
     """Nobody asks the outside for one order again and again without end."""
     for order_id, times in Counter(sent.order_id for sent in world.outside.sent).items():
-        if times > MOST_REQUESTS:
+        if order_id and times > MOST_REQUESTS:
             world.say("asks_without_end", f"{times} requests for order {order_id}")
 
 
@@ -116,11 +116,13 @@ def check_bug(world: World) -> None:
 
 def check_calm(world: World) -> None:
     """Where nothing was disturbed, nothing is done twice, and nobody waits."""
+    answered = ANSWERED_BY_SOMEBODY | set(world.own.subject.queues if world.own else ())
     for process in world.processes:
         for (what, queue), count in process.app.engine.tally.items():
-            crossed = what == "stale" and queue in ANSWERED_BY_SOMEBODY
+            crossed = what == "stale" and queue in answered
             if what in {"resent", "faulted", "stale", "poisoned"} and not crossed:
                 world.say(f"calm_has_no_{what}", f"{count} at {queue}")
     lost = {facts.get("city") for facts in world.orders_of.values()} & {"Nowhere", "Limbo"}
-    if world.loop.elapsed > CALM_SECONDS and not lost:
+    # How long a user's flow waits for somebody is its own affair.
+    if world.loop.elapsed > CALM_SECONDS and not lost and world.own is None:
         world.say("calm_is_quick", f"{world.loop.elapsed:.0f} s")

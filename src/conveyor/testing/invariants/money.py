@@ -25,9 +25,11 @@ def check_money(world: World, row: dict[str, Any]) -> None:
     if ours[:3] != theirs:
         world.say("books_are_the_providers", f"{row['id']}: ours {ours[:3]}, theirs {theirs}")
     kept = captured - sums["refund"]
+    slip = world.slips[row["flow"]]
     if row["status"] == "completed":
-        if kept != row["total"]:
-            world.say("completed_is_paid", f"{row['id']}: kept {kept} of {row['total']}")
+        due = row["total"] if slip.has("payments.capture", "payments.charge") else 0
+        if kept != due:
+            world.say("completed_is_paid", f"{row['id']}: kept {kept} of {due}")
     elif kept not in {0, ours[3]}:
         world.say("undone_is_given_back", f"{row['id']} {row['status']}: kept {kept}")
     if sums["authorize"] and not captured and not sums["void"]:
@@ -38,7 +40,7 @@ def check_money(world: World, row: dict[str, Any]) -> None:
     ]  # fmt: skip
     if arrived and row["status"] != "completed":
         world.say("undone_is_not_shipped", f"{row['id']} {row['status']}: {arrived[0].tracking}")
-    if not arrived and row["status"] == "completed" and row["flow"].startswith("shop"):
+    if not arrived and row["status"] == "completed" and slip.has("shipping.ship"):
         world.say("completed_is_shipped", f"{row['id']}")
 
 
@@ -46,7 +48,8 @@ def check_periods(world: World, rows: list[dict[str, Any]]) -> None:
     """A period is charged once, and extended exactly then; nobody pays for years ahead."""
     kept: dict[tuple[str, int], int] = defaultdict(int)
     counts: dict[str, int] = defaultdict(int)
-    known = {row["id"]: json.loads(row["body"]) for row in rows if row["flow"].startswith("renew")}
+    renewals = [row for row in rows if row["flow"].startswith("renewal@")]
+    known = {row["id"]: json.loads(row["body"]) for row in renewals}
     for entry in world.outside.entries:
         body = known.get(entry.order_id)
         if entry.approved and body and entry.operation in {"charge", "refund"}:

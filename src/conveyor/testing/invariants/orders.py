@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -17,38 +18,8 @@ if TYPE_CHECKING:
 TERMINAL = frozenset({"completed", "cancelled", "refused"})
 # Each of these moves the order's version on by one.
 MOVES = frozenset({"done", "awaiting", "again", "refused", "parked", "redriven", "turned_back"})
-# Forward steps in their order, and what undoes each: said here once more, apart from `flows`.
-SLIPS: dict[str, dict[str, str]] = {
-    "shop": {
-        "payments.authorize": "payments.void",
-        "inventory.reserve": "inventory.release",
-        "payments.capture": "payments.refund",
-        "shipping.ship": "",
-        "orders.complete": "",
-    },
-    "food": {
-        "payments.authorize": "payments.void",
-        "restaurants.confirm": "restaurants.withdraw",
-        "riders.assign": "riders.release",
-        "riders.deliver": "",
-        "payments.capture": "payments.refund",
-        "orders.complete": "",
-    },
-    "travel": {
-        "bookings.hold": "bookings.release",
-        "payments.authorize": "payments.void",
-        "payments.capture": "payments.refund",
-        "bookings.confirm": "",
-        "orders.complete": "",
-    },
-    "renewal": {
-        "payments.charge": "payments.refund",
-        "subscriptions.extend": "subscriptions.retract",
-        "orders.complete": "",
-    },
-}
-# Steps that are done once for each member of this list in the body, and undone at once.
-EACH = {"bookings.hold": "legs"}
+NUMBERED = re.compile(r"n\d+")
+"""What a customer with a number orders is referred to so."""
 TURN_SECONDS = 3.0
 """How long after it was promised that an order turns back a request forward may still leave."""
 
@@ -64,7 +35,7 @@ def check_answered(world: World) -> None:
         if order_id not in found[f"n{number}"]:
             world.say("answered_exists", f"order {order_id} was answered for and is gone")
     for reference, order_ids in found.items():
-        if len(order_ids) > 1 and reference.startswith("n"):
+        if len(order_ids) > 1 and NUMBERED.fullmatch(reference):
             world.say("one_key_one_order", f"{reference}: {order_ids}")
     letters = world.queues.boxes[INTAKE + DEAD_LETTER_SUFFIX].messages.values()
     for reference in world.taken_in - found.keys():
@@ -94,10 +65,10 @@ def check_versions(world: World, row: dict[str, Any]) -> None:
 def check_story(world: World, row: dict[str, Any]) -> None:
     """9: a compensation runs once, in reverse, only for steps that were done."""
     done = [step for _, event, step, _ in _timeline(world, row["id"]) if event == "done"]
-    undo = SLIPS[row["flow"].partition("@")[0]]
-    body = json.loads(row["body"])
+    slip = world.slips[row["flow"]]
+    undo, body = slip.undo, json.loads(row["body"])
     for step in set(done):
-        most = len(body[EACH[step]]) if step in EACH else 1
+        most = len(body[slip.each[step]]) if step in slip.each else 1
         if done.count(step) > most:
             world.say("a_step_once", f"{row['id']}: {done}")
     done = [step for step, _ in groupby(done)]
@@ -120,6 +91,9 @@ def check_forward(world: World, rows: list[dict[str, Any]]) -> None:
         return
     status = {row["id"]: row for row in rows}
     taken = {parcel.order_id for parcel in world.outside.parcels.values()}
+    # What a user's step has asked for may have no undo.
+    ports = {port.name for port in world.ports}
+    taken |= {sent.order_id for sent in world.outside.sent if sent.operation in ports}
     for order_id, (at, unless_taken) in world.turned_back.items():
         row = status.get(order_id)
         if row is None or (unless_taken and order_id in taken):

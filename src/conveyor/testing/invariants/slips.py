@@ -1,0 +1,96 @@
+"""What the steps of a flow are, and what undoes each: of our flows said here once more.
+
+A flow of a user's own is believed: nobody else could say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from conveyor.core.routing_slip import Flow
+
+if TYPE_CHECKING:
+    from conveyor.system.installation import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """Forward steps in their order, with what undoes each.
+
+    `each` names lists in the body, for whose members a step is done; `also` are the steps that are
+    taken along with others.
+    """
+
+    undo: Mapping[str, str]
+    each: Mapping[str, str] = field(default_factory=dict)
+    also: frozenset[str] = frozenset()
+
+    def has(self, *steps: str) -> bool:
+        """Whether it has one of these."""
+        return any(step in self.undo or step in self.also for step in steps)
+
+
+OURS: dict[str, Slip] = {
+    "shop": Slip(
+        {
+            "payments.authorize": "payments.void",
+            "inventory.reserve": "inventory.release",
+            "payments.capture": "payments.refund",
+            "shipping.ship": "",
+            "orders.complete": "",
+        },
+        also=frozenset({"inventory.sell"}),
+    ),
+    "food": Slip(
+        {
+            "payments.authorize": "payments.void",
+            "restaurants.confirm": "restaurants.withdraw",
+            "riders.assign": "riders.release",
+            "riders.deliver": "",
+            "payments.capture": "payments.refund",
+            "orders.complete": "",
+        }
+    ),
+    "travel": Slip(
+        {
+            "bookings.hold": "bookings.release",
+            "payments.authorize": "payments.void",
+            "payments.capture": "payments.refund",
+            "bookings.confirm": "",
+            "orders.complete": "",
+        },
+        each={"bookings.hold": "legs"},
+    ),
+    "renewal": Slip(
+        {
+            "payments.charge": "payments.refund",
+            "subscriptions.extend": "subscriptions.retract",
+            "orders.complete": "",
+        }
+    ),
+}
+
+
+class Slips:
+    """The slips of all flows that are installed."""
+
+    def __init__(self, added: Iterable[Flow] = ()) -> None:
+        """`added` are those of packages that extend us."""
+        self._added = {flow.key: _slip(flow) for flow in added}
+
+    def __getitem__(self, key: str) -> Slip:
+        """Give the slip by which an order of this flow goes, as in `shop@1`."""
+        return self._added.get(key) or OURS[key.partition("@")[0]]
+
+
+def slips_of(installed: Installation) -> Slips:
+    """Give those of all that is installed."""
+    return Slips(flow for extension in installed.added for flow in extension.flows)
+
+
+def _slip(flow: Flow) -> Slip:
+    undo = {step.name: step.undo for step in flow.steps}
+    each = {step.name: step.each for step in flow.steps if step.each}
+    return Slip(undo, each, frozenset(name for step in flow.steps for name in step.also))
