@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.flows.invariants import check_settled
-
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.placement import Placed
 from conveyor.commerce.orders.store import find
@@ -19,6 +17,7 @@ from conveyor.core.order_status import SETTLED
 from conveyor.core.transaction import Tx
 from conveyor.flows.shop.inventory.store import level, set_stock
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_settled, received
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import until_idle
 
@@ -79,7 +78,8 @@ class Scenario:
 
     def check(self, directory: Path) -> None:
         check_tokens(directory)
-        check_settled(directory, stocked=self.stock)
+        check_settled(directory)
+        assert received(directory) == self.stock
 
     async def _stock(self, app: App) -> None:
         def stock(tx: Tx) -> None:

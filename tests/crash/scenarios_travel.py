@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.scenarios import COMPLETED, EITHER, REFUSED
-from tests.flows.invariants import check_settled
 from tests.flows.travel_driver import cancel, flight, hotel, journey, place, set_up, settled
-from tests.flows.travel_invariants import check_seats
 
 from conveyor.core.order import Order
 from conveyor.flows.travel.bookings.store import listing
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_settled
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import until_idle
 
@@ -66,8 +65,7 @@ class TravelScenario:
     def check(self, directory: Path) -> None:
         """See `Lived`."""
         check_tokens(directory)
-        check_settled(directory, stocked=None)
-        check_seats(directory)
+        check_settled(directory)
 
 
 JOURNEYS = (

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from tests.crash.enumeration import crash_at, durable_points, record, sampled
 from tests.crash.scenarios_renewal import RENEWALS, RenewalScenario
-from tests.flows.invariants import check_renewals
 from tests.flows.renewals import (
     assert_clean,
     charges,
@@ -22,6 +21,7 @@ from tests.flows.renewals import (
 from conveyor.flows.renewal.subscriptions.model import SubscriptionStatus
 from conveyor.system.composition import App
 from conveyor.testing.crashing import Boundaries, Crash
+from conveyor.testing.invariants.files import check_goods
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
@@ -76,7 +76,7 @@ def test_a_retry_survives_a_crash_at_every_third_durable_point_of_its_day(tmp_pa
             world.run(settle, Boundaries(point))
         check_tokens(world.directory)
         world.run(settle)
-        check_renewals(world.directory)
+        check_goods(world.directory)
         assert states(world.directory) == {
             "poor": (SubscriptionStatus.CANCELLED, 0),
             "good": (SubscriptionStatus.ACTIVE, 1),

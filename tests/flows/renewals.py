@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from tests.flows.invariants import check_renewals
 
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
@@ -23,6 +22,7 @@ from conveyor.flows.renewal.subscriptions.due import Run, count_due
 from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_goods
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
@@ -94,7 +94,7 @@ def live_on(world: Machine, day: float, life: Life | None = None) -> Any:
 
     given = world.run(live)
     check_tokens(world.directory)
-    check_renewals(world.directory)
+    check_goods(world.directory)
     return given
 
 

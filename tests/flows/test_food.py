@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.flows.invariants import check_meals, check_settled
 from tests.flows.meals import (
     FEE,
     MERCHANT,
@@ -41,6 +40,7 @@ from conveyor.operations import decisions
 from conveyor.operations.decisions import Cancelled, NotCancelled
 from conveyor.operations.explain import explain, sentences
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_settled
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
@@ -55,8 +55,7 @@ def world(tmp_path: Path) -> Machine:
 
 def check(world: Machine) -> None:
     check_tokens(world.directory)
-    check_settled(world.directory, stocked=None)
-    check_meals(world.directory)
+    check_settled(world.directory)
 
 
 def test_a_meal_is_prepared_brought_and_paid(world: Machine) -> None:

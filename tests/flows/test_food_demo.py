@@ -8,12 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import orjson
-from tests.flows.invariants import check_meals, check_settled
 from tests.flows.meals import assert_clean, settled
 
 from conveyor.commerce.orders.placement import Placed
 from conveyor.flows.food.demo import IMPATIENCE, MEALS, meals, open_town
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_settled
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
@@ -50,5 +50,4 @@ def test_the_demonstrations_meals(tmp_path: Path) -> None:
         "the restaurant did not answer in time",
     } <= reasons
     check_tokens(world.directory)
-    check_settled(world.directory, stocked=None)
-    check_meals(world.directory)
+    check_settled(world.directory)

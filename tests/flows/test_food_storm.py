@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flows.invariants import check_meals, check_settled
 from tests.flows.meals import assert_clean, at_metres, open_town, order_meal, settled
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.core.answers import StepAnswer
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_settled
 from conveyor.testing.storming import COPIES, SPREAD_SECONDS, storming
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
@@ -84,8 +84,7 @@ def states_of_offers(directory: Path) -> set[str]:
 
 def check(world: Machine) -> None:
     check_tokens(world.directory)
-    check_settled(world.directory, stocked=None)
-    check_meals(world.directory)
+    check_settled(world.directory)
 
 
 @pytest.fixture(scope="module")

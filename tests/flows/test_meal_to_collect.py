@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flows.invariants import check_meals, check_settled
 from tests.flows.meals import (
     MERCHANT,
     TOTAL,
@@ -32,6 +31,7 @@ from conveyor.operations import decisions
 from conveyor.operations.dead_letters import parked_order
 from conveyor.operations.explain import explain, sentences
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_settled
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
@@ -91,8 +91,7 @@ async def choices(app: App, meal: str) -> list[str]:
 
 def check(world: Machine) -> None:
     check_tokens(world.directory)
-    check_settled(world.directory, stocked=None)
-    check_meals(world.directory)
+    check_settled(world.directory)
 
 
 def test_it_is_parked_and_paid_once_it_can_be(world: Machine, bank: Bank) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from tests.flows.invariants import check_meals
 from tests.flows.meals import (
     TOTAL,
     assert_clean,
@@ -23,6 +22,7 @@ from conveyor.core.order_status import OrderStatus
 from conveyor.flows.food.extension import Kitchens
 from conveyor.operations.decisions import VOID, Cancelled
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_goods
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
@@ -51,4 +51,4 @@ def test_it_is_let_go_whole_although_the_restaurant_has_accepted(
     meal = world.run(life)
     assert operations(world.directory, meal) == [("authorize", TOTAL), ("void", TOTAL)]
     check_tokens(world.directory)
-    check_meals(world.directory)
+    check_goods(world.directory)

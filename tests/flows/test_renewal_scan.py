@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.flows.invariants import check_renewals
 from tests.flows.renewals import (
     MERCHANT,
     Life,
@@ -29,6 +28,7 @@ from conveyor.flows.renewal.subscriptions.due import count_due
 from conveyor.flows.renewal.subscriptions.model import SubscriptionStatus, share_of, shares_in
 from conveyor.system.composition import App
 from conveyor.testing.crashing import Boundaries, Crash
+from conveyor.testing.invariants.files import check_goods
 from conveyor.testing.storming import storming
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
@@ -72,7 +72,7 @@ def test_every_one_is_charged_once_with_two_scans_and_a_kill_in_between(
         world.run(night, Boundaries(round(len(counted.names) * part_of_the_way)))
     check_tokens(world.directory)
     world.run(night)
-    check_renewals(world.directory)
+    check_goods(world.directory)
     assert states(world.directory) == {
         name: (SubscriptionStatus.ACTIVE, 1) for name, _ in names(MANY)
     }
@@ -192,7 +192,7 @@ def test_every_message_ten_times_shuffled_ends_the_same(
     world.wrap_queues = storming
     world.run(mixed_night())
     check_tokens(world.directory)
-    check_renewals(world.directory)
+    check_goods(world.directory)
     assert states(world.directory) == undisturbed
 
 
@@ -203,7 +203,7 @@ def test_purging_every_queue_loses_no_renewal(
     world = Machine(tmp_path / "purged", {"payment_latency_seconds": 1.0})
     world.run(mixed_night(after_seconds))
     check_tokens(world.directory)
-    check_renewals(world.directory)
+    check_goods(world.directory)
     assert states(world.directory) == undisturbed
 
 
@@ -255,7 +255,7 @@ def test_orders_that_are_placed_by_hand_pay_for_a_period_once(tmp_path: Path) ->
         await assert_clean(app)
 
     world.run(life)
-    check_renewals(world.directory)
+    check_goods(world.directory)
     assert states(world.directory) == {"s-00000": (SubscriptionStatus.ACTIVE, 1)}
 
 
@@ -273,7 +273,7 @@ def test_an_order_that_has_only_the_key_of_a_renewal_does_not_stop_it(tmp_path: 
         await assert_clean(app)
 
     world.run(life)
-    check_renewals(world.directory)
+    check_goods(world.directory)
     assert states(world.directory) == {name: (SubscriptionStatus.ACTIVE, 1) for name, _ in names(2)}
 
 

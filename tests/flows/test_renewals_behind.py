@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.flows.invariants import check_renewals
 from tests.flows.renewals import DAY, MERCHANT, assert_clean, find, make_plan, states, subscribe
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
@@ -21,6 +20,7 @@ from conveyor.flows.renewal.subscriptions.changes import Changes
 from conveyor.flows.renewal.subscriptions.due import Run, count_behind
 from conveyor.flows.renewal.subscriptions.model import SubscriptionStatus
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_goods
 from conveyor.testing.loop import LoopClock
 from conveyor.testing.virtual import Machine
 
@@ -80,7 +80,7 @@ def test_a_clock_that_is_ahead_charges_one_period_at_most(
 
     world.run(life)
     assert charged(world.directory) <= 2
-    check_renewals(world.directory)
+    check_goods(world.directory)
 
 
 def test_what_another_system_has_not_charged_for_a_year_waits_for_an_operator(

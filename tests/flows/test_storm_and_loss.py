@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flows.invariants import check_settled
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.commerce.orders.model import OrderBody
@@ -21,6 +20,7 @@ from conveyor.core.order_status import SETTLED
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.flows.shop.shipping.confirmations import Confirmations
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_settled, received
 from conveyor.testing.storming import COPIES, SPREAD_SECONDS, storming
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
@@ -113,7 +113,8 @@ def test_every_message_and_webhook_ten_times_shuffled_ends_the_same(
 
     world.run(life)
     check_tokens(world.directory)
-    check_settled(world.directory, stocked=STOCK)
+    check_settled(world.directory)
+    assert received(world.directory) == STOCK
     assert final_state(world.directory) == undisturbed
 
 
@@ -132,5 +133,6 @@ def test_purging_every_queue_in_the_middle_loses_no_order(
 
     world.run(life)
     check_tokens(world.directory)
-    check_settled(world.directory, stocked=STOCK)
+    check_settled(world.directory)
+    assert received(world.directory) == STOCK
     assert final_state(world.directory) == undisturbed

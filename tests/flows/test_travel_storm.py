@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flows.invariants import check_settled
 from tests.flows.travel_driver import all_orders, flight, hotel, journey, place, set_up, settled
-from tests.flows.travel_invariants import check_seats
 
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
+from conveyor.testing.invariants.files import check_settled
 from conveyor.testing.storming import storming
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
@@ -41,8 +40,7 @@ async def place_all(app: App) -> list[str]:
 
 def check(world: Machine) -> None:
     check_tokens(world.directory)
-    check_settled(world.directory, stocked=None)
-    check_seats(world.directory)
+    check_settled(world.directory)
 
 
 async def live(app: App) -> None:

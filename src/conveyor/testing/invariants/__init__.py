@@ -1,31 +1,38 @@
 """The invariants of the design, held against the tables and the outside's own books.
 
 Nothing of the system's own rules is used here: what a flow's steps are, what undoes them and what
-a cancellation costs is said once more.
+a cancellation costs is said once more. `orders` and `money` hold for any flow, `shop`, `food`,
+`travel` and `renewal` for what is theirs, `promises` and `machine` for a simulated world;
+`files.check_settled` holds them against files that a system has left.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conveyor.testing.invariants import goods, machine, money, orders
+from conveyor.testing.invariants import (
+    food,
+    machine,
+    money,
+    orders,
+    promises,
+    renewal,
+    shop,
+    travel,
+)
+from conveyor.testing.invariants.evidence import TERMINAL, Lived
 from conveyor.testing.town import FOREIGN_FLOW
 
 if TYPE_CHECKING:
     from conveyor.testing.world import World
 
-OF_ALL = (
-    orders.check_forward,
-    goods.check_goods,
-    goods.check_meals,
-    goods.check_seats,
-    money.check_periods,
-)
+OF_ALL = (shop.check_stock, food.check_meals, travel.check_seats, renewal.check_periods)
 OF_ONE_AT_ITS_END = (orders.check_story, money.check_money)
 
 
 def check(world: World) -> None:
     """Hold everything against what a story has left; what is broken is said to the world."""
+    left = Lived(world)
     for said in world.outside.said:
         name, _, what = said.partition(": ")
         # What a backup has forgotten may be decided otherwise, with the same key.
@@ -35,16 +42,19 @@ def check(world: World) -> None:
     machine.check_causes(world)
     machine.check_asking(world)
     machine.check_garbage(world)
-    orders.check_answered(world)
-    orders.check_owed(world)
-    orders.check_followers(world)
-    rows = [row for row in world.store.records("orders") if row["flow"] != FOREIGN_FLOW.key]
+    promises.check_answered(world)
+    promises.check_followers(world)
+    orders.check_owed(left)
+    rows = [row for row in left.records("orders") if row["flow"] != FOREIGN_FLOW.key]
     for row in rows:
-        orders.check_versions(world, row)
-        if row["status"] in orders.TERMINAL and row["id"] not in world.forgotten:
+        orders.check_versions(left, row)
+        if row["status"] in TERMINAL and row["id"] not in world.forgotten:
             for check_one in OF_ONE_AT_ITS_END:
-                check_one(world, row)
+                check_one(left, row)
+            shop.check_parcel(world, row)
+    promises.check_forward(world, rows)
     for check_all in OF_ALL:
-        check_all(world, rows)
+        check_all(left, rows)
+    renewal.check_months(world, left, rows)
     if not world.story.faults:
         machine.check_calm(world)

@@ -20,12 +20,14 @@ class Slip:
     """Forward steps in their order, with what undoes each.
 
     `each` names lists in the body, for whose members a step is done; `also` are the steps that are
-    taken along with others.
+    taken along with others. A cancellation keeps `fee_per_cent` once the step `fee_after` is done.
     """
 
     undo: Mapping[str, str]
     each: Mapping[str, str] = field(default_factory=dict)
     also: frozenset[str] = frozenset()
+    fee_after: str = ""
+    fee_per_cent: int = 0
 
     def has(self, *steps: str) -> bool:
         """Whether it has one of these."""
@@ -51,7 +53,9 @@ OURS: dict[str, Slip] = {
             "riders.deliver": "",
             "payments.capture": "payments.refund",
             "orders.complete": "",
-        }
+        },
+        fee_after="restaurants.confirm",
+        fee_per_cent=50,
     ),
     "travel": Slip(
         {
@@ -93,4 +97,7 @@ def slips_of(installed: Installation) -> Slips:
 def _slip(flow: Flow) -> Slip:
     undo = {step.name: step.undo for step in flow.steps}
     each = {step.name: step.each for step in flow.steps if step.each}
-    return Slip(undo, each, frozenset(name for step in flow.steps for name in step.also))
+    also = frozenset(name for step in flow.steps for name in step.also)
+    if flow.fee is None:
+        return Slip(undo, each, also)
+    return Slip(undo, each, also, flow.fee.after, flow.fee.per_cent)
