@@ -85,6 +85,7 @@ def install(
             "which is several of its steps",
         ),
         (Extension("e", bodies={"shop": OrderBody}), "which is no flow of it"),
+        (Extension("e", lives={"shop": dict}), "has lives of 'shop', which is no flow of it"),
         (Extension("e", flows=(FINED,)), "its fee is after 'gifts.warp', which is none"),
         (shaped(flows=flow()), "its flows are one Flow and no tuple: a comma is missing"),
         (shaped(flows=("f",)), "among its flows is 'f', which is no Flow"),
