@@ -8,7 +8,8 @@ through the whole shop flow, and is a purchase of the CDNOW data set.
 
 The clock is the replay's own: from the first order's placing until all are known to be settled.
 The replay places the orders and, unless `--served`, runs the services in its own process, as it
-does for users. `--worker SERVICES` adds a process of `conveyor work`; it may be repeated. On SQS
+does for users. `--worker SERVICES` adds a process of `conveyor work`, `--setting` a variable of the
+environment; both may be repeated. On SQS
 requests are counted at the server, from before the first process starts until the replay ends.
 """
 
@@ -35,7 +36,8 @@ def main() -> None:
     with TemporaryDirectory(prefix="conveyor-run-") as name:
         home = Path(name)
         orders = write_orders(home / "orders.jsonl", options.orders, options.cdnow)
-        deployment = Deployment(home / "data", options.database, options.endpoint_url)
+        more = dict(setting.split("=", 1) for setting in options.setting)
+        deployment = Deployment(home / "data", options.database, options.endpoint_url, more)
         deployment.prepare()
         before = counts(options.endpoint_url) if options.endpoint_url else None
         with _processes(deployment, options) as (started, arguments, settings):
@@ -60,6 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--database", default="")
     parser.add_argument("--endpoint-url", default="")
     parser.add_argument("--worker", action="append", default=[], metavar="SERVICES")
+    parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--served", action="store_true", help="place the orders over HTTP")
     return parser.parse_args()
 

@@ -134,6 +134,11 @@ class Settings(BaseModel):
     renewal_scan_seconds: float = Field(
         60.0, ge=0, description="How often what is due is looked for and renewed; 0: by hand only."
     )
+    ride_on: bool = Field(
+        default=True,
+        description="Take an order's next step without a message where the process that took the "
+        "last one serves it too; 0: each step comes from its queue.",
+    )
     group_size: int = Field(200, ge=1, le=1_000)
     in_flight: int = Field(1_000, ge=1)
     grace_seconds: float = Field(25.0, ge=0, description="How long a clean stop may take.")

@@ -36,12 +36,16 @@ def apply_outcome(
     now: Now,
     *,
     attempt: int = 0,
+    by_queue: bool = False,
 ) -> None:
-    """Apply a step's outcome to its order, and owe the token that comes next, if any."""
+    """Apply a step's outcome to its order, and owe the token that comes next, if any.
+
+    `attempt` is the try that it came of, and `by_queue` whether that had a message.
+    """
     flow = registry.flow(order.flow)
     place = place_of(order)
     step = step_at(flow, place)
-    story = _Story(tx, order, now, step, attempt)
+    story = _Story(tx, order, now, step, attempt, by_queue)
     match _past_pivot(flow, place, outcome):
         case Done(detail):
             _done(registry, flow, story, detail)
@@ -121,8 +125,11 @@ class _Story:
     now: Now
     step: str
     attempt: int
+    by_queue: bool
 
     def tell(self, event: TimelineEvent, detail: Mapping[str, Any]) -> None:
+        if self.by_queue:
+            detail = {**detail, timeline.BY_QUEUE: True}
         order, step, attempt = self.order, self.step, self.attempt
         timeline.note(
             self.tx,

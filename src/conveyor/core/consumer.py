@@ -57,7 +57,7 @@ class Consumer:
         self.engine = engine
         self.name = queue_name
         self.queue = engine.queues.queue(queue_name)
-        self.leases = Leases(self.queue, engine.ambient)
+        self.leases = Leases(self.queue, engine.ambient, engine.database)
         self._disposal = Disposal(engine, queue_name, self.leases)
         self._opening: Batcher[Received, None] = self._groups(self._open)
         self._closing: Batcher[tuple[Received, EndedCall], None] = self._groups(self._close)
@@ -86,8 +86,11 @@ class Consumer:
         ]
         ended = asyncio.Event()
         keeper = asyncio.create_task(keep(f"leases of {self.name}", self.leases.keep, ended))
+        if not self.queue.spec.fifo and self.engine.limits.rides:
+            self.engine.relay.let_ride(self.name, self._ride)
         await stop.wait()
         self._stopping.set()
+        self.engine.relay.let_ride(self.name, None)
         self.queue.wake()
         self._busy.set()
         self.leases.drop(())
@@ -109,6 +112,14 @@ class Consumer:
     def let_go(self) -> None:
         """Wait for nothing any more: what cannot be committed now is given back."""
         self._stopping.set()
+
+    def _ride(self, owed: OwedToken) -> bool:
+        """Take a token along that has no message; False: there is no room for it."""
+        if len(self.leases) >= self.engine.limits.most_rides:
+            return False
+        self.engine.tally["ridden", self.name] += 1
+        self._opening.submit(self.leases.carry(owed))
+        return True
 
     async def _poll(self, stop: asyncio.Event, *, first: bool) -> None:
         # One poller waits on an empty queue; the others join in while receives come back full.

@@ -44,17 +44,22 @@ class Disposal:
 
     async def delete(self, receipts: Sequence[str]) -> None:
         """Delete: the effect is committed."""
-        if receipts:
-            try:
-                await self._queue.delete(receipts)
-            finally:
-                self._leases.drop(receipts)
+        messages = self._leases.are_messages(receipts)
+        try:
+            if messages:
+                await self._queue.delete(messages)
+        finally:
+            self._leases.drop(receipts)
 
     async def give_back(self, rests: Mapping[str, int]) -> None:
-        """Let these be seen again, each after so many seconds."""
-        if rests:
-            self._leases.drop(rests)
-            await self._queue.set_visibility([VisibilityChange(r, s) for r, s in rests.items()])
+        """Let these be seen again, each after so many seconds.
+
+        What rode on is sent by a sweeper, once the outbox says that it is due.
+        """
+        messages = self._leases.are_messages(rests)
+        self._leases.drop(rests)
+        if messages:
+            await self._queue.set_visibility([VisibilityChange(r, rests[r]) for r in messages])
 
     async def bury(self, message: Received, cause: str) -> None:
         """Send to the dead letters, and only then delete; else let it rest and come again."""

@@ -19,6 +19,7 @@ from conveyor.core.supervision import Supervisor
 from conveyor.core.transaction import Database
 
 LEAST_POLL_SECONDS = 1.0
+RIDES_SHARE = 0.75
 LAST_SECONDS = 2.0
 """What a stop needs after the last poll has ended, to give back what that has brought."""
 
@@ -33,6 +34,12 @@ class Limits:
     pollers: int = 4
     linger_seconds: float = 0.0  # how long a group that is not full waits to be fuller
     grace_seconds: float = 25.0
+    rides: bool = True  # orders go on without a message where their next step is taken here
+
+    @property
+    def most_rides(self) -> int:
+        """How many tokens may be in our hands while one more comes along: messages need room."""
+        return round(self.in_flight * RIDES_SHARE) if self.rides else 0
 
     @property
     def poll_seconds(self) -> float:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.core import outbox, timeline
+from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.disposition import Disposition, Faulted, Handled, Held, Waiting
 from conveyor.core.group_context import GroupContext
 from conveyor.core.moving import move_order
 from conveyor.core.order import Order
 from conveyor.core.outbox import OwedToken
+from conveyor.core.outcome import Outcome
 from conveyor.core.parking import park
 from conveyor.core.place import place_of
 from conveyor.core.providers import Provider
@@ -46,13 +48,14 @@ def faults_of(tx: Tx, received: Sequence[tuple[Order, int]]) -> Faults:
     return timeline.faults(tx, sorted(may_have))
 
 
-def tries(known: Faults, order: Order, receive_count: int) -> tuple[int, int]:
-    """Give which try this is, and of how many receives no fault is on record, this one too.
+def tries(known: Faults, order: Order, receive_count: int) -> tuple[int, int, bool]:
+    """Give which try this is, of how many receives no fault is on record, and whether it rides.
 
     A try counts by its fault, whatever the queue has counted: a receive may be nobody's fault.
+    What rides came without a message, so that none was received.
     """
     faults = known.get((order.id, order.version), 0)
-    return faults + 1, receive_count - faults
+    return faults + 1, receive_count - faults, receive_count == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Delivery:
     """One order's turn in a group: the step it is to take, and which try at it this is.
 
     `traceless`: receives of its message, this one too, of which no fault is on record.
+    `rides`: it came without a message, that could be given back.
     """
 
     tx: Tx
@@ -68,6 +72,7 @@ class Delivery:
     step: str
     attempt: int
     traceless: int = 1
+    rides: bool = False
 
     def guard(self, work: Callable[[], Disposition]) -> Disposition:
         """Run the order's work; in an isolated group, a raise becomes this order's fault.
@@ -83,6 +88,18 @@ class Delivery:
             if self.tx.unable(error):
                 raise
             return self.fault(error)  # a bug in one order's step is its own fault
+
+    def apply(self, outcome: Outcome) -> None:
+        """Let the order go on as its step decided."""
+        apply_outcome(
+            self.tx,
+            self.context.registry,
+            self.order,
+            outcome,
+            self.context.now,
+            attempt=self.attempt,
+            by_queue=not self.rides,
+        )
 
     def note(self, event: TimelineEvent, detail: dict[str, str] | None = None) -> None:
         """Write a line of the order's timeline."""
@@ -114,7 +131,11 @@ class Delivery:
         if known and (last_try or self.context.retries.exhausted(self.attempt)):
             return self.park(cause, "".join(traceback.format_exception(error)))
         rest = self.context.retries.rest_seconds(self.attempt, self.context.random)
-        self.expect(self.context.now.ms + rest * 1000)
+        due_at = self.context.now.ms + rest * 1000
+        if self.rides:
+            self._owe_again(due_at)
+        else:
+            self.expect(due_at)
         return Faulted(rest)
 
     def hold(self, due_at: int) -> Disposition:

@@ -131,7 +131,8 @@ def _token(
     turn = _turn(tx, registry, order, place, step, awaiting=awaiting) if queue.fifo else NO_TURN
     due_at = now.ms + round(rest_seconds * 1000)
     at_once = rest_seconds <= 0
-    return OwedToken(order.id, order.version + 1, queue.name, step, turn, due_at, now=at_once)
+    version = order.version + 1
+    return OwedToken(order.id, version, queue.name, step, turn, due_at, now=at_once, fresh=True)
 
 
 def _turn(

@@ -33,6 +33,8 @@ class OwedToken:
 
     `held`: it came before its turn and is owed anew, so that a copy already sent is not it.
     `waits_for` names the provider for whose sake that is, where it is for one's.
+    `fresh`: nobody has been sent it yet, so it may ride on in the process that owes it. Else a
+    process may have died of it, and only a message counts how often.
     """
 
     order_id: str
@@ -44,6 +46,7 @@ class OwedToken:
     now: bool = True
     held: bool = False
     waits_for: str = ""
+    fresh: bool = False
 
 
 def _put(insert: DialectInsert) -> sa.Executable:
@@ -102,6 +105,16 @@ _CLAIM = (
         outbox.c.version == sa.bindparam("b_version"),
     )
     .values(due_at=sa.bindparam("b_due_at"), held=False)
+)
+# What is owed anew, or has moved on, is not in anybody's hands any more.
+_KEEP = (
+    sa.update(outbox)
+    .where(
+        outbox.c.order_id == sa.bindparam("b_order_id"),
+        outbox.c.version == sa.bindparam("b_version"),
+        sa.not_(outbox.c.held),
+    )
+    .values(due_at=sa.bindparam("b_due_at"))
 )
 
 
@@ -164,6 +177,15 @@ def claim(tx: Tx, rows: Sequence[OwedToken], now_ms: int) -> None:
                 "b_version": row.version,
                 "b_due_at": now_ms + RELAY_GRACE_MS,
             },
+        )
+
+
+def keep(tx: Tx, rows: Iterable[OwedToken], until_ms: int) -> None:
+    """Let no sweeper send these before then: this process has them in its hands."""
+    for row in rows:
+        tx.later(
+            _KEEP,
+            {"b_order_id": row.order_id, "b_version": row.version, "b_due_at": until_ms},
         )
 
 

@@ -53,7 +53,8 @@ def place(
     row |= {"body": row.pop("raw_body"), "group_key": turn.group_key}
     write_turn(tx, turn, row, "sequence")
     tx.later(_INSERT, row)
-    outbox.put(tx, OwedToken(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms))
+    owed = OwedToken(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms, fresh=True)
+    outbox.put(tx, owed)
     detail = {name: said for name, said in ((timeline.KEY, key), (timeline.AFTER, after)) if said}
     timeline.note(tx, new.id, FIRST_VERSION, now.ms, TimelineEvent.PLACED, detail=detail)
     count_one(tx)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from conveyor.core import attempts, calls
-from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempt, Attempts
 from conveyor.core.call_state import IN_EFFECT, CallState
 from conveyor.core.calling import Failed, HeldBack, NotCalled, NothingFound, PendingCall
@@ -147,14 +146,12 @@ def _close(ended: _Ended, called: EndedCall) -> Disposition:
 
 
 def _settled(delivery: Delivery, outcome: Outcome) -> Disposition:
-    context, order = delivery.context, delivery.order
+    order, registry = delivery.order, delivery.context.registry
     if order.cancelling:
-        early = order.position < context.registry.flow(order.flow).last_cancellable
+        early = order.position < registry.flow(order.flow).last_cancellable
         if isinstance(outcome, Again) or (early and isinstance(outcome, Awaiting)):
             return turn_back_now(delivery, begun=True)
-    apply_outcome(
-        delivery.tx, context.registry, order, outcome, context.now, attempt=delivery.attempt
-    )
+    delivery.apply(outcome)
     return Handled()
 
 

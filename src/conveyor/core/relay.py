@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+Rider = Callable[[OwedToken], bool]
+"""Takes a token along without a message; False where it cannot."""
+
 SWEEP_SECONDS = 1.0
 FORGET_LISTS = 50
 
@@ -39,6 +42,7 @@ class Relay:
         self._database = database
         self._queues = queues
         self._ambient = ambient
+        self._riders: dict[str, Rider] = {}
         self._forget: Batcher[list[OwedToken], None] = Batcher(self._delete_rows, FORGET_LISTS)
 
     async def commit(self, work: Callable[[Tx], T]) -> T:
@@ -50,11 +54,23 @@ class Relay:
         await self.send(owed)
         return result
 
+    def let_ride(self, queue: str, rider: Rider | None) -> None:
+        """Let what is owed to a queue ride on with whoever takes its tokens here; None: nobody."""
+        if rider is None:
+            self._riders.pop(queue, None)
+        else:
+            self._riders[queue] = rider
+
     async def send(self, owed: Sequence[OwedToken]) -> None:
-        """Send tokens that are owed now. What a queue does not accept stays in the outbox."""
+        """Send tokens that are owed now. What a queue does not accept stays in the outbox.
+
+        What can ride on is not sent: the outbox owes it until its order has moved.
+        """
         by_queue: dict[str, list[OwedToken]] = defaultdict(list)
         for row in owed:
-            by_queue[row.queue].append(row)
+            rider = self._riders.get(row.queue) if row.fresh else None
+            if rider is None or not rider(row):
+                by_queue[row.queue].append(row)
         for name, rows in by_queue.items():
             try:
                 await self._send_to(name, rows)

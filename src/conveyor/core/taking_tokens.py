@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from conveyor.core import calls
-from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempts, latest
 from conveyor.core.calling import PendingCall
 from conveyor.core.disposition import (
@@ -116,7 +115,7 @@ def is_live(order: Order) -> bool:
 
 
 def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
-    tx, context, order = delivery.tx, delivery.context, delivery.order
+    context, order = delivery.context, delivery.order
 
     def work() -> Disposition:
         context.registry.flow(order.flow)  # raises where the flow is not installed: a fault
@@ -131,7 +130,7 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
         outcome = _take(delivery, attempts)
         if isinstance(outcome, PendingCall | Waiting):
             return outcome
-        apply_outcome(tx, context.registry, order, outcome, context.now, attempt=delivery.attempt)
+        delivery.apply(outcome)
         return Handled(parked=isinstance(outcome, Park))
 
     return delivery.guard(work)

@@ -18,6 +18,8 @@ KEY = "key"
 """In the detail of `PLACED`: the idempotency key, where there was one."""
 AFTER = "after"
 """In the detail of `PLACED`: the order that was placed before it, where there was one."""
+BY_QUEUE = "by_queue"
+"""In the detail of what became of a step: its token came as a message, where it did not ride on."""
 
 _INSERT = sa.insert(timeline)
 

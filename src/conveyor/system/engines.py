@@ -42,6 +42,7 @@ def _limits(settings: Settings, dialect: str) -> Limits:
         linger_seconds=_linger_seconds(settings, dialect),
         pollers=1 if settings.queue_url.startswith(EMBEDDED) else Limits().pollers,
         grace_seconds=settings.grace_seconds,
+        rides=settings.ride_on,
     )
 
 

@@ -45,6 +45,7 @@ class Process:
         self.clock_ms = clock_ms
         self.stands = False
         self.dead = False
+        self.rides = _rides(world.story.seed, seed)
         self.ended: str = ""
         """Why its loops ended by themselves; '' while they run."""
         self._withheld: list[asyncio.Handle] = []
@@ -71,7 +72,8 @@ class Process:
                 WEBHOOK: webhook_keys(self.world.settings),
             },
         )
-        return App(self.world.settings, parts, self.world.installed)
+        settings = self.world.settings.model_copy(update={"ride_on": self.rides})
+        return App(settings, parts, self.world.installed)
 
     def start(self) -> None:
         """Run all services."""
@@ -141,6 +143,16 @@ async def insist(
         except (ConveyorError, UnheardError):
             await asyncio.sleep(PATIENCE_SECONDS * (go + 1))
     return None
+
+
+def _rides(story: int, seed: str) -> bool:
+    """Say whether a process lets orders ride on.
+
+    In half of the stories all of them do, in a quarter none, and else some: as in a fleet in which
+    the setting is being changed.
+    """
+    share = random.Random(f"{story} riding").choice((0.0, 0.5, 1.0, 1.0))
+    return random.Random(f"{seed} rides").random() < share
 
 
 def _hear(task: asyncio.Task[Any]) -> None:

@@ -72,7 +72,7 @@ class IntakeConsumer:
         self._bodies = bodies
         self._policy = policy
         self._queue = engine.queues.queue(INTAKE)
-        self._leases = Leases(self._queue, engine.ambient)
+        self._leases = Leases(self._queue, engine.ambient, engine.database)
         self._disposal = Disposal(engine, INTAKE, self._leases)
         self._stopping = asyncio.Event()
 

@@ -39,8 +39,11 @@ def duration(milliseconds: int) -> str:
 
 def say_entry(entry: Entry, detail: Detail) -> str:
     """Say an entry of the timeline; one of a kind that is not known is named."""
+    facts = dict(detail)
+    came = ", from its queue" if facts.pop(timeline.BY_QUEUE, False) else ""
     phrase = _PHRASES.get(entry.event)
-    return phrase(entry, detail) if phrase else f"{entry.event} {entry.step}".rstrip()
+    said = phrase(entry, facts) if phrase else f"{entry.event} {entry.step}".rstrip()
+    return said + came
 
 
 def say_call(call: Attempt) -> str:

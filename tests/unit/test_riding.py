@@ -1,0 +1,257 @@
+"""An order rides on: its next step is taken here without a message, and nothing is lost by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from tests.unit.core_driver import SPECS, Core
+
+from conveyor.core.consumer import Consumer
+from conveyor.core.engine import Limits
+from conveyor.core.lease import RIDE_SECONDS
+from conveyor.core.outbox import RELAY_GRACE_MS, OwedToken
+from conveyor.core.retries import RetryPolicy
+from conveyor.core.tables import outbox
+from conveyor.core.timeline import DUPLICATE_DROPPED, FAULT
+from conveyor.testing.loop import run_virtual
+
+BOTH = tuple(spec.name for spec in SPECS)
+ONE_PROCESS = Limits(pollers=1)
+GRACE_SECONDS = RELAY_GRACE_MS / 1000
+DEAD_SECONDS = GRACE_SECONDS + RIDE_SECONDS
+
+
+@asynccontextmanager
+async def serving(core: Core, *services: str, sweeps: bool = True) -> AsyncIterator[asyncio.Event]:
+    """Run a process: consumers and a sweeper; gives what stops it."""
+    stop = asyncio.Event()
+    engine = core.engine
+    tasks = [asyncio.create_task(Consumer(engine, name).run(stop)) for name in services]
+    if sweeps:
+        tasks.append(asyncio.create_task(engine.relay.sweep(stop)))
+    await asyncio.sleep(0)
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+async def killed(core: Core, *services: str, seconds: float, owed: Sequence[OwedToken]) -> None:
+    """Run a process that is given these tokens, and dies after so many seconds."""
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(Consumer(core.engine, name).run(stop)) for name in services]
+    await asyncio.sleep(0)
+    await core.engine.relay.send(owed)
+    await asyncio.sleep(seconds)
+    dying = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in dying:
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for name in services:
+        core.engine.relay.let_ride(name, None)
+
+
+async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
+    while True:
+        found = holds()
+        if found if isinstance(found, bool) else await found:
+            return
+        await asyncio.sleep(0.01)  # of virtual time
+
+
+async def until_closed(core: Core, *references: str) -> None:
+    await until(lambda: sorted(core.desk.closed) == sorted(references))
+
+
+async def due_at(core: Core, owed: OwedToken) -> int:
+    query = sa.select(outbox.c.due_at).where(outbox.c.order_id == owed.order_id)
+    return int(await core.database.read(lambda tx: tx.execute(query).scalar_one()))
+
+
+async def is_parked(core: Core, owed: OwedToken) -> bool:
+    [order] = await core.orders([owed])
+    return order.status == "parked"
+
+
+async def has_failed(core: Core, owed: OwedToken) -> bool:
+    return FAULT in await core.events(owed)
+
+
+def sent(core: Core) -> dict[str, int]:
+    return {name: len(core.queues.queue(name).sent) for name in BOTH}
+
+
+def ridden(core: Core) -> dict[str, int]:
+    return {name: core.engine.tally["ridden", name] for name in BOTH}
+
+
+def test_orders_go_all_the_way_without_a_message(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path, limits=ONE_PROCESS) as core, serving(core, *BOTH):
+            await core.engine.relay.send(await core.place("a", "b"))
+            await until_closed(core, "a", "b")
+            await asyncio.sleep(DEAD_SECONDS)
+            assert sent(core) == {"ask": 0, "desk": 0}
+            assert ridden(core) == {"ask": 2, "desk": 2}
+            assert await core.owing() == {}
+            assert not {what for what, _ in core.engine.tally} - {"ridden", "calling", "handled"}
+
+    run_virtual(main())
+
+
+def test_a_message_is_sent_where_somebody_else_serves_the_next_step(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path, limits=ONE_PROCESS) as core, serving(core, "ask"):
+            await core.engine.relay.send(await core.place("a"))
+            await until(lambda: bool(core.queues.queue("desk").sent))
+            assert ridden(core) == {"ask": 1, "desk": 0}
+            async with serving(core, "desk"):
+                await until_closed(core, "a")
+            assert await core.owing() == {}
+
+    run_virtual(main())
+
+
+def test_each_step_comes_from_its_queue_where_the_setting_says_so(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = Limits(pollers=1, rides=False)
+        async with Core(tmp_path, limits=limits) as core, serving(core, *BOTH):
+            await core.engine.relay.send(await core.place("a", "b"))
+            await until_closed(core, "a", "b")
+            assert sent(core) == {"ask": 2, "desk": 2}
+            assert ridden(core) == {"ask": 0, "desk": 0}
+
+    run_virtual(main())
+
+
+def test_a_process_that_is_full_sends_messages_and_keeps_room_for_them(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = Limits(pollers=1, in_flight=4)
+        async with Core(tmp_path, limits=limits) as core, serving(core, *BOTH):
+            answers = asyncio.Event()
+
+            async def slow(request: str) -> str:
+                await answers.wait()
+                return request
+
+            core.ask.answer = slow
+            await core.engine.relay.send(await core.place("a", "b", "c", "d", "e"))
+            assert ridden(core)["ask"] == 3  # three quarters of what may be in hand
+            assert sent(core)["ask"] == 2
+            await asyncio.sleep(1)
+            assert len(core.ask.called) == 5  # one receive, of whatever there is, found room
+            answers.set()
+            await until_closed(core, "a", "b", "c", "d", "e")
+
+    run_virtual(main())
+
+
+def test_a_stopping_process_takes_nothing_along(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path, limits=ONE_PROCESS) as core:
+            async with serving(core, *BOTH) as stop:
+
+                async def slow(request: str) -> str:
+                    stop.set()
+                    await asyncio.sleep(1)
+                    return request
+
+                core.ask.answer = slow
+                await core.engine.relay.send(await core.place("a"))
+                await stop.wait()
+            assert (core.ask.recorded, core.desk.closed) == (["a"], [])
+            assert sent(core) == {"ask": 0, "desk": 1}
+            async with serving(core, "desk"):
+                await until_closed(core, "a")
+
+    run_virtual(main())
+
+
+def test_nobody_takes_an_order_up_that_waits_for_a_slow_call(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path, limits=ONE_PROCESS) as core, serving(core, *BOTH):
+
+            async def slow(request: str) -> str:
+                await asyncio.sleep(2.9 * RIDE_SECONDS)
+                return request
+
+            core.ask.answer = slow
+            [owed] = await core.place("a")
+            await core.engine.relay.send([owed])
+            await asyncio.sleep(2.5 * RIDE_SECONDS)
+            left = (await due_at(core, owed) - core.now_ms) / 1000
+            assert 0 < left <= RIDE_SECONDS  # so long would it stand if the process died now
+            await until_closed(core, "a")
+            assert (len(core.ask.called), sent(core)) == (1, {"ask": 0, "desk": 0})
+            assert DUPLICATE_DROPPED not in await core.events(owed)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("dies_after", [0.5, 2 * RIDE_SECONDS])
+def test_who_rode_with_a_dead_process_is_sent_by_another(tmp_path: Path, dies_after: float) -> None:
+    async def main() -> None:
+        async with Core(tmp_path, limits=ONE_PROCESS) as core:
+
+            async def silent(request: str) -> str:
+                await asyncio.sleep(3_600)
+                return request
+
+            core.ask.answer = silent
+            owed = await core.place("a")
+            await killed(core, *BOTH, seconds=dies_after, owed=owed)
+            assert sent(core) == {"ask": 0, "desk": 0}
+            core.ask.answer = lambda request: asyncio.sleep(0, request)
+            died = core.now_ms
+            async with serving(core, *BOTH):
+                await until_closed(core, "a")
+            assert core.now_ms - died < (RIDE_SECONDS + 2) * 1000
+            # A message: whoever dies of an order each time is counted by it.
+            assert sent(core) == {"ask": 1, "desk": 0}
+
+    run_virtual(main())
+
+
+def test_a_step_that_fails_comes_back_as_a_message_and_is_parked_at_its_last_try(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        policy = RetryPolicy(max_receives=3)
+        async with Core(tmp_path, limits=ONE_PROCESS, retries=policy) as core:
+            async with serving(core, *BOTH):
+                core.desk.broken = {"a"}
+                [owed] = await core.place("a")
+                await core.engine.relay.send([owed])
+                await until(lambda: is_parked(core, owed))
+            assert (await core.events(owed)).count(FAULT) == 3
+            assert ridden(core) == {"ask": 1, "desk": 1}
+            assert sent(core)["desk"] == 1  # which then rests in its queue, as ever
+            assert await core.owing() == {}
+
+    run_virtual(main())
+
+
+def test_a_fault_of_what_rides_lets_it_rest(tmp_path: Path) -> None:
+    async def main() -> None:
+        policy = RetryPolicy(base_seconds=20.0)
+        one = Core(tmp_path, limits=ONE_PROCESS, retries=policy)
+        async with one as core, serving(core, *BOTH):
+            core.desk.broken = {"a"}
+            [owed] = await core.place("a")
+            await core.engine.relay.send([owed])
+            await until(lambda: has_failed(core, owed))
+            [order] = await core.orders([owed])
+            assert await due_at(core, owed) == order.expected_at
+            assert order.expected_at - core.now_ms > 15_000
+            core.desk.broken = set()
+            await until_closed(core, "a")
+            assert core.now_ms >= order.expected_at
+
+    run_virtual(main())
