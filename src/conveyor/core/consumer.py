@@ -1,7 +1,7 @@
 """THE MAIN PATH: receive a group, one transaction, commit, delete, relay.
 
     poll -> take_tokens (transaction) -> [call the provider -> record_results (transaction)]
-         -> delete the messages, relay the outbox
+         -> delete the messages, ride on, or relay the outbox
 
 While the database does not commit, what is in hand waits for it and nothing more is received (see
 `gate`). A crash anywhere loses nothing: before the commit the message comes back, after it the
