@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
+import pytest
 from tests.crash.scenarios import Lived
 from tests.servers.memory import directory_in_memory
 
@@ -15,11 +16,14 @@ from conveyor.testing.crashing import Boundaries, Crash
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import BrokenInvariantError, Machine
 
+both_ways = pytest.mark.parametrize("rides", [True, False], ids=["riding", "by-queue"])
+"""Orders ride on, or each step comes from its queue."""
 
-def record(scenario: Lived) -> list[str]:
+
+def record(scenario: Lived, *, rides: bool = False) -> list[str]:
     """Live the scenario without a crash; gives the boundaries it crossed."""
     boundaries = Boundaries()
-    with _world(scenario) as world:
+    with _world(scenario, rides=rides) as world:
         order = world.run(scenario.life(), boundaries)
         assert order.status in scenario.endings
         scenario.check(world.directory)
@@ -43,9 +47,11 @@ def sampled(scenario: Lived, among: Sequence[Lived]) -> int:
     return 1 if scenario is among[0] else 2
 
 
-def crash_at(scenario: Lived, point: int, *, cancel_at_once: bool = False) -> None:
+def crash_at(
+    scenario: Lived, point: int, *, rides: bool = False, cancel_at_once: bool = False
+) -> None:
     """Die at this point, start again and let the order settle. Raises `BrokenInvariantError`."""
-    with _world(scenario) as world:
+    with _world(scenario, rides=rides) as world:
         try:
             world.run(scenario.life(), Boundaries(point))
         except Crash:
@@ -63,6 +69,6 @@ def _installed() -> Installation:
 
 
 @contextmanager
-def _world(scenario: Lived) -> Iterator[Machine]:
+def _world(scenario: Lived, *, rides: bool) -> Iterator[Machine]:
     with directory_in_memory() as directory:
-        yield Machine(directory, scenario.settings, _installed())
+        yield Machine(directory, scenario.settings | {"ride_on": rides}, _installed())

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.crash.enumeration import crash_at, durable_points, record, sampled
+from tests.crash.enumeration import both_ways, crash_at, durable_points, record, sampled
 from tests.crash.scenarios_renewal import RENEWALS, RenewalScenario
 from tests.flows.renewals import (
     assert_clean,
@@ -34,12 +34,15 @@ SAMPLE = 3
 by_scenario = pytest.mark.parametrize("scenario", RENEWALS, ids=lambda scenario: scenario.name)
 
 
+@both_ways
 @by_scenario
-def test_a_renewal_survives_a_crash_at_every_durable_point(scenario: RenewalScenario) -> None:
-    points = durable_points(record(scenario))
-    assert len(points) > 10
+def test_a_renewal_survives_a_crash_at_every_durable_point(
+    scenario: RenewalScenario, rides: bool
+) -> None:
+    points = durable_points(record(scenario, rides=rides))
+    assert len(points) > 5
     for point in points[:: sampled(scenario, RENEWALS)]:
-        crash_at(scenario, point)
+        crash_at(scenario, point, rides=rides)
 
 
 def test_a_renewal_cancelled_right_after_the_crash_is_settled() -> None:

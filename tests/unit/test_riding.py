@@ -17,7 +17,7 @@ from conveyor.core.lease import RIDE_SECONDS
 from conveyor.core.outbox import RELAY_GRACE_MS, OwedToken
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.tables import outbox
-from conveyor.core.timeline import DUPLICATE_DROPPED, FAULT
+from conveyor.core.timeline_event import TimelineEvent
 from conveyor.testing.loop import run_virtual
 
 BOTH = tuple(spec.name for spec in SPECS)
@@ -81,7 +81,7 @@ async def is_parked(core: Core, owed: OwedToken) -> bool:
 
 
 async def has_failed(core: Core, owed: OwedToken) -> bool:
-    return FAULT in await core.events(owed)
+    return TimelineEvent.FAULT in await core.events(owed)
 
 
 def sent(core: Core) -> dict[str, int]:
@@ -190,7 +190,7 @@ def test_nobody_takes_an_order_up_that_waits_for_a_slow_call(tmp_path: Path) -> 
             assert 0 < left <= RIDE_SECONDS  # so long would it stand if the process died now
             await until_closed(core, "a")
             assert (len(core.ask.called), sent(core)) == (1, {"ask": 0, "desk": 0})
-            assert DUPLICATE_DROPPED not in await core.events(owed)
+            assert TimelineEvent.DUPLICATE_DROPPED not in await core.events(owed)
 
     run_virtual(main())
 
@@ -230,7 +230,7 @@ def test_a_step_that_fails_comes_back_as_a_message_and_is_parked_at_its_last_try
                 [owed] = await core.place("a")
                 await core.engine.relay.send([owed])
                 await until(lambda: is_parked(core, owed))
-            assert (await core.events(owed)).count(FAULT) == 3
+            assert (await core.events(owed)).count(TimelineEvent.FAULT) == 3
             assert ridden(core) == {"ask": 1, "desk": 1}
             assert sent(core)["desk"] == 1  # which then rests in its queue, as ever
             assert await core.owing() == {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conveyor.commerce.orders.money import in_words as money
+from conveyor.core import timeline
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
 from conveyor.core.timeline import Entry
