@@ -43,6 +43,8 @@ PLACED = ("shop", "food", "travel")
 RENEWAL = "renewal"
 FUNCTIONS = "functions"
 PARTS = (*PLACED, RENEWAL, FUNCTIONS)
+BY_QUEUE = {"CONVEYOR_RIDE_ON": "0"}
+"""As in functions, each of which serves one queue: every step costs a message."""
 TICK_SECONDS = 30.0
 DIGITS = 4
 Figures = dict[str, Any]
@@ -139,7 +141,7 @@ def _flow(postgres: Postgres, name: str, options: argparse.Namespace) -> Figures
 def _placed(postgres: Postgres, flow: str, count: int, *options: object) -> Figures:
     with _home() as home, counting_sqs_server() as sqs:
         url = postgres.fresh_database()
-        direct = Deployment(home / "data", url, sqs.endpoint_url, SETTINGS)
+        direct = Deployment(home / "data", url, sqs.endpoint_url, SETTINGS | BY_QUEUE)
         direct.prepare()
         file = WRITERS[flow](direct, home / "orders.jsonl", count)
         with counting_relay(url) as (relayed, relay):

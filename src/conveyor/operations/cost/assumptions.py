@@ -49,6 +49,10 @@ NAIVE_POLL_SECONDS = 10
 
 SAID = (
     "every message is one request unit: tokens are far below 64 KB",
+    (
+        "every step comes from its queue: so it is in functions; where workers serve all services, "
+        "orders ride on, and the shop's ask for a third of these requests"
+    ),
     f"messages that come to a queue within {COLLECT_SECONDS:g} s share their requests, up to ten",
     (
         "idle polls are counted in full, also while there is work, so they are an upper bound: "
