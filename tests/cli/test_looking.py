@@ -100,6 +100,15 @@ def test_a_key_places_one_order_however_often(data: Path) -> None:
     assert len(say("orders", "list", "--data", data, "--json").json()) == 1
 
 
+def test_an_empty_key_is_not_taken_for_none(data: Path) -> None:
+    """As of a script whose variable is not set: sent twice, it would be two orders."""
+    said = say("place", "-", "--key", "", "--data", data, stdin=json.dumps(bodies(1)[0]))
+
+    assert said.code == 2
+    assert "--key: is empty" in said.err
+    assert not data.exists()
+
+
 def test_an_order_that_cannot_be_is_refused_and_the_field_named(data: Path) -> None:
     said = say("place", "-", "--data", data, stdin=json.dumps(bodies(1)[0] | {"total": -1}))
 
@@ -163,6 +172,21 @@ def test_an_order_that_does_not_exist_is_said_so(data: Path, command: tuple[str,
 
     assert said.code == 1
     assert said.err == "Error: There is no such order.\n"
+
+
+@pytest.mark.parametrize("order", ["", "..", "../stock", "a/b", "?limit=1"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("orders", "show"), ("orders", "cancel"), ("orders", "watch"), ("explain",)),
+        *(("dead-letters", "show"), ("dead-letters", "redrive"), ("keys", "revoke")),
+    ],
+)
+def test_what_can_be_no_id_is_no_other_path(command: tuple[str, ...], order: str) -> None:
+    said = say(*command, order)
+
+    assert said.code == 2
+    assert f"{order!r} is no id" in said.err
 
 
 def test_keys_are_made_listed_and_revoked(data: Path) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import json_option, run, with_target
+from conveyor.entrypoints.cli.options import an_id, json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("order")
+@click.argument("order", callback=an_id)
 @click.argument("step")
 @click.argument("answer", metavar="JSON")
 @click.option(
@@ -45,6 +45,6 @@ def answer(
 
 
 async def _answer(target: Target, order: str, to: str, answer: str) -> Json:
-    path = f"/v1/orders/{quote(order, safe='')}/answers/{to}"
+    path = f"/v1/orders/{order}/answers/{to}"
     async with target.client(moves=True) as client:
         return (await client.send("POST", path, answer.encode()))[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
+from conveyor.entrypoints.cli.options import an_id, json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, say, table
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def list_(limit: int, target: Target, *, as_json: bool) -> None:
 
 
 @dead_letters.command()
-@click.argument("letter", metavar="ORDER|MESSAGE")
+@click.argument("letter", callback=an_id, metavar="ORDER|MESSAGE")
 @with_target
 @json_option
 def show(letter: str, target: Target, *, as_json: bool) -> None:
@@ -43,7 +43,7 @@ def show(letter: str, target: Target, *, as_json: bool) -> None:
 
 
 @dead_letters.command()
-@click.argument("letter", metavar="ORDER|MESSAGE")
+@click.argument("letter", callback=an_id, metavar="ORDER|MESSAGE")
 @with_target
 @json_option
 def redrive(letter: str, target: Target, *, as_json: bool) -> None:
@@ -52,7 +52,7 @@ def redrive(letter: str, target: Target, *, as_json: bool) -> None:
 
 
 @dead_letters.command()
-@click.argument("letter", metavar="ORDER")
+@click.argument("letter", callback=an_id, metavar="ORDER")
 @click.option("--reason", required=True, help="Why; kept in the order's story.")
 @with_target
 @json_option
@@ -62,7 +62,7 @@ def compensate(letter: str, reason: str, target: Target, *, as_json: bool) -> No
 
 
 @dead_letters.command()
-@click.argument("letter", metavar="ORDER|MESSAGE")
+@click.argument("letter", callback=an_id, metavar="ORDER|MESSAGE")
 @click.option("--reason", required=True, help="Why; kept in the order's story.")
 @with_target
 @json_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import json_option, run, with_target
+from conveyor.entrypoints.cli.options import an_id, json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, say
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("order")
+@click.argument("order", callback=an_id)
 @with_target
 @json_option
 def explain(order: str, target: Target, *, as_json: bool) -> None:

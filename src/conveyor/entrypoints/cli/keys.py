@@ -9,7 +9,7 @@ import click
 
 from conveyor.access.model import SCOPES
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import json_option, run, with_target
+from conveyor.entrypoints.cli.options import an_id, json_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def list_(target: Target, *, as_json: bool) -> None:
 
 
 @keys.command()
-@click.argument("key_id", metavar="KEY")
+@click.argument("key_id", callback=an_id, metavar="KEY")
 @with_target
 @json_option
 def revoke(key_id: str, target: Target, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,6 +23,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""
+
+
+_ID = re.compile("[0-9A-Za-z_-]+")
+
+
+def an_id(_context: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Turn away what would be more, or less, than one segment of a path of the API."""
+    if value is not None and not _ID.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no id.")
+    return value
+
 
 data_option = click.option(
     "--data",

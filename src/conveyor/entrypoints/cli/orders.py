@@ -10,7 +10,7 @@ import click
 
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
+from conveyor.entrypoints.cli.options import an_id, json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, note, say, table
 from conveyor.entrypoints.cli.pages import collect
 
@@ -28,12 +28,15 @@ DATE_AND_MINUTE = slice(0, 16)
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@click.option("--key", default="", metavar="KEY", help="Idempotency key: at most one order for it.")
+@click.option("--key", metavar="KEY", help="Idempotency key: at most one order for it.")
 @with_target
 @json_option
-def place(file: BinaryIO, key: str, target: Target, *, as_json: bool) -> None:
+def place(file: BinaryIO, key: str | None, target: Target, *, as_json: bool) -> None:
     """Place the order in FILE (JSON); - reads standard input."""
-    placed = run(_call(target, "POST", "/v1/orders", file.read(), key=key, begins=True, moves=True))
+    if key == "":  # as of a variable that is not set: the same again would be another order
+        raise click.BadParameter("is empty; whoever wants none leaves it out.", param_hint="--key")
+    body = file.read()
+    placed = run(_call(target, "POST", "/v1/orders", body, key=key or "", begins=True, moves=True))
     if not as_json:
         note(f"An order of {placed['amount']}:")  # beside the id, which scripts take
     emit(placed, as_json=as_json, show=lambda order: say(order["id"]))
@@ -61,7 +64,7 @@ def list_(limit: int, target: Target, *, as_json: bool, **filters: str | None) -
 
 
 @orders.command()
-@click.argument("order")
+@click.argument("order", callback=an_id)
 @with_target
 @json_option
 def show(order: str, target: Target, *, as_json: bool) -> None:
@@ -71,7 +74,7 @@ def show(order: str, target: Target, *, as_json: bool) -> None:
 
 
 @orders.command()
-@click.argument("order")
+@click.argument("order", callback=an_id)
 @click.option("--reason", default="", help="Why; kept in the order's story.")
 @with_target
 @json_option
@@ -83,7 +86,7 @@ def cancel(order: str, reason: str, target: Target, *, as_json: bool) -> None:
 
 
 @orders.command()
-@click.argument("order", required=False)
+@click.argument("order", callback=an_id, required=False)
 @with_target
 @json_option
 def watch(order: str | None, target: Target, *, as_json: bool) -> None:
