@@ -125,6 +125,18 @@ def test_lists_go_on_from_page_to_page(data: Path) -> None:
     assert [level["sku"] for level in levels] == [f"SKU{number:04}" for number in range(230)]
 
 
+def test_a_list_that_is_cut_off_says_so(data: Path) -> None:
+    rows = "".join(f"SKU{number:04},1\n" for number in range(4))
+    say("stock", "import", "-", "--data", data, stdin=rows)
+
+    cut = say("stock", "list", "--limit", 3, "--data", data)
+    whole = say("stock", "list", "--limit", 5, "--data", data)
+
+    assert "SKU0003" not in cut.out
+    assert cut.err == "No more than 3 are shown: --limit says how many.\n"
+    assert whole.err == ""
+
+
 def test_an_order_is_cancelled_once_and_says_what_happens(data: Path, order: str) -> None:
     answer = say("orders", "cancel", order, "--data", data, "--json").json()
 

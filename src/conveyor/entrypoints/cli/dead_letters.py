@@ -10,6 +10,7 @@ import click
 from conveyor.core.untyped import Json
 from conveyor.entrypoints.cli.options import an_id, json_option, limit_option, run, with_target
 from conveyor.entrypoints.cli.output import emit, money, say, table
+from conveyor.entrypoints.cli.pages import note_cut
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.target import Target
@@ -30,6 +31,8 @@ def list_(limit: int, target: Target, *, as_json: bool) -> None:
     """List parked orders, and poison in the dead-letter queues, with the cause of each."""
     found = run(_get(target, "/v1/dead-letters", limit=limit))
     emit(found, as_json=as_json, show=_show_list)
+    if found["next"]:
+        note_cut(limit)
 
 
 @dead_letters.command()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from conveyor.entrypoints.cli.output import note
+
 if TYPE_CHECKING:
     from conveyor.core.untyped import Json
     from conveyor.entrypoints.cli.target import Target
@@ -18,7 +20,7 @@ async def collect(
     limit: int,
     **filters: Json,
 ) -> list[Any]:
-    """Give up to `limit` items of the list called `name`."""
+    """Give up to `limit` items of the list called `name`, and say when that may not be all."""
     found: list[Any] = []
     cursor: str | None = None
     async with target.client() as client:
@@ -28,5 +30,11 @@ async def collect(
             found += page[name]
             cursor = page["next"]
             if not cursor:
-                break
+                return found
+    note_cut(limit)
     return found
+
+
+def note_cut(limit: int) -> None:
+    """Say that a list ends where it was to end, and there may be more."""
+    note(f"No more than {limit:,} are shown: --limit says how many.")
