@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.cli.driver import COMMAND, bodies, heard, say, seen
 
+from conveyor.entrypoints.cli import main
+
 ADDRESS = {"name": "A. Buyer", "line1": "1 Main Street", "city": "Springfield", "country": "US"}
 REASON = "ordered twice"
 
@@ -73,6 +75,13 @@ def test_on_120_columns_all_fits_a_row(data: Path) -> None:
         assert order["reference"] in row
         assert order["status"] in row
         assert "USD" in row
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in main.commands)])
+def test_help_fits_80_columns(command: tuple[str, ...]) -> None:
+    lines = say(*command, "--help", COLUMNS="80").out.splitlines()
+
+    assert [line for line in lines if len(line) > 80] == []
 
 
 def test_an_order_is_shown_with_where_it_goes(data: Path) -> None:

@@ -44,13 +44,13 @@ completed, or undone and the money given back.
 \b
 Begin here:
   conveyor demo                    watch all four flows side by side
-  conveyor up                      API and all services in one process, on SQLite
+  conveyor up                      API and all services in one process
   conveyor stock set CD 100        there must be something to sell
   conveyor place order.json        place an order; - reads standard input
   conveyor orders list             see how the orders stand
   conveyor explain ORDER           read the whole story of one
   conveyor audit                   check that nothing was lost or doubled
-  conveyor doctor                  see what is wrong with the installation, and what to do
+  conveyor doctor                  see what is wrong with the installation
 
 Commands talk to the server at --server URL, or to the one that owns --data DIR, with the
 key in CONVEYOR_API_KEY. When none runs they open the data directory themselves, and act
@@ -58,14 +58,13 @@ for the key's merchant; without a key for --merchant. What only looks makes no d
 
 \b
 Settings (environment):
-  CONVEYOR_DATA                    directory of the embedded files (conveyor-data)
-  CONVEYOR_DATABASE_URL            sqlite:///FILE or postgresql://USER@HOST/NAME
-  CONVEYOR_QUEUE_URL               embedded: or sqs://REGION/PREFIX?endpoint_url=...
+  CONVEYOR_DATA          directory of the embedded files (conveyor-data)
+  CONVEYOR_DATABASE_URL  sqlite:///FILE or postgresql://USER@HOST/NAME
+  CONVEYOR_QUEUE_URL     embedded: or sqs://REGION/PREFIX?endpoint_url=...
   CONVEYOR_SERVER, CONVEYOR_API_KEY
 
-\b
-Exit codes: 0 all is well, 1 what was asked for has a problem, 2 usage or configuration,
-130 interrupted.
+Exit codes: 0 all is well, 1 what was asked for has a problem, 2 usage or configuration, 130
+interrupted.
 """
 
 

@@ -9,7 +9,7 @@ import click
 
 from conveyor.entrypoints.cli.errors import PROBLEM
 from conveyor.entrypoints.cli.options import json_option, run, with_target
-from conveyor.entrypoints.cli.output import emit, money, say, table
+from conveyor.entrypoints.cli.output import counted, emit, money, say, table
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.cli.target import Target
@@ -62,8 +62,8 @@ def show_audit(report: Mapping[str, Any]) -> None:
 def audit_in_a_line(report: Mapping[str, Any]) -> str:
     """Say what an audit comes to."""
     orders, violations = report["orders"], report["violations"]
-    said = "every invariant holds" if report["clean"] else f"{violations:,} violations"
-    return f"{orders:,} orders: {said}."
+    said = "every invariant holds" if report["clean"] else counted(violations, "violation")
+    return f"{counted(orders, 'order')}: {said}."
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:

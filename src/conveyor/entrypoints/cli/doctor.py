@@ -12,7 +12,7 @@ import click
 from conveyor.entrypoints.cli.environment import unknown_settings
 from conveyor.entrypoints.cli.errors import PROBLEM, settings_in_words
 from conveyor.entrypoints.cli.options import data_option, json_option, run
-from conveyor.entrypoints.cli.output import emit, say, table
+from conveyor.entrypoints.cli.output import counted, emit, say, table
 
 if TYPE_CHECKING:
     from conveyor.operations.doctor import Report
@@ -70,5 +70,6 @@ def _show(report: Report) -> None:
     for what, subjects in todo.items():
         say(f"  {', '.join(dict.fromkeys(subjects))}: {what}{'' if what.endswith('?') else '.'}")
     counts = Counter(str(it.status) for it in report.findings)
-    said = ", ".join(f"{counts[it]} {it}" for it in ("failure", "warning", "ok") if counts[it])
-    say(f"{said}.")
+    said = [counted(counts[it], it) for it in ("failure", "warning") if counts[it]]
+    said += [f"{counts['ok']} ok"] if counts["ok"] else []
+    say(f"{', '.join(said)}.")

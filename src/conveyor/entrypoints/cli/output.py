@@ -157,6 +157,11 @@ def money(amount: int, currency: str) -> str:
     return in_words(amount, currency)
 
 
+def counted(count: int, thing: str) -> str:
+    """Write how many there are: `1 order`, `1,472 orders`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def program() -> str:
     """Give the command as the user can type it again: by its path when its name is not found."""
     called = Path(sys.argv[0])

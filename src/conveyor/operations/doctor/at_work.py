@@ -24,7 +24,7 @@ def orphaned_flows(tx: Tx, installed: Installation | None) -> Iterator[Finding]:
     if installed is None:
         return
     for flow, count in missing_among(tx, {flow.key for flow in installed.flows}).items():
-        says = f"{count:,} open orders are of it, and it is not installed"
+        says = f"open orders of it: {count:,}; it is not installed"
         todo = "install the package that brings it (CONVEYOR_EXTENSIONS), at that version"
         yield failure("extensions", flow, says, todo)
 
