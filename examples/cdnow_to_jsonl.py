@@ -15,5 +15,7 @@ from pathlib import Path
 from conveyor.operations.cdnow import to_jsonl
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        sys.exit(__doc__)
     with Path(sys.argv[1]).open(encoding="utf-8", newline="") as lines:
         sys.stdout.buffer.writelines(to_jsonl(lines))

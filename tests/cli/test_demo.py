@@ -51,6 +51,15 @@ def test_the_converter_writes_orders_that_are_taken() -> None:
     assert first["shipping"] == {"country": "US"}
 
 
+def test_the_converter_without_a_file_says_how_it_is_used() -> None:
+    script = ROOT / "examples" / "cdnow_to_jsonl.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, check=False, text=True)
+
+    assert done.returncode == 1
+    assert "python examples/cdnow_to_jsonl.py examples/cdnow" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("lines", "named"),
     [
