@@ -76,6 +76,13 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors_of(target), link
 
 
+def test_every_example_is_listed() -> None:
+    said = text_of(ROOT / "examples" / "README.md")
+    there = {path.name for path in (ROOT / "examples").iterdir() if path.name[0] not in "_R"}
+
+    assert {name for name in there if f"| `{name}" not in said} == set()
+
+
 @every_page
 def test_code_is_that_of_an_example_which_a_test_runs(page: Path) -> None:
     examples = [text_of(file) for file in ROOT.glob("examples/**/*.py")]
