@@ -107,6 +107,18 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path, *, is_there: bool) 
     assert "Check CONVEYOR_DATABASE_URL or --data" in said.err
 
 
+def test_a_database_that_does_not_answer_is_named_as_in_its_setting(tmp_path: Path) -> None:
+    url = "postgresql://conveyor:secret@127.0.0.1:1/orders"
+
+    said = say("migrate", "--data", tmp_path, CONVEYOR_DATABASE_URL=url)
+
+    assert said.code == 2
+    first, advice = said.err.splitlines()
+    assert first.startswith("Error: postgresql://127.0.0.1:1/orders cannot be used now")
+    assert "Connection refused" in first
+    assert advice.startswith("Check CONVEYOR_DATABASE_URL")
+
+
 @pytest.mark.usefixtures("no_credentials")
 @pytest.mark.parametrize(
     ("given", "says"),

@@ -139,8 +139,9 @@ class PostgresDatabase:
         return self._read(long)
 
     def _unavailable(self, error: sa.exc.DBAPIError) -> DatabaseUnavailableError:
-        place = self._engine.url.set(username=None, password=None, query={})
-        return DatabaseUnavailableError(str(place), str(error.orig))
+        url = self._engine.url
+        place = sa.URL.create("postgresql", host=url.host, port=url.port, database=url.database)
+        return DatabaseUnavailableError(str(place), " ".join(str(error.orig).split()))
 
 
 def _commit(connection: sa.Connection) -> None:
