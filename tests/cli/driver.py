@@ -184,9 +184,9 @@ def running(data: Path, *arguments: object, **environment: str) -> Iterator[tupl
             process.stop()
 
 
-def until(happened: Callable[[], Any]) -> Any:
+def until(happened: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait until it gives something true, and give that."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    give_up_at = time.monotonic() + seconds
     while not (result := happened()):
         assert time.monotonic() < give_up_at, "it did not happen"
         time.sleep(GLANCE_SECONDS)

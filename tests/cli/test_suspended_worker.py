@@ -14,6 +14,7 @@ from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
 from tests.servers.postgres import postgres_server
 
 from conveyor.adapters.postgres.creation import beside
+from conveyor.core.breaker import LAST_REST_SECONDS
 
 COUNT = 60
 ORDER = {
@@ -24,6 +25,8 @@ ORDER = {
     "payment": {"method": "card_flaky"},
     "shipping": {"country": "US"},
 }
+REST_SECONDS = 3 * LAST_REST_SECONDS
+"""Each card fails at first, and most calls of the worker that slept: the provider is paused."""
 UNDER_WAY = "SELECT count(*) > 20 FROM calls WHERE state = 'intended'"
 TAKEN_UP = "SELECT count(*) > 0 FROM calls WHERE taken > 1 AND state <> 'not_applied'"
 ALL_DONE = "SELECT count(*) = %s FROM orders WHERE status = 'completed'"
@@ -49,6 +52,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         }
 
 
+@pytest.mark.timeout(400)  # the rests of a provider that is paused, and whatever runs beside it
 def test_a_suspended_worker_lets_nobody_be_authorized_twice(environment: dict[str, str]) -> None:
     assert say("migrate", **environment).code == 0
     assert say("queues", "provision", **environment).code == 0
@@ -73,7 +77,7 @@ def test_a_suspended_worker_lets_nobody_be_authorized_twice(environment: dict[st
         workers[0].popen.send_signal(signal.SIGSTOP)
         until(lambda: ask(database, TAKEN_UP))  # its leases are over, and another calls
         workers[0].popen.send_signal(signal.SIGCONT)
-        until(lambda: ask(database, ALL_DONE, COUNT))
+        until(lambda: ask(database, ALL_DONE, COUNT), REST_SECONDS)
         books = stack.enter_context(psycopg.connect(beside(url, "_simulated")))
         twice = books.execute(TWICE).fetchall()
         audited = say("audit", **served)
