@@ -27,7 +27,7 @@ FLEET = tuple(
     at_metres(f"r{number:02}", 100 + 10 * number, capacity=MEALS, simulated=behaviour)
     for number, behaviour in enumerate(("refusing", "vanishing", "prompt"))
 )
-SETTINGS = {"rider_silence_seconds": 120.0}
+SETTINGS = {"rider_silence_seconds": 120.0, "ride_on": False}
 
 
 class StormAnswers:

@@ -188,7 +188,7 @@ def mixed_night(purge_after: float | None = None) -> Life:
 def test_every_message_ten_times_shuffled_ends_the_same(
     tmp_path: Path, undisturbed: dict[str, tuple[str, int]]
 ) -> None:
-    world = Machine(tmp_path / "storm")
+    world = Machine(tmp_path / "storm", {"ride_on": False})
     world.wrap_queues = storming
     world.run(mixed_night())
     check_tokens(world.directory)
@@ -200,7 +200,7 @@ def test_every_message_ten_times_shuffled_ends_the_same(
 def test_purging_every_queue_loses_no_renewal(
     tmp_path: Path, undisturbed: dict[str, tuple[str, int]], after_seconds: float
 ) -> None:
-    world = Machine(tmp_path / "purged", {"payment_latency_seconds": 1.0})
+    world = Machine(tmp_path / "purged", {"payment_latency_seconds": 1.0, "ride_on": False})
     world.run(mixed_night(after_seconds))
     check_tokens(world.directory)
     check_goods(world.directory)

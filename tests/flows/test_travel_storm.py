@@ -62,7 +62,7 @@ def first_requests(directory: Path) -> list[Any]:
 
 @pytest.mark.timeout(300)  # every message ten times, and all of it twice
 def test_every_message_ten_times_in_no_order_ends_in_order(tmp_path: Path) -> None:
-    calm, storm = Machine(tmp_path / "calm"), Machine(tmp_path / "storm")
+    calm, storm = (Machine(tmp_path / name, {"ride_on": False}) for name in ("calm", "storm"))
     storm.wrap_queues = storming
 
     async def stormy(app: App) -> None:
@@ -92,7 +92,7 @@ def test_every_message_ten_times_in_no_order_ends_in_order(tmp_path: Path) -> No
 def test_purging_every_queue_in_the_middle_loses_nobodys_turn(
     tmp_path: Path, after_seconds: float
 ) -> None:
-    world = Machine(tmp_path, {"payment_latency_seconds": 1.0})
+    world = Machine(tmp_path, {"payment_latency_seconds": 1.0, "ride_on": False})
 
     async def life(app: App) -> None:
         placing = asyncio.ensure_future(place_all(app))

@@ -35,6 +35,8 @@ OURS = {
     "shipping": {"country": "US"},
 }
 
+BY_QUEUE = {"ride_on": False}
+
 
 @pytest.fixture(scope="module")
 def official() -> Any:
@@ -131,7 +133,7 @@ def test_an_external_service_is_not_received_by_us_and_its_answers_are_told() ->
 def test_what_is_sent_is_what_is_described(life: Lived, tmp_path: Path) -> None:
     doc = document()
 
-    sent = sent_by(Machine(tmp_path, life.settings), life.life())
+    sent = sent_by(Machine(tmp_path, life.settings | BY_QUEUE), life.life())
 
     assert len(sent) > 2
     for channel, message in sent:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.unit.core_driver import LEASE_SECONDS, Core, a_message
 
-from conveyor.core.lease import CAP_MS, NEAR_EXPIRY, Leases
+from conveyor.core.lease import CAP_MS, NEAR_EXPIRY, MessageLeases
 from conveyor.core.queue import MAX_VISIBILITY_SECONDS, VisibilityChange
 from conveyor.testing.loop import run_virtual
 
@@ -23,7 +23,7 @@ def test_a_lease_is_extended_when_it_is_near_its_end(
     async def main() -> None:
         async with Core(tmp_path) as core:
             queue = core.queues.queue("ask")
-            leases = Leases(queue, core.ambient, core.database)
+            leases = MessageLeases(queue, core.ambient)
             leases.take([a_message("r", "{}", core.now_ms + left_ms)])
             await leases.extend_once()
             assert queue.changes == ([VisibilityChange("r", LEASE_SECONDS)] if extended else [])
@@ -35,7 +35,7 @@ def test_what_was_let_go_is_not_extended(tmp_path: Path) -> None:
     async def main() -> None:
         async with Core(tmp_path) as core:
             queue = core.queues.queue("ask")
-            leases = Leases(queue, core.ambient, core.database)
+            leases = MessageLeases(queue, core.ambient)
             leases.take([a_message(name, "{}", core.now_ms + 1) for name in ("kept", "gone")])
             leases.drop(["gone"])
             await leases.extend_once()
@@ -48,7 +48,7 @@ def test_a_message_that_takes_long_is_ours_all_the_while(tmp_path: Path) -> None
     async def main() -> None:
         async with Core(tmp_path) as core:
             queue = core.queues.queue("ask")
-            leases = Leases(queue, core.ambient, core.database)
+            leases = MessageLeases(queue, core.ambient)
             await core.engine.relay.send(await core.place("a"))
             leases.take(await queue.receive(1, 0))
             stop = asyncio.Event()
@@ -71,7 +71,7 @@ def test_nothing_is_extended_past_what_sqs_allows(
     async def main() -> None:
         async with Core(tmp_path) as core:
             queue = core.queues.queue("ask")
-            leases = Leases(queue, core.ambient, core.database)
+            leases = MessageLeases(queue, core.ambient)
             leases.take([a_message("r", "{}", core.now_ms + LEASE_SECONDS * 1000)])
             await asyncio.sleep(held_ms / 1000)
             await leases.extend_once()
@@ -85,7 +85,7 @@ def test_a_lease_that_could_not_be_extended_is_tried_again(tmp_path: Path) -> No
     async def main() -> None:
         async with Core(tmp_path) as core:
             queue = core.queues.queue("ask")
-            leases = Leases(queue, core.ambient, core.database)
+            leases = MessageLeases(queue, core.ambient)
             leases.take([a_message("unknown to the queue", "{}", core.now_ms + 1)])
             await leases.extend_once()
             await leases.extend_once()
@@ -98,7 +98,7 @@ def test_what_is_let_go_while_it_is_extended_does_not_come_back(tmp_path: Path) 
     async def main() -> None:
         async with Core(tmp_path) as core:
             queue = core.queues.queue("ask")
-            leases = Leases(queue, core.ambient, core.database)
+            leases = MessageLeases(queue, core.ambient)
             await core.engine.relay.send(await core.place("a"))
             messages = await queue.receive(1, 0)
             leases.take(messages)
@@ -111,21 +111,5 @@ def test_what_is_let_go_while_it_is_extended_does_not_come_back(tmp_path: Path) 
             await leases.extend_once()
             assert len(queue.changes) == 1
             assert len(leases) == 0
-
-    run_virtual(main())
-
-
-def test_there_is_room_once_enough_was_let_go(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with Core(tmp_path) as core:
-            leases = Leases(core.queues.queue("ask"), core.ambient, core.database)
-            leases.take([a_message(name, "{}", core.now_ms) for name in "abc"])
-            room = asyncio.create_task(leases.room(2, asyncio.Event()))
-            for receipt, is_room in (("a", False), ("b", True)):
-                leases.drop([receipt])
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
-                assert room.done() is is_room
-            await room
 
     run_virtual(main())

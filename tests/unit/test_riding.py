@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
-from tests.unit.core_driver import SPECS, Core
+from tests.unit.core_driver import LEASE_SECONDS, SPECS, Core
 
 from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Limits
-from conveyor.core.lease import RIDE_SECONDS
+from conveyor.core.errors import DatabaseUnavailableError
+from conveyor.core.message import Token, encode
 from conveyor.core.outbox import RELAY_GRACE_MS, OwedToken
+from conveyor.core.queue import Outgoing, Received
 from conveyor.core.retries import RetryPolicy
+from conveyor.core.riding import LATEST_MS, RIDE_SECONDS
 from conveyor.core.tables import outbox
 from conveyor.core.timeline_event import TimelineEvent
 from conveyor.testing.loop import run_virtual
@@ -121,7 +125,7 @@ def test_a_message_is_sent_where_somebody_else_serves_the_next_step(tmp_path: Pa
 
 def test_each_step_comes_from_its_queue_where_the_setting_says_so(tmp_path: Path) -> None:
     async def main() -> None:
-        limits = Limits(pollers=1, rides=False)
+        limits = Limits(pollers=1, rides=0)
         async with Core(tmp_path, limits=limits) as core, serving(core, *BOTH):
             await core.engine.relay.send(await core.place("a", "b"))
             await until_closed(core, "a", "b")
@@ -255,3 +259,73 @@ def test_a_fault_of_what_rides_lets_it_rest(tmp_path: Path) -> None:
             assert core.now_ms >= order.expected_at
 
     run_virtual(main())
+
+
+def test_messages_stay_ours_while_the_database_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with Core(tmp_path, limits=ONE_PROCESS) as core, serving(core, "ask", sweeps=False):
+            core.ask.answer = lambda request: asyncio.sleep(3_600, request)
+            sent_here, rides = await core.place("a", "b")
+            body = encode(Token(sent_here.order_id, sent_here.step, 1), core.now_ms)
+            queue = core.queues.queue("ask")
+            await queue.send([Outgoing(body)])
+            await core.engine.relay.send([rides])
+            await until(lambda: len(core.ask.called) == 2)
+            monkeypatch.setattr(core.database, "run", hanging)  # away, and does not say so
+            received: list[Received] = []
+            queue.received = received.extend
+            await asyncio.sleep(3 * LEASE_SECONDS)
+            monkeypatch.undo()
+            assert received == []
+
+    run_virtual(main())
+
+
+async def hanging(_work: object) -> NoReturn:
+    await asyncio.sleep(60)
+    raise DatabaseUnavailableError("the database", "gone")
+
+
+def test_what_a_slow_commit_owes_goes_as_a_message(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Core(tmp_path, limits=ONE_PROCESS) as core, serving(core, *BOTH):
+            late = await core.place("late")
+            await asyncio.sleep(LATEST_MS / 1000 + 0.1)
+            await core.engine.relay.send(late)
+            assert (sent(core)["ask"], ridden(core)["ask"]) == (1, 0)
+            await until_closed(core, "late")
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 3, 4])
+def test_however_few_are_in_hand_messages_find_room(tmp_path: Path, in_flight: int) -> None:
+    async def main() -> None:
+        limits = Limits(pollers=1, in_flight=in_flight)
+        async with Core(tmp_path, limits=limits) as core, serving(core, *BOTH) as stop:
+            riders = [f"r{number}" for number in range(in_flight)]
+            core.ask.again = Endless(riders, stop)
+            core.ask.answer = lambda request: asyncio.sleep(1, request)
+            await core.engine.relay.send(await core.place(*riders))
+            [message] = await core.place("z")
+            body = encode(Token(message.order_id, message.step, 1), core.now_ms)
+            await core.queues.queue("ask").send([Outgoing(body)])
+            async with asyncio.timeout(30):
+                await until(lambda: "z" in core.ask.recorded)
+
+    run_virtual(main())
+
+
+class Endless(set[str]):
+    """Whose steps are taken again and again, until the stop."""
+
+    def __init__(self, references: Iterable[str], stop: asyncio.Event) -> None:
+        super().__init__(references)
+        self._stop = stop
+
+    def __contains__(self, reference: object) -> bool:
+        return super().__contains__(reference) and not self._stop.is_set()
+
+    def remove(self, _reference: str) -> None: ...

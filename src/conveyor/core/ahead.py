@@ -13,6 +13,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from conveyor.core.ambient import CLOCK_SLACK_MS
+from conveyor.core.calling import Grant
 from conveyor.core.engine import Engine
 from conveyor.core.group_order import HOLD_BEHIND_PARKED_SECONDS
 from conveyor.core.tables import orders, outbox
@@ -57,10 +58,10 @@ _EXPECT = (
 
 async def recall_all(engine: Engine) -> int:
     """Bring near what a wrong clock has put too far ahead; gives how many tokens that were."""
-    recalled = 0
+    recalled, longest = 0, _longest_hold_ms(engine)
     while True:
         now = engine.ambient.now_ms()
-        page = await engine.database.run(partial(_recall, now=now))
+        page = await engine.database.run(partial(_recall, now=now, longest_hold_ms=longest))
         recalled += page
         if page < PAGE_ROWS:
             break
@@ -71,8 +72,16 @@ async def recall_all(engine: Engine) -> int:
     return recalled
 
 
-def _recall(tx: Tx, now: int) -> int:
-    held_ahead = now + round(HOLD_BEHIND_PARKED_SECONDS * 1000) + CLOCK_SLACK_MS
+def _longest_hold_ms(engine: Engine) -> int:
+    """Give for how long anything is held: by its turn, by a call of before, by its fault."""
+    longest_call = max((it.call_seconds for it in engine.providers), default=0.0)
+    grant = Grant(max(longest_call, engine.providers.limits.seconds)).may_run_ms
+    held = max(HOLD_BEHIND_PARKED_SECONDS, engine.retries.cap_seconds)
+    return max(round(held * 1000), grant)
+
+
+def _recall(tx: Tx, now: int, longest_hold_ms: int) -> int:
+    held_ahead = now + longest_hold_ms + CLOCK_SLACK_MS
     rows = tx.execute(_AHEAD, {"ahead": now + CLOCK_SLACK_MS, "held_ahead": held_ahead}).all()
     for order_id, version, updated_at, due_at in rows:
         moved_ahead = updated_at > now + CLOCK_SLACK_MS

@@ -128,7 +128,7 @@ class _Story:
     by_queue: bool
 
     def tell(self, event: TimelineEvent, detail: Mapping[str, Any]) -> None:
-        if self.by_queue:
+        if self.by_queue and event != TimelineEvent.NOTED:
             detail = {**detail, timeline.BY_QUEUE: True}
         order, step, attempt = self.order, self.step, self.attempt
         timeline.note(

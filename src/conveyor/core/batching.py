@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar, cast
 
+from conveyor.core.errors import UNABLE
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -98,10 +100,13 @@ async def each_its_own(
 ) -> Sequence[R | BaseException]:
     """Do `work` for a group at once, and where that raises for one after the other.
 
-    What it raises for one alone is that one's result: whose fault it was is known then.
+    What it raises for one alone is that one's result: whose fault it was is known then. What the
+    database raises for its own sake is nobody's, and raised: it would be the same for each.
     """
     try:
         return await work(group)
+    except UNABLE:
+        raise
     except Exception as error:  # noqa: BLE001 - handed to whoever submitted it
         if len(group) == 1:
             return [error]

@@ -33,11 +33,12 @@ from conveyor.core.disposition import (
 )
 from conveyor.core.engine import Engine
 from conveyor.core.errors import PoisonError
-from conveyor.core.lease import Leases
+from conveyor.core.lease import MessageLeases
 from conveyor.core.message import decode
 from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Received
 from conveyor.core.recording_results import EndedCall, record_results
+from conveyor.core.riding import Rides
 from conveyor.core.supervision import wait_for_stop
 from conveyor.core.taking_tokens import ReceivedToken, take_tokens
 
@@ -57,8 +58,10 @@ class Consumer:
         self.engine = engine
         self.name = queue_name
         self.queue = engine.queues.queue(queue_name)
-        self.leases = Leases(self.queue, engine.ambient, engine.database)
-        self._disposal = Disposal(engine, queue_name, self.leases)
+        self.leases = MessageLeases(self.queue, engine.ambient)
+        self.rides = Rides(queue_name, engine.database, engine.ambient)
+        self.rides.changed = self.leases.changed  # room is room
+        self._disposal = Disposal(engine, queue_name, self.leases, self.rides)
         self._opening: Batcher[Received, None] = self._groups(self._open)
         self._closing: Batcher[tuple[Received, EndedCall], None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +88,11 @@ class Consumer:
             for at in range(self.engine.limits.pollers)
         ]
         ended = asyncio.Event()
-        keeper = asyncio.create_task(keep(f"leases of {self.name}", self.leases.keep, ended))
+        keepers = [
+            asyncio.create_task(keep(f"leases of {self.name}", self.leases.keep, ended)),
+            # Apart: where the database is away, messages must be kept all the same.
+            asyncio.create_task(keep(f"rides of {self.name}", self.rides.keep, ended)),
+        ]
         if not self.queue.spec.fifo and self.engine.limits.rides:
             self.engine.relay.let_ride(self.name, self._ride)
         await stop.wait()
@@ -93,15 +100,18 @@ class Consumer:
         self.engine.relay.let_ride(self.name, None)
         self.queue.wake()
         self._busy.set()
-        self.leases.drop(())
+        self.leases.changed.set()
         try:
             await asyncio.wait_for(self._end(pollers), self.engine.limits.stop_seconds)
         except TimeoutError:
             log.warning(
-                "%s: %d messages left to their visibility timeout", self.name, len(self.leases)
+                "%s: %d messages left to their visibility timeout, and %d that ride",
+                self.name,
+                len(self.leases),
+                len(self.rides),
             )
         ended.set()
-        await keeper
+        await asyncio.gather(*keepers)
 
     async def handle(self, messages: Sequence[Received]) -> None:
         """Take messages that somebody else received (Lambda, tests); returns when all are done."""
@@ -115,18 +125,27 @@ class Consumer:
 
     def _ride(self, owed: OwedToken) -> bool:
         """Take a token along that has no message; False: there is no room for it."""
-        if len(self.leases) >= self.engine.limits.most_rides:
+        if self._in_hand() >= self.engine.limits.most_rides or not self.rides.may_carry(owed):
             return False
         self.engine.tally["ridden", self.name] += 1
-        self._opening.submit(self.leases.carry(owed))
+        self._opening.submit(self.rides.carry(owed))
         return True
+
+    def _in_hand(self) -> int:
+        return len(self.leases) + len(self.rides)
+
+    async def _room(self, stop: asyncio.Event) -> None:
+        """Back-pressure: wait until there is room for more, or for the stop."""
+        while self._in_hand() >= self.engine.limits.in_flight and not stop.is_set():
+            self.leases.changed.clear()
+            await self.leases.changed.wait()
 
     async def _poll(self, stop: asyncio.Event, *, first: bool) -> None:
         # One poller waits on an empty queue; the others join in while receives come back full.
         while not stop.is_set():
             if not first:
                 await self._busy.wait()
-            await self.leases.room(self.engine.limits.in_flight, stop)
+            await self._room(stop)
             await self.engine.gate.opened(stop)
             if stop.is_set():
                 return
@@ -243,7 +262,9 @@ class Consumer:
         if not task.cancelled() and (error := task.exception()):
             # They come back when their visibility timeout ends, and somebody takes them again.
             log.error("%s: %d messages are let go", self.name, len(messages), exc_info=error)
-            self.leases.drop(message.receipt for message in messages)
+            receipts = [message.receipt for message in messages]
+            self.rides.drop(receipts)
+            self.leases.drop(receipts)
 
     async def _end(self, pollers: Iterable[asyncio.Task[None]]) -> None:
         await asyncio.gather(*pollers)

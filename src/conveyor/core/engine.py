@@ -34,12 +34,13 @@ class Limits:
     pollers: int = 4
     linger_seconds: float = 0.0  # how long a group that is not full waits to be fuller
     grace_seconds: float = 25.0
-    rides: bool = True  # orders go on without a message where their next step is taken here
+    rides: int = 750
+    """Tokens of one queue that go on in this process without a message; 0: none does."""
 
     @property
     def most_rides(self) -> int:
         """How many tokens may be in our hands while one more comes along: messages need room."""
-        return round(self.in_flight * RIDES_SHARE) if self.rides else 0
+        return min(self.rides, int(self.in_flight * RIDES_SHARE))
 
     @property
     def poll_seconds(self) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from conveyor.core.faults import Delivery
 from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.place import due_step
 from conveyor.core.step import Gather
 from conveyor.core.transaction import Tx
@@ -52,6 +53,6 @@ def gather_alone(delivery: Delivery) -> None:
 
 def _also(context: GroupContext, order: Order, due: str) -> tuple[str, ...]:
     flow = context.registry.flows.get(order.flow)
-    if flow is None or order.backwards or not due:
-        return ()
+    if flow is None or order.backwards or not due or order.status == OrderStatus.AWAITING:
+        return ()  # they ran at the first outcome, before what is awaited now
     return flow.steps[order.position].also

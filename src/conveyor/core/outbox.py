@@ -7,21 +7,16 @@ left behind. For a timer it is the deadline.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import sqlalchemy as sa
 
+from conveyor.core.statements import one_of
 from conveyor.core.tables import outbox
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.turns import Turn, write_turn
 from conveyor.core.untyped import DialectInsert
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 RELAY_GRACE_MS = 5_000
 SWEEP_ROWS = 500
@@ -31,7 +26,7 @@ SWEEP_ROWS = 500
 class OwedToken:
     """A token that an order is owed: a row of the outbox. `now` is false for timers.
 
-    `held`: it came before its turn and is owed anew, so that a copy already sent is not it.
+    `held`: it is owed anew, at a later time, so that a copy already sent is not it.
     `waits_for` names the provider for whose sake that is, where it is for one's.
     `fresh`: nobody has been sent it yet, so it may ride on in the process that owes it. Else a
     process may have died of it, and only a message counts how often.
@@ -107,12 +102,16 @@ _CLAIM = (
     .values(due_at=sa.bindparam("b_due_at"), held=False)
 )
 # What is owed anew, or has moved on, is not in anybody's hands any more.
+_IN_HAND = (
+    sa.select(outbox.c.order_id, outbox.c.version)
+    .where(one_of(outbox.c.order_id, "ids"), sa.not_(outbox.c.held))
+    .with_for_update(skip_locked=True)
+)
 _KEEP = (
     sa.update(outbox)
     .where(
         outbox.c.order_id == sa.bindparam("b_order_id"),
         outbox.c.version == sa.bindparam("b_version"),
-        sa.not_(outbox.c.held),
     )
     .values(due_at=sa.bindparam("b_due_at"))
 )
@@ -180,13 +179,21 @@ def claim(tx: Tx, rows: Sequence[OwedToken], now_ms: int) -> None:
         )
 
 
-def keep(tx: Tx, rows: Iterable[OwedToken], until_ms: int) -> None:
-    """Let no sweeper send these before then: this process has them in its hands."""
+def keep(tx: Tx, rows: Sequence[OwedToken], until_ms: int) -> set[tuple[str, int]]:
+    """Let no sweeper send these before then: this process has them in its hands.
+
+    Gives those that were free, by order and version. Who holds one of the others moves it on, or
+    claims it: to wait for them, in whatever order they come, could be for each other.
+    """
+    ids = [row.order_id for row in rows]
+    free = {(row.order_id, row.version) for row in tx.execute(_IN_HAND, {"ids": ids})}
     for row in rows:
-        tx.later(
-            _KEEP,
-            {"b_order_id": row.order_id, "b_version": row.version, "b_due_at": until_ms},
-        )
+        if (row.order_id, row.version) in free:
+            tx.later(
+                _KEEP,
+                {"b_order_id": row.order_id, "b_version": row.version, "b_due_at": until_ms},
+            )
+    return free
 
 
 def forget(tx: Tx, rows: Iterable[OwedToken]) -> None:

@@ -14,7 +14,7 @@ from conveyor.core import attempts, calls
 from conveyor.core.attempts import Attempt, Attempts
 from conveyor.core.call_state import IN_EFFECT, CallState
 from conveyor.core.calling import Failed, HeldBack, NotCalled, NothingFound, PendingCall
-from conveyor.core.disposition import Disposition, Handled, Stale
+from conveyor.core.disposition import Disposition, Handled, Orphaned, Stale
 from conveyor.core.faults import Delivery, faults_of, tries
 from conveyor.core.gathering import gather_all, gather_alone
 from conveyor.core.group_context import GroupContext
@@ -83,12 +83,16 @@ def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) ->
     loaded = load(tx, [called.calling.order.id for called in group])
     gather_all(tx, context, [(o, due_step(context.registry, o)) for o in loaded.values()])
     known_attempts = _attempts(tx, context, group)
-    known = faults_of(tx, [(loaded[c.calling.order.id], c.receive_count) for c in group])
+    of = [(loaded.get(called.calling.order.id), called.receive_count) for called in group]
+    known = faults_of(tx, [(order, count) for order, count in of if order])
     dispositions: list[Disposition] = []
     seen: set[str] = set()
     for called in group:
         calling = called.calling
-        order = loaded[calling.order.id]
+        order = loaded.get(calling.order.id)
+        if order is None:  # a backup was put back meanwhile
+            dispositions.append(Orphaned(calling.order.id))
+            continue
         delivery = Delivery(
             tx, context, order, calling.step_name, *tries(known, order, called.receive_count)
         )

@@ -76,7 +76,8 @@ outbox = sa.Table(
     sa.Column("group_key", sa.Text, nullable=False),
     sa.Column("due_at", sa.BigInteger, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("held", sa.Boolean, nullable=False),  # it came before its turn, and is owed anew
+    # It is owed anew, at a later time: a copy that was sent before is not it.
+    sa.Column("held", sa.Boolean, nullable=False),
     # The provider for whose sake it came before its turn, '' for none.
     sa.Column("waits_for", sa.Text, nullable=False, server_default=sa.text("''")),
     sqlite_with_rowid=False,

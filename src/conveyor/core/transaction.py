@@ -105,7 +105,7 @@ class Tx:
             self._owed[order_id] = token
 
     def take_owed(self) -> list[OwedToken]:
-        """Give what is to be sent after the commit, to whoever will: see `outbox.commit`."""
+        """Give what is to be sent after the commit, to whoever will: see `relay.commit`."""
         owed, self._owed = self._owed, {}
         return list(owed.values())
 

@@ -5,7 +5,7 @@ be sent in another order, and the messages of some may be lost, or have left the
 their order is parked. So the database keeps the order, as it keeps everything: a token is given
 its turn in the transaction that owes it (the lock of the group's counter makes the order of the
 commits that of the turns), the order's row keeps it for as long as that token is owed, and a token
-is not taken while an order of its group has an earlier one (see `line`).
+is not taken while an order of its group has an earlier one (see `group_order`).
 
 A turn is over with the step's outcome: an order that awaits an answer, or is undone in a group of
 its own, holds nobody back; a parked one does, until an operator has decided.

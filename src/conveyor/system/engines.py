@@ -42,8 +42,16 @@ def _limits(settings: Settings, dialect: str) -> Limits:
         linger_seconds=_linger_seconds(settings, dialect),
         pollers=1 if settings.queue_url.startswith(EMBEDDED) else Limits().pollers,
         grace_seconds=settings.grace_seconds,
-        rides=settings.ride_on,
+        rides=_rides(settings),
     )
+
+
+def _rides(settings: Settings) -> int:
+    """Where there may be other processes, what more than a group is waits where they see it."""
+    if not settings.ride_on:
+        return 0
+    embedded = settings.queue_url.startswith(EMBEDDED)
+    return settings.in_flight if embedded else settings.group_size
 
 
 def _linger_seconds(settings: Settings, dialect: str) -> float:

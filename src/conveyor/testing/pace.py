@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from conveyor.core import lease, supervision
-from conveyor.core.queue import Received
 from conveyor.testing.loop import OUTSIDE, ProcessLoop
 
 LONGEST_SECONDS = 900.0
@@ -137,23 +136,23 @@ def paced(pace: Pace) -> Iterator[None]:
     for module in users:
         named: Any = module
         named.wait_for_stop = pace.rest_with_leases if module is lease else pace.rest
-    keep, take = lease.Leases.keep, lease.Leases.take
+    keep, hold = lease.Leases.keep, lease.Leases._hold
 
     async def keep_known(self: lease.Leases, stop: asyncio.Event) -> None:
         _KEPT.set(self)
         await keep(self, stop)
 
-    def take_known(self: lease.Leases, messages: Iterable[Received]) -> None:
-        take(self, messages)
+    def hold_known(self: lease.Leases, receipt: str, milliseconds: int) -> None:
+        hold(self, receipt, milliseconds)
         pace.taken(self)
 
     # Only a simulated life has idle loops whose every look costs it; both are put back below.
     lease.Leases.keep = keep_known  # type: ignore[method-assign]
-    lease.Leases.take = take_known  # type: ignore[method-assign]
+    lease.Leases._hold = hold_known  # type: ignore[method-assign]
     try:
         yield
     finally:
-        lease.Leases.keep, lease.Leases.take = keep, take  # type: ignore[method-assign]
+        lease.Leases.keep, lease.Leases._hold = keep, hold  # type: ignore[method-assign]
         for module in users:
             restored: Any = module
             restored.wait_for_stop = original

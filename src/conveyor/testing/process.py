@@ -148,10 +148,10 @@ async def insist(
 def _rides(story: int, seed: str) -> bool:
     """Say whether a process lets orders ride on.
 
-    In half of the stories all of them do, in a quarter none, and else some: as in a fleet in which
-    the setting is being changed.
+    In a quarter of the stories all of them do, in half of them none, since more can go wrong on a
+    queue, and else some: as in a fleet in which the setting is being changed.
     """
-    share = random.Random(f"{story} riding").choice((0.0, 0.5, 1.0, 1.0))
+    share = random.Random(f"{story} riding").choice((0.0, 0.0, 0.5, 1.0))
     return random.Random(f"{seed} rides").random() < share
 
 

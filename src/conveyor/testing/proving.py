@@ -158,7 +158,9 @@ def _machine(life: Life, installed: Installation) -> Iterator[Machine]:
     # In memory where there is such a directory: nothing here is about the disk.
     parent = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(dir=parent, prefix="conveyor-proof-") as directory:
-        machine = Machine(Path(directory), life.settings, installed, life.ports())
+        # Each step from its queue: where orders ride on, less can go wrong.
+        settings = {"ride_on": False, **life.settings}
+        machine = Machine(Path(directory), settings, installed, life.ports())
         machine.paced = True
         yield machine
 

@@ -33,7 +33,7 @@ from conveyor.core.dead_letter import first_message_id
 from conveyor.core.disposal import GIVEN_BACK_SECONDS, Disposal
 from conveyor.core.engine import Engine
 from conveyor.core.errors import UNABLE, UnknownFlowError
-from conveyor.core.lease import Leases
+from conveyor.core.lease import MessageLeases
 from conveyor.core.queue import Received
 from conveyor.core.supervision import wait_for_stop
 
@@ -72,7 +72,7 @@ class IntakeConsumer:
         self._bodies = bodies
         self._policy = policy
         self._queue = engine.queues.queue(INTAKE)
-        self._leases = Leases(self._queue, engine.ambient, engine.database)
+        self._leases = MessageLeases(self._queue, engine.ambient)
         self._disposal = Disposal(engine, INTAKE, self._leases)
         self._stopping = asyncio.Event()
 

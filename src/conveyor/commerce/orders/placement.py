@@ -14,6 +14,7 @@ from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.store import KeptKey, find_keys, keep_key
 from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.engine import Engine
+from conveyor.core.errors import UNABLE, CommitUnknownError
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.registry import Registry
 from conveyor.core.relay import commit
@@ -109,7 +110,10 @@ class Placement:
 
     async def _handle(self, group: list[Request]) -> Sequence[Outcome | BaseException]:
         # Another process may have used one of the keys meanwhile: then one after the other.
-        return await each_its_own(self._commit, group)
+        try:
+            return await each_its_own(self._commit, group)
+        except CommitUnknownError as error:
+            return [await self._used_meanwhile(request) or error for request in group]
 
     async def _commit(self, group: Sequence[Request]) -> Sequence[Outcome]:
         engine = self._engine
@@ -134,9 +138,12 @@ class Placement:
         """Answer by the key if it is kept by now: by another process, or a commit gone silent."""
         if not request.key:
             return None
-        kept = await self._engine.database.read(
-            lambda tx: find_keys(tx, request.merchant, [request.key]).get(request.key)
-        )
+        try:
+            kept = await self._engine.database.read(
+                lambda tx: find_keys(tx, request.merchant, [request.key]).get(request.key)
+            )
+        except UNABLE:  # then what was raised before is all that is known
+            return None
         return _answer_of(kept, request) if kept else None
 
 

@@ -87,7 +87,8 @@ def _waits_for_message(tx: Tx, order: Order, due: str) -> Wait:
     queue = service_of(due)
     unsent = tx.execute(_OWED, {"of_order": order.id}).scalar()
     if unsent is not None:
-        return Wait(f"its message for {due} to be sent to queue {queue}", int(unsent))
+        what = f"a process that has {due} in hand, or else its message to be sent to queue {queue}"
+        return Wait(what, int(unsent))
     return Wait(f"queue {queue} to hand out its message for {due}")
 
 
