@@ -164,6 +164,10 @@ def test_a_step_is_a_step(
             Step("gifts.wrap", also=("gifts.zzzzzzz",)),
             "'gifts.zzzzzzz', taken along with gifts.wrap;",
         ),
+        (
+            Step("gifts.wrap", also=("payments.capture",)),
+            "'payments.capture' is taken along with gifts.wrap: only a LocalStep can be",
+        ),
     ],
 )
 def test_a_step_that_nobody_has_is_named_with_flow_and_extension(

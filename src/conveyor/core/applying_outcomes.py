@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conveyor.core import timeline
-from conveyor.core.errors import RefusedToCompensateError
+from conveyor.core.errors import AlongNotDoneError, RefusedToCompensateError
 from conveyor.core.moving import move_order
 from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
@@ -107,13 +107,18 @@ def _members(flow: Flow, order: Order) -> int:
 
 
 def _run_also(tx: Tx, registry: Registry, order: Order, now: Now) -> None:
-    """Run what goes along with a step, once: at its first outcome, not at its answer."""
+    """Run what goes along with a step: when it is done or begins to await, not at its answer.
+
+    A step that awaited and was taken again runs them again: they must be harmless twice.
+    """
     if order.backwards or order.status == OrderStatus.AWAITING:
         return
     for name in registry.flow(order.flow).steps[order.position].also:
         also = registry.step(name)
-        assert isinstance(also, LocalStep)  # noqa: S101 - the registry checked it
-        also.run(tx, order, now)
+        assert isinstance(also, LocalStep)  # noqa: S101 - checked when its flow was loaded
+        outcome = also.run(tx, order, now)
+        if not isinstance(outcome, Done):  # it has no place of its own on the slip
+            raise AlongNotDoneError(name, outcome)
 
 
 @dataclass(frozen=True, slots=True)

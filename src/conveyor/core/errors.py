@@ -67,6 +67,15 @@ class RefusedToCompensateError(ConveyorError):
         self.reason = reason
 
 
+class AlongNotDoneError(ConveyorError):
+    """A step that is taken along with another had another outcome than done."""
+
+    def __init__(self, step: str, outcome: object) -> None:
+        super().__init__(f"{step} is taken along, and may only be done: {outcome!r}")
+        self.step = step
+        self.outcome = outcome
+
+
 class VersionConflictError(ConveyorError):
     """An order changed between its load and its update: the transaction must not commit."""
 

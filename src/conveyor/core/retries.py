@@ -14,11 +14,11 @@ class RetryPolicy:
     base_seconds: float = 1.0
     cap_seconds: float = 300.0
 
-    def rest_seconds(self, receive_count: int, rng: random.Random) -> int:
-        """Give the visibility timeout after this many receives: whole seconds, at least 1."""
-        ceiling = min(self.cap_seconds, self.base_seconds * 2 ** min(receive_count, 30))
+    def rest_seconds(self, tries: int, rng: random.Random) -> int:
+        """Give how long a step rests after this many tries: whole seconds, at least 1."""
+        ceiling = min(self.cap_seconds, self.base_seconds * 2 ** min(tries, 30))
         return max(1, round(rng.uniform(ceiling / 2, ceiling)))
 
-    def exhausted(self, receive_count: int) -> bool:
+    def exhausted(self, tries: int) -> bool:
         """Whether this was the last try before the order is parked."""
-        return receive_count >= self.max_receives
+        return tries >= self.max_receives

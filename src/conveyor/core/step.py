@@ -112,7 +112,7 @@ class LocalStep(StepHandler):
 
     @property
     def gathering(self) -> Gather:
-        """Tell steps apart that gather alike: reserve and release lock the same rows, once."""
+        """Name what it gathers by: steps that share one lock and read the same rows, once."""
         return self._gather or super().gathering
 
 

@@ -139,7 +139,7 @@ parked = sa.Table(
     "parked",
     metadata,
     sa.Column("order_id", sa.Text, primary_key=True),
-    sa.Column("was", WordOf(OrderStatus), nullable=False),  # the status that redrive restores
+    sa.Column("was", WordOf(OrderStatus), nullable=False),  # the status that it had
     sa.Column("queue", sa.Text, nullable=False),
     sa.Column("group_key", sa.Text, nullable=False),
     sa.Column("step", sa.Text, nullable=False),

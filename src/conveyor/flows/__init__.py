@@ -1,7 +1,8 @@
 """START HERE: the routing slips.
 
 A flow is a list of steps, each `service.step`, with the step that undoes it. An order goes down
-the list; a refusal sends it back up, through the `undo` of every step that was done.
+the list; a refusal sends it back up, through the `undo` of every step that was done, or has begun.
+An order keeps the version with which it began: a list that changes is a new version beside the old.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ SHOP = Flow(
     steps=(
         Step("payments.authorize", undo="payments.void"),
         Step("inventory.reserve", undo="inventory.release"),
-        # The pivot: before it a refusal undoes, after it we go forward or refund.
+        # Before it a refusal undoes, after it we go forward or refund.
         Step("payments.capture", undo="payments.refund"),
         # Waits for the carrier to confirm the delivery; the goods are sold once it has them.
         Step("shipping.ship", also=("inventory.sell",)),

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from conveyor.core.errors import ConveyorError
 from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.core.routing_slip import Flow, service_of
-from conveyor.core.step import StepHandler
+from conveyor.core.step import LocalStep, StepHandler
 from conveyor.extension import Dependencies, Extension, ExternalStep, Service
 from conveyor.system.extension_shapes import misshapen, no_step
 
@@ -79,6 +79,10 @@ def require_steps(
                     cause = f"flow {flow.key}: there is no step {name!r}{role}"
                     near = _near(name, steps, services)
                     raise ExtensionError(extension.name, f"{cause}; {near}")
+            for name in line.also:
+                if not isinstance(steps[name], LocalStep):
+                    cause = f"flow {flow.key}: {name!r} is taken along with {line.name}"
+                    raise ExtensionError(extension.name, f"{cause}: only a LocalStep can be")
 
 
 def _near(name: str, steps: Mapping[str, StepHandler], services: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""The steps of payments: one class, five uses; the table at the end names them."""
+"""The steps of payments: one class and what each changes of it; the table at the end names them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class ParkedView(BaseModel):
     cause: str
     attempts: int
     parked_at: Time
-    was: Status = Field(description="The status that a redrive gives it back.")
+    was: Status = Field(description="The status that it had before.")
     owed: Money | None = Field(description="What its customer is still to get back.")
     to_collect: Money | None = Field(
         description="What its customer is still to pay for what was delivered."

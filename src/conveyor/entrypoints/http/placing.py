@@ -71,7 +71,7 @@ class _LeanRoute(APIRoute):
 
 
 async def place_order(request: Request) -> Response:
-    """Take an order. When this answers 202, the order and its first message are on the disk."""
+    """Take an order. When this answers 202, the order and what it is owed are on the disk."""
     await known_query(request)
     grant = await authorize(request, PLACE)
     key = idempotency_key(request)
