@@ -10,6 +10,7 @@ from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempts
 from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.engine import Engine
+from conveyor.core.errors import UNABLE
 from conveyor.core.gathering import gather
 from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order, load
@@ -57,7 +58,7 @@ class Answers:
         return await self._batcher.submit(given)
 
     async def _handle(self, group: list[StepAnswer]) -> Sequence[str | BaseException]:
-        return await each_its_own(self._take, group)
+        return await each_its_own(self._take, group, UNABLE)
 
     async def _take(self, group: Sequence[StepAnswer]) -> Sequence[str]:
         context = self._engine.group_context(isolate=False)

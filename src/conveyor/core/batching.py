@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar, cast
 
-from conveyor.core.errors import UNABLE
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -96,18 +94,20 @@ class Batcher(Generic[T, R]):
 
 
 async def each_its_own(
-    work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], group: Sequence[T]
+    work: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+    group: Sequence[T],
+    nobodys: tuple[type[Exception], ...] = (),
 ) -> Sequence[R | BaseException]:
     """Do `work` for a group at once, and where that raises for one after the other.
 
-    What it raises for one alone is that one's result: whose fault it was is known then. What the
-    database raises for its own sake is nobody's, and raised: it would be the same for each.
+    What it raises for one alone is that one's result: whose fault it was is known then. What is
+    `nobodys` is raised at once, for all: it would be the same for each.
     """
     try:
         return await work(group)
-    except UNABLE:
+    except nobodys:
         raise
     except Exception as error:  # noqa: BLE001 - handed to whoever submitted it
         if len(group) == 1:
             return [error]
-    return [result for item in group for result in await each_its_own(work, [item])]
+    return [result for item in group for result in await each_its_own(work, [item], nobodys)]

@@ -111,7 +111,7 @@ class Placement:
     async def _handle(self, group: list[Request]) -> Sequence[Outcome | BaseException]:
         # Another process may have used one of the keys meanwhile: then one after the other.
         try:
-            return await each_its_own(self._commit, group)
+            return await each_its_own(self._commit, group, UNABLE)
         except CommitUnknownError as error:
             return [await self._used_meanwhile(request) or error for request in group]
 
