@@ -157,6 +157,22 @@ def test_a_process_that_is_full_sends_messages_and_keeps_room_for_them(tmp_path:
     run_virtual(main())
 
 
+def test_who_is_under_way_goes_before_a_crowd_of_messages(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = Limits(pollers=1, in_flight=4)
+        async with Core(tmp_path, limits=limits) as core, serving(core, *BOTH):
+            core.ask.answer = lambda request: asyncio.sleep(10, request)
+            crowd = await core.place(*"abcd")
+            bodies = [encode(Token(it.order_id, it.step, 1), core.now_ms) for it in crowd]
+            await core.queues.queue("ask").send([Outgoing(body) for body in bodies])
+            await until(lambda: len(core.ask.called) == 4)
+            await core.engine.relay.send(await core.place("e"))
+            assert ridden(core)["ask"] == 1
+            await until_closed(core, *"abcde")
+
+    run_virtual(main())
+
+
 def test_a_stopping_process_takes_nothing_along(tmp_path: Path) -> None:
     async def main() -> None:
         async with Core(tmp_path, limits=ONE_PROCESS) as core:

@@ -125,7 +125,9 @@ class Consumer:
 
     def _ride(self, owed: OwedToken) -> bool:
         """Take a token along that has no message; False: there is no room for it."""
-        if self._in_hand() >= self.engine.limits.most_rides or not self.rides.may_carry(owed):
+        # Whatever else is in hand: who is under way goes first, or a crowd of new orders, which all
+        # come as messages, would let nobody come to an end.
+        if len(self.rides) >= self.engine.limits.most_rides or not self.rides.may_carry(owed):
             return False
         self.engine.tally["ridden", self.name] += 1
         self._opening.submit(self.rides.carry(owed))

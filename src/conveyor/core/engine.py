@@ -39,7 +39,7 @@ class Limits:
 
     @property
     def most_rides(self) -> int:
-        """How many tokens may be in our hands while one more comes along: messages need room."""
+        """How many may ride at a time: messages find room in what is left of `in_flight`."""
         return min(self.rides, int(self.in_flight * RIDES_SHARE))
 
     @property
