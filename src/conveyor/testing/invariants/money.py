@@ -42,5 +42,10 @@ def _due(left: Evidence, row: Row) -> int:
         return total if slip.has("payments.capture", "payments.charge") else 0
     told = timeline(left, row["id"])
     asked = next((at for at, it in enumerate(told) if it.event == "cancel_asked"), 0)
-    owes = any(it.event == "done" and it.step == slip.fee_after for it in told[:asked])
+    before = told[:asked]
+    owes = any(it.event == "done" and it.step == slip.fee_after for it in before)
+    # Who is parked is not to blame for being late (decision 14).
+    stops = [it.event for it in before if it.event in {"parked", "redriven"}]
+    if stops and stops[-1] == "parked":
+        return 0
     return total * slip.fee_per_cent // 100 if owes else 0
