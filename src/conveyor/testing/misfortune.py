@@ -74,6 +74,9 @@ async def restore(world: World, event: Event) -> None:
     # carrier refuse it under the key of one that is still on its way to being taken.
     dispatched = {it.order_id for it in world.outside.sent if it.operation == "dispatch"}
     world.forgotten |= dispatched - _shipped(world)
+    # Or one whose money is taken, and the database knows nothing of it.
+    asked = {it.order_id for it in world.outside.sent if it.operation in {"authorize", "charge"}}
+    world.unpaid |= asked - _paid(world)
     world.turned_back.clear()
     for number in range(len(world.processes)):
         world.start(number)
@@ -86,6 +89,10 @@ def _turned(world: World) -> set[str]:
 def _shipped(world: World) -> set[str]:
     query = "SELECT order_id FROM shipments WHERE carrier_key <> ''"
     return {row[0] for row in world.store.rows(query)}
+
+
+def _paid(world: World) -> set[str]:
+    return {row[0] for row in world.store.rows("SELECT order_id FROM payments")}
 
 
 async def garbage(world: World, event: Event) -> None:

@@ -157,6 +157,8 @@ class World:
         self.turned_back: dict[str, operators.Promise] = {}
         self.forgotten: set[str] = set()
         """Orders whose undoing, begun after the backup that was put back, the database forgot."""
+        self.unpaid: set[str] = set()
+        """Orders that asked for money, of which the backup that was put back knew nothing."""
         self.garbage: Counter[str] = Counter()
         """How much of it was sent to each queue."""
         self.stranger_ids = itertools.count()
