@@ -75,16 +75,16 @@ class Send(CallStep[str, str]):
     def __init__(self, mail: Mailbox) -> None:
         self.mail = mail
 
-    def prepare(self, tx: Tx, order: Order, now: Now) -> str | Outcome:  # noqa: ARG002
+    def prepare(self, _tx: Tx, order: Order, _now: Now) -> str | Outcome:
         return order.id
 
     async def call(self, request: str, key: str) -> str:
         return await self.mail.send(request, key)
 
-    async def ask(self, request: str, key: str) -> str | None:  # noqa: ARG002
+    async def ask(self, _request: str, key: str) -> str | None:
         return await self.mail.find(key)
 
-    def record(self, tx: Tx, order: Order, answer: str, now: Now) -> Outcome:  # noqa: ARG002
+    def record(self, _tx: Tx, _order: Order, _answer: str, _now: Now) -> Outcome:
         return Done()
 
 
@@ -97,7 +97,7 @@ class SendAnew(Send):
         self.calls += 1
         return await self.mail.send(request, f"{key}#{self.calls}")
 
-    async def ask(self, request: str, key: str) -> str | None:  # noqa: ARG002
+    async def ask(self, _request: str, _key: str) -> str | None:
         return None
 
 

@@ -5,27 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.testing.own_flows import MAIL, Mailbox, Send, one_mail
 
 from conveyor.core.outcome import Done, Outcome
 from conveyor.extension import (
-    Ambient,
-    CallStep,
     Dependencies,
     Extension,
     Flow,
     LocalStep,
     Now,
     Order,
-    Port,
     Service,
-    Settings,
     Step,
     StepHandler,
     Tx,
@@ -50,53 +45,6 @@ MAILED = Flow(
 )
 
 
-@dataclass
-class Mailbox:
-    """A mail server, which knows keys."""
-
-    sent: list[str] = field(default_factory=list)
-    keys: set[str] = field(default_factory=set)
-
-    def send_now(self, to: str) -> None:
-        self.sent.append(to)
-
-    async def send(self, to: str, key: str) -> str:
-        if key not in self.keys:
-            self.keys.add(key)
-            self.sent.append(to)
-        return key
-
-    async def find(self, key: str) -> str | None:
-        return key if key in self.keys else None
-
-
-@asynccontextmanager
-async def opened(_settings: Settings, _ambient: Ambient) -> AsyncIterator[Mailbox]:
-    yield Mailbox()
-
-
-MAIL: Port[Mailbox] = Port("mail", opened)
-
-
-class Send(CallStep[str, str]):
-    """As it should be: with the key, and asked for when it is not known."""
-
-    def __init__(self, mail: Mailbox) -> None:
-        self.mail = mail
-
-    def prepare(self, tx: Tx, order: Order, now: Now) -> str | Outcome:  # noqa: ARG002
-        return order.customer
-
-    async def call(self, request: str, key: str) -> str:
-        return await self.mail.send(request, key)
-
-    async def ask(self, request: str, key: str) -> str | None:  # noqa: ARG002
-        return await self.mail.find(key)
-
-    def record(self, tx: Tx, order: Order, answer: str, now: Now) -> Outcome:  # noqa: ARG002
-        return Done()
-
-
 def right(given: Dependencies) -> Mapping[str, StepHandler]:
     return {"mail.send": Send(given.ports[MAIL])}
 
@@ -105,7 +53,7 @@ def wrong(given: Dependencies) -> Mapping[str, StepHandler]:
     """As a tired engineer writes it: an effect outside of the transaction, in a local step."""
 
     def send(_tx: Tx, order: Order, _now: Now) -> Outcome:
-        given.ports[MAIL].send_now(order.customer)
+        given.ports[MAIL].sent.append(order.id)
         return Done()
 
     return {"mail.send": LocalStep(send)}
@@ -115,11 +63,6 @@ def mailed(steps: Callable[[Dependencies], Mapping[str, StepHandler]]) -> Extens
     return Extension(
         "mail", flows=(MAILED,), services=(Service("mail", steps, calls=MAIL),), ports=(MAIL,)
     )
-
-
-async def one_mail(app: App, _order_id: str) -> None:
-    sent = app.ports[MAIL].sent
-    assert len(sent) == 1, f"{len(sent)} mails were sent"
 
 
 GIFTS = mailed(right)

@@ -107,14 +107,6 @@ _IN_HAND = (
     .where(one_of(outbox.c.order_id, "ids"), sa.not_(outbox.c.held))
     .with_for_update(skip_locked=True)
 )
-_KEEP = (
-    sa.update(outbox)
-    .where(
-        outbox.c.order_id == sa.bindparam("b_order_id"),
-        outbox.c.version == sa.bindparam("b_version"),
-    )
-    .values(due_at=sa.bindparam("b_due_at"))
-)
 
 
 def put(tx: Tx, owed: OwedToken) -> None:
@@ -190,7 +182,7 @@ def keep(tx: Tx, rows: Sequence[OwedToken], until_ms: int) -> set[tuple[str, int
     for row in rows:
         if (row.order_id, row.version) in free:
             tx.later(
-                _KEEP,
+                _CLAIM,
                 {"b_order_id": row.order_id, "b_version": row.version, "b_due_at": until_ms},
             )
     return free
