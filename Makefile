@@ -8,6 +8,8 @@ DEPLOY_VENV := .venv-deploy
 NODE := examples/node tests/node
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start some hundred processes: without this each would compile all of the source once more.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The locks are made from the default registry alone: a machine's own wheels and mirrors would put
 # hashes into them that nobody else can satisfy.
@@ -30,9 +32,10 @@ demo: install ## Watch four flows side by side, a thousand real orders among the
 
 test: lint $(DEPLOY_VENV)/.installed ## Check everything: lint, types, layers, then the tests
 	@scripts/install-node-packages $(NODE)
-	@$(BIN)/pytest -n 3 --dist worksteal
+	@$(BIN)/pytest -n 4 --dist worksteal
 
-soak: install ## Simulate disturbed lives of the system, from a new seed, until stopped or broken
+soak: $(INSTALLED)-test ## Run the longest tests, then simulate disturbed lives until stopped or broken
+	@$(BIN)/pytest -q -m soak
 	@$(BIN)/python -m conveyor.testing.simulate --runs 0 --jobs 2 --seed $$(date +%s)
 
 planted: install ## Write docs/planted-bugs.md: how many lives it takes to find each planted bug
@@ -51,9 +54,9 @@ bench: $(INSTALLED)-test $(INSTALLED)-bench ## Measure Conveyor beside its peers
 # is among them: it builds our own package, without a download.
 lock: $(INSTALLED)-test ## Write the locks anew after a change in pyproject.toml
 	@echo "Resolving the four locks (some minutes)"
-	@$(LOCK) --extra aws,lambda,postgres --build-deps-for editable \
+	@$(LOCK) --extra aws,lambda,otel,postgres --build-deps-for editable \
 		--output-file requirements/runtime.txt pyproject.toml
-	@$(LOCK) --extra aws,lambda,postgres,test --build-deps-for editable \
+	@$(LOCK) --extra aws,lambda,otel,postgres,test --build-deps-for editable \
 		--constraint requirements/runtime.txt --output-file requirements/test.txt pyproject.toml
 	@$(LOCK) --extra bench --build-deps-for editable \
 		--constraint requirements/test.txt --output-file requirements/bench.txt pyproject.toml

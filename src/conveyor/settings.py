@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -20,6 +20,7 @@ DEFAULT_DATA = Path("conveyor-data")
 DATABASE_FILE = "conveyor.db"
 EMBEDDED = "embedded:"
 PREFIX = "CONVEYOR_"
+TRACE_ID = "{trace_id}"
 
 
 class SettingError(ConveyorError):
@@ -53,6 +54,11 @@ class Settings(BaseModel):
         default=False,
         description="A pooler is before PostgreSQL, such as RDS Proxy or PgBouncer, which lends a "
         "session for one transaction: prepare no statement, set nothing beyond it.",
+    )
+    database_read_url: str = Field(
+        "",
+        description="postgresql://... of a replica, for what may be somewhat older: lists, "
+        "summaries, `explain` and the audit; default: all is read where it is written.",
     )
     queue_url: str = Field(
         EMBEDDED, description="embedded: or sqs://REGION/PREFIX?endpoint_url=..."
@@ -188,7 +194,22 @@ class Settings(BaseModel):
     idle_seconds: int = Field(
         75, ge=1, description="How long a connection may rest: longer than load balancers keep it."
     )
-    log_level: str = Field("WARNING")
+    archive: str = Field(
+        "", description="Directory of orders that `conveyor archive` took out of the database."
+    )
+    log_level: str = Field(
+        "",
+        description="As Python's logging names them; default: WARNING, and of Conveyor itself INFO "
+        "where the log is JSON.",
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="Of the log's lines; default: text at a terminal, else JSON."
+    )
+    trace_url: str = Field(
+        "",
+        description="https://.../{trace_id}, where whoever keeps your traces shows one: a link for "
+        "the console.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -203,6 +224,17 @@ class Settings(BaseModel):
         for network in _listed(text):
             ip_network(network)
         return text
+
+    @field_validator("trace_url")
+    @classmethod
+    def _names_a_trace(cls, text: str) -> str:
+        if text and not (text.startswith(("https://", "http://")) and TRACE_ID in text):
+            raise ValueError(f"needs to be https://... with {TRACE_ID} in it")
+        return text
+
+    def trace_page(self, trace_id: str) -> str:
+        """Give the page of a trace; '' where the settings name none."""
+        return self.trace_url.replace(TRACE_ID, trace_id)
 
     @property
     def proxies(self) -> tuple[str, ...]:

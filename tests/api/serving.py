@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from conveyor.access import store as keys
 from conveyor.access.model import SCOPES, new_local_key
+from conveyor.entrypoints.console import Links, add_console
 from conveyor.entrypoints.http import create_http
 from conveyor.entrypoints.http.codes import BEFORE_ALL
 from conveyor.entrypoints.server import Listening, listen, run_until, url_of
@@ -25,7 +26,7 @@ from conveyor.settings import Settings
 from conveyor.system.composition import App
 from conveyor.system.opening import open_app
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 GLANCE_SECONDS = 0.01
 WEBHOOK_SECRET = write_secret(b"a secret between carrier and us!")
 MERCHANT = "default"
@@ -57,6 +58,7 @@ class Server:
         self._broke: BaseException | None = None
         self.app: App
         self.http: FastAPI
+        self.links: Links
         self.url = url_of(self._socket)
         self.local_key = self._local.text
 
@@ -127,9 +129,11 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         try:
-            self.app = await open_app(self._settings)
+            self.app = await open_app(self._settings, traced=True)
             try:
                 self.http = create_http(self.app, local=self._local)
+                self.links = Links(self.app.engine.ambient, secrets.token_bytes)
+                add_console(self.http, self.links)
                 listening = Listening(self.http, self._socket)
                 wanted = self.app.installed.services if self._services is None else self._services
                 await run_until(self._stop, self.app, wanted, listening, self._ready.set)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
@@ -30,6 +32,7 @@ from conveyor.entrypoints.http.codes import Code, ProblemCode
 from conveyor.flows.food.codes import FoodCode
 from conveyor.flows.renewal.codes import RenewalCode
 from conveyor.flows.travel.codes import TravelCode
+from conveyor.operations.archive import Shelf
 
 CONNECTIONS = 20
 UNREAL = "01KDVXQG0053EJ2M8Q4N7T6WAB"
@@ -42,7 +45,8 @@ SUBSCRIPTION = {"id": "s1", "customer": "00001", "plan": "gold", "card": "card_o
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """A system and a merchant of its own."""
     home = tmp_path_factory.mktemp("codes")
-    with Server(home, connections_by_address=CONNECTIONS, header_seconds=0.5) as server:
+    given: dict[str, Any] = {"connections_by_address": CONNECTIONS, "header_seconds": 0.5}
+    with Server(home, archive=str(home / "archive"), **given) as server:
         town = Town(server, "acme", "r1")
         stock_up(town.owner)
         yield town
@@ -78,6 +82,7 @@ def of_an_operator(town: Town) -> dict[ProblemCode, httpx.Response]:
     return {
         Code.TOO_LATE: town.owner.post(f"/v1/orders/{done}/cancel"),
         Code.NOT_PARKED: town.owner.post(decide(done, "redrive")),
+        Code.NOT_WAITING: town.owner.post(f"/v1/orders/{done}/retry"),
         Code.STILL_OWES: town.owner.post(decide(owing, "discard"), json=BECAUSE),
         TravelCode.GIVEN_AWAY: _given_away(town),
     }
@@ -151,6 +156,22 @@ def of_the_process(town: Town) -> dict[ProblemCode, httpx.Response]:
     return answers
 
 
+def of_the_archive(town: Town) -> dict[ProblemCode, httpx.Response]:
+    directory = Path(town.server.app.settings.archive)
+    asked = {"before": datetime.now(UTC).isoformat()}
+    with Shelf(directory).locked():
+        busy = town.owner.post("/v1/archive", json=asked)
+    town.owner.post("/v1/archive", json=asked).raise_for_status()
+    found = town.owner.get("/v1/archive/orders").json()["orders"]
+    directory.rename(directory.with_name("elsewhere"))
+    directory.touch()
+    return {
+        Code.ARCHIVE_BUSY: busy,
+        Code.ARCHIVED: town.owner.get(f"/v1/orders/{found[0]['id']}"),
+        Code.NO_ARCHIVE: town.owner.post("/v1/archive", json=asked),
+    }
+
+
 def _raising(error: Exception) -> Callable[..., Awaitable[NoReturn]]:
     async def fail(*_: object) -> NoReturn:
         raise error
@@ -191,6 +212,7 @@ STORIES = (
     of_a_meal,
     of_a_subscription,
     of_the_process,
+    of_the_archive,
     of_the_edge,
 )
 

@@ -103,7 +103,7 @@ def test_the_story_tells_who_decided(server: Server) -> None:
     entries = owner.get(f"/v1/orders/{order_id}/timeline").json()["entries"]
     assert [e["detail"]["by"] for e in entries if e["detail"].get("by")] == [by, by]
     told = "\n".join(owner.get(f"/v1/orders/{order_id}/explain").json()["sentences"])
-    assert f"an operator let it take its step again (by {by})" in told
+    assert f"an operator let it take its step again (by {by}, from 127.0.0.1)" in told
 
 
 @pytest.mark.parametrize("what", ["redrive", "compensate", "discard"])

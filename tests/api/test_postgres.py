@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from tests.api.pausing import check_pausing
 from tests.api.serving import (
     Server,
     fields_of,
@@ -31,14 +32,14 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     data = tmp_path_factory.mktemp("postgres")
     with postgres_server(durable=False) as postgres:
         url = postgres.fresh_database()
-        asyncio.run(_migrate(url))
+        asyncio.run(migrated(url))
         with Server(data, database_url=url) as server:
             client = server.client_of("default")
             stock_up(client)
             yield client
 
 
-async def _migrate(url: str) -> None:
+async def migrated(url: str) -> None:
     database = open_database(Settings(database_url=url))
     await migrate_all(database, installation(Settings()))
     await database.close()
@@ -76,6 +77,15 @@ def test_no_text_makes_it_stumble(client: httpx.Client) -> None:
     problem_of(client.get("/v1/orders/%00"), 404)
     problem_of(client.get("/v1/dead-letters/%00"), 404)
     problem_of(client.delete("/v1/keys/%00"), 404)
+    problem_of(client.post("/v1/orders/%00/retry"), 404)
+    for way in ("pause", "resume"):
+        asked = client.post(f"/v1/services/%00/{way}", json={"reason": "none"})
+        assert fields_of(asked) == {"name"}
+    asked = client.get("/v1/archive/orders", params={"reference": "\x00"})
+    assert fields_of(asked) == {"reference"}
+    for before in ("\x00", "9999-12-31T23:59:59.999999-23:59", "2026-13-01"):
+        assert fields_of(client.post("/v1/archive", json={"before": before})) == {"before"}
+    problem_of(client.post("/v1/archive", json={"before": "0001-01-01"}), 409)
     for path, name in (("/v1/orders", "flow"), ("/v1/orders", "cursor"), ("/v1/stock", "cursor")):
         assert fields_of(client.get(path, params={name: "\x00"})) == {name}
     assert fields_of(client.get("/v1/summary", params={"key_prefix": "\x00"})) == {"key_prefix"}
@@ -101,3 +111,7 @@ def test_a_subscription_that_is_behind_waits_until_somebody_catches_up(
     again = client.post("/v1/renewals/run", json={"catch_up": True, "run": done["run"]}).json()
     assert again["started"] == 0
     assert client.get("/v1/renewals").json()["due"] == 0
+
+
+def test_a_service_is_paused_and_goes_on(client: httpx.Client) -> None:
+    check_pausing(client)

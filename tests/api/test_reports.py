@@ -152,6 +152,23 @@ def test_without_the_database_the_figures_of_the_process_are_there(
     assert ("conveyor_orders_open", "") not in figures
 
 
+def test_requests_are_told_by_their_route_not_by_whom_they_are_for(start: Start) -> None:
+    server = start()
+    client = server.client()
+    order_id = place(client)
+    client.get(f"/v1/orders/{order_id}")
+    client.get("/nowhere")
+    figures = _metrics(server)
+    asked = {labels for name, labels in figures if name == "conveyor_http_request_seconds_count"}
+
+    assert asked >= {
+        "POST,/v1/orders,202",
+        "GET,/v1/orders/{order_id},200",
+        "GET,,404",
+    }
+    assert not [labels for _, labels in figures if order_id in labels]
+
+
 def test_the_metrics_are_what_prometheus_reads(start: Start) -> None:
     server = start("orders", "payments", "inventory", "shipping")
     client = server.client()

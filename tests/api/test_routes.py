@@ -44,6 +44,9 @@ OPEN = {
 # Who may: readers and operators look, operators change, and what is not so stands here.
 LOOKING, CHANGING = {READ, OPERATE}, {OPERATE}
 UNLIKE = {
+    "GET /v1/operators/log": {"operate"},
+    "GET /v1/overview": {OPERATE},
+    "GET /v1/services": {OPERATE},
     "POST /v1/orders": {PLACE},
     "POST /v1/intake": {PLACE},
     "POST /v1/orders/{order_id}/cancel": {PLACE, OPERATE},
@@ -63,10 +66,15 @@ UNLIKE = {
     "GET /v1/riders/{name}/offers": {RIDER},
 }
 OF_SUBJECTS = {"/v1/restaurants/{name}/tickets": RESTAURANT, "/v1/riders/{name}/offers/": RIDER}
-# Routes that are none of the API's: its document, its page and the page's files.
-PAGES = {"/openapi.json", "/docs", "/docs/assets"}
+# Routes that are none of the API's: its document, its page and the page's files, and the console.
+PAGES = {"/openapi.json", "/docs", "/docs/assets", "/console", "/console/{page:path}"}
 # What an answer of the same merchant may say otherwise a moment later, and the stream that waits.
-RESTLESS = {"GET /v1/summary", "GET /v1/audit", "GET /v1/orders/{order_id}/events"}
+RESTLESS = {
+    "GET /v1/summary",
+    "GET /v1/audit",
+    "GET /v1/overview",
+    "GET /v1/orders/{order_id}/events",
+}
 _number = count()
 
 
@@ -98,7 +106,7 @@ def test_each_operation_declares_who_may(operations: list[Operation]) -> None:
 
 
 def test_no_route_is_beside_the_document(server: Server, operations: list[Operation]) -> None:
-    """All that answers is an operation, but for the document, its page and the page's files."""
+    """All that answers is an operation, but for the document with its page, and the console."""
     routes = [one for one in server.http.state.routes if one.include_in_schema]
     names = {f"{method} {one.path_format}" for one in routes for method in one.methods}
     assert names == {operation.name for operation in operations}

@@ -27,7 +27,10 @@ _CHECKS = (
     "SELECT conrelid::regclass::text, conname FROM pg_constraint "
     "WHERE contype = 'c' AND conrelid <> 0 AND connamespace = 'public'::regnamespace"
 )
-_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+_TABLES = (
+    "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
+    "AND relnamespace = 'public'::regnamespace"
+)
 _LAST = "SELECT setval(pg_get_serial_sequence('timeline', 'id'), (SELECT max(id) FROM timeline))"
 
 

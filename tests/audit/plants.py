@@ -394,6 +394,12 @@ GOODS = (
 )
 TOKENS = (
     Plant(
+        "an order that awaits an answer, of a month that was detached",
+        "detached_have_ended",
+        "awaiting",
+        (f"INSERT INTO detached_months SELECT id, id, id || '0', 1 FROM orders {of('awaiting')}",),
+    ),
+    Plant(
         "no token, and expected in the year 2200",
         "nothing_out_of_reach",
         "awaiting",

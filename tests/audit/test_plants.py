@@ -52,6 +52,20 @@ def test_who_is_completed_while_it_runs_is_not_accused(base: Base, tmp_path: Pat
     assert report.clean, shown(report)
 
 
+def test_what_was_detached_is_not_missed(base: Base, tmp_path: Path) -> None:
+    alone = "SELECT id, id, id || '0', 1 FROM orders WHERE settled_at IS NOT NULL"
+    theirs = "WHERE order_id IN (SELECT since FROM detached_months)"
+    detached = (
+        f"INSERT INTO detached_months {alone}",
+        f"DELETE FROM timeline {theirs}",  # noqa: S608
+        f"DELETE FROM calls {theirs}",  # noqa: S608
+    )
+
+    report = base.planted(detached, (), tmp_path / "copy")
+
+    assert report.clean, shown(report)
+
+
 @pytest.mark.parametrize("plant", PLANTS, ids=[plant.what for plant in PLANTS])
 def test_a_planted_violation_is_named(base: Base, tmp_path: Path, plant: Plant) -> None:
     report = base.planted(plant.ours, plant.theirs, tmp_path / "copy")

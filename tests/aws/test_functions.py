@@ -133,10 +133,8 @@ def test_poison_is_put_aside_and_its_neighbours_go_on(deploy: Deploy) -> None:
     deployment.feed(deployment.function("queue"), *SHOP)
     deployment.place(api)
     deployment.settle(completed=1)
-    dead = deployment.sqs.receive_message(
-        QueueUrl=deployment.url_of("payments-dead"), MessageAttributeNames=["All"]
-    )["Messages"]
-    assert [message["Body"] for message in dead] == ["not ours"]
+    dead = deployment.ask(api, "GET", "/v1/dead-letters")[1]["messages"]
+    assert [message["body"] for message in dead] == ["not ours"]
     assert not deployment.trouble()
 
 

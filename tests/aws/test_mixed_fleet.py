@@ -60,6 +60,7 @@ def test_services_may_be_functions_or_workers(deploy: Deploy) -> None:
     assert not deployment.trouble()
 
 
+@pytest.mark.soak
 def test_services_move_to_functions_and_back_under_load(deploy: Deploy) -> None:
     deployment = deploy(**SHORT)
     queue, tick = deployment.function("queue"), deployment.tick()

@@ -10,7 +10,7 @@ from tests.cli.driver import say_apart
 
 from conveyor.entrypoints.aws_lambda.packaging import MOST_BYTES, NotInstalledError, build
 
-SERVERS_AND_CONSOLES = ("uvicorn", "uvloop", "click", "rich", "alembic", "pip", "pytest")
+SERVERS_AND_CONSOLES = ("uvicorn", "uvloop", "click", "rich", "jinja2", "alembic", "pip", "pytest")
 
 
 def test_it_is_small_and_has_what_functions_need_and_no_more(archive: Path) -> None:

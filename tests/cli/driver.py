@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from conveyor.entrypoints.cli import main
 from conveyor.operations.cdnow import order_body, packaged_purchases
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 GLANCE_SECONDS = 0.02
 PREFIX = "CONVEYOR_"
 WIDE = {"COLUMNS": "200"}

@@ -167,12 +167,38 @@ def test_its_directory_can_be_looked_into(shown: tuple[Said, Path]) -> None:
         assert say("explain", order_id, "--data", data).out.startswith(f"Order {order_id}")
 
 
+def test_kept_it_goes_on_placing_orders_and_names_the_faults(shown: tuple[Said, Path]) -> None:
+    _, data = shown
+    before = newest(data)
+    with Process("demo", "--keep", "--port", 0, "--data", data) as process:
+        assert process.popen.stderr
+        said = ""
+        while "/console/faults" not in said:
+            line = process.popen.stderr.readline()
+            assert line, said
+            said += line
+        assert "/console/enter?once=" in said
+        until(lambda: newest(data) != before)
+        stopped = process.stop()
+
+    assert stopped.code == 0, stopped.err
+    assert "demo --keep" not in stopped.out
+
+
+def newest(data: Path) -> str:
+    """Give the id of the order that was placed last."""
+    listed = say("orders", "list", "--limit", 1, "--data", data, "--json").json()
+    return str(listed[0]["id"])
+
+
 def test_on_a_small_screen_its_result_comes_last_and_whole(shown: tuple[Said, Path]) -> None:
     _, data = shown
     lines = on_a_screen("demo", "--data", str(data), rows=24, columns=80)
     end = lines[-24:]
 
-    assert "every invariant holds" in lines[-1]
+    assert "every invariant holds" in lines[-3]
+    assert lines[-2].endswith("/console/faults:")
+    assert lines[-1].endswith(" demo --keep")
     assert sum("invariant" in line for line in lines) == 1
     assert {line.split()[0] for line in end if line.strip()} >= FLOWS.keys()
     assert not [line for line in lines if len(line) > 80 and "export" not in line]
@@ -185,5 +211,5 @@ def test_asked_for_more_it_shows_each_check_before_its_result(shown: tuple[Said,
 
     assert len(checks) >= 11
     assert checks[-1] < min(at for at, line in enumerate(lines) if " refused: " in line)
-    assert "every invariant holds" in lines[-1]
+    assert "every invariant holds" in lines[-3]
     assert not [line for line in lines if len(line) > 80 and "export" not in line]

@@ -191,14 +191,26 @@ def test_an_order_that_does_not_exist_is_said_so(data: Path, command: tuple[str,
     "command",
     [
         *(("orders", "show"), ("orders", "cancel"), ("orders", "watch"), ("explain",)),
-        *(("dead-letters", "show"), ("dead-letters", "redrive"), ("keys", "revoke")),
+        *(("dead-letters", "show"), ("dead-letters", "redrive")),
     ],
 )
-def test_what_can_be_no_id_is_no_other_path(command: tuple[str, ...], order: str) -> None:
-    said = say(*command, order)
+def test_what_can_be_no_id_is_no_other_path(
+    data: Path, command: tuple[str, ...], order: str
+) -> None:
+    say("stock", "set", "CD", 1, "--data", data)
+
+    said = say(*command, order, "--data", data)
+
+    assert said.code == (1 if order else 2)
+    assert (f"the id or the reference {order!r}" if order else "'' is no id") in said.err
+
+
+@pytest.mark.parametrize("key", ["", "..", "../stock", "a/b", "?limit=1"])
+def test_what_can_be_no_key_is_no_other_path(key: str) -> None:
+    said = say("keys", "revoke", key)
 
     assert said.code == 2
-    assert f"{order!r} is no id" in said.err
+    assert f"{key!r} is no id" in said.err
 
 
 def test_keys_are_made_listed_and_revoked(data: Path) -> None:
@@ -245,6 +257,9 @@ def test_the_hundredfold_difference_of_the_two_forms_is_said(data: Path) -> None
 @pytest.mark.parametrize(
     "command",
     [
+        ("status",),
+        ("top",),
+        ("services", "list"),
         ("orders", "list"),
         ("orders", "watch"),
         ("orders", "cancel", "01JZZZZZZZZZZZZZZZZZZZZZZZ"),

@@ -10,7 +10,7 @@ from tests.cli.driver import PATIENCE_SECONDS, Process, say, until, until_is
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
 from tests.servers.postgres import postgres_server
 
-COUNT = 600
+COUNT = 200
 STOLEN = 20
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,14 @@ def test_help_fits_80_columns(command: tuple[str, ...]) -> None:
     lines = say(*command, "--help", COLUMNS="80").out.splitlines()
 
     assert [line for line in lines if len(line) > 80] == []
+
+
+def test_help_waits_for_no_library_that_it_does_not_need() -> None:
+    loaded = "import sys, conveyor.entrypoints.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, check=True)
+    modules = {*done.stdout.decode().split()}
+
+    assert not {"sqlalchemy", "fastapi", "pydantic", "rich", "boto3"} & modules
 
 
 def test_an_order_is_shown_with_where_it_goes(data: Path) -> None:

@@ -6,10 +6,11 @@ import socket
 import stat
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.cli.driver import Process, bodies, running, say, say_apart, until
 
-from conveyor.entrypoints.cli.running import _announce
+from conveyor.entrypoints.cli.running import announce
 from conveyor.entrypoints.process import Ready
 
 
@@ -56,12 +57,23 @@ def test_the_first_start_makes_a_key_and_shows_it_once(data: Path) -> None:
     assert second == ""
 
 
+def test_the_console_is_opened_by_a_link(data: Path) -> None:
+    with running(data) as (_, ready):
+        link = say("console", "--data", data).out.strip()
+        opened = httpx.get(link)
+        again = httpx.get(ready["console"])
+    assert link.startswith(f"{ready['url']}/console/enter?once=")
+    assert (opened.status_code, again.status_code) == (303, 303)
+    assert say("console", "--data", data).code == 2
+
+
 def test_for_people_it_says_where_and_with_which_key(data: Path) -> None:
     with Process("up", "--data", data, "--port", 0) as process:
         until((data / "server.json").exists)
         said = process.stop(signal.SIGINT)
 
     assert "Your API key, shown this once:\n  cvy_" in said.err
+    assert "Its console, with a link that signs in once:\n  http://127.0.0.1:" in said.err
     assert "Conveyor is ready at http://127.0.0.1:" in said.err
     assert f"Its data are in {data}." in said.err
     assert said.out == ""
@@ -177,6 +189,6 @@ def test_away_from_loopback_it_says_what_commands_need(
 ) -> None:
     url = f"http://{host}:8080"
 
-    _announce(Ready(("orders",), url, data="/srv/shop"), as_json=False)
+    announce(Ready(("orders",), url, data="/srv/shop"), as_json=False)
 
     assert (f"Commands need --server {url} and a key" in capsys.readouterr().err) is says

@@ -72,6 +72,7 @@ def moto(request: pytest.FixtureRequest) -> Iterator[QueuesUnderTest]:
         obeys_ended_leases=True,
         deletes_fifo_after_lease=True,
         deduplicates_by_contents_of_queue=True,
+        wakes=True,
     )
     server.stop()
 
@@ -87,6 +88,7 @@ def ministack(request: pytest.FixtureRequest) -> Iterator[QueuesUnderTest]:
             obeys_ended_leases=True,
             deletes_fifo_after_lease=True,
             refuses_second_delete=True,
+            wakes=True,
         )
 
 

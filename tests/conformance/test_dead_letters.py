@@ -17,6 +17,9 @@ from conveyor.core.registry import Registry
 from conveyor.core.relay import Relay
 from conveyor.core.retries import RetryPolicy
 from conveyor.operations.dead_letters import MAX_PEEKED, look_into_dead_letters, redrive_poison
+from conveyor.settings import Settings
+from conveyor.system.installation import installation
+from conveyor.system.tables import create_all
 from conveyor.testing.conformance.queues import Deployment
 from conveyor.testing.conformance.queues.traffic import EACH_KIND, outgoing, receive, until_depth
 
@@ -26,9 +29,10 @@ GROUP = "flight-1"
 SOME = 15  # more than SQS gives at once
 
 
-def engine_of(deployment: Deployment, queue: Queue, directory: Path) -> Engine:
+async def engine_of(deployment: Deployment, queue: Queue, directory: Path) -> Engine:
     """Give an engine that has this queue and no flow."""
-    database = SqliteDatabase(directory / "unused.db", inline=True)
+    database = SqliteDatabase(directory / "kept.db", inline=True)
+    await create_all(database, installation(Settings()))
     return Engine(
         database=database,
         queues=deployment.queues,
@@ -50,7 +54,7 @@ async def test_all_poison_of_one_message_group_is_shown(
     deployment: Deployment, tmp_path: Path, fifo: bool
 ) -> None:
     queue = await deployment.queue(fifo=fifo)
-    engine = engine_of(deployment, queue, tmp_path)
+    engine = await engine_of(deployment, queue, tmp_path)
     names = [f"garbage {n}" for n in range(SOME)]
     await send(queue, names)
     consumer = Consumer(engine, queue.spec.name)
@@ -75,7 +79,7 @@ async def test_what_a_queue_does_not_give_is_counted(
     # What the queue's own redrive policy moves keeps its group; SQS gives ten of it at most.
     queue = await deployment.queue(fifo=fifo)
     dead = deployment.queues.queue(queue.spec.name + DEAD_LETTER_SUFFIX)
-    engine = engine_of(deployment, queue, tmp_path)
+    engine = await engine_of(deployment, queue, tmp_path)
     many = MAX_PEEKED + 7
     await send(dead, [f"moved {n}" for n in range(many)])
     await until_depth(dead, Depth(many, 0, 0))

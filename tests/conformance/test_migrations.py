@@ -6,6 +6,7 @@ import asyncio
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +51,9 @@ CATALOG = {
         ORDER BY 1, 2, 3
     """,
 }
+OF_A_MONTH = re.compile("_[0-9]{4}_[0-9]{2}(_|\\b)")
+OF_POSTGRESQL = {"timeline_by_number"}
+PARTITION = re.compile("_(default|before_[0-9_]+|[0-9]{4}_[0-9]{2})$")
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,7 @@ def catalog(tx: Tx) -> list[list[str]]:
     for each in revisions_of(INSTALLED):
         tx.execute(sa.text(f"DROP TABLE IF EXISTS {each.version_table}"))
     texts = [" ".join(map(str, row)) for row in tx.execute(sa.text(CATALOG[tx.dialect]))]
+    texts = [text for text in texts if not OF_A_MONTH.search(text)]
     return [sorted(_LINES.split(text)) for text in texts]
 
 
@@ -133,13 +138,23 @@ def test_tables_of_flows_that_an_earlier_version_made_are_taken_over(new_url: Ne
     async def story(database: Database) -> None:
         await migrate_all(database, INSTALLED)
         await database.run(forget)
-        assert await migrate_all(database, INSTALLED) == [f"{it.of} 0001" for it in of_flows]
+        taken_over = await migrate_all(database, INSTALLED)
+        assert [it for it in taken_over if it.endswith(" 0001")] == [
+            f"{it.of} 0001" for it in of_flows
+        ]
         assert await migrate_all(database, INSTALLED) == []
 
     play(new_url(), story)
 
 
 def differences(tx: Tx) -> list[object]:
+    with warnings.catch_warnings():
+        # Of SQLite; the texts of the indexes are compared by `catalog`.
+        warnings.filterwarnings("ignore", ".*(skipp|Skipp).*expression-based index")
+        return _differences(tx)
+
+
+def _differences(tx: Tx) -> list[object]:
     declared = sa.MetaData()
     for tables in tables_of(INSTALLED):
         for table in tables.tables.values():
@@ -150,6 +165,11 @@ def differences(tx: Tx) -> list[object]:
             "compare_type": True,
             "compare_server_default": True,
             "include_name": lambda name, *_: "alembic_version" not in (name or ""),
+            # Autogenerate knows of no partitions, and not which database an index is for.
+            "include_object": lambda _, name, *__: (
+                not PARTITION.search(name)
+                and (name not in OF_POSTGRESQL or tx.dialect == "postgresql")
+            ),
         },
     )
     return list(compare_metadata(context, declared))
@@ -192,22 +212,28 @@ def table_names(tx: Tx) -> list[str]:
     return sa.inspect(tx.connection).get_table_names()
 
 
-def test_the_last_revision_can_be_taken_back_and_keeps_what_is_there(new_url: NewUrl) -> None:
+WITHOUT_PROVIDERS = "0007"
+"""The revision before calls were kept with whom they were made to."""
+
+
+def test_the_last_revisions_can_be_taken_back_and_keep_what_is_there(new_url: NewUrl) -> None:
     one = sa.text("""
         INSERT INTO calls
             (order_id, step, attempt, state, intended_at, may_run_until, taken, request)
         VALUES ('1', 's.s', 1, 'answered', 1, 2, 1, '')
     """)
 
+    before = revisions().index(WITHOUT_PROVIDERS)
+
     def back(tx: Tx) -> list[str]:
-        command.downgrade(alembic_config(tx.connection), revisions()[-2])
+        command.downgrade(alembic_config(tx.connection), revisions()[before])
         return [column["name"] for column in sa.inspect(tx.connection).get_columns("calls")]
 
     async def story(database: Database) -> None:
         await migrate(database)
         await database.run(lambda tx: tx.execute(one))
         assert "provider" not in await database.run(back)
-        assert await migrate(database) == revisions()[-1:]
+        assert await migrate(database) == revisions()[before + 1 :]
         row = await database.read(lambda tx: tx.execute(sa.text("SELECT * FROM calls")).one())
         assert (row.order_id, row.provider) == ("1", "")
 

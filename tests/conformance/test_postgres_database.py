@@ -8,12 +8,16 @@ import threading
 import traceback
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from tests.cli.driver import until
 from tests.conformance.database_fixtures import Place
 from tests.servers.postgres import Postgres, postgres_server
 from tests.servers.process import free_port
+from tests.servers.standby import waiting_for
 
 from conveyor.adapters.postgres import PostgresDatabase
 from conveyor.adapters.postgres.errors import AbortedTransactionError, PostgresExtraMissingError
@@ -32,6 +36,9 @@ INCREMENT = (
 END_OTHERS = sa.text(
     "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+CANCEL_WAITS = (
+    "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 )
 # A deferred trigger fires inside COMMIT.
 DIE_AT_COMMIT = """
@@ -147,6 +154,27 @@ def test_a_connection_lost_during_commit_is_said_to_be_unknown_and_not_tried_aga
     place.play(story)
 
 
+def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_said_to_be_unknown(
+    place: Place, postgres: Postgres
+) -> None:
+    """It is committed here, and was promised to be there as well."""
+
+    async def story(database: Database) -> None:
+        await database.run(putting("before"))
+        with (
+            psycopg.connect(postgres.url, autocommit=True) as operator,
+            waiting_for("nobody", operator),
+        ):
+            writing = asyncio.create_task(database.run(putting("a")))
+            await asyncio.to_thread(until, lambda: _one(operator, CANCEL_WAITS))
+            with pytest.raises(CommitUnknownError, match="synchronous replication"):
+                await writing
+        await database.run(putting("after"))
+        assert set(await database.read(values)) == {"before", "a", "after"}
+
+    place.play(story)
+
+
 def test_a_swallowed_error_does_not_pass_for_a_commit(place: Place) -> None:
     def work(tx: Tx) -> None:
         put(tx, "a")
@@ -236,3 +264,8 @@ async def end_connections(url: str) -> None:
     operator = PostgresDatabase(url, inline=True)
     await operator.run(lambda tx: tx.execute(END_OTHERS).scalar_one())
     await operator.close()
+
+
+def _one(operator: psycopg.Connection[Any], question: str) -> Any:
+    [answer] = operator.execute(question.encode()).fetchone() or [None]
+    return answer

@@ -19,7 +19,7 @@ from tests.conformance.database_fixtures import Place
 
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.core.errors import DatabaseUnavailableError, DataDirectoryInUseError
-from conveyor.core.transaction import Database, Tx
+from conveyor.core.transaction import Database, Tx, Urgent
 from conveyor.testing.conformance.databases.under_test import put, putting, values
 
 BIG_ROWS = 2_000
@@ -116,6 +116,42 @@ def test_what_waits_together_is_committed_together(place: Place) -> None:
     place.play(story)
     assert len(transactions) == 100
     assert len(set(transactions)) == 1
+
+
+def test_what_is_urgent_is_committed_before_what_waits(place: Place) -> None:
+    done: list[str] = []
+
+    async def story(database: Database) -> None:
+        others = (noted(database, done, what) for what in ("a", "b"))
+        await asyncio.gather(*others, noted(database, done, "first", urgent=True))
+        assert sorted(await database.read(values)) == ["a", "b", "first"]
+
+    place.play(story)
+    assert done[0] == "first"
+
+
+def test_what_is_urgent_breaks_into_what_shares_a_transaction(path: Path) -> None:
+    done: list[str] = []
+
+    async def story(database: Database) -> None:
+        others = [asyncio.create_task(noted(database, done, what)) for what in ("a", "b", "c")]
+        await asyncio.sleep(0)
+        await asyncio.gather(noted(database, done, "first", urgent=True), *others)
+        assert sorted(await database.read(values)) == ["a", "b", "c", "first"]
+
+    Place("sqlite", f"sqlite:///{path}").play(story)
+    assert done.index("first is on disk") < done.index("c")
+
+
+async def noted(database: Database, done: list[str], what: str, *, urgent: bool = False) -> None:
+    """Put a value, and note when that was done, and when it was on disk."""
+
+    def work(tx: Tx) -> None:
+        put(tx, what)
+        done.append(what)
+
+    await database.run(Urgent(work) if urgent else work)
+    done.append(f"{what} is on disk")
 
 
 def test_a_group_that_fails_is_run_again_in_parts_until_the_culprit_is_alone(place: Place) -> None:

@@ -18,7 +18,7 @@ from conveyor.adapters.sqs.errors import AwsExtraMissingError, QueueNotProvision
 from conveyor.adapters.sqs.provisioning import Provisioner
 from conveyor.adapters.sqs.queue import SqsQueue
 from conveyor.core.errors import QueuesNotOpenError, QueueUnavailableError
-from conveyor.core.queue import Outgoing, QueueSpec, VisibilityChange
+from conveyor.core.queue import LONG_POLL_SECONDS, Outgoing, QueueSpec, VisibilityChange
 from conveyor.testing.conformance.queues import QueuesUnderTest
 from conveyor.testing.conformance.queues.under_test import fresh_name
 from conveyor.testing.loop import run_virtual, virtual_ambient
@@ -296,3 +296,52 @@ async def test_closing_sends_off_what_was_handed_in(ministack: QueuesUnderTest) 
     await asyncio.sleep(0)
     await queues.close()
     assert await sending == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
+async def test_who_stops_ends_its_own_poll_and_takes_nothing_from_others(
+    ministack: QueuesUnderTest, fifo: bool
+) -> None:
+    spec = QueueSpec(fresh_name(), fifo)
+    async with ministack.deployed() as ours, ministack.deployed() as theirs:
+        for one in (ours, theirs):
+            await one.queues.provision([spec])
+        stays, goes = theirs.queues.queue(spec.name), ours.queues.queue(spec.name)
+        staying = asyncio.create_task(stays.receive(10, LONG_POLL_SECONDS))
+        going = asyncio.create_task(goes.receive(10, LONG_POLL_SECONDS))
+        await asyncio.sleep(0)
+        goes.wake()
+        async with asyncio.timeout(LONG_POLL_SECONDS / 2):
+            assert await going == []
+            if staying.done():  # it was given a wake-up that was meant for the other
+                assert staying.result() == []
+                staying = asyncio.create_task(stays.receive(10, LONG_POLL_SECONDS))
+            await goes.send([message("a")])
+            while not (received := await staying):  # wake-ups that nobody needed any more
+                staying = asyncio.create_task(stays.receive(10, LONG_POLL_SECONDS))
+        assert [it.body for it in received] == ["a"]
+        await stays.delete([it.receipt for it in received])
+        assert (await stays.depth()).total == 0
+
+
+@pytest.mark.anyio
+async def test_what_a_poll_is_given_as_it_is_ended_is_ours(ministack: QueuesUnderTest) -> None:
+    async with ministack.deployed() as deployment:
+        queue = await deployment.queue()
+        poll = asyncio.create_task(queue.receive(10, LONG_POLL_SECONDS))
+        await asyncio.sleep(0)
+        queue.wake()
+        await queue.send([message("a"), message("b")])
+        got = list(await poll)
+        got += await queue.receive(10, 0) if len(got) < 2 else []
+        assert sorted(it.body for it in got) == ["a", "b"]
+
+
+@pytest.mark.anyio
+async def test_without_polls_there_is_nobody_to_wake(ministack: QueuesUnderTest) -> None:
+    async with ministack.deployed() as deployment:
+        queue = await deployment.queue()
+        queue.wake()
+        assert await queue.receive(10, 0) == []
+        assert (await queue.depth()).total == 0

@@ -11,7 +11,8 @@ from typing import Any
 from tests.crash.scenarios import COMPLETED, EITHER, PATIENCE_SECONDS, REFUSED
 from tests.flows.renewals import MERCHANT, assert_clean, make_plan, subscribe
 
-from conveyor.commerce.orders.store import listing
+from conveyor.commerce.orders.order_filter import EVERYTHING
+from conveyor.commerce.orders.search import search
 from conveyor.core.interventions import cancel
 from conveyor.core.order import Order
 from conveyor.core.order_status import SETTLED, OrderStatus
@@ -79,7 +80,7 @@ class RenewalScenario:
 
 
 def _orders(tx: Tx) -> list[Order]:
-    return listing(tx, merchant=None, status=None, flow=None, limit=10, cursor=None)
+    return search(tx, EVERYTHING, sees=None, limit=10)
 
 
 async def _until(app: App, statuses: frozenset[str] | set[str]) -> Order:

@@ -12,11 +12,10 @@ from tests.crash.scenarios import SCENARIOS, Scenario
 from conveyor.core import calls, taking_tokens
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
-from conveyor.core.calling import Grant, PendingCall
-from conveyor.core.calls import Request
+from conveyor.core.calling import PendingCall
 from conveyor.core.consumer import Consumer
+from conveyor.core.in_hand import InHand
 from conveyor.core.outbox import OwedToken
-from conveyor.core.queue import Received
 from conveyor.core.relay import Relay
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
@@ -40,8 +39,8 @@ def caught(scenario: Scenario, *, cancel_at_once: bool = False) -> str:
 def test_acknowledging_before_the_commit_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     commit_first = Consumer._open
 
-    async def acknowledge_first(self: Consumer, group: list[Received]) -> list[None]:
-        await self.queue.delete([message.receipt for message in group])
+    async def acknowledge_first(self: Consumer, group: list[InHand]) -> list[None]:
+        await self.queue.delete([it.receipt for it in group])
         return await commit_first(self, group)
 
     monkeypatch.setattr(Consumer, "_open", acknowledge_first)
@@ -79,11 +78,9 @@ def test_calling_a_provider_before_the_intent_is_written_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The intent is written with the result, when the call is over.
-    def intend_later(
-        tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant
-    ) -> PendingCall:
+    def intend_later(tx: Tx, calling: PendingCall, last: Attempt | None, now: Now) -> PendingCall:
         withheld: Any = _Withheld(tx)
-        return calls_intend(withheld, request, last, now, grant)
+        return calls_intend(withheld, calling, last, now)
 
     def end_with_intent(
         tx: Tx,
@@ -94,7 +91,7 @@ def test_calling_a_provider_before_the_intent_is_written_is_caught(
         *,
         over: bool = True,
     ) -> None:
-        calls_intend(tx, _request_of(calling), _before(calling), now, calling.grant)
+        calls_intend(tx, calling, _before(calling), now)
         tx.flush()
         calls_end(tx, calling, last, state, now, over=over)
 
@@ -112,12 +109,6 @@ class _Withheld:
 
     def later(self, *_args: object, **_kwargs: object) -> None:
         return
-
-
-def _request_of(calling: PendingCall) -> Request:
-    return Request(
-        calling.order, calling.step_name, calling.step, calling.payload, calling.provider
-    )
 
 
 def _before(calling: PendingCall) -> Attempt | None:

@@ -153,7 +153,7 @@ def alarms_watch_everything(template: Template) -> Iterator[str]:
         for metric in ("Errors", "Throttles"):
             if (metric, function) not in watched:
                 yield f"{function}: no alarm of {metric}"
-    for metric in ("OrdersParked", "OrdersWaiting", "OutboxOldestDueSeconds"):
+    for metric in ("OrdersParked", "DeadMessages", "OrdersWaiting", "OutboxOldestDueSeconds"):
         if (metric, "Prefix") not in watched:
             yield f"the system: no alarm of {metric}"
 

@@ -19,6 +19,7 @@ from tests.servers.pooler import pooled
 from tests.servers.postgres import Postgres
 
 from conveyor.adapters.postgres.looking import look
+from conveyor.core.months import Month
 from conveyor.operations.doctor import postgres as server_checks
 from conveyor.operations.doctor.findings import Status
 from conveyor.settings import Settings
@@ -48,11 +49,28 @@ def set_for(name: str, value: str) -> Change:
     return sql(f'ALTER DATABASE "NAME" SET {name} = {value}')
 
 
+THIS = Month.at(time.time_ns() // 1_000_000)
+SOON = [month.name.replace("-", "_") for month in (THIS, THIS.next)]
 PLANTED: list[tuple[str, str, Change, str]] = [
     ("database", "migrations", sql("DROP TABLE alembic_version"), "empty"),
     ("database", "migrations", sql("UPDATE alembic_version SET version_num = '0003'"), "behind"),
     ("database", "migrations", sql("UPDATE alembic_version SET version_num = '9999'"), "ahead"),
     ("database", "migrations", sql("DROP TABLE turns"), "without turns"),
+    (
+        "database",
+        "months",
+        sql(*(f"DROP TABLE {table}_{month}" for table in ("timeline", "calls") for month in SOON)),
+        "not made",
+    ),
+    (
+        "database",
+        "default partition",
+        sql(
+            "INSERT INTO timeline (order_id, version, at, event, step, attempt, detail) "
+            "VALUES ('01BX5ZZKBKACTAV9WEVGEMMVRZ', 1, 1, 'placed', '', 0, '')"
+        ),
+        "timeline_default holds 1 row of 2017-10",
+    ),
     ("database", "read-only", set_for("default_transaction_read_only", "on"), "read-only"),
     ("database", "synchronous_commit", set_for("synchronous_commit", "off"), "can be lost"),
     ("database", "transaction_timeout", set_for("transaction_timeout", "'5s'"), "5000 ms"),

@@ -156,6 +156,16 @@ async def test_each_difference_is_named_and_put_right(
     assert [it.action for it in await pair.provision()] == [LEFT, LEFT]
 
 
+async def test_dead_letters_that_go_with_their_source_are_named(pair: Pair) -> None:
+    """On standard queues their time counts from when they were first sent."""
+    dead = pair.url(pair.spec.dead_letters().name)
+    four_days = {"MessageRetentionPeriod": str(pair.spec.retention_seconds)}
+    pair.sqs.set_queue_attributes(QueueUrl=dead, Attributes=four_days)
+    assert await pair.differences() == ["MessageRetentionPeriod"]
+    await pair.provision()
+    assert await pair.differences() == []
+
+
 async def test_a_policy_of_ones_own_stays_beside_ours(pair: Pair) -> None:
     pair.plant({"Policy": json.dumps({"Statement": [OPEN_TO_ALL]})})
     await pair.provision()
@@ -208,11 +218,15 @@ def test_a_deployment_that_is_as_provisioned_has_nothing_wrong(provisioned: Envi
     assert report["ok"]
     assert {it["check"] for it in report["checks"]} == {
         "clock",
+        "cost",
         "database",
         "extensions",
+        "keys",
+        "lag",
         "permissions",
         "queues",
         "settings",
+        "visibility",
         "workers",
     }
     worker = report["policies"]["worker"]["Statement"]

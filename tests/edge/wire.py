@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 PIECE = 65_536
 
 

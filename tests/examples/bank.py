@@ -27,7 +27,7 @@ from conveyor.core.errors import KeySpentError, NotAppliedError, UnansweredError
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.server import listen, url_of
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 class Bank:

@@ -38,6 +38,8 @@ NO_SETTINGS = {
     "CONVEYOR_API_KEY",
     "CONVEYOR_HOST",
     "CONVEYOR_PORT",
+    "CONVEYOR_METRICS_HOST",
+    "CONVEYOR_METRICS_PORT",
     "CONVEYOR_SECRETS",
 }
 SHELL_ENDS = {"|", ">", "<", "<<", "&&", "\\", "#", ";", "<<END"}

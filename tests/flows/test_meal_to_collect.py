@@ -28,8 +28,8 @@ from conveyor.commerce.payments.ports import Declined, PaymentAnswer, PaymentReq
 from conveyor.core.answers import TAKEN
 from conveyor.core.order_status import OrderStatus
 from conveyor.operations import decisions
-from conveyor.operations.dead_letters import parked_order
 from conveyor.operations.explain import explain, sentences
+from conveyor.operations.parked_orders import parked_order
 from conveyor.system.composition import App
 from conveyor.testing.invariants.files import check_settled
 from conveyor.testing.tokens import check_tokens

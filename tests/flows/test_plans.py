@@ -20,7 +20,9 @@ from conveyor.system.composition import App
 from conveyor.testing.virtual import Machine
 
 # What there is only as much of as is under way, or as a merchant has set up.
-SMALL = frozenset({"outbox", "plans", "controls", "restaurants", "riders", "fleets"})
+SMALL = frozenset(
+    {"outbox", "plans", "controls", "restaurants", "riders", "fleets", "paused_services"}
+)
 INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
 READS = ("SELECT", "UPDATE", "DELETE", "WITH")
 

@@ -19,7 +19,8 @@ from tests.flows.renewals import (
     until_quiet,
 )
 
-from conveyor.commerce.orders.store import listing
+from conveyor.commerce.orders.order_filter import OrderFilter
+from conveyor.commerce.orders.search import search
 from conveyor.core.message import Token, encode
 from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
@@ -50,7 +51,7 @@ def world(tmp_path: Path) -> Machine:
 
 
 def orders_of(tx: Tx) -> list[Order]:
-    return listing(tx, merchant=None, status=None, flow="renewal", limit=1000, cursor=None)
+    return search(tx, OrderFilter(flow="renewal"), sees=None, limit=1000)
 
 
 def day_of(at_ms: int | None) -> str:

@@ -15,8 +15,9 @@ from tests.crash.enumeration import both_ways
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.orders.order_filter import EVERYTHING
 from conveyor.commerce.orders.placement import Placed
-from conveyor.commerce.orders.store import listing
+from conveyor.commerce.orders.search import search
 from conveyor.core.order_status import SETTLED
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.flows.shop.shipping.confirmations import Confirmations
@@ -26,9 +27,9 @@ from conveyor.testing.storming import COPIES, SPREAD_SECONDS, storming
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
-STOCK = 40
+STOCK = 27
 METHODS = ("card_ok", "card_declined", "card_insufficient_funds", "card_unanswered", "card_flaky")
-ORDERS = 30
+ORDERS = 20
 RECEIVE = Confirmations.receive
 
 
@@ -64,7 +65,7 @@ async def place_all(app: App, methods: Sequence[str] = METHODS) -> None:
 
 async def until_settled(app: App) -> None:
     def unsettled(tx: Any) -> list[str]:
-        orders = listing(tx, merchant=None, status=None, flow=None, limit=1000, cursor=None)
+        orders = search(tx, EVERYTHING, sees=None, limit=1000)
         return [order.id for order in orders if order.status not in SETTLED]
 
     async with asyncio.timeout(4 * 3600):

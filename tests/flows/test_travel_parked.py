@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from tests.flows.travel_driver import (
     until_status,
 )
 
+from conveyor.core.interventions import Decision, Intervention
+from conveyor.core.order_status import OrderStatus
 from conveyor.operations import decisions
 from conveyor.operations.audit import run_audit
-from conveyor.operations.dead_letters import parked_orders
 from conveyor.operations.explain import explain, sentences
+from conveyor.operations.parked_orders import parked_orders
 from conveyor.system.composition import App
 from conveyor.testing.virtual import Machine
 
+RETRIED = Intervention(Decision.ACCEPTED, status=OrderStatus.PROCESSING)
 SETTINGS = {"max_receives": 2, "backoff_base_seconds": 1.0}
 
 
@@ -105,3 +109,24 @@ def test_it_stays_in_front_after_a_restart_and_a_purge(tmp_path: Path) -> None:
 
     world.run(first_life)
     world.run(second_life)
+
+
+def test_one_that_rests_has_its_next_try_at_once_while_its_message_rests(tmp_path: Path) -> None:
+    """A FIFO queue gives nothing of a group of which a message rests."""
+    rests = {"max_receives": 9, "backoff_base_seconds": 300.0, "backoff_cap_seconds": 600.0}
+
+    async def life(app: App) -> None:
+        await set_up(app, UA1545=2)
+        repair = make_stuck(app)
+        order_id = await place(app, journey(reference=STUCK))
+        await asyncio.sleep(10)
+        assert await decisions.retry(app.engine, order_id, MERCHANT) == RETRIED
+        await asyncio.sleep(10)  # a second message rests by then
+        repair()
+        assert await decisions.retry(app.engine, order_id, MERCHANT) == RETRIED
+        await until_status(app, order_id, "completed")
+        assert app.parts.ambient.now_ms() - (await order_of(app, order_id)).placed_at < 60_000
+        await asyncio.sleep(600)
+        await _clean(app)
+
+    Machine(tmp_path, rests).run(life)

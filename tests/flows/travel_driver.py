@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import Any
 
+from conveyor.commerce.orders.order_filter import EVERYTHING
 from conveyor.commerce.orders.placement import Placed
-from conveyor.commerce.orders.store import find, listing
+from conveyor.commerce.orders.search import search
+from conveyor.commerce.orders.store import find
 from conveyor.core.order import Order
 from conveyor.core.order_status import SETTLED
 from conveyor.core.outcome import Outcome
@@ -100,7 +102,7 @@ async def statuses(app: App, order_ids: Iterable[str]) -> list[str]:
 
 async def all_orders(app: App) -> list[Order]:
     return await app.parts.database.read(
-        lambda tx: listing(tx, merchant=None, status=None, flow=None, limit=100_000, cursor=None)
+        lambda tx: search(tx, EVERYTHING, sees=None, limit=100_000)
     )
 
 

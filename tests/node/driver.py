@@ -21,7 +21,7 @@ EXAMPLE = ROOT / "examples" / "node"
 EXTENSION = "examples.node.billed:EXTENSION"
 PREFIX = "node-"
 SERVICE = "billing"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 
 
 class Shop:

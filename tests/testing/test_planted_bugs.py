@@ -9,6 +9,7 @@ import pytest
 
 from conveyor.testing.planted import BUGS, OF_LOCKS
 from conveyor.testing.planted.once import ONCE, STANDS_FOR
+from conveyor.testing.planted.planting import bug, instead
 
 MOST_RUNS = 100
 # These are found in a few stories each; the others take hundreds: see `conveyor.testing.planted`.
@@ -50,3 +51,16 @@ def test_each_fault_that_the_system_once_had_is_among_them() -> None:
     names = {planted.name for planted in (*BUGS, *OF_LOCKS)}
     assert names >= STANDS_FOR.keys()
     assert set(STANDS_FOR.values()) == ONCE.keys()
+
+
+def test_what_cannot_be_called_as_what_it_replaces_is_no_bug_to_be_found() -> None:
+    class Owner:
+        @staticmethod
+        def right(one: int, *, named: str) -> str:
+            return named * one
+
+    misfit = bug("misfit", "", "shop", (Owner, "right", instead(lambda one, other: one + other)))
+
+    with pytest.raises(TypeError, match="misfit: right cannot be called"), misfit.in_place():
+        pass
+    assert Owner.right(2, named="a") == "aa"

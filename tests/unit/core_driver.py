@@ -233,7 +233,7 @@ class Core(AbstractAsyncContextManager["Core"]):
             for n, r in numbered:
                 place(tx, self.engine.registry, _new(n, r), self.engine.now())
 
-        _, owed = await commit(self.database, work)
+        _, owed = await commit(self.database, work, self.engine.measures)
         return owed
 
     async def take(self, service: str, *owed: OwedToken) -> Consumer:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conveyor.settings import Settings
+from conveyor.settings import SettingError, Settings
+from conveyor.system.backends import open_replica
 from conveyor.system.opening import open_app
 
 FILES = {"queue.db", "provider.db", "carrier.db"}
@@ -44,3 +45,12 @@ def test_embedded_files_are_in_the_data_directory_without_a_database_url(tmp_pat
 )
 def test_the_directory_is_that_of_the_database_file(url: str, directory: str) -> None:
     assert Settings(data=Path("data"), database_url=url).directory == Path(directory)
+
+
+@pytest.mark.parametrize(
+    ("database", "replica"),
+    [("", "postgresql://db/orders"), ("postgresql://db/orders", "sqlite:///orders.db")],
+)
+def test_a_replica_is_one_of_postgresql(database: str, replica: str) -> None:
+    with pytest.raises(SettingError, match="CONVEYOR_DATABASE_READ_URL"):
+        open_replica(Settings(database_url=database, database_read_url=replica))

@@ -46,6 +46,35 @@ def test_who_submits_again_as_soon_as_answered_is_answered_again() -> None:
     run_virtual(main())
 
 
+def test_what_is_urgent_forms_the_next_group_alone() -> None:
+    async def main() -> None:
+        handler = Handler()
+        batcher = Batcher(handler, 3)
+        first = batcher.submit(1)
+        await asyncio.sleep(HANDLING_SECONDS / 2)
+        others = [batcher.submit(it) for it in (2, 3)]
+        urgent = [batcher.submit(it, urgent=True) for it in (4, 5)]
+        assert await asyncio.gather(first, *others, *urgent) == [2, 4, 6, 8, 10]
+        assert handler.groups == [[1], [4, 5], [2, 3]]
+
+    run_virtual(main())
+
+
+def test_for_what_a_handler_leaves_the_next_group_is_begun() -> None:
+    groups: list[list[int]] = []
+
+    async def two_at_most(group: list[int]) -> list[int]:
+        groups.append(group)
+        return group[:2]
+
+    async def main() -> None:
+        batcher = Batcher(two_at_most, 9)
+        assert await asyncio.gather(*map(batcher.submit, range(5))) == [0, 1, 2, 3, 4]
+        assert groups == [[0, 1, 2, 3, 4], [2, 3, 4], [4]]
+
+    run_virtual(main())
+
+
 def test_an_exception_is_raised_to_its_own_submitter() -> None:
     async def main() -> None:
         batcher = Batcher(Handler(), 3)

@@ -59,8 +59,8 @@ def test_who_was_suspended_beyond_its_grant_calls_nothing(tmp_path: Path, stoppe
             wall = core.now_ms - round(ago * 1000 if stopped == "the machine" else 0)
             grant = Grant(begun=steady, begun_ms=wall)
             order, provider = await one_order(core), core.engine.providers.of("ask")
-            calling = PendingCall(order, "ask.price", core.ask, "a", 1, grant, provider)
-            assert await perform(calling, core.ambient) == NotCalled()
+            calling = PendingCall(order, "ask.price", core.ask, "a", provider, grant, attempt=1)
+            assert await perform(calling, core.ambient, core.engine.measures) == NotCalled()
             assert core.ask.called == []
 
     run_virtual(main())

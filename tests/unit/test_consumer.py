@@ -319,7 +319,7 @@ def test_a_stop_does_not_wait_longer_than_the_grace(tmp_path: Path) -> None:
 def test_an_open_poll_is_waited_for_within_the_grace(
     tmp_path: Path, grace: float, most: float
 ) -> None:
-    """SQS cannot end a poll early, and what it gives to one that is broken off is hidden."""
+    """Where it cannot be ended early: what SQS gives to one that is broken off is hidden."""
 
     async def main() -> None:
         limits = Limits(pollers=1, grace_seconds=grace)

@@ -96,6 +96,7 @@ def install(
         (shaped(tables=[]), "its tables are of type list"),
         (shaped(routes=[]), "its routes are of type list, not a function that gives them"),
         (shaped(checks=()), "its checks are of type tuple, not a function that gives them"),
+        (shaped(archiving=lambda _: ()), "its archiving is of type function, not an Archiving"),
         (shaped(belongings=(sa.Table("t", sa.MetaData()),)), "which is no table with an order_id"),
         (shaped(scopes={"read": ""}), "'read' cannot be a scope of its own"),
         (shaped(scopes={"Gift Cards": ""}), "'Gift Cards' cannot be a scope of its own"),

@@ -21,7 +21,7 @@ from conveyor.testing.virtual import Machine
 
 def request(order_id: str, merchant: str, key: str, fingerprint: str = "f") -> Request:
     new = NewOrder(order_id, merchant, FLOW, "", "c", "USD", 0, "{}")
-    return Request(merchant, key, fingerprint, new)
+    return Request(merchant, key, fingerprint, new, frozenset())
 
 
 def test_a_key_is_its_merchants_own_in_a_group_of_many(tmp_path: Path) -> None:

@@ -231,7 +231,10 @@ def test_a_receiver_that_never_answers_is_given_up_in_the_end(tmp_path: Path) ->
     run_virtual(main())
 
 
-@pytest.mark.parametrize(("shared", "told_at"), [(True, CLAIM_SECONDS), (False, POST_SECONDS / 2)])
+# It dies in the middle of its post, having put off the end of its claim once.
+@pytest.mark.parametrize(
+    ("shared", "told_at"), [(True, 1.5 * CLAIM_SECONDS), (False, POST_SECONDS / 2)]
+)
 def test_what_a_crashed_process_had_claimed_is_told_by_another(
     tmp_path: Path, shared: bool, told_at: float
 ) -> None:

@@ -15,7 +15,7 @@ from conveyor.adapters.sqs.pool import PooledPosts
 from conveyor.adapters.sqs.posts import FewPosts, trusted
 from conveyor.adapters.sqs.transport import Posts
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 SHORT_SECONDS = 0.5
 WAYS: dict[str, Callable[[str], Posts]] = {
     "few": lambda url: FewPosts(url, PATIENCE_SECONDS),

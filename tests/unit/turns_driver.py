@@ -13,19 +13,20 @@ from tests.unit.goods_driver import NOW_MS, Books
 from conveyor.core import outbox as outbox_module
 from conveyor.core.disposition import Disposition
 from conveyor.core.group_context import GroupContext
+from conveyor.core.in_hand import InHand
 from conveyor.core.message import Token
 from conveyor.core.order import Order, load
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Awaiting, Done, Outcome, Park
 from conveyor.core.placing import NewOrder, place
 from conveyor.core.providers import Providers
-from conveyor.core.queue import QueueSpec
+from conveyor.core.queue import QueueSpec, Received
 from conveyor.core.registry import Registry
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.routing_slip import Flow, Step
 from conveyor.core.step import LocalStep, Now
 from conveyor.core.tables import outbox
-from conveyor.core.taking_tokens import ReceivedToken, take_tokens
+from conveyor.core.taking_tokens import take_tokens
 from conveyor.core.transaction import Tx
 
 FLOW = Flow("gate", 1, (Step("gate.pass"), Step("desk.close")), cancel_until="gate.pass")
@@ -87,9 +88,8 @@ class Line:
         self, *owed: OwedToken, isolate: bool = False, receive_count: int = 1
     ) -> list[Disposition]:
         """Handle these tokens as one batch."""
-        taken = [
-            ReceivedToken(Token(o.order_id, o.step, o.version), receive_count, NOW_MS) for o in owed
-        ]
+        message = Received("", "r", "m", receive_count, NOW_MS, NOW_MS)
+        taken = [InHand(Token(o.order_id, o.step, o.version), "r", message) for o in owed]
         rng, now = random.Random(1), Now(self.now)
         context = GroupContext(
             self.registry, RETRIES, rng, now, isolate=isolate, providers=Providers(rng)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hmac
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from conveyor.access import store
-from conveyor.access.model import Grant, LocalKey, digest_of, id_of
+from conveyor.access.model import LOCAL_ID, Grant, LocalKey, digest_of, id_of
 from conveyor.access.store import ApiKey
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import ConveyorError
+from conveyor.core.outage import tell
 from conveyor.core.transaction import Database
 
 REMEMBER_MS = 5_000
@@ -42,16 +45,16 @@ class Access:
         digest = digest_of(text)
         if self._local and hmac.compare_digest(digest, self._local[0]):
             return self._local[1]
-        now = self._ambient.elapsed_ms()  # a clock that is set back must keep no key alive
-        grant, until = self._remembered.get(digest, (None, 0))
-        if now >= until:
-            forgotten = self._forgotten
-            grant = await self._look_up(key_id, digest)
-            if grant is not None:
-                self._note_opened(digest)
-            if forgotten == self._forgotten:  # else it may have been revoked since it was seen
-                self._remember(digest, grant, now + REMEMBER_MS)
-        return None if grant is None or grant.is_over(self._ambient.now_ms()) else grant
+        grant = await self._known(digest, partial(self._look_up, key_id, digest))
+        if grant is not None:
+            self._note_opened(digest)
+        return grant
+
+    async def grant_of_id(self, key_id: str) -> Grant | None:
+        """Give what the key of this id opens, for whoever has shown the key itself before."""
+        if self._local and key_id == LOCAL_ID:
+            return self._local[1]
+        return await self._known(key_id, partial(self._look_up, key_id, None))
 
     def has_seen(self, text: str) -> bool:
         """Whether this key opened something a while ago; now it may open nothing."""
@@ -65,20 +68,34 @@ class Access:
         self._forgotten += 1
         self._remembered.clear()
 
+    async def _known(
+        self, what: str, look_up: Callable[[], Awaitable[Grant | None]]
+    ) -> Grant | None:
+        now = self._ambient.elapsed_ms()  # a clock that is set back must keep no key alive
+        grant, until = self._remembered.get(what, (None, 0))
+        if now >= until:
+            forgotten = self._forgotten
+            grant = await look_up()
+            if forgotten == self._forgotten:  # else it may have been revoked since it was seen
+                self._remember(what, grant, now + REMEMBER_MS)
+        return None if grant is None or grant.is_over(self._ambient.now_ms()) else grant
+
     def _note_opened(self, digest: str) -> None:
         self._opened.pop(digest, None)
         self._opened[digest] = None
         if len(self._opened) > MAX_REMEMBERED:
             del self._opened[next(iter(self._opened))]
 
-    def _remember(self, digest: str, grant: Grant | None, until: int) -> None:
+    def _remember(self, what: str, grant: Grant | None, until: int) -> None:
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
-        self._remembered[digest] = (grant, until)
+        self._remembered[what] = (grant, until)
 
-    async def _look_up(self, key_id: str, digest: str) -> Grant | None:
+    async def _look_up(self, key_id: str, digest: str | None) -> Grant | None:
         key = await self._database.read(lambda tx: store.find(tx, key_id))
-        if key is None or not hmac.compare_digest(key.digest, digest) or key.revoked_at is not None:
+        if key is None or key.revoked_at is not None:
+            return None
+        if digest is not None and not hmac.compare_digest(key.digest, digest):
             return None
         await self._note_use(key)
         return Grant(
@@ -96,6 +113,6 @@ class Access:
             return
         try:
             await self._database.run(lambda tx: store.note_use(tx, key.id, now_ms))
-        except ConveyorError:
+        except ConveyorError as error:
             # Reading goes on where nothing can be written, on a full disk say.
-            log.warning("the use of key %s could not be noted", key.id, exc_info=True)
+            tell(log, error, "the use of key %s could not be noted", key.id)

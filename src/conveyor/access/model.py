@@ -56,6 +56,11 @@ class Grant:
         return None if self.everywhere else self.merchant
 
     @property
+    def runs_the_system(self) -> bool:
+        """Whether it is for who runs the system, and sees machines and queues of all merchants."""
+        return self.everywhere or AUDIT in self.scopes
+
+    @property
     def holder(self) -> str:
         """Who has it, for logs and stories: never the secret."""
         return f"{self.label} (key {self.key_id})" if self.label else f"key {self.key_id}"

@@ -46,7 +46,10 @@ class Examination:
 
 
 class PageCheck(Protocol):
-    """What looks at the orders of one page after the other."""
+    """What looks at the orders of one page after the other.
+
+    Several processes may share the pages: what one of these finds there adds up with the others'.
+    """
 
     @property
     def findings(self) -> Sequence[Finding]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from conveyor.core.transaction import Database, Tx
+from conveyor.core.transaction import ReadDatabase, Tx
 
 T = TypeVar("T")
 
@@ -17,12 +17,18 @@ LOOKS_AT_ONCE = 2
 class Examined:
     """A database that is looked at, all together at so many places at once."""
 
-    def __init__(self, database: Database) -> None:
-        """Nothing is read yet."""
+    def __init__(self, database: ReadDatabase, primary: ReadDatabase | None = None) -> None:
+        """Nothing is read yet. `primary`: where it is written, if `database` lags behind that."""
         self._database = database
+        self._primary = primary or database
         self._places = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on one committed state."""
         async with self._places:
             return await self._database.examine(work)
+
+    async def read_now(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on what is committed by now: what may have changed is looked at again."""
+        async with self._places:
+            return await self._primary.examine(work)

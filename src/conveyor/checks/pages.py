@@ -35,6 +35,10 @@ class Page:
         """Give the parameters of a query over the page."""
         return {"after": self.after, "upto": self.upto}
 
+    def overlaps(self, since: str, until: str) -> bool:
+        """Whether ids with `since` <= id < `until` may be on it."""
+        return self.after < until and since <= self.upto
+
 
 def pages_of(tx: Tx) -> Sequence[Page]:
     """Give all pages; the last one has no end, so that nothing falls between."""

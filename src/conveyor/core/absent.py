@@ -32,11 +32,11 @@ class Absent(Breaker):
         """See `Breaker`."""
         return True
 
-    def holds_back(self, order_id: str, now: float) -> bool:  # noqa: ARG002 - whoever, whenever
+    def holds_back(self, _order_id: str, _now: float, /) -> bool:
         """See `Breaker`."""
         return True
 
-    def wait_seconds(self, order_id: str, now: float) -> float:  # noqa: ARG002 - as above
+    def wait_seconds(self, _order_id: str, _now: float, /) -> float:
         """See `Breaker`; the more wait, the longer."""
         most = max(ABSENT_SECONDS, len(self.waiting) * WAIT_SECONDS_AN_ORDER)
         return self._random.uniform(0.5, 1.0) * min(most, LONGEST_WAIT_SECONDS)

@@ -53,6 +53,17 @@ def first_id_at(at_ms: int) -> str:
     return _ulid(min(max(at_ms, 0), ULID_LAST_MS), 0)
 
 
+def time_of_id(order_id: str) -> int | None:
+    """Give the millisecond at which an id was made; None: it is no ULID."""
+    if len(order_id) != ULID_LENGTH or not set(order_id) <= set(ULID_ALPHABET):
+        return None
+    value = 0
+    for character in order_id:
+        value = value << 5 | ULID_ALPHABET.index(character)
+    at_ms = value >> ULID_RANDOM_BITS
+    return at_ms if at_ms <= ULID_LAST_MS else None
+
+
 def _ulid(at_ms: int, randomness: int) -> str:
     value = (at_ms << ULID_RANDOM_BITS) | randomness
     shifts = range((ULID_LENGTH - 1) * 5, -1, -5)

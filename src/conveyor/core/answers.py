@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from conveyor.core import attempts
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempts
 from conveyor.core.batching import Batcher, each_its_own
+from conveyor.core.delivery import Delivery
 from conveyor.core.engine import Engine
 from conveyor.core.errors import UNABLE
 from conveyor.core.gathering import gather
@@ -18,6 +19,7 @@ from conveyor.core.outcome import TurnedAway
 from conveyor.core.place import due_step
 from conveyor.core.routing_slip import service_of
 from conveyor.core.step import Answer
+from conveyor.core.tracing import CURRENT, SpanContext
 from conveyor.core.transaction import Tx
 
 TAKEN = "taken"
@@ -31,7 +33,8 @@ class StepAnswer:
     """An answer to an order's step; `note` keeps one that comes before the order awaits it.
 
     `version` is that of the order which it answers; None: whichever it has. `by` is the provider
-    that gives it, by the name that binds it; '': it is none that the step calls.
+    that gives it, by the name that binds it; '': it is none that the step calls. `told` writes who
+    it was that answered, once the answer is taken. `asked` is the span in which it is given.
     """
 
     order_id: str
@@ -40,6 +43,8 @@ class StepAnswer:
     note: Callable[[Tx], None] | None = None
     version: int | None = None
     by: str = ""
+    told: Callable[[Tx, Order], None] | None = None
+    asked: SpanContext | None = field(default_factory=CURRENT.get)
 
 
 class Answers:
@@ -68,7 +73,7 @@ class Answers:
 def take_answers(tx: Tx, context: GroupContext, group: Sequence[StepAnswer]) -> list[str]:
     """Apply answers to the orders that await them; gives what became of each."""
     loaded = load(tx, [given.order_id for given in group])
-    gather(tx, context, [(o, due_step(context.registry, o)) for o in loaded.values()])
+    gather(tx, context, [(o, due_step(context.registry.flows, o)) for o in loaded.values()])
     by_providers = [given.order_id for given in group if given.by]
     calls = attempts.latest(tx, by_providers) if by_providers else Attempts()
     results: list[str] = []
@@ -95,7 +100,7 @@ def _called(context: GroupContext, order: Order, step: str, calls: Attempts) -> 
 
 
 def _apply(tx: Tx, context: GroupContext, order: Order, given: StepAnswer, *, awaited: bool) -> str:
-    due = due_step(context.registry, order)
+    due = due_step(context.registry.flows, order)
     if not awaited or not _is_awaited(context, order, due, given):
         if given.note:
             given.note(tx)
@@ -103,7 +108,9 @@ def _apply(tx: Tx, context: GroupContext, order: Order, given: StepAnswer, *, aw
     outcome = context.registry.step(due).answered(tx, order, given.answer, context.now)
     if isinstance(outcome, TurnedAway):
         return outcome.why
-    apply_outcome(tx, context.registry, order, outcome, context.now)
+    if given.told:
+        given.told(tx, order)
+    apply_outcome(Delivery(tx, context, order, due, asked=given.asked), outcome)
     return TAKEN
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from conveyor.core.bound import UNTOLD
 from conveyor.core.call_state import IN_EFFECT, OPEN, CallState
 from conveyor.core.routing_slip import service_of
 from conveyor.core.statements import one_of
-from conveyor.core.tables import calls
+from conveyor.core.tables import calls, detached_months
 from conveyor.core.transaction import Tx
+
+OrderId = sa.ColumnElement[str]
+Condition = sa.ColumnElement[bool]
 
 IS_OPEN = sa.or_(*(calls.c.state == state for state in sorted(OPEN)))
 _MAY_BE_REPEATED = sa.or_(IS_OPEN, calls.c.state == CallState.NOT_APPLIED)
@@ -25,7 +29,7 @@ _COLUMNS = [
 ]
 _OF_ORDERS = (
     sa.select(*_COLUMNS)
-    .where(one_of(calls.c.order_id, "ids"))
+    .where(one_of(calls.c.order_id, "ids", bounded=True))
     .order_by(calls.c.order_id, calls.c.attempt)
 )
 _OF_ORDER = (
@@ -92,13 +96,35 @@ def of_order(tx: Tx, order_id: str) -> list[Attempt]:
     return [Attempt(*row) for row in tx.execute(_OF_ORDER, {"of_order": order_id})]
 
 
-def called(order_id: sa.ColumnElement[str], services: Collection[str]) -> sa.ColumnElement[str]:
+def called(order_id: OrderId, services: Collection[str]) -> sa.ColumnElement[str]:
     """Give, in a statement, whom an order has called by a step of these services; '' for nobody."""
-    of_services = (calls.c.step.startswith(f"{it}.", autoescape=True) for it in services)
     found = sa.select(sa.func.coalesce(sa.func.max(calls.c.provider), "")).where(
-        calls.c.order_id == order_id, sa.or_(sa.false(), *of_services)
+        calls.c.order_id == order_id, _is_of(services)
     )
     return found.scalar_subquery()
+
+
+def summed_up(services: Collection[str], which: Callable[[OrderId], Condition]) -> sa.Subquery:
+    """Sum up the calls of many orders at once: `order_id`, how many are `open`, and `called`.
+
+    That is whom a step of these services has called; null for nobody.
+    """
+    of_services = sa.func.max(sa.case((_is_of(services), calls.c.provider)))
+    is_open = sa.func.count().filter(IS_OPEN).label("open")
+    sums = sa.select(calls.c.order_id, is_open, of_services.label("called"))
+    return sums.where(which(calls.c.order_id)).group_by(calls.c.order_id).subquery()
+
+
+def called_in(sums: sa.Subquery, order_id: OrderId) -> sa.ColumnElement[str]:
+    """Give whom an order has called, as `summed_up` says: '' for nobody, `UNTOLD` if detached."""
+    months = detached_months.c
+    gone = sa.exists().where(order_id >= months.since, order_id < months.until)
+    return sa.case((sums.c.called.is_not(None), sums.c.called), (gone, UNTOLD), else_="")
+
+
+def _is_of(services: Collection[str]) -> Condition:
+    of_services = (calls.c.step.startswith(f"{it}.", autoescape=True) for it in services)
+    return sa.or_(sa.false(), *of_services)
 
 
 def has_effect(tx: Tx, order_id: str, step: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 R = TypeVar("R")
+Waiting = tuple[T, asyncio.Future[R]]
 
 
 class Batcher(Generic[T, R]):
@@ -19,7 +20,8 @@ class Batcher(Generic[T, R]):
     fuller group; with 0 there is no wait and the size adapts to the load by itself. With
     `full_lanes` a further lane opens, and goes on, only for a full group: where each group costs a
     request, what is less than that is better added to than sent at once. Fewer items than
-    `linger_from` are not kept waiting for company.
+    `linger_from` are not kept waiting for company. The last items of a group for which `handle`
+    gives no result are handled with the next.
     """
 
     def __init__(
@@ -39,17 +41,23 @@ class Batcher(Generic[T, R]):
         self._linger = linger_seconds
         self._full_lanes = full_lanes
         self._linger_from = linger_from
-        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._waiting: deque[Waiting[T, R]] = deque()
+        self._urgent: deque[Waiting[T, R]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         """Count the items that wait for a group."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._urgent)
 
-    def submit(self, item: T) -> asyncio.Future[R]:
-        """Queue the item; the future ends when its group has been handled."""
+    @property
+    def is_urged(self) -> bool:
+        """Whether something urgent waits: the next group is of such alone."""
+        return bool(self._urgent)
+
+    def submit(self, item: T, *, urgent: bool = False) -> asyncio.Future[R]:
+        """Queue the item, what is `urgent` before all else; the future ends when it was handled."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        (self._urgent if urgent else self._waiting).append((item, future))
         if len(self._running) < self._lanes and self._worth_a_group(others=len(self._running)):
             self._running.add(asyncio.get_running_loop().create_task(self._drain()))
         return future
@@ -62,29 +70,33 @@ class Batcher(Generic[T, R]):
     def _worth_a_group(self, others: int) -> bool:
         """Whether to take what is waiting; `others` are the lanes that could take it later."""
         if self._full_lanes and others:
-            return len(self._waiting) >= self._max_size
-        return bool(self._waiting)
+            return len(self) >= self._max_size
+        return bool(len(self))
 
     async def _drain(self) -> None:
         try:
             while self._worth_a_group(others=len(self._running) - 1):
-                if self._linger and self._linger_from <= len(self._waiting) < self._max_size:
+                if self._linger and self._linger_from <= len(self) < self._max_size:
                     await asyncio.sleep(self._linger)
-                count = min(self._max_size, len(self._waiting))
-                group = [self._waiting.popleft() for _ in range(count)]
+                waiting = self._urgent or self._waiting
+                count = min(self._max_size, len(waiting))
+                group = [waiting.popleft() for _ in range(count)]
                 if group:
-                    await self._run_group(group)
+                    await self._run_group(group, waiting)
         finally:
             # Not by a callback of the task: it runs later, and who submits meanwhile would wait
             # for a lane that has gone.
             self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
-    async def _run_group(self, group: list[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _run_group(self, group: list[Waiting[T, R]], waiting: deque[Waiting[T, R]]) -> None:
         try:
             results = await self._handle([item for item, _ in group])
         except Exception as error:  # noqa: BLE001 - handed to every submitter
             results = [error] * len(group)
-        for (_, future), result in zip(group, results, strict=True):
+        if not results:  # else it would be handled for ever
+            results = [AssertionError("nothing of a group was done")] * len(group)
+        waiting.extendleft(reversed(group[len(results) :]))
+        for (_, future), result in zip(group, results, strict=False):
             if future.done():  # the submitter was cancelled; the work stands all the same
                 continue
             if isinstance(result, BaseException):

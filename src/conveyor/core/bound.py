@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+UNTOLD = "?"
+"""Whom an order has called whose calls were detached: nobody is bound by that name."""
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -23,6 +26,8 @@ class Bound(Generic[T]):
 
     def name_for(self, merchant: str, called: str = "") -> str:
         """Give whom an order calls: whom it `called` before, or else its merchant's."""
+        if called == UNTOLD and len(self.by_name) == 1:
+            called = ""
         return called or self.of_merchants.get(merchant, self.default)
 
     def get(self, merchant: str, called: str = "") -> T | None:

@@ -69,7 +69,7 @@ class Breaker:
         """Whether its orders wait."""
         return self._paused_at is not None
 
-    def holds_back(self, order_id: str, now: float) -> bool:
+    def holds_back(self, order_id: str, now: float, /) -> bool:
         """Whether a call for this order would be turned away now; changes nothing."""
         if not self.is_paused:
             return False
@@ -98,7 +98,9 @@ class Breaker:
         self._failed.clear()
         if self._paused_at is not None:
             seconds = now - self._paused_at
-            log.warning("%s answers again, after %.0f s: all go on", self.name, seconds)
+            facts = {"event": "back", "dependency": self.name, "seconds": seconds}
+            said = "%s answers again, after %.0f s: all go on"
+            log.warning(said, self.name, seconds, extra=facts)
             self._paused_at = None
             self._probe = self._last_probe = ""
             self._in_a_row = 0
@@ -113,17 +115,15 @@ class Breaker:
         self._failures += 1
         self._failed.add(order_id)
         if self._failures >= FAILURES_TO_PAUSE and len(self._failed) >= ORDERS_TO_PAUSE:
-            log.error(
-                "%s is paused: %d calls in a row had no answer, the last with %s: %s",
-                self.name,
-                self._failures,
-                type(why).__name__,
-                why,
-            )
+            # What it says may hold what was asked: the order's story has it without that.
+            kind, said = type(why).__name__, "%s is paused: %d calls in a row had no answer, %s"
+            last = f"the last, of order {order_id}, with {kind}"
+            facts = {"event": "away", "dependency": self.name, "cause": kind, "order": order_id}
+            log.error(said, self.name, self._failures, last, extra=facts)
             self._paused_at = now
             self._let_rest(now)
 
-    def wait_seconds(self, order_id: str, now: float) -> float:
+    def wait_seconds(self, order_id: str, now: float, /) -> float:
         """Say for how long an order is to wait until it comes to see.
 
         The more wait, the longer. Who was the probe some times lets one of the others be the next:
@@ -142,7 +142,7 @@ class Breaker:
     def _probe_failed(self, order_id: str, why: Exception, now: float) -> None:
         if order_id != self._probe:
             return  # it was under way before the pause
-        log.info("%s gives no answer yet: %s: %s", self.name, type(why).__name__, why)
+        log.debug("%s gives no answer yet: %s", self.name, type(why).__name__)
         self._in_a_row = self._in_a_row + 1 if order_id == self._last_probe else 1
         self._last_probe = order_id
         self._rest = min(LAST_REST_SECONDS, self._rest * 2)

@@ -9,12 +9,16 @@ from typing import Any, ClassVar
 
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import KeySpentError, NotAppliedError
+from conveyor.core.measures import Measures
 from conveyor.core.order import Order
 from conveyor.core.providers import CALL_SECONDS, Provider
 from conveyor.core.step import CallStep
+from conveyor.core.traces import ERROR_TYPE, ORDER, OUTCOME, PROVIDER, STEP, TRY, Traces
+from conveyor.core.tracing import Attribute, SpanContext, SpanKind
 
 Send = Callable[[Any, str], Awaitable[object]]
 
+NOT_SENT = "not_sent"
 SETTLE_SECONDS = 30.0
 """How long a request that was cut off here may still be on its way to taking effect there."""
 
@@ -46,8 +50,9 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class PendingCall:
-    """A call whose intent is committed.
+    """A call of an order's step; once its intent is committed it may be made.
 
+    It is the first attempt unless `calls` finds that there were others.
     `known`: the provider may have the request already, ask first. `ask_only`: nothing may be
     asked for any more, only found. `taken` counts who has taken the attempt up, this one being
     the last. `alone`: whoever took it up before can do nothing with it any more; `others_until`
@@ -59,9 +64,9 @@ class PendingCall:
     step_name: str
     step: CallStep[Any, Any]
     payload: object
-    attempt: int
-    grant: Grant
     provider: Provider
+    grant: Grant
+    attempt: int = 1
     taken: int = 1
     known: bool = False
     ask_only: bool = False
@@ -102,11 +107,14 @@ class HeldBack:
     """Its provider was paused when its turn came: nothing was sent, nor asked."""
 
 
-async def perform(calling: PendingCall, ambient: Ambient) -> object:
+async def perform(
+    calling: PendingCall, ambient: Ambient, measures: Measures, step: SpanContext | None = None
+) -> object:
     """Ask what became of an earlier call, then call, when a slot is free.
 
     Gives the provider's answer, `Failed`, `NothingFound`, `NotCalled` or `HeldBack`: each failure
-    becomes a value.
+    becomes a value. `measures` are told how long what was sent took, not the wait for a slot;
+    `step` is the span that it is under, where there is one.
     """
     slots, breaker = calling.provider.slots, calling.provider.breaker
     time = asyncio.get_running_loop().time
@@ -114,7 +122,14 @@ async def perform(calling: PendingCall, ambient: Ambient) -> object:
     try:
         if not breaker.admits(calling.order.id, time()):
             return HeldBack()
-        result = await _perform(calling, ambient)
+        begun = time()
+        if step is None or measures.traces is None:
+            result = await _perform(calling, ambient)
+        else:
+            result = await _traced(calling, ambient, measures.traces, step)
+        if not isinstance(result, NotCalled):
+            labels = (calling.provider.name, calling.step_name, _came_to(calling, result))
+            measures.call_seconds[labels].observe(time() - begun)
         if isinstance(result, Failed) and not result.spent:  # to say that is an answer
             breaker.failed(calling.order.id, result.error, time())
         elif not isinstance(result, NotCalled):
@@ -123,6 +138,38 @@ async def perform(calling: PendingCall, ambient: Ambient) -> object:
     finally:
         breaker.ended(calling.order.id)
         slots.give_back()
+
+
+async def _traced(
+    calling: PendingCall, ambient: Ambient, traces: Traces, step: SpanContext
+) -> object:
+    """Do it within a span of its own, under which is what libraries note of their requests."""
+    since, span = traces.now_ms(), traces.tracer.new_context(step)
+    with traces.tracer.within(span):
+        result = await _perform(calling, ambient)
+    about: dict[str, Attribute] = {
+        ORDER: calling.order.id,
+        STEP: calling.step_name,
+        PROVIDER: calling.provider.name,
+        TRY: calling.attempt,
+        OUTCOME: NOT_SENT if isinstance(result, NotCalled) else _came_to(calling, result),
+    }
+    error = None
+    if isinstance(result, Failed):  # what it says may be anything: its kind is told
+        about[ERROR_TYPE], error = type(result.error).__name__, ""
+    name = f"call {calling.step_name}"
+    traces.tell(name, SpanKind.CLIENT, span, step, since, attributes=about, error=error)
+    return result
+
+
+def _came_to(calling: PendingCall, result: object) -> str:
+    """Give a word for what a call gave."""
+    match result:
+        case Failed(certain=certain):
+            return "failed" if certain else "unknown"
+        case NothingFound():
+            return "not_found"
+    return "answered" if calling.step.took_effect(result) else "declined"
 
 
 async def _perform(calling: PendingCall, ambient: Ambient) -> object:

@@ -6,7 +6,7 @@ only one who is alone with it may say that it came to nothing: see decision 16.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,9 +14,8 @@ import sqlalchemy as sa
 from conveyor.core.attempts import IS_OPEN, Attempt
 from conveyor.core.call_state import CallState
 from conveyor.core.calling import Grant, PendingCall
-from conveyor.core.order import Order
-from conveyor.core.providers import MAX_CALL_SECONDS, Provider
-from conveyor.core.step import CallStep, Now
+from conveyor.core.providers import MAX_CALL_SECONDS
+from conveyor.core.step import Now
 from conveyor.core.tables import calls
 from conveyor.core.transaction import Tx
 
@@ -46,39 +45,24 @@ _END = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is to be asked of a provider, by which step of which order."""
-
-    order: Order
-    step_name: str
-    step: CallStep[Any, Any]
-    payload: object
-    provider: Provider
-
-
-def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Grant) -> PendingCall:
+def intend(tx: Tx, calling: PendingCall, last: Attempt | None, now: Now) -> PendingCall:
     """Write the intent of a call: with the same key while nothing came of it, else with a new one.
 
     `last` is closed: an open attempt is taken up with `take_up`. A provider may have kept a request
     that did nothing, with its key: another one needs another.
     """
-    order, name, step = request.order, request.step_name, request.step
-    until, written = now.ms + grant.may_run_ms, step.write_request(request.payload)
-    whom = request.provider.bound_as
+    until = now.ms + calling.grant.may_run_ms
+    written, whom = calling.step.write_request(calling.payload), calling.provider.bound_as
     if last is not None and last.state == CallState.NOT_APPLIED and last.request in {"", written}:
         taken_up = replace(last, state=CallState.INTENDED, may_run_until=until, request=written)
         _take(tx, replace(taken_up, provider=whom))
-        taken = last.taken + 1
-        return PendingCall(
-            order, name, step, request.payload, last.attempt, grant, request.provider, taken
-        )
-    attempt = last.attempt + 1 if last else 1
+        return replace(calling, attempt=last.attempt, taken=last.taken + 1)
+    attempt = last.attempt + 1 if last else calling.attempt
     tx.later(
         _INTEND,
         {
-            "order_id": order.id,
-            "step": name,
+            "order_id": calling.order.id,
+            "step": calling.step_name,
             "attempt": attempt,
             "state": CallState.INTENDED,
             "intended_at": now.ms,
@@ -89,11 +73,11 @@ def intend(tx: Tx, request: Request, last: Attempt | None, now: Now, grant: Gran
             "provider": whom,
         },
     )
-    return PendingCall(order, name, step, request.payload, attempt, grant, request.provider)
+    return replace(calling, attempt=attempt) if last else calling
 
 
 def take_up(
-    tx: Tx, request: Request, attempt: Attempt, now: Now, grant: Grant, *, ask_only: bool
+    tx: Tx, calling: PendingCall, attempt: Attempt, now: Now, *, ask_only: bool
 ) -> PendingCall:
     """Take up an attempt of which nobody knows what became: with its key, and what was asked.
 
@@ -101,20 +85,16 @@ def take_up(
     """
     taken, others = attempt.taken, others_until(attempt, now)
     if not ask_only:
-        until = max(others, now.ms + grant.may_run_ms)
+        until = max(others, now.ms + calling.grant.may_run_ms)
         taken += 1
         # One of before says not who was called: it is who is bound now.
-        _take(tx, replace(attempt, may_run_until=until, provider=request.provider.bound_as))
+        _take(tx, replace(attempt, may_run_until=until, provider=calling.provider.bound_as))
     stored = attempt.request
-    return PendingCall(
-        request.order,
-        request.step_name,
-        request.step,
-        request.step.read_request(stored) if stored else request.payload,
-        attempt.attempt,
-        grant,
-        request.provider,
-        taken,
+    return replace(
+        calling,
+        payload=calling.step.read_request(stored) if stored else calling.payload,
+        attempt=attempt.attempt,
+        taken=taken,
         known=True,
         ask_only=ask_only,
         alone=others <= now.ms,

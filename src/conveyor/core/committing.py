@@ -44,9 +44,9 @@ async def _commit(
 ) -> tuple[list[Disposition], list[OwedToken]]:
     try:
         context = engine.group_context(isolate=False)
-        return await commit(engine.database, lambda tx: work(tx, context, items))
+        return await commit(engine.database, lambda tx: work(tx, context, items), engine.measures)
     except UNABLE:
         raise
     except Exception:  # noqa: BLE001 - whose fault it was, the isolated run tells
         context = engine.group_context(isolate=True)
-        return await commit(engine.database, lambda tx: work(tx, context, items))
+        return await commit(engine.database, lambda tx: work(tx, context, items), engine.measures)

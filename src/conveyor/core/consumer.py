@@ -33,21 +33,19 @@ from conveyor.core.disposition import (
 )
 from conveyor.core.engine import Engine
 from conveyor.core.errors import PoisonError
+from conveyor.core.in_hand import InHand
 from conveyor.core.lease import MessageLeases
 from conveyor.core.message import decode
 from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Received
+from conveyor.core.receiving import Receiver
 from conveyor.core.recording_results import EndedCall, record_results
 from conveyor.core.riding import Rides
-from conveyor.core.supervision import wait_for_stop
-from conveyor.core.taking_tokens import ReceivedToken, take_tokens
+from conveyor.core.taking_tokens import take_tokens
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-OUTAGE_PAUSE_SECONDS = 1.0
-"""How long a poller rests when the queue or the database does not answer."""
 
 
 class Consumer:
@@ -58,14 +56,14 @@ class Consumer:
         self.engine = engine
         self.name = queue_name
         self.queue = engine.queues.queue(queue_name)
-        self.leases = MessageLeases(self.queue, engine.ambient)
-        self.rides = Rides(queue_name, engine.database, engine.ambient)
-        self.rides.changed = self.leases.changed  # room is room
+        self._freed = asyncio.Event()
+        self.leases = MessageLeases(self.queue, engine.ambient, self._freed)
+        self.rides = Rides(queue_name, engine.database, engine.ambient, self._freed)
         self._disposal = Disposal(engine, queue_name, self.leases, self.rides)
-        self._opening: Batcher[Received, None] = self._groups(self._open)
-        self._closing: Batcher[tuple[Received, EndedCall], None] = self._groups(self._close)
+        self._receiver = Receiver(engine, self.queue, self._room, self._take)
+        self._opening: Batcher[InHand, None] = self._groups(self._open)
+        self._closing: Batcher[EndedCall, None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._busy = asyncio.Event()
         self._stopping = asyncio.Event()
 
     def _groups(self, handle: Callable[[list[T]], Awaitable[list[None]]]) -> Batcher[T, None]:
@@ -75,7 +73,7 @@ class Consumer:
             limits.group_size,
             lanes=1 if self.queue.spec.fifo else limits.lanes,
             linger_seconds=limits.linger_seconds,
-            linger_from=2,  # a message that is alone finds nothing to share its group with
+            linger_from=limits.crowd,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -83,7 +81,7 @@ class Consumer:
         keep = self.engine.supervisor.keep
         pollers = [
             asyncio.create_task(
-                keep(f"receive {self.name}", partial(self._poll, first=at == 0), stop)
+                keep(f"receive {self.name}", partial(self._receiver.poll, first=at == 0), stop)
             )
             for at in range(self.engine.limits.pollers)
         ]
@@ -93,16 +91,16 @@ class Consumer:
             # Apart: where the database is away, messages must be kept all the same.
             asyncio.create_task(keep(f"rides of {self.name}", self.rides.keep, ended)),
         ]
-        if not self.queue.spec.fifo and self.engine.limits.rides:
-            self.engine.relay.let_ride(self.name, self._ride)
+        self.engine.pauses.follow(self.name, self._hold)
+        self.engine.in_hand[self.name] = self._in_hand
         await stop.wait()
         self._stopping.set()
+        self.engine.pauses.leave(self.name)
         self.engine.relay.let_ride(self.name, None)
-        self.queue.wake()
-        self._busy.set()
-        self.leases.changed.set()
+        self._receiver.wake()
+        self._freed.set()
         try:
-            await asyncio.wait_for(self._end(pollers), self.engine.limits.stop_seconds)
+            await asyncio.wait_for(self._end(pollers), self.engine.limits.grace_seconds)
         except TimeoutError:
             log.warning(
                 "%s: %d messages left to their visibility timeout, and %d that ride",
@@ -116,123 +114,123 @@ class Consumer:
     async def handle(self, messages: Sequence[Received]) -> None:
         """Take messages that somebody else received (Lambda, tests); returns when all are done."""
         self.leases.take(messages)
-        await asyncio.gather(*(self._opening.submit(message) for message in messages))
+        await asyncio.gather(*self._submit(messages))
         await self._settle()
 
     def let_go(self) -> None:
         """Wait for nothing any more: what cannot be committed now is given back."""
         self._stopping.set()
 
-    def _ride(self, owed: OwedToken) -> bool:
-        """Take a token along that has no message; False: there is no room for it."""
+    def _hold(self) -> None:
+        """Take nothing more while the service is paused; what is in hand comes to its end."""
+        engine, paused = self.engine, self.engine.pauses.holds(self.name)
+        rides = not paused and not self.queue.spec.fifo and engine.limits.rides > 0
+        engine.relay.let_ride(self.name, self._ride if rides else None)
+        if paused:
+            self.queue.wake()  # or the poll that is under way would still bring what comes
+        self._freed.set()
+
+    def _ride(self, owed: Sequence[OwedToken]) -> Sequence[OwedToken]:
+        """Take tokens along that have no message; gives those that there is no room for."""
         # Whatever else is in hand: who is under way goes first, or a crowd of new orders, which all
         # come as messages, would let nobody come to an end.
-        if len(self.rides) >= self.engine.limits.most_rides or not self.rides.may_carry(owed):
-            return False
-        self.engine.tally["ridden", self.name] += 1
-        self._opening.submit(self.rides.carry(owed))
-        return True
+        room = self.engine.limits.most_rides - len(self.rides)
+        carried, left = self.rides.carry(owed, room)
+        self.engine.tally["ridden", self.name] += len(carried)
+        for it in carried:
+            self._opening.submit(it)
+        return left
 
     def _in_hand(self) -> int:
         return len(self.leases) + len(self.rides)
 
     async def _room(self, stop: asyncio.Event) -> None:
-        """Back-pressure: wait until there is room for more, or for the stop."""
-        while self._in_hand() >= self.engine.limits.in_flight and not stop.is_set():
-            self.leases.changed.clear()
-            await self.leases.changed.wait()
+        """Wait until there is room for more and the service is not paused, or for the stop."""
+        engine = self.engine
+        while not stop.is_set() and (
+            self._in_hand() >= engine.limits.in_flight or engine.pauses.holds(self.name)
+        ):
+            self._freed.clear()
+            await self._freed.wait()
 
-    async def _poll(self, stop: asyncio.Event, *, first: bool) -> None:
-        # One poller waits on an empty queue; the others join in while receives come back full.
-        while not stop.is_set():
-            if not first:
-                await self._busy.wait()
-            await self._room(stop)
-            await self.engine.gate.opened(stop)
-            if stop.is_set():
-                return
-            try:
-                wait = self.engine.limits.poll_seconds if first else 0
-                messages = await self.queue.receive(self.queue.receive_limit, wait)
-            except Exception:
-                log.exception("%s: receive failed", self.name)
-                await wait_for_stop(stop, OUTAGE_PAUSE_SECONDS)
-                continue
-            if len(messages) >= self.queue.receive_limit:
-                self._busy.set()
-            else:
-                self._busy.clear()
-            self.leases.take(messages)
-            if stop.is_set():
-                # A poll under way at shutdown still returns messages: give them back at once.
-                await self._disposal.give_back({m.receipt: 0 for m in messages})
-                return
-            for message in messages:
-                self._opening.submit(message)
+    async def _take(self, messages: Sequence[Received], stop: asyncio.Event) -> None:
+        self.leases.take(messages)
+        if stop.is_set():
+            # A poll under way at shutdown still returns messages: give them back at once.
+            await self._disposal.give_back({m.receipt: 0 for m in messages})
+        else:
+            self._submit(messages)
 
-    async def _open(self, group: list[Received]) -> list[None]:
-        taken: list[ReceivedToken] = []
-        messages: list[Received] = []
-        poison: list[tuple[Received, Poisoned]] = []
-        for message in group:
+    def _submit(self, messages: Iterable[Received]) -> list[Awaitable[None]]:
+        submitted: list[Awaitable[None]] = []
+        carried: list[str] = []
+        since, now_ms = asyncio.get_running_loop().time(), self.engine.ambient.now_ms()
+        waited = self.engine.measures.queue_seconds[self.name,]
+        for message in messages:
+            if message.receive_count == 1:
+                waited.observe((now_ms - message.sent_at_ms) / 1000)
             try:
-                taken.append(_taken(message))
-                messages.append(message)
+                token = decode(message.body)
             except PoisonError as error:
-                poison.append((message, Poisoned(error.cause)))
-        if taken:
-            dispositions, owed = await self._transact(take_tokens, taken, messages)
-            self._spawn(self._finish(messages, dispositions, owed), messages)
-        if poison:
-            bad = [message for message, _ in poison]
-            self._spawn(self._finish(bad, [disposition for _, disposition in poison], []), bad)
+                self._spawn(self._bury(message, error.cause), [message.receipt])
+            else:
+                it = InHand(token, message.receipt, message, since, now_ms)
+                carried.append(token.traceparent)
+                submitted.append(self._opening.submit(it))
+        if self.engine.traces is not None:
+            self.engine.traces.received(self.name, carried, now_ms)
+        return submitted
+
+    async def _open(self, group: list[InHand]) -> list[None]:
+        await self._transact(take_tokens, group, group)
         return [None] * len(group)
 
-    async def _close(self, group: list[tuple[Received, EndedCall]]) -> list[None]:
-        messages = [message for message, _ in group]
-        ended = [called for _, called in group]
-        dispositions, owed = await self._transact(record_results, ended, messages)
-        self._spawn(self._finish(messages, dispositions, owed), messages)
+    async def _close(self, group: list[EndedCall]) -> list[None]:
+        await self._transact(record_results, group, [called.taken for called in group])
         return [None] * len(group)
 
-    async def _transact(
-        self, work: Work[T], items: Sequence[T], messages: Sequence[Received]
-    ) -> tuple[list[Disposition], list[OwedToken]]:
-        try:
-            return await commit_group(self.engine, work, items, self._stopping)
-        except Exception:
+    async def _transact(self, work: Work[T], items: Sequence[T], taken: Sequence[InHand]) -> None:
+        owed: list[OwedToken] = []
+        said = "%s: a group of %d could not be committed"
+        with self.engine.gate.surviving(log, said, self.name, len(items)) as committing:
+            dispositions, owed = await commit_group(self.engine, work, items, self._stopping)
+        if committing.error:
             # Not one order's fault, nor that the database is away: all come back.
-            log.exception("%s: a group of %d could not be committed", self.name, len(items))
-            return [Faulted(self._disposal.rest(message)) for message in messages], []
+            dispositions = [Faulted(self._disposal.rest(it.receives)) for it in taken]
+        receipts = [it.receipt for it in taken]
+        self._spawn(self._finish(taken, dispositions, owed), receipts)
 
     async def _finish(
         self,
-        messages: Sequence[Received],
+        taken: Sequence[InHand],
         dispositions: Sequence[Disposition],
         owed: Sequence[OwedToken],
     ) -> None:
         deletes: list[str] = []
         rests: dict[str, int] = {}
         buries: list[Coroutine[Any, Any, None]] = []
-        for message, disposition in zip(messages, dispositions, strict=True):
+        now, seconds = asyncio.get_running_loop().time(), self.engine.measures.step_seconds
+        for it, disposition in zip(taken, dispositions, strict=True):
             self.engine.tally[disposition.counted_as, self.name] += 1
+            if isinstance(disposition, Handled):
+                seconds[it.token.step,].observe(now - it.since)
             match disposition:
                 case PendingCall():
-                    self._spawn(self._call(message, disposition), [message])
+                    self._spawn(self._call(it, disposition), [it.receipt])
                 case Handled() | Stale() | Held():
-                    deletes.append(message.receipt)
+                    deletes.append(it.receipt)
                 case Waiting(order_id, breaker):
                     breaker.waiting.add(order_id)
-                    deletes.append(message.receipt)
+                    deletes.append(it.receipt)
                 case Orphaned(order_id):
                     log.warning("%s: no order %s: its token is dropped", self.name, order_id)
-                    deletes.append(message.receipt)
+                    deletes.append(it.receipt)
                 case Faulted(rest):
-                    rests[message.receipt] = rest
-                case Returned():
-                    rests[message.receipt] = GIVEN_BACK_SECONDS
-                case Poisoned(cause):
-                    buries.append(self._disposal.bury(message, cause))
+                    rests[it.receipt] = rest
+                case Poisoned(cause) if it.message is not None:
+                    buries.append(self._disposal.bury(it.message, cause))
+                case Returned() | Poisoned():
+                    rests[it.receipt] = GIVEN_BACK_SECONDS
         await self._let_go(
             self._disposal.delete(deletes),
             self._disposal.give_back(rests),
@@ -244,27 +242,35 @@ class Consumer:
         for result in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(result, Exception):
                 # The commit stands: the sweeper sends what is owed, stale messages are dropped.
-                log.error("%s: could not delete or give back", self.name, exc_info=result)
+                said = "%s: could not delete or give back"
+                self.engine.gate.failed(log, result, said, self.name)
 
-    async def _call(self, message: Received, calling: PendingCall) -> None:
+    async def _bury(self, message: Received, cause: str) -> None:
+        self.engine.tally[Poisoned.counted_as, self.name] += 1
+        await self._disposal.bury(message, cause)
+
+    async def _call(self, taken: InHand, calling: PendingCall) -> None:
         provider = calling.provider
         was_paused = provider.breaker.is_paused
-        result = await perform(calling, self.engine.ambient)
-        await self._closing.submit((message, EndedCall(calling, result, message.receive_count)))
+        engine = self.engine
+        if engine.traces is not None:
+            taken = engine.traces.placed(taken, calling.order)
+        result = await perform(calling, engine.ambient, engine.measures, taken.span)
+        await self._closing.submit(EndedCall(calling, result, taken))
         if was_paused and not provider.breaker.is_paused:
             await self.engine.relay.let_come(provider.name)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], messages: Sequence[Received]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], receipts: Sequence[str]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, messages))
+        task.add_done_callback(partial(self._ended, receipts))
 
-    def _ended(self, messages: Sequence[Received], task: asyncio.Task[None]) -> None:
+    def _ended(self, receipts: Sequence[str], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             # They come back when their visibility timeout ends, and somebody takes them again.
-            log.error("%s: %d messages are let go", self.name, len(messages), exc_info=error)
-            receipts = [message.receipt for message in messages]
+            said = "%s: %d messages are let go"
+            self.engine.gate.failed(log, error, said, self.name, len(receipts))
             self.rides.drop(receipts)
             self.leases.drop(receipts)
 
@@ -278,7 +284,3 @@ class Consumer:
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
             await self._closing.join()
-
-
-def _taken(message: Received) -> ReceivedToken:
-    return ReceivedToken(decode(message.body), message.receive_count, message.sent_at_ms)

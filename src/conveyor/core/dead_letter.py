@@ -27,7 +27,7 @@ def dead_letter(message: Received, cause: str) -> Outgoing:
     others. Nothing is lost by it: the database keeps the order of what goes back (decision 6).
     """
     said = FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", cause)[:MAX_CAUSE_CHARACTERS] or NO_CAUSE
-    kept = redriven(message)
+    kept = redriven(message.message_id, message.attributes)
     known_by = (FIRST_MESSAGE_ID, first_message_id(message))
     dead = Outgoing(
         message.body,
@@ -41,10 +41,10 @@ def dead_letter(message: Received, cause: str) -> Outgoing:
     return dead
 
 
-def redriven(message: Received) -> Attributes:
+def redriven(message_id: str, attributes: Attributes) -> Attributes:
     """Give the attributes with which a message is sent again; what it is known by comes first."""
-    others = [a for a in message.attributes if a[0] not in {CAUSE, FIRST_MESSAGE_ID}]
-    known_by = (FIRST_MESSAGE_ID, first_message_id(message))
+    others = [a for a in attributes if a[0] not in {CAUSE, FIRST_MESSAGE_ID}]
+    known_by = (FIRST_MESSAGE_ID, dict(attributes).get(FIRST_MESSAGE_ID) or message_id)
     return (known_by, *others[: MAX_ATTRIBUTES - 1])
 
 

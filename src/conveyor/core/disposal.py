@@ -42,9 +42,9 @@ class Disposal:
         self._leases = leases
         self._rides = rides
 
-    def rest(self, message: Received) -> int:
-        """Give for how many seconds a message rests after a fault."""
-        return self._engine.retries.rest_seconds(message.receive_count, self._engine.ambient.random)
+    def rest(self, receives: int) -> int:
+        """Give for how many seconds a message rests after a fault, the how-manieth time it came."""
+        return self._engine.retries.rest_seconds(receives, self._engine.ambient.random)
 
     async def delete(self, receipts: Sequence[str]) -> None:
         """Delete: the effect is committed."""
@@ -75,11 +75,9 @@ class Disposal:
     async def bury(self, message: Received, cause: str) -> None:
         """Send to the dead letters, and only then delete; else let it rest and come again."""
         buried = False
-        try:
+        with self._engine.gate.surviving(log, "%s: a dead letter could not be sent", self._name):
             buried = not await self._dead_letters.send([dead_letter(message, cause)])
-        except Exception:
-            log.exception("%s: a dead letter could not be sent", self._name)
         if buried:
             await self.delete([message.receipt])
         else:
-            await self.give_back({message.receipt: self.rest(message)})
+            await self.give_back({message.receipt: self.rest(message.receive_count)})

@@ -7,22 +7,22 @@ to an end that nobody answers for is that the step has a time, kept by the recon
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.delivery import Delivery
+from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Outcome, Park
+from conveyor.core.place import due_step
 from conveyor.core.registry import Registry
-from conveyor.core.step import Now, StepHandler
+from conveyor.core.step import StepHandler
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
-
-log = logging.getLogger(__name__)
 
 PAGE_ROWS = 200
 
@@ -76,28 +76,30 @@ def stretches(registry: Registry) -> Iterator[Stretch]:
                     yield Stretch(key, position, backwards, step)
 
 
-def end_overdue(tx: Tx, registry: Registry, stretch: Stretch, now: Now) -> None:
+def end_overdue(tx: Tx, context: GroupContext, stretch: Stretch) -> None:
     """Let the step decide about orders that nobody answered for in time, a page of them.
 
     Their version moves on, so that whoever answers after all is turned away.
     """
+    flows = context.registry.flows
     asked = {
-        "before": now.ms - round(stretch.step.seconds * 1000),
+        "before": context.now.ms - round(stretch.step.seconds * 1000),
         "of_flow": stretch.flow,
         "of_position": stretch.position,
         "backwards": stretch.backwards,
     }
     for order in [Order(*row) for row in tx.execute(_OVERDUE, asked)]:
-        apply_outcome(tx, registry, order, _decide(tx, stretch.step, order, now), now)
+        outcome = _decide(tx, stretch.step, order, context)
+        apply_outcome(Delivery(tx, context, order, due_step(flows, order)), outcome)
 
 
-def _decide(tx: Tx, step: TakenElsewhere, order: Order, now: Now) -> Outcome:
+def _decide(tx: Tx, step: TakenElsewhere, order: Order, context: GroupContext) -> Outcome:
     try:
         with tx.savepoint():
-            return step.overdue(tx, order, now)
+            return step.overdue(tx, order, context.now)
     except Exception as error:
         if tx.unable(error):
             raise
         # Looked at again it would raise again, and stand in the way of others.
-        log.exception("order %s: its step cannot decide without an answer", order.id)
-        return Park(f"{type(error).__name__}: {error}")
+        personal = context.registry.personal
+        return Park(personal.cause(order, error), trace=personal.trace(order, error))

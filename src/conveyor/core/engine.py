@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from conveyor.core.ambient import Ambient
 from conveyor.core.gate import Gate
 from conveyor.core.group_context import GroupContext
+from conveyor.core.measures import Measures
+from conveyor.core.pauses import Pauses
 from conveyor.core.providers import Providers
-from conveyor.core.queue import LONG_POLL_SECONDS, Queues
+from conveyor.core.queue import Queues
 from conveyor.core.registry import Registry
 from conveyor.core.relay import Relay
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.step import Now
 from conveyor.core.supervision import Supervisor
+from conveyor.core.traces import Traces
 from conveyor.core.transaction import Database
 
-LEAST_POLL_SECONDS = 1.0
 RIDES_SHARE = 0.75
-LAST_SECONDS = 2.0
-"""What a stop needs after the last poll has ended, to give back what that has brought."""
+CROWD_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +45,14 @@ class Limits:
         return min(self.rides, int(self.in_flight * RIDES_SHARE))
 
     @property
-    def poll_seconds(self) -> float:
-        """How long a poll may wait for a message: so that a stop can wait for it.
-
-        SQS ends none early, and hands messages to one that was broken off for as long as it would
-        have lasted: nobody gets them then, until their visibility timeout ends.
-        """
-        return max(LEAST_POLL_SECONDS, min(LONG_POLL_SECONDS, self.grace_seconds - LAST_SECONDS))
+    def crowd(self) -> int:
+        """Fewer tokens are not kept waiting for company: at each step, to save next to nothing."""
+        return max(2, self.group_size // CROWD_SHARE)
 
     @property
-    def stop_seconds(self) -> float:
-        """How long a stop waits for polls and handlers, before it leaves them to themselves."""
-        return max(self.grace_seconds, LEAST_POLL_SECONDS + LAST_SECONDS)
+    def soon(self) -> int:
+        """How many tokens are soon got through: as many as two groups are."""
+        return 2 * self.group_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +69,29 @@ class Engine:
     providers: Providers
     tally: Counter[tuple[str, str]] = field(default_factory=Counter)
     """What happened, counted by (what, queue): shown at /metrics."""
+    in_hand: dict[str, Callable[[], int]] = field(default_factory=dict)
+    """Tells, for each queue that this process serves, how many tokens it has in its hands."""
     gate: Gate = field(init=False)
+    measures: Measures = field(init=False)
+    pauses: Pauses = field(init=False)
     supervisor: Supervisor = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what this process has one of; the engine is frozen for everybody else."""
-        object.__setattr__(self, "gate", Gate(self.database, self.ambient.random))
+        object.__setattr__(self, "gate", self.relay.gate)
+        object.__setattr__(self, "measures", self.relay.measures)
+        object.__setattr__(self, "pauses", Pauses(self.database))
         object.__setattr__(self, "supervisor", Supervisor(self.ambient.random))
+
+    @property
+    def traces(self) -> Traces | None:
+        """What tells of orders as traces; None: nobody asked for them."""
+        return self.measures.traces
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a service of this process has more in its hands than it soon gets through."""
+        return any(count() > self.limits.soon for count in self.in_hand.values())
 
     def group_context(self, *, isolate: bool) -> GroupContext:
         """Give what a group's transaction needs, at this moment."""

@@ -106,6 +106,10 @@ class DatabaseUnavailableError(ConveyorError):
         self.cause = cause
 
 
+class ReplicaUnableError(DatabaseUnavailableError):
+    """The replica cannot show it now: it is too far behind, or replays what was being read."""
+
+
 class CommitUnknownError(ConveyorError):
     """The connection was lost during COMMIT: the transaction may or may not stand.
 

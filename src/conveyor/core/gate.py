@@ -14,11 +14,11 @@ from random import Random
 
 import sqlalchemy as sa
 
+from conveyor.core.errors import UNABLE, ReplicaUnableError
+from conveyor.core.outage import DATABASE, Outage, Surviving, tell
 from conveyor.core.supervision import wait_for_stop
 from conveyor.core.tables import turns
 from conveyor.core.transaction import Database, Tx
-
-log = logging.getLogger(__name__)
 
 FIRST_PROBE_SECONDS = 0.5
 LAST_PROBE_SECONDS = 10.0
@@ -40,19 +40,27 @@ class Gate:
         """It is open at first; nothing is asked of the database before a transaction has failed."""
         self._database = database
         self._random = random
-        self._closed_at: float | None = None
+        self._outage = Outage(DATABASE, "nothing can be committed, so nothing more is received")
         self._probing = asyncio.Lock()
 
     @property
     def is_open(self) -> bool:
         """Whether there is no reason to think that nothing can be committed."""
-        return self._closed_at is None
+        return self._outage.began is None
 
     def close(self, why: Exception) -> None:
         """Stop receiving: a transaction failed, and the database is to blame."""
-        if self._closed_at is None:
-            self._closed_at = asyncio.get_running_loop().time()
-            log.error("nothing can be committed, so nothing more is received: %s", why)
+        self._outage.begin(why)
+
+    def failed(self, log: logging.Logger, error: BaseException, words: str, *args: object) -> None:
+        """Tell of what failed and is tried again; stop receiving where the database is to blame."""
+        if isinstance(error, UNABLE) and not isinstance(error, ReplicaUnableError):
+            self.close(error)
+        tell(log, error, words, *args)
+
+    def surviving(self, log: logging.Logger, words: str, *args: object) -> Surviving:
+        """Go on after the block; what it raises is told in these words, see `failed`."""
+        return Surviving(lambda error: self.failed(log, error, words, *args))
 
     async def opened(self, stop: asyncio.Event) -> None:
         """Wait until the gate is open, or the stop."""
@@ -62,7 +70,7 @@ class Gate:
 
     async def opened_in_time(self, stop: asyncio.Event) -> bool:
         """Wait too, for `HOLD_SECONDS` from the closing at most; gives whether it is open."""
-        while (closed_at := self._closed_at) is not None and not stop.is_set():
+        while (closed_at := self._outage.began) is not None and not stop.is_set():
             left = closed_at + HOLD_SECONDS - asyncio.get_running_loop().time()
             if left <= 0:
                 break
@@ -82,13 +90,10 @@ class Gate:
             await wait_for_stop(stop, self._random.uniform(rest / 2, rest))
             if stop.is_set():
                 return
-            try:
+            # Whatever it is, it cannot commit.
+            with Surviving(self._outage.begin):
                 await self.prove()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it cannot commit
-                log.info("nothing can be committed yet: %s", error)
-            else:
-                self._closed_at = None
-                log.warning("the database commits again")
+                self._outage.end()
             rest = min(LAST_PROBE_SECONDS, rest * 2)
 
     def _write(self, tx: Tx) -> None:

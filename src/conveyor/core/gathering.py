@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from conveyor.core.faults import Delivery
+from conveyor.core.delivery import Delivery
 from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order
-from conveyor.core.order_status import OrderStatus
-from conveyor.core.place import due_step
+from conveyor.core.place import also_at, due_step
 from conveyor.core.step import Gather
 from conveyor.core.transaction import Tx
 
@@ -18,7 +17,7 @@ def gather(tx: Tx, context: GroupContext, group: Sequence[tuple[Order, str]]) ->
     """Let the steps of a group, and their `also` steps, lock and read once for all of it."""
     members: dict[Gather, list[Order]] = defaultdict(list)
     for order, due in group:
-        for name in (due, *_also(context, order, due)):
+        for name in (due, *also_at(context.registry.flows, order)):
             step = context.registry.steps.get(name)
             if step:
                 members[step.gathering].append(order)
@@ -47,12 +46,5 @@ def gather_alone(delivery: Delivery) -> None:
         gather(
             delivery.tx,
             delivery.context,
-            [(delivery.order, due_step(delivery.context.registry, delivery.order))],
+            [(delivery.order, due_step(delivery.context.registry.flows, delivery.order))],
         )
-
-
-def _also(context: GroupContext, order: Order, due: str) -> tuple[str, ...]:
-    flow = context.registry.flows.get(order.flow)
-    if flow is None or order.backwards or not due or order.status == OrderStatus.AWAITING:
-        return ()  # they ran at the first outcome, before what is awaited now
-    return flow.steps[order.position].also

@@ -58,7 +58,7 @@ _firsts = (
 )
 # The first few of each such group, in turn, and what they are owed if they are held.
 _NEXT = (
-    sa.select(orders.c.group_key, orders.c.sequence, outbox)
+    sa.select(orders.c.group_key, orders.c.sequence, orders.c.traceparent, outbox)
     .select_from(_firsts)
     .join(
         orders,
@@ -161,7 +161,7 @@ class GroupOrder:
             return
         come: list[OwedToken] = []
         stopped = ""
-        for group, sequence, *owed in tx.execute(_NEXT, {"ids": self._ids}).all():
+        for group, sequence, traceparent, *owed in tx.execute(_NEXT, {"ids": self._ids}).all():
             # Whoever is not held has a message, and lets the others come after it; so do those
             # of the batch that are still to have their turn.
             left = self._here.get(group, {}).values()
@@ -169,7 +169,10 @@ class GroupOrder:
                 stopped = group
                 continue
             order_id, version, queue, step, _, due_at, *_ = owed
-            come.append(OwedToken(order_id, version, queue, step, Turn(group, sequence), due_at))
+            turn = Turn(group, sequence)
+            come.append(
+                OwedToken(order_id, version, queue, step, turn, due_at, traceparent=traceparent)
+            )
         claim(tx, come, now_ms)
 
 
@@ -206,10 +209,49 @@ def waiting_behind() -> sa.ScalarSelect[int]:
     )
 
 
+_behind = waiting_behind().label("behind")
+_BLOCKERS = (
+    sa.select(parked.c.group_key, parked.c.order_id, parked.c.step, parked.c.parked_at, _behind)
+    .join(
+        _first_parked,
+        sa.and_(
+            _first_parked.c.group_key == parked.c.group_key,
+            _first_parked.c.sequence == parked.c.sequence,
+        ),
+    )
+    .join(orders, orders.c.id == parked.c.order_id)
+    .where(_behind > 0)
+    .order_by(_behind.desc(), parked.c.order_id)
+)
+
+
 def blocked(tx: Tx) -> tuple[int, int]:
     """Count the groups in which orders wait behind a parked one, and these orders."""
     groups, behind = tx.execute(_BLOCKED).one()
     return int(groups), int(behind)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """A parked order that is first in its message group; `behind` wait for it, parked or not."""
+
+    group: str
+    order_id: str
+    step: str
+    parked_at: int
+    behind: int
+
+
+def blockers(tx: Tx, merchant: str | None, *, limit: int) -> list[Blocker]:
+    """Name a merchant's parked orders, or everybody's, that hold others back: most of them first.
+
+    Of each group that is its first, behind which the others stand.
+    """
+    query = _BLOCKERS.limit(limit)
+    if merchant is not None:
+        query = query.where(orders.c.merchant == merchant)
+    found = tx.execute(query).all()
+    return [Blocker(group, of, step, int(at), int(many)) for group, of, step, at, many in found]
 
 
 def release(tx: Tx, order: Order, now_ms: int) -> None:

@@ -11,6 +11,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from conveyor.core import attempts, timeline
+from conveyor.core.actor import NOBODY, Actor
 from conveyor.core.elsewhere import TakenElsewhere
 from conveyor.core.group_order import release
 from conveyor.core.moving import move_order
@@ -23,6 +24,7 @@ from conveyor.core.routing_slip import Place, step_at, turn_back, undone_by
 from conveyor.core.step import Now
 from conveyor.core.tables import orders
 from conveyor.core.timeline_event import TimelineEvent
+from conveyor.core.tracing import Happened
 from conveyor.core.transaction import Tx
 
 _ASK_TO_CANCEL = (
@@ -41,6 +43,7 @@ class Decision(StrEnum):
     NOT_PARKED = "not_parked"
     NOT_FOUND = "not_found"
     STILL_OWES = "still_owes"
+    NOT_WAITING = "not_waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Intervention:
 
 
 def cancel(
-    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
+    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: Actor = NOBODY
 ) -> Intervention:
     """Cancel an order if its flow still allows it; `by` is who asks, for its story.
 
@@ -77,7 +80,7 @@ def cancel(
         return Intervention(Decision.ALREADY if already else Decision.TOO_LATE)
     if too_late_to_cancel(tx, registry, order):
         return Intervention(Decision.TOO_LATE)
-    _note(tx, order, now, TimelineEvent.CANCEL_ASKED, reason=reason, by=by)
+    _note(tx, order, now, TimelineEvent.CANCEL_ASKED, reason=reason, **by.facts)
     if order.status != OrderStatus.PARKED and _call_is_open(tx, registry, order):
         row = {"b_id": order.id, "b_version": order.version, "b_reason": reason}
         tx.later(_ASK_TO_CANCEL, row, must_match=True)
@@ -105,7 +108,7 @@ def pivot_is_done(tx: Tx, registry: Registry, order: Order) -> bool:
 
 
 def compensate(
-    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
+    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: Actor = NOBODY
 ) -> Intervention:
     """Undo a parked order. One that parked while being undone goes on undoing.
 
@@ -119,19 +122,21 @@ def compensate(
     return _compensate(tx, registry, order, now, reason, by=by)
 
 
-def redrive(tx: Tx, registry: Registry, order_id: str, now: Now, *, by: str = "") -> Intervention:
+def redrive(
+    tx: Tx, registry: Registry, order_id: str, now: Now, *, by: Actor = NOBODY
+) -> Intervention:
     """Let a parked order take its step again."""
     order = _locked(tx, order_id)
     if order is None or order.status != OrderStatus.PARKED:
         return Intervention(Decision.NOT_FOUND if order is None else Decision.NOT_PARKED)
     _unpark(tx, order, now)
-    _note(tx, order, now, TimelineEvent.REDRIVEN, by=by)
+    _note(tx, order, now, TimelineEvent.REDRIVEN, why=by.why, **by.facts)
     status = move_order(tx, registry, order, place_of(order), now)
     return Intervention(Decision.ACCEPTED, status=status)
 
 
 def discard(
-    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: str = ""
+    tx: Tx, registry: Registry, order_id: str, now: Now, reason: str, *, by: Actor = NOBODY
 ) -> Intervention:
     """Give a parked order up for good; refused while anything of it is left to undo.
 
@@ -147,28 +152,28 @@ def discard(
         return Intervention(Decision.STILL_OWES, () if past else left)
     if past:
         loss = {"written_off": order.total, "currency": order.currency}
-        _note(tx, order, now, TimelineEvent.DISCARDED, reason=reason, by=by, **loss)
+        _note(tx, order, now, TimelineEvent.DISCARDED, reason=reason, **by.facts, **loss)
         return _compensate(tx, registry, order, now, reason)
     _unpark(tx, order, now)
-    _note(tx, order, now, TimelineEvent.DISCARDED, reason=reason, by=by)
+    _note(tx, order, now, TimelineEvent.DISCARDED, reason=reason, **by.facts)
     end = Place(-1, order.ending or OrderStatus.CANCELLED)
     status = move_order(tx, registry, order, end, now, reason=reason)
     return Intervention(Decision.ACCEPTED, status=status)
 
 
 def _compensate(
-    tx: Tx, registry: Registry, order: Order, now: Now, reason: str, *, by: str = ""
+    tx: Tx, registry: Registry, order: Order, now: Now, reason: str, *, by: Actor = NOBODY
 ) -> Intervention:
     flow = registry.flow(order.flow)
     if order.status == OrderStatus.PARKED:
         _unpark(tx, order, now)
     if order.backwards:
-        _note(tx, order, now, TimelineEvent.REDRIVEN, by=by)
+        _note(tx, order, now, TimelineEvent.REDRIVEN, why=by.why, **by.facts)
         status = move_order(tx, registry, order, place_of(order), now)
         return Intervention(Decision.ACCEPTED, undone_by(flow, _after(order)), status=status)
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
-        _note(tx, order, now, TimelineEvent.REDRIVEN, by=by)
+        _note(tx, order, now, TimelineEvent.REDRIVEN, why=by.why, **by.facts)
         marked = order._replace(cancelling=True)
         undoes = undone_by(flow, _after(order))
         status = move_order(tx, registry, marked, place_of(order), now, reason=reason)
@@ -176,7 +181,7 @@ def _compensate(
         unless = "" if step.undo else step.name
         return Intervention(Decision.ACCEPTED, undoes, unless=unless, status=status)
     release(tx, order, now.ms)
-    _note(tx, order, now, TimelineEvent.TURNED_BACK, by=by)
+    _note(tx, order, now, TimelineEvent.TURNED_BACK, why=by.why, **by.facts)
     back = turn_back(flow, place_of(order), OrderStatus.CANCELLED)
     status = move_order(tx, registry, order, back, now, reason=reason)
     return Intervention(Decision.ACCEPTED, undone_by(flow, place_of(order)), status=status)
@@ -185,6 +190,8 @@ def _compensate(
 def _note(tx: Tx, order: Order, now: Now, event: TimelineEvent, **facts: object) -> None:
     detail = {name: fact for name, fact in facts.items() if fact != "" or name == "reason"}
     timeline.note(tx, order.id, order.version, now.ms, event, detail=detail)
+    if order.traceparent:
+        tx.measure(Happened(order.traceparent, order.id, order.flow, event.value, now.ms))
 
 
 def _unpark(tx: Tx, order: Order, now: Now) -> None:

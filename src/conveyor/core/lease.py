@@ -6,9 +6,10 @@ import asyncio
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from conveyor.core.ambient import Ambient
+from conveyor.core.outage import surviving
 from conveyor.core.queue import (
     MAX_VISIBILITY_SECONDS,
     Queue,
@@ -33,8 +34,13 @@ CAP_MS = (MAX_VISIBILITY_SECONDS - 600) * 1000
 class Leases(ABC):
     """What this process has taken and not yet let go, each by its receipt."""
 
-    def __init__(self, name: str, seconds: float, ambient: Ambient) -> None:
-        """`seconds` is what an extension gives; `name` is told where one fails."""
+    def __init__(
+        self, name: str, seconds: float, ambient: Ambient, freed: asyncio.Event | None = None
+    ) -> None:
+        """`seconds` is what an extension gives; `name` is told where one fails.
+
+        `freed` is set whenever something is let go.
+        """
         self._name = name
         self._seconds = seconds
         self._ambient = ambient
@@ -42,8 +48,7 @@ class Leases(ABC):
         self._until: dict[str, int] = {}
         self._first: dict[str, int] = {}
         self._holding = asyncio.Event()
-        self.changed = asyncio.Event()
-        """Set whenever something is let go."""
+        self._freed = freed or asyncio.Event()
 
     def __len__(self) -> int:
         """Count what is in our hands."""
@@ -53,10 +58,13 @@ class Leases(ABC):
     async def _extend(self, receipts: Sequence[str]) -> Collection[str]:
         """Ask for `seconds` more from now; gives those of them that were not extended."""
 
-    def _hold(self, receipt: str, milliseconds: int) -> None:
-        now = self._ambient.elapsed_ms()
-        self._until[receipt], self._first[receipt] = now + milliseconds, now
-        self._holding.set()
+    def _hold(self, milliseconds: Mapping[str, int]) -> None:
+        """Hold these receipts, each for so long from now."""
+        if milliseconds:
+            now = self._ambient.elapsed_ms()
+            for receipt, held in milliseconds.items():
+                self._until[receipt], self._first[receipt] = now + held, now
+            self._holding.set()
 
     def drop(self, receipts: Iterable[str]) -> None:
         """Stop extending; called before a back-off is set, which an extension would undo."""
@@ -65,7 +73,7 @@ class Leases(ABC):
             self._first.pop(receipt, None)
         if not self._until:
             self._holding.clear()
-        self.changed.set()
+        self._freed.set()
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Extend what is near expiry, until told to stop."""
@@ -73,11 +81,9 @@ class Leases(ABC):
         try:
             while not stop.is_set():
                 await self._until_holding(stopping)
-                try:
+                # What expires meanwhile comes back to somebody, and is stale or taken again.
+                with surviving(log, "%s: leases could not be extended", self._name):
                     await self.extend_once()
-                except Exception:
-                    # What expires meanwhile comes back to somebody, and is stale or taken again.
-                    log.exception("%s: leases could not be extended", self._name)
                 await wait_for_stop(stop, CHECK_SECONDS)
         finally:
             stopping.cancel()
@@ -112,16 +118,15 @@ class Leases(ABC):
 class MessageLeases(Leases):
     """The messages of one queue: they stay invisible."""
 
-    def __init__(self, queue: Queue, ambient: Ambient) -> None:
+    def __init__(self, queue: Queue, ambient: Ambient, freed: asyncio.Event | None = None) -> None:
         """The lease starts at the receive, not when the handler starts."""
-        super().__init__(queue.spec.name, queue.spec.visibility_seconds, ambient)
+        super().__init__(queue.spec.name, queue.spec.visibility_seconds, ambient, freed)
         self._queue = queue
 
     def take(self, messages: Iterable[Received]) -> None:
         """Received: from now on the lease is kept alive."""
         wall, most = self._ambient.now_ms(), round(self._seconds * 1000)
-        for message in messages:
-            self._hold(message.receipt, min(message.visible_at_ms - wall, most))
+        self._hold({it.receipt: min(it.visible_at_ms - wall, most) for it in messages})
 
     async def _extend(self, receipts: Sequence[str]) -> Collection[str]:
         seconds = round(self._seconds)

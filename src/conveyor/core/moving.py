@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.core import outbox, timeline
+from conveyor.core import order_log, outbox, timeline
+from conveyor.core.measures import OrderSettled
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.outbox import OwedToken
@@ -16,6 +17,7 @@ from conveyor.core.routing_slip import Place, service_of, step_at
 from conveyor.core.step import Now
 from conveyor.core.tables import orders
 from conveyor.core.timeline_event import TimelineEvent
+from conveyor.core.tracing import Happened
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import NO_TURN, Turn, next_turn, write_turn
 
@@ -50,16 +52,17 @@ def move_order(
     *,
     reason: str = "",
     rest_seconds: float = 0.0,
-    awaiting: bool = False,
-    parking: bool = False,
+    stops: OrderStatus | None = None,
 ) -> OrderStatus:
     """Move an order to a place and its version on by one, and owe the token that is due there.
 
-    Gives the status that it has from now on.
+    `stops` says how where it does not go on by itself: AWAITING or PARKED. Gives the status that it
+    has from now on.
     """
     if place.ending and not order.backwards:
         due = step_at(registry.flow(order.flow), place_of(order))
         registry.step(due).turned_back(tx, order, now)
+    parking, awaiting = stops == OrderStatus.PARKED, stops == OrderStatus.AWAITING
     token = None
     if not parking:
         token = _token(
@@ -67,7 +70,7 @@ def move_order(
         )
     _owe(tx, order, token)
     ended = token is None and not parking
-    status = _status(place, ended=ended, awaiting=awaiting, parking=parking)
+    status = stops or _status(place, ended=ended)
     # Who is parked keeps the turn, and so holds back those behind it; who is at its end has none.
     turn = Turn(order.group_key, order.sequence) if parking else token.turn if token else NO_TURN
     row = _row(order, place, status, now, reason or order.reason)
@@ -76,6 +79,13 @@ def move_order(
     tx.later(_MOVE, row, must_match=True)
     if ended:
         timeline.note(tx, order.id, order.version + 1, now.ms, TimelineEvent(status))
+        seconds = (now.ms - order.placed_at) / 1000
+        tx.measure(OrderSettled(order.flow, status.value, seconds))
+        if order.traceparent:
+            tx.measure(Happened(order.traceparent, order.id, order.flow, status.value, now.ms))
+        if order_log.tells_settled():
+            why, personal = reason or order.reason, registry.personal
+            order_log.settled(tx, personal, order, status=status, reason=why, now_ms=now.ms)
     return status
 
 
@@ -86,13 +96,9 @@ def _owe(tx: Tx, order: Order, token: OwedToken | None) -> None:
         outbox.put(tx, token)
 
 
-def _status(place: Place, *, ended: bool, awaiting: bool, parking: bool) -> OrderStatus:
-    if parking:
-        return OrderStatus.PARKED
+def _status(place: Place, *, ended: bool) -> OrderStatus:
     if ended:
         return OrderStatus(place.ending or OrderStatus.COMPLETED)
-    if awaiting:
-        return OrderStatus.AWAITING
     return OrderStatus.COMPENSATING if place.ending else OrderStatus.PROCESSING
 
 
@@ -132,7 +138,17 @@ def _token(
     due_at = now.ms + round(rest_seconds * 1000)
     at_once = rest_seconds <= 0
     version = order.version + 1
-    return OwedToken(order.id, version, queue.name, step, turn, due_at, now=at_once, fresh=True)
+    return OwedToken(
+        order.id,
+        version,
+        queue.name,
+        step,
+        turn,
+        due_at,
+        now=at_once,
+        fresh=True,
+        traceparent=order.traceparent,
+    )
 
 
 def _turn(

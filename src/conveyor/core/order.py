@@ -40,6 +40,7 @@ class _Row(NamedTuple):
     stage: int = 0
     sequence: int = 0
     begun: bool = False
+    traceparent: str | None = None
 
 
 class Order(_Row):

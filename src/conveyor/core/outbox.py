@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.core.statements import one_of
-from conveyor.core.tables import outbox
+from conveyor.core.tables import orders, outbox
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.turns import Turn, write_turn
 from conveyor.core.untyped import DialectInsert
@@ -30,6 +30,7 @@ class OwedToken:
     `waits_for` names the provider for whose sake that is, where it is for one's.
     `fresh`: nobody has been sent it yet, so it may ride on in the process that owes it. Else a
     process may have died of it, and only a message counts how often.
+    `traceparent` is the order's, which its message carries.
     """
 
     order_id: str
@@ -42,6 +43,7 @@ class OwedToken:
     held: bool = False
     waits_for: str = ""
     fresh: bool = False
+    traceparent: str | None = None
 
 
 def _put(insert: DialectInsert) -> sa.Executable:
@@ -71,7 +73,13 @@ _FORGET = sa.delete(outbox).where(
 )
 _CLEAR = sa.delete(outbox).where(outbox.c.order_id == sa.bindparam("b_order_id"))
 _DUE = (
-    sa.select(outbox)
+    sa.select(
+        outbox,
+        sa.select(orders.c.traceparent)
+        .where(orders.c.id == outbox.c.order_id)
+        .scalar_subquery()
+        .label("traceparent"),
+    )
     .where(outbox.c.due_at <= sa.bindparam("now"))
     .order_by(outbox.c.due_at, outbox.c.sequence)
     .limit(SWEEP_ROWS)
@@ -142,6 +150,7 @@ def claim_due(tx: Tx, now_ms: int) -> list[OwedToken]:
             row.step,
             Turn(row.group_key, row.sequence),
             row.due_at,
+            traceparent=row.traceparent,
         )
         for row in tx.execute(_DUE, {"now": now_ms})
     ]

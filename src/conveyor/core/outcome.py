@@ -45,10 +45,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Stop here and wait for an operator."""
+    """Stop here and wait for an operator; `trace` is the traceback of what led to it, if any."""
 
     cause: str
     detail: Detail = field(default_factory=lambda: _NOTHING)
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

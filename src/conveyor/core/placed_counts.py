@@ -44,8 +44,9 @@ def _count(insert: DialectInsert) -> sa.Executable:
 
 
 _COUNT = PerDialect(_count)
+_PLACED = sa.select(sa.func.coalesce(sa.func.sum(placed_counts.c.orders), 0))
 _COMPARE = sa.select(
-    sa.select(sa.func.coalesce(sa.func.sum(placed_counts.c.orders), 0)).scalar_subquery(),
+    _PLACED.scalar_subquery(),
     sa.select(sa.func.count()).select_from(orders).scalar_subquery(),
 )
 
@@ -53,6 +54,11 @@ _COMPARE = sa.select(
 def count_one(tx: Tx) -> None:
     """Count an order that this transaction places."""
     tx.add(_COUNT, {}, {"b_orders": 1})
+
+
+def placed(tx: Tx) -> int:
+    """Give how many orders were placed."""
+    return int(tx.execute(_PLACED).scalar_one())
 
 
 def compare(tx: Tx) -> tuple[int, int]:

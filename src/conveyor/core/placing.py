@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -16,6 +16,7 @@ from conveyor.core.routing_slip import Flow, service_of
 from conveyor.core.step import Now
 from conveyor.core.tables import orders
 from conveyor.core.timeline_event import TimelineEvent
+from conveyor.core.tracing import OrderPlaced, SpanContext
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import next_turn, write_turn
 
@@ -25,7 +26,10 @@ _INSERT = sa.insert(orders)
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order that has been validated. `body` is JSON text; `total` is in minor units."""
+    """An order that has been validated. `body` is JSON text; `total` is in minor units.
+
+    `span` is its place in a trace, `asked` the span in which somebody asked for it.
+    """
 
     id: str
     merchant: str
@@ -35,6 +39,8 @@ class NewOrder:
     currency: str
     total: int
     body: str
+    span: SpanContext | None = None
+    asked: SpanContext | None = None
 
 
 def place(
@@ -54,6 +60,9 @@ def place(
     write_turn(tx, turn, row, "sequence")
     tx.later(_INSERT, row)
     owed = OwedToken(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms, fresh=True)
+    if order.traceparent:
+        owed = replace(owed, traceparent=order.traceparent)
+        tx.measure(OrderPlaced(order.traceparent, new.asked, new.id, order.flow, now.ms))
     outbox.put(tx, owed)
     detail = {name: said for name, said in ((timeline.KEY, key), (timeline.AFTER, after)) if said}
     timeline.note(tx, new.id, FIRST_VERSION, now.ms, TimelineEvent.PLACED, detail=detail)
@@ -81,4 +90,5 @@ def _as_it_begins(new: NewOrder, now: Now) -> Order:
         placed_at=now.ms,
         updated_at=now.ms,
         settled_at=None,
+        traceparent=new.span.traceparent if new.span else None,
     )

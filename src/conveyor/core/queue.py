@@ -127,7 +127,7 @@ class Queue(Protocol):
         ...
 
     def wake(self) -> None:
-        """End long polls early where the queue can (embedded); SQS lets them run out."""
+        """Let the long polls of this process that are under way return soon."""
         ...
 
 

@@ -122,13 +122,12 @@ class Reconciler:
         """Look every `RECONCILE_SECONDS`, until told to stop."""
         rounds = 0
         while not stop.is_set():
-            try:
+            said = "reconciling failed; it is tried again"
+            with self._engine.gate.surviving(log, said):
                 await self.reconcile_once()
                 await self.end_overdue()
                 if rounds % RECALL_ROUNDS == 0:
                     await ahead.recall_all(self._engine)
-            except Exception:
-                log.exception("reconciling failed; it is tried again")
             rounds += 1
             await wait_for_stop(stop, RECONCILE_SECONDS)
 
@@ -145,10 +144,10 @@ class Reconciler:
         """Decide about orders that somebody elsewhere has had for longer than their step allows."""
         engine = self._engine
         for stretch in elsewhere.stretches(engine.registry):
-            work = partial(
-                elsewhere.end_overdue, registry=engine.registry, stretch=stretch, now=engine.now()
+            context = engine.group_context(isolate=False)
+            await engine.relay.commit(
+                partial(elsewhere.end_overdue, context=context, stretch=stretch)
             )
-            await engine.relay.commit(work)
 
     def _standing(self, tx: Tx, now: int) -> Iterator[Standing]:
         for flow, position, ending, count in tx.execute(_STANDING, self._bounds(now - OVERDUE_MS)):
@@ -203,7 +202,10 @@ class Reconciler:
         now = self._engine.ambient.now_ms()
         for order in [Order(*row) for row in rows]:
             turn = Turn(order.group_key, order.sequence)
-            outbox.put(tx, OwedToken(order.id, order.version, service_of(step), step, turn, now))
+            of, queue = order.traceparent, service_of(step)
+            outbox.put(
+                tx, OwedToken(order.id, order.version, queue, step, turn, now, traceparent=of)
+            )
             tx.later(_EXPECT, {"b_id": order.id, "b_version": order.version, "b_expected_at": now})
             timeline.note(tx, order.id, order.version, now, TimelineEvent.RESENT, step=step)
         return len(rows)

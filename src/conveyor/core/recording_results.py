@@ -11,19 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from conveyor.core import attempts, calls
+from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempt, Attempts
 from conveyor.core.call_state import IN_EFFECT, CallState
 from conveyor.core.calling import Failed, HeldBack, NotCalled, NothingFound, PendingCall
+from conveyor.core.delivery import Delivery
 from conveyor.core.disposition import Disposition, Handled, Orphaned, Stale
-from conveyor.core.faults import Delivery, faults_of, tries
+from conveyor.core.faults import fault, faults_of, guard, tries
 from conveyor.core.gathering import gather_all, gather_alone
 from conveyor.core.group_context import GroupContext
+from conveyor.core.in_hand import InHand
 from conveyor.core.order import Order, load
 from conveyor.core.outcome import Again, Awaiting, Outcome
 from conveyor.core.place import due_step
 from conveyor.core.taking_tokens import turn_back_now
 from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
+from conveyor.core.waiting import hold, wait_for
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +36,11 @@ NOT_GIVEN = (Failed, HeldBack, NotCalled, NothingFound)
 
 @dataclass(frozen=True, slots=True)
 class EndedCall:
-    """A call that has ended, with what it gave, and how often the message had been received."""
+    """A call that has ended, with what it gave, and the token for which it was made."""
 
     calling: PendingCall
     result: object
-    receive_count: int
+    taken: InHand
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +79,15 @@ class _Ended:
         if last is not None and self.was_taken_up:
             until = last.may_run_until
         self.delivery.note(TimelineEvent.NOTED, {"what": "an earlier call may still take effect"})
-        return self.delivery.hold(max(until, self.delivery.context.now.ms))
+        return hold(self.delivery, max(until, self.delivery.context.now.ms))
 
 
 def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) -> list[Disposition]:
     """Take what providers answered, or did not."""
     loaded = load(tx, [called.calling.order.id for called in group])
-    gather_all(tx, context, [(o, due_step(context.registry, o)) for o in loaded.values()])
+    gather_all(tx, context, [(o, due_step(context.registry.flows, o)) for o in loaded.values()])
     known_attempts = _attempts(tx, context, group)
-    of = [(loaded.get(called.calling.order.id), called.receive_count) for called in group]
+    of = [(loaded.get(called.calling.order.id), called.taken.receives) for called in group]
     known = faults_of(tx, [(order, count) for order, count in of if order])
     dispositions: list[Disposition] = []
     seen: set[str] = set()
@@ -93,9 +97,9 @@ def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) ->
         if order is None:  # a backup was put back meanwhile
             dispositions.append(Orphaned(calling.order.id))
             continue
-        delivery = Delivery(
-            tx, context, order, calling.step_name, *tries(known, order, called.receive_count)
-        )
+        taken = called.taken
+        counts = tries(known, order, taken.receives)
+        delivery = Delivery(tx, context, order, calling.step_name, *counts, taken)
         last = known_attempts.last(order.id, calling.step_name)
         if order.id in seen or not _waits_for(order, calling, last):
             _look_at_late(delivery, called)
@@ -146,7 +150,7 @@ def _close(ended: _Ended, called: EndedCall) -> Disposition:
             delivery, calling.step.record(delivery.tx, delivery.order, result, delivery.context.now)
         )
 
-    return delivery.guard(work)
+    return guard(delivery, work)
 
 
 def _settled(delivery: Delivery, outcome: Outcome) -> Disposition:
@@ -155,7 +159,7 @@ def _settled(delivery: Delivery, outcome: Outcome) -> Disposition:
         early = order.position < registry.flow(order.flow).last_cancellable
         if isinstance(outcome, Again) or (early and isinstance(outcome, Awaiting)):
             return turn_back_now(delivery, begun=True)
-    delivery.apply(outcome)
+    apply_outcome(delivery, outcome)
     return Handled()
 
 
@@ -182,8 +186,9 @@ def _blame(
     """Blame the order, which costs it a try; but where nobody is answered, blame the provider."""
     delivery, provider, error = ended.delivery, ended.calling.provider, failed.error
     if provider.breaker.is_paused and not failed.spent:
-        return delivery.wait_for(provider, f"{type(error).__name__}: {error}")
-    return delivery.fault(error, event, last_try=last_try)
+        cause = delivery.context.registry.personal.cause(delivery.order, error)
+        return wait_for(delivery, provider, cause)
+    return fault(delivery, error, event, last_try=last_try)
 
 
 def _held_back(ended: _Ended) -> Disposition:
@@ -195,7 +200,7 @@ def _held_back(ended: _Ended) -> Disposition:
         ended.end(CallState.NOT_APPLIED)
         if delivery.order.cancelling:
             return turn_back_now(delivery)
-    return delivery.wait_for(calling.provider)
+    return wait_for(delivery, calling.provider)
 
 
 def _call_anew(ended: _Ended) -> Disposition:
@@ -210,11 +215,8 @@ def _call_anew(ended: _Ended) -> Disposition:
     assert last is not None  # noqa: S101 - read for whatever is not an answer
     if not ended.was_taken_up:
         last = replace(last, may_run_until=calling.others_until)
-    request = calls.Request(
-        order, calling.step_name, calling.step, calling.payload, calling.provider
-    )
-    grant = context.grant(calling.provider)
-    return calls.take_up(delivery.tx, request, last, context.now, grant, ask_only=False)
+    anew = replace(calling, order=order, grant=context.grant(calling.provider))
+    return calls.take_up(delivery.tx, anew, last, context.now, ask_only=False)
 
 
 def _found_nothing(ended: _Ended) -> Disposition:
@@ -229,12 +231,12 @@ def _found_nothing(ended: _Ended) -> Disposition:
     decided = ended.calling.step.prepare(delivery.tx, delivery.order, delivery.context.now)
     if isinstance(decided, Outcome):
         return _settled(delivery, decided)
-    return delivery.hold(delivery.context.now.ms)  # it has thought again: the step is taken anew
+    return hold(delivery, delivery.context.now.ms)  # it has thought again: the step is taken anew
 
 
 def _look_at_late(delivery: Delivery, called: EndedCall) -> None:
     """Say it loudly where a call took effect after it was written that it never would."""
-    calling, result = called.calling, called.result
+    calling = called.calling
     if not _is_yes(called):
         return
     of_step = [
@@ -242,5 +244,5 @@ def _look_at_late(delivery: Delivery, called: EndedCall) -> None:
     ]
     if any(a.attempt == calling.attempt and a.state in IN_EFFECT for a in of_step):
         return
-    log.error("%s took effect, and was taken for not applied: %r", calling.key, result)
+    log.error("%s took effect, and was taken for not applied", calling.key)
     delivery.note(TimelineEvent.NOTED, {"what": f"{calling.key} took effect after it was given up"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from conveyor.core.errors import MissingFlowError, UnknownFlowError, UnknownStepError
+from conveyor.core.personal import NOBODYS, Personal
 from conveyor.core.queue import QueueSpec
 from conveyor.core.routing_slip import Flow, service_of
 from conveyor.core.step import Gather, StepHandler
@@ -18,8 +19,13 @@ class Registry:
         flows: Iterable[Flow],
         steps: Mapping[str, StepHandler],
         queues: Iterable[QueueSpec],
+        personal: Personal = NOBODYS,
     ) -> None:
-        """Check that every step of every flow exists. Raises `UnknownStepError`."""
+        """Check that every step of every flow exists. Raises `UnknownStepError`.
+
+        `personal` says what of an order's body is to be told nowhere.
+        """
+        self.personal = personal
         self.flows = {flow.key: flow for flow in flows}
         self.steps = dict(steps)
         self.queues = {spec.name: spec for spec in queues}

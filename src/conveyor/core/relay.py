@@ -9,29 +9,47 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TypeVar
 
+from conveyor.core import order_log
 from conveyor.core.ambient import Ambient
 from conveyor.core.batching import Batcher
-from conveyor.core.errors import UNABLE
+from conveyor.core.gate import Gate
+from conveyor.core.measures import Measured, Measures
 from conveyor.core.message import Token, encode
+from conveyor.core.order_log import Line
 from conveyor.core.outbox import SWEEP_ROWS, OwedToken, claim_due, forget, let_come
 from conveyor.core.queue import Outgoing, Queues
+from conveyor.core.sending import Sending
 from conveyor.core.supervision import wait_for_stop
-from conveyor.core.transaction import Database, Tx
+from conveyor.core.transaction import Database, Tx, Urgent
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Rider = Callable[[OwedToken], bool]
-"""Takes a token along without a message; False where it cannot."""
+Rider = Callable[[Sequence[OwedToken]], Sequence[OwedToken]]
+"""Takes tokens along without a message; gives those that it has no room for."""
 
 SWEEP_SECONDS = 1.0
 FORGET_LISTS = 50
 
 
-async def commit(database: Database, work: Callable[[Tx], T]) -> tuple[T, list[OwedToken]]:
-    """Run `work` in a transaction; gives what it gave, and what is to be sent now."""
-    return await database.run(lambda tx: (work(tx), tx.take_owed()))
+async def commit(
+    database: Database, work: Callable[[Tx], T], measures: Measures, *, urgent: bool = False
+) -> tuple[T, list[OwedToken]]:
+    """Run `work` in a transaction; gives what it gave, and what is to be sent now.
+
+    It is `urgent` where somebody waits for it. What it tells is in the log, and what it measures
+    is counted, once that stands.
+    """
+
+    def whole(tx: Tx) -> tuple[T, list[OwedToken], list[Line], list[Measured]]:
+        return work(tx), tx.take_owed(), tx.take_told(), tx.take_measured()
+
+    result, owed, told, measured = await database.run(Urgent(whole) if urgent else whole)
+    if told:
+        order_log.write(told)
+    measures.take(measured)
+    return result, owed
 
 
 class Relay:
@@ -42,6 +60,10 @@ class Relay:
         self._database = database
         self._queues = queues
         self._ambient = ambient
+        self.gate = Gate(database, ambient.random)
+        self.measures = Measures()
+        self.lets_ride = True
+        """Whether anything rides on; else each step comes from its queue."""
         self._riders: dict[str, Rider] = {}
         self._forget: Batcher[list[OwedToken], None] = Batcher(self._delete_rows, FORGET_LISTS)
 
@@ -50,7 +72,7 @@ class Relay:
 
         Raises what the database raises. What a queue does not take is left to a sweeper.
         """
-        result, owed = await commit(self._database, work)
+        result, owed = await commit(self._database, work, self.measures)
         await self.send(owed)
         return result
 
@@ -67,32 +89,30 @@ class Relay:
         What can ride on is not sent: the outbox owes it until its order has moved.
         """
         by_queue: dict[str, list[OwedToken]] = defaultdict(list)
+        riding: dict[str, list[OwedToken]] = defaultdict(list)
         for row in owed:
-            rider = self._riders.get(row.queue) if row.fresh else None
-            if rider is None or not rider(row):
-                by_queue[row.queue].append(row)
+            rides = self.lets_ride and row.fresh and row.queue in self._riders
+            (riding if rides else by_queue)[row.queue].append(row)
+        for name, rows in riding.items():
+            if left := self._riders[name](rows):
+                by_queue[name] += left
         for name, rows in by_queue.items():
-            try:
+            # Committed is committed, whatever the queue says: the sweeper sends it.
+            said = "queue %s: %d tokens stay in the outbox"
+            with self.gate.surviving(log, said, name, len(rows)):
                 await self._send_to(name, rows)
-            except Exception:
-                # Committed is committed, whatever the queue says: the sweeper sends it.
-                log.exception("queue %s: %d tokens stay in the outbox", name, len(rows))
 
-    async def sweep(
-        self, stop: asyncio.Event, unable: Callable[[Exception], None] = lambda _: None
-    ) -> None:
+    async def sweep(self, stop: asyncio.Event) -> None:
         """Send what is due: timers, and what a crash left between commit and send.
 
-        `unable` is told when the database cannot commit: nobody else would find out while idle.
+        It closes the gate, which nobody else would while idle, and waits until it is open: so there
+        is somebody in each process who finds out that the database is back.
         """
         while not stop.is_set():
-            try:
+            rows: list[OwedToken] = []
+            with self.gate.surviving(log, "the outbox cannot be swept now; it is tried again"):
                 rows = await self.sweep_once()
-            except Exception as error:
-                log.exception("the outbox cannot be swept now; it is tried again")
-                rows = []
-                if isinstance(error, UNABLE):
-                    unable(error)
+            await self.gate.opened(stop)
             if len(rows) < SWEEP_ROWS:
                 await wait_for_stop(stop, SWEEP_SECONDS)
 
@@ -104,24 +124,24 @@ class Relay:
     async def let_come(self, provider: str) -> None:
         """Let all come who wait for this provider: it answers again. A sweeper sends them."""
         now = self._ambient.now_ms()
-        try:
+        said = "who waits for %s comes later, when its own wait is over"
+        with self.gate.surviving(log, said, provider):
             while await self.commit(lambda tx: let_come(tx, provider, now)) == SWEEP_ROWS:
                 pass
-        except Exception:
-            log.exception("who waits for %s comes later, when its own wait is over", provider)
 
     async def _send_to(self, name: str, rows: list[OwedToken]) -> None:
         now = self._ambient.now_ms()
-        messages = [
-            Outgoing(
-                encode(Token(row.order_id, row.step, row.version), now),
-                group=row.turn.group_key,
-                # A copy of the same debt is dropped by the queue; one owed anew is not.
-                deduplication_id=f"{row.order_id}.{row.version}.{row.due_at}",
-            )
-            for row in rows
-        ]
-        failed = set(await self._queues.queue(name).send(messages))
+        with Sending(self.measures.traces, name, rows) as sending:
+            messages = [
+                Outgoing(
+                    encode(Token(row.order_id, row.step, row.version, sending.carried(row)), now),
+                    group=row.turn.group_key,
+                    # A copy of the same debt is dropped by the queue; one owed anew is not.
+                    deduplication_id=f"{row.order_id}.{row.version}.{row.due_at}",
+                )
+                for row in rows
+            ]
+            failed = set(await self._queues.queue(name).send(messages))
         sent = [row for index, row in enumerate(rows) if index not in failed]
         await self._forget.submit(sent)
 

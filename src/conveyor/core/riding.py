@@ -6,13 +6,14 @@ later and later, so that a sweeper finds it soon once this process has died.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
 
 from conveyor.core.ambient import Ambient
+from conveyor.core.in_hand import InHand
 from conveyor.core.lease import Leases
-from conveyor.core.message import Token, encode
+from conveyor.core.message import Token
 from conveyor.core.outbox import RELAY_GRACE_MS, OwedToken, keep
-from conveyor.core.queue import Received
 from conveyor.core.transaction import Database
 
 RIDE_SECONDS = 2 * RELAY_GRACE_MS / 1000
@@ -25,24 +26,33 @@ LATEST_MS = 1_000
 class Rides(Leases):
     """The tokens of one service that ride."""
 
-    def __init__(self, service: str, database: Database, ambient: Ambient) -> None:
-        """None does."""
-        super().__init__(f"rides of {service}", RIDE_SECONDS, ambient)
+    def __init__(
+        self, service: str, database: Database, ambient: Ambient, freed: asyncio.Event
+    ) -> None:
+        """None does; `freed` is set whenever one ends."""
+        super().__init__(f"rides of {service}", RIDE_SECONDS, ambient, freed)
         self._database = database
         self._owed: dict[str, OwedToken] = {}
 
-    def may_carry(self, owed: OwedToken) -> bool:
-        """Whether its row will not be due before its lease is looked at."""
-        return self._ambient.now_ms() - owed.due_at <= LATEST_MS
+    def carry(self, owed: Iterable[OwedToken], room: int) -> tuple[list[InHand], list[OwedToken]]:
+        """Take tokens along while there is room; gives them, and those that are left.
 
-    def carry(self, owed: OwedToken) -> Received:
-        """Take a token along as if it had been received, for the 0th time."""
-        wall = self._ambient.now_ms()
-        receipt = f"{owed.order_id}.{owed.version}"
-        self._owed[receipt] = owed
-        self._hold(receipt, RELAY_GRACE_MS)
-        body = encode(Token(owed.order_id, owed.step, owed.version), wall)
-        return Received(body, receipt, receipt, 0, wall, wall + RELAY_GRACE_MS)
+        One whose row may be due before its lease is looked at is left.
+        """
+        taken = asyncio.get_running_loop().time()
+        now = self._ambient.now_ms()
+        carried: list[InHand] = []
+        left: list[OwedToken] = []
+        for row in owed:
+            if row.due_at < now - LATEST_MS or len(carried) >= room:
+                left.append(row)
+                continue
+            receipt = f"{row.order_id}.{row.version}"
+            self._owed[receipt] = row
+            token = Token(row.order_id, row.step, row.version)
+            carried.append(InHand(token, receipt, since=taken, taken_at=now))
+        self._hold({it.receipt: RELAY_GRACE_MS for it in carried})
+        return carried, left
 
     def others(self, receipts: Iterable[str]) -> list[str]:
         """Give those that do not ride: the queue knows them."""

@@ -20,6 +20,7 @@ from conveyor.core.untyped import Foreign
 MIN_ROWS = 4
 """With fewer, one by one is as good."""
 
+LEAST, MOST = "least_of_all", "most_of_all"
 Types = Mapping[str, sa.types.TypeEngine[Any]]
 Rows: TypeAlias = sa.TableValuedAlias
 
@@ -28,19 +29,24 @@ Rows: TypeAlias = sa.TableValuedAlias
 class SetBased:
     """A statement over arrays; `key` names the parameters that find its rows.
 
-    `fixed` are the parameters that it brings itself.
+    `fixed` are the parameters that it brings itself. In a table that is kept by month, `bounded` is
+    the one that has orders' ids: no month is opened that is not between the least and the most.
     """
 
     sql: str
     names: tuple[str, ...]
     key: tuple[str, ...]
     fixed: Mapping[str, Any]
+    bounded: str = ""
 
     def bind(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         """Give its parameters; None when two rows may meet: a statement changes a row only once."""
         if self.key and len({tuple(row[k] for k in self.key) for row in rows}) < len(rows):
             return None
-        return {**self.fixed, **{name: [row[name] for row in rows] for name in self.names}}
+        given = {**self.fixed, **{name: [row[name] for row in rows] for name in self.names}}
+        if self.bounded:
+            given[LEAST], given[MOST] = min(given[self.bounded]), max(given[self.bounded])
+        return given
 
 
 def set_based(statement: object, types: Types, dialect: sa.Dialect) -> SetBased | None:
@@ -52,16 +58,35 @@ def set_based(statement: object, types: Types, dialect: sa.Dialect) -> SetBased 
         return None
     if not isinstance(statement, sa.Insert | sa.Update | sa.Delete) or not _is_plain(statement):
         return None
-    rows = _rows(types)
+    rows, bounded = _rows(types), ""
     if isinstance(statement, sa.Insert):
         rewritten, key = _insert(statement, rows), _conflicts_by(statement)
         if not set(key) <= set(types):
             return None
     else:
         rewritten, key = _with_rows(statement, rows), _found_by(statement, types)
+        if bounded := _month_by(statement):
+            least, most = (sa.bindparam(name, type_=sa.Text) for name in (LEAST, MOST))
+            rewritten = rewritten.where(statement.table.c.order_id.between(least, most))
     compiled = rewritten.compile(dialect=dialect)
     fixed = {name: value for name, value in compiled.params.items() if name not in types}
-    return SetBased(str(compiled), tuple(types), key, fixed)
+    return SetBased(str(compiled), tuple(types), key, fixed, bounded)
+
+
+def _month_by(statement: sa.Update | sa.Delete) -> str:
+    """Name the parameter that the id of an order is held against; '' where that says no month."""
+    where, table = statement.whereclause, statement.table
+    if where is None or not isinstance(table, sa.Table):
+        return ""
+    if not table.dialect_options["postgresql"]["partition_by"]:
+        return ""
+    held = (it for it in visitors.iterate(where) if isinstance(it, sa.BinaryExpression))
+    names = (
+        it.right.key
+        for it in held
+        if it.left is table.c.order_id and isinstance(it.right, sa.BindParameter)
+    )
+    return next(names, "")
 
 
 def _is_plain(statement: sa.Insert | sa.Update | sa.Delete) -> bool:

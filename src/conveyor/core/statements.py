@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Self
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from conveyor.core.set_based import SetBased, set_based
 from conveyor.core.untyped import Foreign
@@ -47,34 +48,61 @@ class _TextList(sa.TypeDecorator[Sequence[str]]):
         return list(value or ()) if dialect.name == "postgresql" else orjson.dumps(value).decode()
 
 
-class one_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a `where`
+class _SortedTextList(_TextList):
+    """The same in order: its ends are the bounds of what it holds."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> Foreign:
+        return super().process_bind_param(sorted(value or ()), dialect)
+
+
+def made_of(*parts: str, **others: InternalTraversal) -> list[tuple[str, InternalTraversal]]:
+    """Name what the cache key of a construct of ours is made of: its parts, which are expressions.
+
+    See `HasTraverseInternals` in SQLAlchemy.
+    """
+    return [*((part, InternalTraversal.dp_clauseelement) for part in parts), *others.items()]
+
+
+class Asked(sa.ColumnElement[bool]):
+    """A condition that stands in a `where` as it is.
+
+    For SQLite, SQLAlchemy compares a truth value of its own kind with 1, and `... IN (...) = 1`
+    finds no index: every order that there ever was would be read.
+    """
+
+    def self_group(self, against: Foreign = None) -> Self:  # noqa: ARG002 - SQLAlchemy's
+        """Need no parentheses, and no comparison."""
+        return self
+
+
+class one_of(Asked):  # noqa: N801 - reads as an operator in a `where`
     """`column IN (...)` with one parameter, however many there are: the text stays the same."""
 
     inherit_cache = True
-    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy's way to know what a cache key is made of
-        ("column", sa.sql.visitors.InternalTraversal.dp_clauseelement),
-        ("among", sa.sql.visitors.InternalTraversal.dp_clauseelement),
-    ]
+    _traverse_internals = made_of("column", "among", bounded=InternalTraversal.dp_boolean)
 
-    def __init__(self, column: sa.ColumnElement[str], name: str) -> None:
-        """`name` is that of the parameter, a list of texts."""
-        self.column = column
-        self.among = sa.bindparam(name, type_=_TextList())
-        self.type = sa.Boolean()
+    def __init__(self, column: sa.ColumnElement[str], name: str, *, bounded: bool = False) -> None:
+        """`name` is that of the parameter, a list of texts.
 
-    def self_group(self, against: Foreign = None) -> one_of:  # noqa: ARG002 - SQLAlchemy's
-        """Stand in a `where` as it is.
-
-        For SQLite, SQLAlchemy compares a truth value of its own kind with 1, and `... IN (...) = 1`
-        finds no index: every order that there ever was would be read.
+        `bounded`: of ids of orders, in a table that is kept by month. A plan that is made once, for
+        any list, opens every month to look for each id, but for those outside of its bounds.
         """
-        return self
+        self.column = column
+        self.among = sa.bindparam(name, type_=_SortedTextList() if bounded else _TextList())
+        self.bounded = bounded
+        self.type = sa.Boolean()
 
 
 @compiles(one_of, "postgresql")
 def _any(element: one_of, compiler: Foreign, **kwargs: Foreign) -> str:
     column, among = (compiler.process(e, **kwargs) for e in (element.column, element.among))
-    return f"{column} = ANY({among})"
+    among_them = f"{column} = ANY({among})"
+    if not element.bounded:
+        return among_them
+    bounds = f"({among})[1] AND ({among})[cardinality({among})]"
+    return f"({among_them} AND {column} BETWEEN {bounds})"
 
 
 @compiles(one_of, "sqlite")
@@ -106,15 +134,11 @@ class _PairList(sa.TypeDecorator[Sequence[tuple[str, str]]]):
         return orjson.dumps(value or ()).decode()
 
 
-class pair_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a `where`
+class pair_of(Asked):  # noqa: N801 - reads as an operator in a `where`
     """`(first, second) IN (...)` with one parameter; from two pairs on SQLite else reads all."""
 
     inherit_cache = True
-    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy's way to know what a cache key is made of
-        ("first", sa.sql.visitors.InternalTraversal.dp_clauseelement),
-        ("second", sa.sql.visitors.InternalTraversal.dp_clauseelement),
-        ("among", sa.sql.visitors.InternalTraversal.dp_clauseelement),
-    ]
+    _traverse_internals = made_of("first", "second", "among")
 
     def __init__(
         self, first: sa.ColumnElement[str], second: sa.ColumnElement[str], name: str
@@ -124,10 +148,6 @@ class pair_of(sa.ColumnElement[bool]):  # noqa: N801 - reads as an operator in a
         self.second = second
         self.among = sa.bindparam(name, type_=_PairList())
         self.type = sa.Boolean()
-
-    def self_group(self, against: Foreign = None) -> pair_of:  # noqa: ARG002 - SQLAlchemy's
-        """Stand in a `where` as it is: see `one_of`."""
-        return self
 
 
 @compiles(pair_of, "postgresql")

@@ -17,6 +17,7 @@ from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.outcome import Outcome, Park, TurnedAway
 from conveyor.core.transaction import Tx
+from conveyor.core.untyped import Foreign
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -169,7 +170,7 @@ def _request_type(step: type[StepHandler]) -> TypeAdapter[Any]:
     return TypeAdapter(Any if isinstance(found, TypeVar) else found)
 
 
-def _given_for_request(step: type[Any]) -> Any:  # noqa: ANN401 - a type, or what stands for one
+def _given_for_request(step: type[Any]) -> Foreign:
     """Find what a class, or the one that it is made of, gives for `Q`."""
     for base in step.__dict__.get("__orig_bases__", step.__bases__):
         of = get_origin(base) or base

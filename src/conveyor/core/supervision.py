@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from random import Random
 
+from conveyor.core.outage import surviving
+from conveyor.core.personal import without_values
+
 log = logging.getLogger(__name__)
 
 FIRST_REST_SECONDS = 1.0
@@ -26,23 +29,24 @@ class Supervisor:
         """Nothing is started; see `keep`."""
         self._random = random
         self._ended: dict[str, tuple[float, str]] = {}
+        self.kept: set[str] = set()
+        """The loops that there are, or were."""
         self.restarts: Counter[str] = Counter()
         """How often each loop has ended and was started again: shown at /metrics."""
 
     async def keep(self, name: str, loop: Loop, stop: asyncio.Event) -> None:
         """Run a loop until the stop, again whenever it ends before that."""
+        self.kept.add(name)
         rest = FIRST_REST_SECONDS
         while not stop.is_set():
             began = _time()
-            why = "it returned"
-            try:
+            with surviving(log, "the loop %r broke", name) as running:
                 await loop(stop)
-            except Exception as error:
-                why = f"{type(error).__name__}: {error}"
-                log.exception("the loop %r broke", name)
             if stop.is_set():
                 return
-            log.error("the loop %r has ended (%s) and is started again", name, why)
+            error = running.error
+            why = f"{type(error).__name__}: {error}" if error else "it returned"
+            log.error("the loop %r has ended (%s) and is started again", name, without_values(why))
             self.restarts[name] += 1
             self._ended[name] = (_time(), why)
             if _time() - began > STEADY_SECONDS:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from conveyor.core.call_state import CallState
+from conveyor.core.order_keys import email_of, flow_name_of
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.word_column import WordOf
+
+ONLY_ON = "only on"
+"""What an index says of the one database that has it."""
 
 metadata = sa.MetaData()
 
@@ -37,17 +41,18 @@ orders = sa.Table(
     sa.Column("sequence", sa.BigInteger, nullable=False),  # its turn in its group, 0: has none
     # The step that is owed was taken and is not done: what it did is undone with the rest.
     sa.Column("begun", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("traceparent", sa.Text),  # where in which trace it was placed, where there is one
     sa.CheckConstraint("total >= 0", name="orders_total_not_negative"),
-    # Room in each page for the next version of a row: then no index has to be touched.
-    postgresql_with={"fillfactor": 75},
+    # Room in each page for the next version of all its rows, which a group changes at once: then no
+    # index has to be touched.
+    postgresql_with={"fillfactor": 45},
 )
 sa.Index("orders_by_merchant", orders.c.merchant, orders.c.id)
-sa.Index("orders_by_customer", orders.c.customer, orders.c.merchant, orders.c.id)
+sa.Index("orders_by_customer", orders.c.customer, orders.c.id)
 _named = orders.c.reference != sa.text("''")
 sa.Index(
     "orders_by_reference",
     orders.c.reference,
-    orders.c.merchant,
     orders.c.id,
     sqlite_where=_named,
     postgresql_where=_named,
@@ -55,6 +60,36 @@ sa.Index(
 # Open orders are few however many have settled: the reconciler and the counts read this index.
 _open = orders.c.settled_at.is_(None)
 sa.Index("orders_open", orders.c.id, sqlite_where=_open, postgresql_where=_open)
+# By what else orders are looked for; each costs only those that it is about. An index by `status`
+# would be written with every step: these follow from what changes once.
+sa.Index("orders_by_flow", flow_name_of(orders.c.flow), orders.c.id)
+_mailed = email_of(orders.c.body).is_not(None)
+sa.Index(
+    "orders_by_email",
+    email_of(orders.c.body),
+    orders.c.id,
+    sqlite_where=_mailed,
+    postgresql_where=_mailed,
+)
+_told_why = orders.c.reason != sa.text("''")
+sa.Index(
+    "orders_by_reason",
+    orders.c.reason,
+    orders.c.id,
+    orders.c.ending,  # what ended otherwise is passed over without a look at its row
+    sqlite_where=_told_why,
+    postgresql_where=_told_why,
+)
+_undone = orders.c.ending != sa.text("''")
+sa.Index(
+    "orders_undone", orders.c.ending, orders.c.id, sqlite_where=_undone, postgresql_where=_undone
+)
+_undoing = sa.and_(_open, _undone)
+sa.Index("orders_undoing", orders.c.id, sqlite_where=_undoing, postgresql_where=_undoing)
+_settled = orders.c.settled_at.is_not(None)
+sa.Index(
+    "orders_by_settling", orders.c.settled_at, sqlite_where=_settled, postgresql_where=_settled
+)
 # Who is before whom in a message group: only orders that wait for their turn there have one.
 _in_turn = orders.c.sequence > 0
 sa.Index(
@@ -98,14 +133,14 @@ turns = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# On PostgreSQL what only grows is kept by the month in which its order was placed, see decision 26.
+BY_MONTH = "RANGE (order_id)"
+
 timeline = sa.Table(
     "timeline",
     metadata,
     sa.Column(
-        "id",
-        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-        primary_key=True,
-        autoincrement=True,
+        "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False
     ),
     sa.Column("order_id", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
@@ -114,8 +149,19 @@ timeline = sa.Table(
     sa.Column("step", sa.Text, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),  # JSON, '' for none
+    # PostgreSQL would keep an index of numbers by which nobody asks, and write as much to its log.
+    sa.PrimaryKeyConstraint("id").ddl_if("sqlite"),
+    postgresql_partition_by=BY_MONTH,
 )
 sa.Index("timeline_by_order", timeline.c.order_id)
+# Of each hundred pages it has the least and the greatest number: next to nothing to write.
+sa.Index(
+    "timeline_by_number",
+    timeline.c.id,
+    postgresql_using="brin",
+    postgresql_with={"autosummarize": "on"},
+    info={ONLY_ON: "postgresql"},
+).ddl_if("postgresql")
 
 # An intent is written before a provider is called, and says afterwards what became of it.
 calls = sa.Table(
@@ -133,6 +179,32 @@ calls = sa.Table(
     # Who was called, by the name that bound it; '' where none could be chosen.
     sa.Column("provider", sa.Text, nullable=False, server_default=sa.text("''")),
     sqlite_with_rowid=False,
+    postgresql_partition_by=BY_MONTH,
+)
+
+MONTHLY = {timeline.name: 100, calls.name: 50}
+"""Tables of which each month is one of its own, on PostgreSQL, and how full a page of them gets."""
+
+
+def default_partition(table: str) -> str:
+    """Give what makes the partition of all that no month covers."""
+    made = f"CREATE TABLE IF NOT EXISTS {table}_default PARTITION OF {table} DEFAULT"
+    return f"{made} WITH (fillfactor = {MONTHLY[table]})"
+
+
+for _table in (timeline, calls):
+    _made = sa.DDL(default_partition(_table.name))  # type: ignore[no-untyped-call]
+    _made = _made.execute_if(dialect="postgresql")
+    sa.event.listen(_table, "after_create", _made)
+
+# Months of which the tables above were taken away, on purpose. Ids: `since` <= id < `until`.
+detached_months = sa.Table(
+    "detached_months",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("until", sa.Text, nullable=False),
+    sa.Column("detached_at", sa.BigInteger, nullable=False),
 )
 
 parked = sa.Table(
@@ -164,5 +236,22 @@ request_counts = sa.Table(
     metadata,
     sa.Column("process", sa.Text, primary_key=True),
     sa.Column("requests", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The processes that are at work: each writes down now and then that it is, and ends its row itself.
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("services", sa.Text, nullable=False),  # with a space between, `api` among them
+    sa.Column("load", sa.Text, nullable=False),  # tokens in its hands by queue, JSON
+    sa.Column("started_at", sa.BigInteger, nullable=False),
+    sa.Column("seen_at", sa.BigInteger, nullable=False),
+    # What it did in the last minute, JSON; '' where nothing is known.
+    sa.Column("figures", sa.Text, nullable=False, server_default=sa.text("''")),
     sqlite_with_rowid=False,
 )

@@ -7,13 +7,15 @@ neighbours; savepoints for every order of every group would cost more than the w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from conveyor.core import calls
+from conveyor.core import calls, timeline
+from conveyor.core.applying_outcomes import apply_outcome
+from conveyor.core.archived import archived_among
 from conveyor.core.attempts import Attempts, latest
 from conveyor.core.calling import PendingCall
+from conveyor.core.delivery import Delivery
 from conveyor.core.disposition import (
     Disposition,
     Faulted,
@@ -24,11 +26,12 @@ from conveyor.core.disposition import (
     Waiting,
 )
 from conveyor.core.errors import UnknownStepError
-from conveyor.core.faults import Delivery, faults_of, tries
+from conveyor.core.faults import faults_of, guard, stop_here, tries
 from conveyor.core.gathering import gather_all, gather_alone
 from conveyor.core.group_context import GroupContext
 from conveyor.core.group_order import GroupOrder
-from conveyor.core.message import Token
+from conveyor.core.in_hand import InHand
+from conveyor.core.message import NO_ORDER, Token
 from conveyor.core.moving import move_order
 from conveyor.core.order import Order, load
 from conveyor.core.order_status import SETTLED, OrderStatus
@@ -39,6 +42,7 @@ from conveyor.core.routing_slip import begin, service_of, turn_back
 from conveyor.core.step import CallStep, LocalStep
 from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
+from conveyor.core.waiting import hold, wait_for
 
 CRASHED_CAUSE = "received too often without a result: it may stop the process that takes it"
 
@@ -52,34 +56,26 @@ what nobody has thought of: until then it is given back, such as to a worker of 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedToken:
-    """A token, how often its message has been received, this time too, and when it was sent."""
-
-    token: Token
-    receive_count: int
-    sent_at_ms: int
-
-
-def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[ReceivedToken]) -> list[Disposition]:
+def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[InHand]) -> list[Disposition]:
     """Take tokens: drop the stale, run local steps, write the intents of calls."""
     loaded = load(tx, list({t.token.order_id for t in taken}))
-    live = {o.id: due_step(context.registry, o) for o in loaded.values() if is_live(o)}
+    live = {o.id: due_step(context.registry.flows, o) for o in loaded.values() if is_live(o)}
     calling_out = [i for i, step in live.items() if _calls_out(context, step)]
     attempts = latest(tx, calling_out) if calling_out else Attempts()
     gather_all(tx, context, [(loaded[i], step) for i, step in live.items()])
     groups = GroupOrder(tx, [loaded[i] for i in live])
-    of = [(loaded.get(t.token.order_id), t.receive_count) for t in taken]
+    of = [(loaded.get(t.token.order_id), t.receives) for t in taken]
     known = faults_of(tx, [(order, count) for order, count in of if order])
+    archived = archived_among(tx, {t.token.order_id for t in taken} - loaded.keys())
     dispositions: dict[int, Disposition] = {}
     seen: set[str] = set()
     for at in _in_turn(taken, loaded):
         token, order = taken[at].token, loaded.get(taken[at].token.order_id)
         if order is None:
-            dispositions[at] = _of_no_order(taken[at], context.now.ms)
+            dispositions[at] = _of_no_order(tx, taken[at], archived, context.now.ms)
             continue
         delivery = Delivery(
-            tx, context, order, token.step, *tries(known, order, taken[at].receive_count)
+            tx, context, order, token.step, *tries(known, order, taken[at].receives), taken[at]
         )
         if order.id in seen or not fresh(order, token):
             delivery.note(TimelineEvent.DUPLICATE_DROPPED)
@@ -87,7 +83,7 @@ def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[ReceivedToken]) -
             continue
         seen.add(order.id)
         if rest_seconds := groups.holds(order):
-            dispositions[at] = delivery.hold(context.now.ms + round(rest_seconds * 1000))
+            dispositions[at] = hold(delivery, context.now.ms + round(rest_seconds * 1000))
             continue
         dispositions[at] = disposition = _open(delivery, live.get(order.id, ""), attempts)
         if isinstance(disposition, Handled):
@@ -96,10 +92,16 @@ def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[ReceivedToken]) -
     return [dispositions[at] for at in range(len(taken))]
 
 
-def _of_no_order(taken: ReceivedToken, now_ms: int) -> Disposition:
-    age = now_ms - taken.sent_at_ms
+def _of_no_order(tx: Tx, taken: InHand, archived: Collection[str], now_ms: int) -> Disposition:
+    if taken.token.order_id in archived or taken.token.order_id == NO_ORDER:
+        # It is at its end, and its story is in a file; or it only woke somebody's poll.
+        return Stale()
+    token, age = taken.token, now_ms - taken.message.sent_at_ms if taken.message else 0
     if age >= ORPHAN_SECONDS * 1000:
-        return Orphaned(taken.token.order_id)
+        # The order was answered for and is gone: the audit names what is kept for no order.
+        event = TimelineEvent.DUPLICATE_DROPPED
+        timeline.note(tx, token.order_id, token.version, now_ms, event, step=token.step)
+        return Orphaned(token.order_id)
     # The queue's clock may be ahead of ours.
     return Faulted(min(ORPHAN_SECONDS, ORPHAN_SECONDS - age // 1000))
 
@@ -120,7 +122,7 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
     def work() -> Disposition:
         context.registry.flow(order.flow)  # raises where the flow is not installed: a fault
         if delivery.traceless > context.retries.max_receives:
-            return delivery.park(CRASHED_CAUSE)
+            return stop_here(delivery, CRASHED_CAUSE)
         if due != delivery.step:
             return Poisoned(f"order {order.id} is owed {due!r}, not {delivery.step!r}")
         gather_alone(delivery)
@@ -130,10 +132,10 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
         outcome = _take(delivery, attempts)
         if isinstance(outcome, PendingCall | Waiting):
             return outcome
-        delivery.apply(outcome)
+        apply_outcome(delivery, outcome)
         return Handled(parked=isinstance(outcome, Park))
 
-    return delivery.guard(work)
+    return guard(delivery, work)
 
 
 def _take(delivery: Delivery, attempts: Attempts) -> Outcome | PendingCall | Waiting:
@@ -160,14 +162,13 @@ def _begin_call(
         return prepared
     provider = _provider(delivery, attempts)
     if provider.breaker.holds_back(order.id, delivery.context.begun):
-        return delivery.wait_for(provider)
-    calling = provider.steps.get(delivery.step, step)
-    request = calls.Request(order, delivery.step, calling, prepared, provider)
-    grant = delivery.context.grant(provider)
+        return wait_for(delivery, provider)
+    theirs, grant = provider.steps.get(delivery.step, step), delivery.context.grant(provider)
+    calling = PendingCall(order, delivery.step, theirs, prepared, provider, grant)
     if last is not None and is_open:
         only_ask = order.cancelling or isinstance(prepared, Outcome)
-        return calls.take_up(tx, request, last, now, grant, ask_only=only_ask)
-    return calls.intend(tx, request, last, now, grant)
+        return calls.take_up(tx, calling, last, now, ask_only=only_ask)
+    return calls.intend(tx, calling, last, now)
 
 
 def _provider(delivery: Delivery, attempts: Attempts) -> Provider:
@@ -182,6 +183,7 @@ def turn_back_now(delivery: Delivery, *, begun: bool = False) -> Disposition:
     """Undo what was done before the step that is owed, and what that has begun, now or before."""
     order, registry = delivery.order, delivery.context.registry
     delivery.note(TimelineEvent.TURNED_BACK)
+    delivery.trace(TimelineEvent.TURNED_BACK)
     place = begin(place_of(order)) if begun else place_of(order)
     back = turn_back(registry.flow(order.flow), place, OrderStatus.CANCELLED)
     move_order(delivery.tx, registry, order, back, delivery.context.now)
@@ -192,7 +194,7 @@ def _calls_out(context: GroupContext, step: str) -> bool:
     return isinstance(context.registry.steps.get(step), CallStep)
 
 
-def _in_turn(taken: Sequence[ReceivedToken], loaded: Mapping[str, Order]) -> list[int]:
+def _in_turn(taken: Sequence[InHand], loaded: Mapping[str, Order]) -> list[int]:
     """Go through the tokens as they came, but let those of one group come in their turn."""
     turns = [o.sequence if (o := loaded.get(t.token.order_id)) else 0 for t in taken]
     return sorted(range(len(taken)), key=turns.__getitem__)

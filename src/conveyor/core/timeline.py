@@ -83,7 +83,7 @@ def of_order(tx: Tx, order_id: str) -> list[Entry]:
 _FAULTS = (
     sa.select(timeline.c.order_id, timeline.c.version, sa.func.count())
     .where(
-        one_of(timeline.c.order_id, "ids"),
+        one_of(timeline.c.order_id, "ids", bounded=True),
         timeline.c.event.in_([TimelineEvent.FAULT, TimelineEvent.UNKNOWN]),
     )
     .group_by(timeline.c.order_id, timeline.c.version)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,9 +19,11 @@ from conveyor.core.set_based import MIN_ROWS
 from conveyor.core.statements import PerDialect, Row, Statement, prepared
 
 if TYPE_CHECKING:
+    from conveyor.core.measures import Measured
+    from conveyor.core.order_log import Line
     from conveyor.core.outbox import OwedToken
 
-__all__ = ["Database", "Params", "PerDialect", "Row", "Statement", "Tx"]
+__all__ = ["Database", "Params", "PerDialect", "Row", "Statement", "Tx", "Urgent"]
 
 T = TypeVar("T")
 Params = Row | Sequence[Row]
@@ -39,6 +42,8 @@ class Tx:
         self.beside: dict[object, Any] = {}
         """What is kept until `later` is written: see `gathered`."""
         self._owed: dict[str, OwedToken] = {}
+        self._told: list[Line] = []
+        self._measured: list[Measured] = []
         self._later: dict[int, tuple[Statement, list[Row], bool]] = {}
         self._sums: dict[tuple[int, tuple[Any, ...]], dict[str, Any]] = {}
         self._before: list[Callable[[], None]] = []
@@ -109,6 +114,24 @@ class Tx:
         owed, self._owed = self._owed, {}
         return list(owed.values())
 
+    def tell(self, line: Line) -> None:
+        """Let this be written to the log once all is committed."""
+        self._told.append(line)
+
+    def take_told(self) -> list[Line]:
+        """Give what is to be written after the commit, to whoever will: see `relay.commit`."""
+        told, self._told = self._told, []
+        return told
+
+    def measure(self, measured: Measured) -> None:
+        """Let this be counted once all is committed."""
+        self._measured.append(measured)
+
+    def take_measured(self) -> list[Measured]:
+        """Give what is to be counted after the commit, to whoever will: see `relay.commit`."""
+        measured, self._measured = self._measured, []
+        return measured
+
     def before_flush(self, work: Callable[[], None]) -> None:
         """Do this at the end, just before what `later` holds: it may still change those rows."""
         self._before.append(work)
@@ -144,12 +167,14 @@ class Tx:
         """Undo what is done inside if it raises, `later` included, and leave the rest alone."""
         self.flush()
         nested, owed = self.connection.begin_nested(), dict(self._owed)
+        told, measured = len(self._told), len(self._measured)
         try:
             yield
             self.flush()
         except BaseException as error:
             self._forget()
             self._owed = owed
+            del self._told[told:], self._measured[measured:]
             if not self.unable(error):  # else all is rolled back, or was by the database itself
                 nested.rollback()
             raise
@@ -160,7 +185,42 @@ class Tx:
         self._before, self._after = [], []
 
 
-class Database(Protocol):
+@dataclass(frozen=True, slots=True)
+class Urgent(Generic[T]):
+    """A work that somebody waits for: it goes first where works wait for one another."""
+
+    work: Callable[[Tx], T]
+
+    def __call__(self, tx: Tx) -> T:
+        """Do it."""
+        return self.work(tx)
+
+
+class ReadDatabase(Protocol):
+    """Where the truth is kept, for those who only look."""
+
+    async def examine(self, work: Callable[[Tx], T]) -> T:
+        """Run a long `work` that reads one committed state, so that others do not wait for it."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
+class Replica(ReadDatabase, Protocol):
+    """Another server that has what is committed, somewhat later: what need not be new is there."""
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a read-only transaction."""
+        ...
+
+    async def catch_up(self, primary: Database) -> None:
+        """Wait until it has all that is committed by now."""
+        ...
+
+
+class Database(ReadDatabase, Protocol):
     """Where the truth is kept."""
 
     dialect: str
@@ -171,12 +231,4 @@ class Database(Protocol):
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a read-only transaction, beside the writers."""
-        ...
-
-    async def examine(self, work: Callable[[Tx], T]) -> T:
-        """Run a long `work` that reads one committed state, so that others do not wait for it."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of the connections."""
         ...

@@ -19,12 +19,13 @@ from conveyor.core.dead_letter import CAUSE, FIRST_MESSAGE_ID
 from conveyor.core.message import MAX_VERSION, SOURCE, SPEC_VERSION
 from conveyor.core.queue import QueueSpec
 from conveyor.core.routing_slip import service_of
+from conveyor.core.tracing import TRACEPARENT
 from conveyor.core.untyped import Json
 from conveyor.entrypoints.order_schemas import REF, narrow_bodies
 from conveyor.extension import Answerable, StepHandler
 from conveyor.system.installation import Installation
 
-FORMAT_VERSION = "1.0.0"
+FORMAT_VERSION = "1.1.0"
 """That of the messages: see docs/messages.md for what it promises."""
 TOKEN = "Token"  # noqa: S105 - a message, no secret
 PREFIX = {
@@ -159,7 +160,7 @@ def _token_message(step: str, of: StepHandler | None) -> dict[str, Any]:
 def _order_message(model: str) -> dict[str, Any]:
     return {
         "title": "An order" if model != PlainOrder.__name__ else "An order in the plain form",
-        "headers": _headers(KEY_ATTRIBUTE, FIRST_MESSAGE_ID),
+        "headers": _headers(KEY_ATTRIBUTE, FIRST_MESSAGE_ID, TRACEPARENT),
         "payload": {"$ref": REF.format(model=model)},
     }
 
@@ -211,9 +212,14 @@ def _token() -> dict[str, Any]:
         "time": {"type": "string", "format": "date-time"},
         "orderversion": {"type": "integer", "minimum": 1, "maximum": MAX_VERSION},
     }
+    traceparent = {
+        "type": "string",
+        "description": "Where in which trace it was sent, as W3C Trace Context says it; only where "
+        "traces are on.",
+    }
     return {
         "type": "object",
         "description": "A CloudEvent. Copies have the same `id`; further fields may be added.",
-        "properties": properties,
+        "properties": properties | {TRACEPARENT: traceparent},
         "required": list(properties),
     }

@@ -12,6 +12,7 @@ from typing import Any, Self
 import httpx
 import orjson
 
+from conveyor.core.actor import PERSON_HEADER
 from conveyor.core.errors import ConveyorError
 from conveyor.core.untyped import Json
 from conveyor.entrypoints.pooled_connections import PooledConnections
@@ -50,13 +51,22 @@ class Client:
     """Speaks JSON with the API; every answer that is not a success is raised."""
 
     def __init__(
-        self, url: str, key: str, *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        key: str,
+        *,
+        person: str = "",
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`key` is '' for none; `transport` replaces the network."""
+        """`key` is '' for none; `transport` replaces the network.
+
+        `person` is whose command it is, where the key says only that they own the data.
+        """
         self.url = url
+        given = {"authorization": key and f"Bearer {key}", PERSON_HEADER: person}
         self._http = httpx.AsyncClient(
             base_url=url,
-            headers={"authorization": f"Bearer {key}"} if key else {},
+            headers={name: value for name, value in given.items() if value},
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             transport=transport or PooledConnections(CONNECTIONS),
         )
@@ -87,17 +97,17 @@ class Client:
         given = {name: value for name, value in query.items() if value is not None}
         return (await self.send("GET", path, query=given))[0]
 
-    async def post(self, path: str, body: Json = None, *, key: str = "") -> Json:
-        """Send JSON; `key` is the idempotency key."""
-        return (await self.send("POST", path, body, key=key))[0]
+    async def post(self, path: str, body: Json = None, *, key: str = "", why: str = "") -> Json:
+        """Send JSON; `key` is the idempotency key, `why` is kept in the log of operators."""
+        return (await self.send("POST", path, body, key=key, query=_why(why)))[0]
 
-    async def put(self, path: str, body: Json) -> Json:
+    async def put(self, path: str, body: Json, *, why: str = "") -> Json:
         """Set to JSON."""
-        return (await self.send("PUT", path, body))[0]
+        return (await self.send("PUT", path, body, query=_why(why)))[0]
 
-    async def delete(self, path: str) -> Json:
+    async def delete(self, path: str, *, why: str = "") -> Json:
         """Delete."""
-        return (await self.send("DELETE", path))[0]
+        return (await self.send("DELETE", path, query=_why(why)))[0]
 
     async def send(
         self,
@@ -125,6 +135,10 @@ class Client:
             problem = value if isinstance(value, dict) else {"detail": answer.text[:500]}
             raise ApiError(answer.status_code, problem)
         return value, answer
+
+
+def _why(why: str) -> dict[str, str] | None:
+    return {"why": why} if why else None
 
 
 def _json(answer: httpx.Response) -> Json:

@@ -11,18 +11,22 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from queue import Empty, Full, Queue
+from queue import Empty, SimpleQueue
 
-WAITING_LINES = 1_000
+WAITING_LINES = 4_000
+TOGETHER_LINES = 100
+TOGETHER_SECONDS = 0.005
+"""What comes within such a time is written at once: to wake a thread for each line costs more than
+the line."""
 SAME_LINES = 20
 SAME_SECONDS = 10.0
 """So many events of one kind are told within such a time, of the others how many there were."""
 MAX_KINDS = 1_000
 FLUSH_SECONDS = 1.0
-UNABRIDGED = frozenset({"conveyor.actions"})
-"""Who did what is told whole: each line stands for itself."""
+UNABRIDGED = frozenset({"conveyor.actions", "conveyor.orders"})
+"""Who did what, and what became of orders, is told whole: each line stands for itself."""
 
 Kind = tuple[str, int, str]
 
@@ -72,26 +76,32 @@ class LineWriter(logging.Handler):
         super().__init__()
         self._descriptor = descriptor
         self._repeats = repeats or Repeats()
-        self._lines: Queue[str | None] = Queue(WAITING_LINES)  # None: look what is over by now
+        self._lines: SimpleQueue[str | None] = SimpleQueue()  # None: look what is over by now
         self._lost = 0
+        self._taken = 0
+        self._written = 0
         threading.Thread(target=self._write_all, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take an event down."""
         self._tell_what_is_over()
-        self._put(self.format(record) if self._repeats.is_told(record) else None)
+        if self._repeats.is_told(record):
+            self._put(self.format(record))
+        else:
+            self._lines.put(None)
 
     def flush(self) -> None:
         """Wait until all is written, but not for long: nobody may be reading."""
-        done = self._lines.all_tasks_done
-        with done:
-            done.wait_for(lambda: not self._lines.unfinished_tasks, FLUSH_SECONDS)
+        until = time.monotonic() + FLUSH_SECONDS
+        while self._written < self._taken and time.monotonic() < until:
+            time.sleep(TOGETHER_SECONDS)
 
-    def _put(self, line: str | None) -> None:
-        try:
-            self._lines.put_nowait(line)
-        except Full:
-            self._lost += line is not None
+    def _put(self, line: str) -> None:
+        if self._taken - self._written >= WAITING_LINES:
+            self._lost += 1
+            return
+        self._taken += 1
+        self._lines.put(line)
 
     def _tell_what_is_over(self) -> None:
         for line in self._repeats.over():
@@ -100,21 +110,26 @@ class LineWriter(logging.Handler):
     def _write_all(self) -> None:
         while True:
             try:
-                line = self._lines.get(timeout=SAME_SECONDS if self._repeats.waits else None)
+                lines = [self._lines.get(timeout=SAME_SECONDS if self._repeats.waits else None)]
             except Empty:
                 self.acquire()
                 self._tell_what_is_over()
                 self.release()
                 continue
-            if line is not None:
-                self._write(line)
-            self._lines.task_done()
+            time.sleep(TOGETHER_SECONDS)
+            with suppress(Empty):
+                while len(lines) < TOGETHER_LINES:
+                    lines.append(self._lines.get_nowait())
+            told = [line for line in lines if line is not None]
+            self._write(told)
+            self._written += len(told)
 
-    def _write(self, line: str) -> None:
+    def _write(self, lines: Sequence[str]) -> None:
         lost, self._lost = self._lost, 0
         if lost:
             _write(self._descriptor, f"{lost} lines were lost: nobody read them in time\n")
-        _write(self._descriptor, f"{line}\n")
+        if lines:
+            _write(self._descriptor, "\n".join(lines) + "\n")
 
 
 def write_aside(descriptor: int, line: str) -> None:

@@ -14,10 +14,13 @@ from conveyor.access import store as keys
 from conveyor.access.model import LocalKey, new_local_key
 from conveyor.core.errors import ConveyorError, DataDirectoryInUseError
 from conveyor.core.rfc3339 import iso
+from conveyor.core.supervision import Loop
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints import server_file
-from conveyor.entrypoints.http import create_http
-from conveyor.entrypoints.logs import write_logs
+from conveyor.entrypoints.console import Links, add_console
+from conveyor.entrypoints.fleet import stop_without_parent
+from conveyor.entrypoints.http import create_health, create_http
+from conveyor.entrypoints.logs import leave_orders_out, write_logs
 from conveyor.entrypoints.server import Listening, listen, run_until, stop_on_signals, url_of
 from conveyor.entrypoints.server_file import ServerFile
 from conveyor.operations.missing_flows import missing_flows
@@ -26,6 +29,7 @@ from conveyor.system.composition import App
 from conveyor.system.opening import open_app, running_app
 
 LOOPBACK = "127.0.0.1"
+BESIDE = "what runs beside"
 FIRST_KEY_LABEL = "made by the first `conveyor up`"
 
 
@@ -44,21 +48,33 @@ class Ready:
     """What a process says once it is ready.
 
     `url` is '' without an API, `data` where the database is no file; `missing_flows` counts the
-    open orders that nobody here can move on.
+    open orders that nobody here can move on. `console` is a link that signs in once, where there is
+    a local key; `metrics` is where a process without an API tells its figures, if it does.
     """
 
     services: tuple[str, ...]
     url: str = ""
+    console: str = ""
     first_key: str = ""
     data: str = ""
     missing_flows: Mapping[str, int] = field(default_factory=dict)
+    metrics: str = ""
 
 
 Announce = Callable[[Ready], None]
 
 
-async def run_up(settings: Settings, host: str, port: int, announce: Announce) -> None:
-    """Run everything until a signal. Raises `DataDirectoryInUseError`, `AddressInUseError`."""
+async def run_up(
+    settings: Settings,
+    host: str,
+    port: int,
+    announce: Announce,
+    beside: Callable[[App], Loop] | None = None,
+) -> None:
+    """Run everything until a signal, and `beside` it a loop of the caller's.
+
+    Raises `DataDirectoryInUseError`, `AddressInUseError`.
+    """
     owner = server_file.find(settings.data)
     if owner is not None:
         raise DataDirectoryInUseError(str(settings.data), f"process {owner.pid}, at {owner.url}")
@@ -70,11 +86,16 @@ async def run_up(settings: Settings, host: str, port: int, announce: Announce) -
             )
             data = str(settings.directory.absolute()) if settings.database_path else ""
             missing = await missing_flows(app.engine)
-            ready = Ready(app.installed.services, url_of(listener), first_key, data, missing)
+            url, links = url_of(listener), Links(app.parts.ambient, secrets.token_bytes)
+            ready = Ready(app.installed.services, url, links.new(url), first_key, data, missing)
             try:
-                listening = _listening(app, listener, local)
+                listening = _listening(app, listener, local, links)
                 await _run(
-                    app, ready.services, listening, lambda: _say(app, ready, local, announce)
+                    app,
+                    ready.services,
+                    listening,
+                    lambda: _say(app, ready, local, announce),
+                    beside=beside(app) if beside else None,
                 )
             finally:
                 server_file.remove(settings.data, os.getpid())
@@ -86,6 +107,7 @@ async def running_here(settings: Settings) -> AsyncIterator[App]:
 
     Should a service break, the body is cancelled and what broke it is raised.
     """
+    leave_orders_out(settings)
     if settings.database_path is None:
         async with running_app(settings) as app:
             yield app
@@ -117,35 +139,59 @@ async def _looked_at(app: App, listener: socket) -> AsyncIterator[None]:
         await running
 
 
-async def run_serve(settings: Settings, host: str, port: int, announce: Announce) -> None:
-    """Run the API alone until a signal. Raises `OneProcessError`, `AddressInUseError`."""
-    _require_shared(settings)
-    with listen(host, port) as listener:
-        async with _opened(settings) as app:
-            ready = Ready((), url_of(listener), missing_flows=await missing_flows(app.engine))
-            await _run(app, (), _listening(app, listener, None), lambda: announce(ready))
-
-
-async def run_work(settings: Settings, services: Collection[str], announce: Announce) -> None:
-    """Run services without an API until a signal. Raises `OneProcessError`."""
-    _require_shared(settings)
+async def run_serve(
+    settings: Settings, listener: socket, announce: Announce, *, parent: bool = False
+) -> None:
+    """Run the API alone until a signal, or until the `parent` dies."""
     async with _opened(settings) as app:
-        ready = Ready(tuple(services), missing_flows=await missing_flows(app.engine))
-        await _run(app, services, None, lambda: announce(ready))
+        ready = Ready((), url_of(listener), missing_flows=await missing_flows(app.engine))
+        listening = _listening(app, listener, None)
+        await _run(app, (), listening, lambda: announce(ready), parent=parent)
+
+
+async def run_work(
+    settings: Settings,
+    services: Collection[str],
+    listener: socket | None,
+    announce: Announce,
+    *,
+    parent: bool = False,
+) -> None:
+    """Run services without an API until a signal, or until the `parent` dies.
+
+    What `listener` is, if any, tells whoever asks of this process, and of nothing else.
+    """
+    async with _opened(settings) as app:
+        told_at = f"{url_of(listener)}/metrics" if listener else ""
+        missing = await missing_flows(app.engine)
+        ready = Ready(tuple(services), metrics=told_at, missing_flows=missing)
+        listening = Listening(create_health(app), listener, is_api=False) if listener else None
+        await _run(app, services, listening, lambda: announce(ready), parent=parent)
 
 
 async def _run(
-    app: App, services: Collection[str], listening: Listening | None, on_ready: Callable[[], None]
+    app: App,
+    services: Collection[str],
+    listening: Listening | None,
+    on_ready: Callable[[], None],
+    *,
+    parent: bool = False,
+    beside: Loop | None = None,
 ) -> None:
     stop = asyncio.Event()
-    with stop_on_signals(stop):
-        await run_until(stop, app, services, listening, on_ready)
+    with stop_on_signals(stop, told=not parent) as ask:
+        if parent:
+            stop_without_parent(ask)
+        async with asyncio.TaskGroup() as tasks:
+            if beside is not None:
+                tasks.create_task(app.engine.supervisor.keep(BESIDE, beside, stop))
+            await run_until(stop, app, services, listening, on_ready)
 
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[App]:
     write_logs(settings)
-    app = await open_app(settings)
+    app = await open_app(settings, traced=True)
     try:
         await app.require_queues()
         yield app
@@ -153,7 +199,8 @@ async def _opened(settings: Settings) -> AsyncIterator[App]:
         await app.close()
 
 
-def _require_shared(settings: Settings) -> None:
+def require_shared(settings: Settings) -> None:
+    """Raise `OneProcessError` where there can be but one process."""
     if settings.database_path is not None or settings.queue_url.startswith(EMBEDDED):
         raise OneProcessError
 
@@ -179,8 +226,12 @@ async def _first_key(app: App) -> str:
     return await app.parts.database.run(make)
 
 
-def _listening(app: App, listener: socket, local: LocalKey | None) -> Listening:
-    return Listening(create_http(app, local=local), listener)
+def _listening(
+    app: App, listener: socket, local: LocalKey | None, links: Links | None = None
+) -> Listening:
+    http = create_http(app, local=local)
+    add_console(http, links or Links(app.parts.ambient, secrets.token_bytes))
+    return Listening(http, listener)
 
 
 def _say(app: App, ready: Ready, local: LocalKey, announce: Announce) -> None:

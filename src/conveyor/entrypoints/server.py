@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from conveyor.core.errors import ConveyorError
 from conveyor.core.supervision import wait_for_stop
@@ -25,6 +25,7 @@ from conveyor.entrypoints.log_lines import write_aside
 from conveyor.entrypoints.logs import STANDARD_ERROR
 from conveyor.settings import Settings
 from conveyor.system.composition import App
+from conveyor.system.heartbeat import Heartbeat
 
 BACKLOG = 2_048
 UNSAID_SECONDS = 1
@@ -52,6 +53,11 @@ class AddressInUseError(ConveyorError):
         self.cause = cause
 
 
+def listening_on(inherited: int) -> socket.socket:
+    """Take over an address that the parent process listens on, by its file's number."""
+    return socket.socket(fileno=inherited)
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Take the address; port 0 takes any that is free. Raises `AddressInUseError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -77,10 +83,14 @@ def url_of(listener: socket.socket) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """An API and the socket that it is to answer on."""
+    """An application and the socket that it is to answer on.
 
-    api: FastAPI
+    It `is_api` where it takes orders, and not only tells of its process.
+    """
+
+    api: Starlette
     socket: socket.socket
+    is_api: bool = True
 
 
 class _Server(uvicorn.Server):
@@ -138,10 +148,11 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
+def stop_on_signals(stop: asyncio.Event, *, told: bool = True) -> Iterator[Callable[[], None]]:
     """Set `stop` at the first SIGINT or SIGTERM; a second one ends the process at once.
 
-    That is safe at any moment: it is the crash that the whole system is made for.
+    That is safe at any moment: it is the crash that the whole system is made for. Gives what does
+    so, for whoever else may ask. It is `told` on standard error.
     """
     loop = asyncio.get_running_loop()
 
@@ -149,13 +160,14 @@ def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
         if stop.is_set():
             write_aside(STANDARD_ERROR, "Stopped at once; nothing is lost.")
             os._exit(FORCED_EXIT)
-        write_aside(STANDARD_ERROR, "Stopping: what is under way is finished first.")
+        if told:
+            write_aside(STANDARD_ERROR, "Stopping: what is under way is finished first.")
         stop.set()
 
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, ask)
     try:
-        yield
+        yield ask
     finally:
         for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
@@ -170,8 +182,11 @@ async def run_until(
 ) -> None:
     """Serve and work until `stop` is set; requests are finished first, then the services."""
     services_stop = asyncio.Event()
+    serves_api = listening is not None and listening.is_api
+    beating = Heartbeat(app.engine, services, serves_api=serves_api).run
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(app.run(services, services_stop))
+        tasks.create_task(app.engine.supervisor.keep("heartbeat", beating, services_stop))
         if listening is None:
             on_ready()
             await stop.wait()

@@ -8,7 +8,7 @@ an entry point in the group `conveyor.extensions`, or a deployment names it in t
 from __future__ import annotations
 
 from conveyor.checks import Check, Comparison, Examination, Finding, PageCheck, check_rows
-from conveyor.commerce.orders.model import OrderBody, Payment, SingleLine, Word
+from conveyor.commerce.orders.model import PERSONAL, OrderBody, Payment, SingleLine, Word
 from conveyor.commerce.orders.store import find as find_order
 from conveyor.commerce.payments.ports import (
     Approved,
@@ -20,6 +20,7 @@ from conveyor.commerce.payments.ports import (
     PaymentRequest,
 )
 from conveyor.core.ambient import Ambient
+from conveyor.core.archived import Sum
 from conveyor.core.errors import ConveyorError, KeySpentError, NotAppliedError, UnansweredError
 from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
@@ -30,10 +31,14 @@ from conveyor.core.supervision import Loop
 from conveyor.core.transaction import Tx
 from conveyor.extension.extension import Extension, no_loops
 from conveyor.extension.hooks import (
+    Archiving,
     Demo,
     Dependencies,
     Fact,
+    Kept,
+    OfCustomer,
     Routes,
+    Rows,
     Running,
     Service,
     Story,
@@ -44,11 +49,13 @@ from conveyor.settings import Settings
 
 __all__ = [
     "PAYMENTS",
+    "PERSONAL",
     "Again",
     "Ambient",
     "Answer",
     "Answerable",
     "Approved",
+    "Archiving",
     "Awaiting",
     "AwaitingStep",
     "CallStep",
@@ -66,12 +73,14 @@ __all__ = [
     "Fee",
     "Finding",
     "Flow",
+    "Kept",
     "KeySpentError",
     "LocalStep",
     "Loop",
     "Moved",
     "NotAppliedError",
     "Now",
+    "OfCustomer",
     "OpenedPorts",
     "Opens",
     "Order",
@@ -89,6 +98,7 @@ __all__ = [
     "Ports",
     "Refused",
     "Routes",
+    "Rows",
     "Running",
     "Service",
     "Settings",
@@ -96,6 +106,7 @@ __all__ = [
     "Step",
     "StepHandler",
     "Story",
+    "Sum",
     "TurnedAway",
     "Tx",
     "UnansweredError",

@@ -16,8 +16,11 @@ from conveyor.core.routing_slip import Flow
 from conveyor.core.supervision import Loop
 from conveyor.core.transaction import Tx
 from conveyor.extension.hooks import (
+    Archiving,
     Demo,
     Fact,
+    Kept,
+    OfCustomer,
     Routes,
     Running,
     Service,
@@ -42,6 +45,11 @@ def no_demo() -> Demo | None:
 
 def no_facts(_tx: Tx, _order: Order) -> Iterable[Fact]:
     """Know nothing more."""
+    return ()
+
+
+def no_traces(_tx: Tx, _whose: OfCustomer) -> Iterable[Kept]:
+    """Keep nothing personal in tables of one's own."""
     return ()
 
 
@@ -82,9 +90,13 @@ class Extension:
     - `scopes` are those of its own that API keys may have, with what each opens; a route asks for
       one with `conveyor.entrypoints.http.key_with`.
     - `facts` gives what `explain` tells of an order beside what is known of every order.
+    - `forget` takes what is personal of a customer out of its own tables, when they are to be
+      forgotten, and gives what it has to keep for now. An order's body is seen to without it.
     - `ports` are those outside whom its steps call, and clients that they use, each opened once a
       process; `offers` gives by name whom the setting of a port may choose, as in
       `{PAYMENTS: {"bank": bank}}`: see docs/your-provider.md.
+    - `archiving` says of its `belongings`, when orders go into the archive with all that belongs
+      to them, what must stay and what is to be remembered.
     - `comparisons` gives what holds its tables against those outside, in the audit.
     - `glimpse` gives what a follower of one of its orders sees that passes, such as a position.
     - `lives` gives, for a flow by its name, what its orders go through when nothing goes wrong:
@@ -109,6 +121,8 @@ class Extension:
     demo: Callable[[], Demo | None] = no_demo
     scopes: Mapping[str, str] = field(default_factory=dict)
     facts: Callable[[Tx, Order], Iterable[Fact]] = no_facts
+    forget: Callable[[Tx, OfCustomer], Iterable[Kept]] = no_traces
+    archiving: Archiving = field(default_factory=Archiving)
     ports: tuple[Port[Any], ...] = ()
     offers: Mapping[Port[Any], Mapping[str, Opens[Any]]] = field(default_factory=dict)
     lives: Mapping[str, Callable[[], Mapping[str, Any]]] = field(default_factory=dict)

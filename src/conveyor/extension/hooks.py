@@ -13,8 +13,10 @@ from conveyor.commerce.orders.placement import Placement
 from conveyor.commerce.payments.ports import Payer
 from conveyor.core.ambient import Ambient
 from conveyor.core.answers import Answers
+from conveyor.core.archived import Sum
 from conveyor.core.engine import Engine
 from conveyor.core.step import StepHandler
+from conveyor.core.transaction import Tx
 from conveyor.extension.ports import OpenedPorts, Port, Ports
 from conveyor.settings import Settings
 
@@ -94,11 +96,37 @@ class Demo:
         """Give the orders, the same each time."""
         return ()
 
+    def trickle(self) -> Iterable[dict[str, Any]]:
+        """Give orders for ever, which `conveyor demo --keep` places now and then; or none."""
+        return ()
+
     async def set_up(self, app: Any, merchant: str) -> None:  # noqa: ANN401 - the whole system
         """Make what can be ordered; harmless where it is there."""
 
     async def conclude(self, app: Any, merchant: str) -> None:  # noqa: ANN401 - as above
         """Wait for what goes on after the last order."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfCustomer:
+    """A customer of a merchant who is to be forgotten.
+
+    `orders` are those of them, at their end, that are being erased in this transaction; there may
+    be more in others, and `is_last` says that this one is the last.
+    """
+
+    merchant: str
+    customer: str
+    orders: tuple[str, ...] = ()
+    is_last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was not erased, and why not, as in `order 01K...` and `is still under way`."""
+
+    what: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +136,39 @@ class Fact:
     name: str
     says: str
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Rows of an order as JSON values, by the name of their table."""
+
+
+def holds_none(_tx: Tx, _order_ids: Sequence[str]) -> Mapping[str, str]:
+    """Let every order go."""
+    return {}
+
+
+def sums_nothing(_tx: Tx, _order_ids: Sequence[str]) -> Iterable[Sum]:
+    """Need to remember nothing."""
+    return ()
+
+
+def as_they_are(rows: Rows) -> Rows:
+    """Find nothing personal in them."""
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Archiving:
+    """What an extension says of orders that go into the archive with their rows of `belongings`.
+
+    - `holds`: those of these orders, all at their end, that must stay for now, each with why, as in
+      `holds stock`.
+    - `sums`: what its checks count of these orders' rows, to be remembered when they are gone; a
+      check adds what `archived_sums` has. Asked in the transaction that deletes them.
+    - `forget` takes out of an order's rows what is personal, when a customer of an archived order
+      is to be forgotten.
+    """
+
+    holds: Callable[[Tx, Sequence[str]], Mapping[str, str]] = holds_none
+    sums: Callable[[Tx, Sequence[str]], Iterable[Sum]] = sums_nothing
+    forget: Callable[[Rows], Rows] = as_they_are

@@ -1,23 +1,23 @@
-"""What waits for an operator: parked orders, and poison in the dead-letter queues."""
+"""Messages that wait for an operator: those drained into the database, and those still in a queue.
+
+Both are seen together. A message that is in both, since somebody died between commit and delete,
+counts as drained; one that was decided about is not seen any more, wherever a copy of it lies.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import sqlalchemy as sa
-
-from conveyor.commerce.payments.store import payments
-from conveyor.core.dead_letter import CAUSE, redriven
+from conveyor.core import dead_messages, operator_actions
+from conveyor.core.actor import NOBODY, Actor
+from conveyor.core.dead_letter import redriven
+from conveyor.core.dead_messages import DeadMessage, MessageDecision, dead_message
 from conveyor.core.engine import Engine
 from conveyor.core.errors import QueueUnavailableError
-from conveyor.core.group_order import waiting_behind
-from conveyor.core.order import Order
-from conveyor.core.parking import Parked
-from conveyor.core.place import place_of
 from conveyor.core.queue import (
     DEAD_LETTER_SUFFIX,
     Outgoing,
@@ -25,37 +25,14 @@ from conveyor.core.queue import (
     Received,
     VisibilityChange,
 )
-from conveyor.core.registry import Registry
-from conveyor.core.tables import orders, parked
 from conveyor.core.transaction import Tx
-
-log = logging.getLogger(__name__)
 
 MAX_PEEKED = 100
 """Messages of one dead-letter queue that a look at it shows."""
+MAX_KEPT = 500
+"""Messages that were drained into the database which a look shows."""
 PEEK_SECONDS = 1.0
 """How long a look waits for messages that SQS counts and does not give."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedOrder:
-    """A parked order. `owed`: money, in minor units, that its customer is still to get back.
-
-    `kept` is what was taken of it and not given back, `holds_back` how many orders wait behind it
-    in its message group.
-    """
-
-    order: Order
-    parked: Parked
-    owed: int
-    kept: int
-    holds_back: int
-
-    def to_collect(self, registry: Registry) -> int:
-        """Give what its customer is still to pay: of what was delivered, and only of that."""
-        flow = registry.flows.get(self.order.flow)
-        past = flow is not None and flow.is_past_pivot(place_of(self.order))
-        return max(self.order.total - self.kept, 0) if past else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,37 +59,24 @@ class Look:
     not_shown: dict[str, int]
 
 
-_KEPT = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
-_OWED = sa.func.coalesce(payments.c.captured - payments.c.refunded - payments.c.fee, 0)
-_NOT_OWED = sa.or_(orders.c.ending == "", _OWED < 0)
-_PARKED = (
-    sa.select(parked, sa.case((_NOT_OWED, 0), else_=_OWED), _KEPT, waiting_behind(), orders)
-    .join(orders, orders.c.id == parked.c.order_id)
-    .outerjoin(payments, payments.c.order_id == parked.c.order_id)
-    .order_by(parked.c.order_id)
-)
-_FIELDS = len(parked.c)
-
-
-def parked_orders(
-    tx: Tx, merchant: str | None, *, limit: int, after: str = ""
-) -> list[ParkedOrder]:
-    """List a merchant's parked orders, or everybody's, by id; `after` is the last one seen."""
-    return _parked(tx, merchant, parked.c.order_id > after, limit)
-
-
-def parked_order(tx: Tx, order_id: str, merchant: str | None) -> ParkedOrder | None:
-    """Give a parked order of this merchant."""
-    return next(iter(_parked(tx, merchant, parked.c.order_id == order_id, 1)), None)
-
-
 async def look_into_dead_letters(engine: Engine) -> Look:
-    """Look into every dead-letter queue; the messages stay, and are visible again at once."""
+    """Look at what was drained, and into every dead-letter queue; what is there stays there."""
     looks = await asyncio.gather(*(_look(engine, name) for name in engine.registry.queues))
-    not_shown: dict[str, int] = {}
+    seen = [poison for look in looks for poison in look.poison]
+
+    def read(tx: Tx) -> tuple[list[DeadMessage], dict[str, int], set[str]]:
+        ids = [it.message_id for it in seen]
+        kept = dead_messages.waiting(tx, MAX_KEPT)
+        return kept, dead_messages.counts(tx), dead_messages.known(tx, ids)
+
+    # After the queues: what is on its way from there is seen at least once.
+    kept, counts, known = await engine.database.read(read)
+    not_shown: Counter[str] = Counter(counts)
+    not_shown.subtract(it.queue for it in kept)
     for look in looks:
-        not_shown |= look.not_shown
-    return Look([poison for look in looks for poison in look.poison], not_shown)
+        not_shown.update(look.not_shown)
+    fresh = [it for it in seen if it.message_id not in known]
+    return Look([*map(_poison, kept), *fresh], dict(+not_shown))
 
 
 async def list_poison(engine: Engine) -> list[Poison]:
@@ -120,57 +84,107 @@ async def list_poison(engine: Engine) -> list[Poison]:
     return (await look_into_dead_letters(engine)).poison
 
 
-async def redrive_poison(engine: Engine, message_id: str) -> Poison | None:
+async def redrive_poison(engine: Engine, message_id: str, *, by: Actor = NOBODY) -> Poison | None:
     """Send a message to its queue again, and only then delete it; None: it is not there.
 
     Raises `QueueUnavailableError` when its queue does not take it.
     """
+    if await _is_known(engine, message_id):
+        return await _redrive_kept(engine, message_id, by)
     for name in engine.registry.queues:
         async with _peek(_dead(engine, name)) as (messages, _):
             for message in _of(message_id, messages):
-                again = Outgoing(
-                    message.body,
-                    group=message.group or name,
-                    deduplication_id=message.message_id,
-                    attributes=redriven(message),
-                )
-                if await engine.queues.queue(name).send([again]):
-                    raise QueueUnavailableError(name, "it did not take the message")
+                it = dead_message(name, message)
+                await _note(engine, by, "redrive", it)
+                await _send_again(engine, it)
                 await _dead(engine, name).delete([message.receipt])
-                return _poison(name, message)
+                return _poison(it)
     return None
 
 
-async def discard_poison(engine: Engine, message_id: str, reason: str) -> Poison | None:
+async def discard_poison(
+    engine: Engine, message_id: str, reason: str, *, by: Actor = NOBODY
+) -> Poison | None:
     """Delete a message for good; None: it is not there."""
+    by = replace(by, why=reason)
+    if await _is_known(engine, message_id):
+        return await engine.database.run(lambda tx: _discard_kept(tx, engine, message_id, by))
     for name in engine.registry.queues:
         async with _peek(_dead(engine, name)) as (messages, _):
             for message in _of(message_id, messages):
+                it = dead_message(name, message)
+                await _note(engine, by, "discard", it)
                 await _dead(engine, name).delete([message.receipt])
-                log.warning("%s: discarded %s: %s", name, message_id, reason)
-                return _poison(name, message)
+                return _poison(it)
     return None
 
 
-def _parked(
-    tx: Tx, merchant: str | None, which: sa.ColumnElement[bool], limit: int
-) -> list[ParkedOrder]:
-    query = _PARKED.where(which).limit(limit)
-    if merchant is not None:
-        query = query.where(orders.c.merchant == merchant)
-    return [
-        ParkedOrder(
-            Order(*row[_FIELDS + 3 :]),
-            Parked(*row[:_FIELDS]),
-            *(int(number) for number in row[_FIELDS : _FIELDS + 3]),
-        )
-        for row in tx.execute(query)
-    ]
+async def _is_known(engine: Engine, message_id: str) -> bool:
+    return bool(await engine.database.read(lambda tx: dead_messages.known(tx, [message_id])))
+
+
+async def _redrive_kept(engine: Engine, message_id: str, by: Actor) -> Poison | None:
+    """Have it in hand, send it, and only then decide: who dies before that leaves it here."""
+    now = engine.ambient.now_ms()
+
+    def take(tx: Tx) -> DeadMessage | None:
+        found = dead_messages.take(tx, message_id, now)
+        if found is not None:
+            dead_messages.hold(tx, message_id, now + dead_messages.IN_HAND_MS)
+            _log(tx, by, "redrive", found, now)
+        return found
+
+    it = await engine.database.run(take)
+    if it is None:
+        return None
+    try:
+        await _send_again(engine, it)
+    except Exception:
+        await engine.database.run(lambda tx: dead_messages.hold(tx, message_id, 0))
+        raise
+    done = MessageDecision.REDRIVEN
+    await engine.database.run(lambda tx: dead_messages.decide(tx, message_id, done, now))
+    return _poison(it)
+
+
+def _discard_kept(tx: Tx, engine: Engine, message_id: str, by: Actor) -> Poison | None:
+    now = engine.ambient.now_ms()
+    found = dead_messages.take(tx, message_id, now)
+    if found is None:
+        return None
+    dead_messages.decide(tx, message_id, MessageDecision.DISCARDED, now)
+    _log(tx, by, "discard", found, now)
+    return _poison(found)
+
+
+async def _send_again(engine: Engine, it: DeadMessage) -> None:
+    again = Outgoing(
+        it.body,
+        group=it.group or it.queue,
+        deduplication_id=it.message_id,
+        attributes=redriven(it.message_id, it.attributes),
+    )
+    if await engine.queues.queue(it.queue).send([again]):
+        raise QueueUnavailableError(it.queue, "it did not take the message")
+
+
+async def _note(engine: Engine, by: Actor, what: str, it: DeadMessage) -> None:
+    """Write it down first: no transaction holds both a database and a queue."""
+    now = engine.now().ms
+    await engine.database.run(lambda tx: _log(tx, by, what, it, now))
+
+
+def _log(tx: Tx, by: Actor, what: str, it: DeadMessage, now_ms: int) -> None:
+    facts, action = {"queue": it.queue}, f"messages.{what}"
+    operator_actions.note(tx, by, action, now_ms, subject=it.message_id, detail=facts)
 
 
 async def _look(engine: Engine, name: str) -> Look:
     async with _peek(_dead(engine, name)) as (messages, more):
-        return Look([_poison(name, message) for message in messages], {name: more} if more else {})
+        return Look(
+            [_poison(dead_message(name, message)) for message in messages],
+            {name: more} if more else {},
+        )
 
 
 @asynccontextmanager
@@ -203,6 +217,5 @@ def _of(message_id: str, messages: Sequence[Received]) -> list[Received]:
     return [message for message in messages if message.message_id == message_id][:1]
 
 
-def _poison(name: str, message: Received) -> Poison:
-    cause = dict(message.attributes).get(CAUSE, "")
-    return Poison(message.message_id, name, message.body, cause, message.sent_at_ms)
+def _poison(it: DeadMessage) -> Poison:
+    return Poison(it.message_id, it.queue, it.body, it.cause, it.sent_at)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from conveyor.commerce.orders.store import find
 from conveyor.commerce.payments import store as payments
-from conveyor.core import attempts, interventions
+from conveyor.core import attempts, interventions, operator_actions, retrying
+from conveyor.core.actor import NOBODY, Actor
+from conveyor.core.archived import archived_as
 from conveyor.core.engine import Engine
 from conveyor.core.interventions import Decision, Intervention
 from conveyor.core.order import Order, load
@@ -48,15 +51,17 @@ class NotCancelled:
     why: str
 
 
+Note = Callable[[Tx, Order, Now], None]
 Decide = Callable[[Tx, Registry, str, Now], Intervention]
 
 
 async def cancel(
-    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: str = ""
+    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: Actor = NOBODY
 ) -> Cancelled | NotCancelled | None:
     """Cancel an order, and say what that means; None: there is no such order of this merchant.
 
-    `by` is who asks; this, and each decision below, is told so in the order's story.
+    `by` is who asks; this, and each decision below, is told so in the order's story, and in the log
+    of what operators did.
 
     Cancelling it again gives the same answer, as far as it has not been undone meanwhile.
     """
@@ -65,9 +70,13 @@ async def cancel(
     def work(tx: Tx) -> Cancelled | NotCancelled | None:
         # Locked before it is looked at: what is said of it is what was decided on.
         order = load(tx, [order_id]).get(order_id)
+        if order is None and archived_as(tx, order_id, merchant):
+            return NotCancelled("It is at its end, and in the archive.")
         if order is None or merchant not in {None, order.merchant}:
             return None
         decided = interventions.cancel(tx, engine.registry, order_id, now, reason, by=by)
+        if decided.what == Decision.ACCEPTED:
+            _note(tx, order, now, by=by, action="cancel", reason=reason)
         if decided.fee:
             payments.note_fee(tx, order_id, decided.fee)
         return _say(tx, engine.registry, order, decided)
@@ -76,7 +85,7 @@ async def cancel(
 
 
 async def redrive(
-    engine: Engine, order_id: str, merchant: str | None, *, by: str = ""
+    engine: Engine, order_id: str, merchant: str | None, *, by: Actor = NOBODY
 ) -> Intervention | None:
     """Let a parked order take its step again; None: there is no such order of this merchant."""
     return await _decide(
@@ -84,11 +93,26 @@ async def redrive(
         order_id,
         merchant,
         lambda tx, registry, of, now: interventions.redrive(tx, registry, of, now, by=by),
+        partial(_note, by=by, action="redrive"),
+    )
+
+
+async def retry(
+    engine: Engine, order_id: str, merchant: str | None, *, by: Actor = NOBODY
+) -> Intervention | None:
+    """Let a waiting order have its next try now; None: there is no such order of this merchant."""
+    return await _decide(
+        engine,
+        order_id,
+        merchant,
+        lambda tx, registry, of, now: retrying.retry(tx, registry, of, now, by=by),
+        partial(_note, by=by, action="retry"),
+        settled=Decision.NOT_WAITING,
     )
 
 
 async def compensate(
-    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: str = ""
+    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: Actor = NOBODY
 ) -> Intervention | None:
     """Undo a parked order; None: there is no such order of this merchant."""
     return await _decide(
@@ -98,11 +122,12 @@ async def compensate(
         lambda tx, registry, of, now: interventions.compensate(
             tx, registry, of, now, reason, by=by
         ),
+        partial(_note, by=by, action="compensate", reason=reason),
     )
 
 
 async def discard(
-    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: str = ""
+    engine: Engine, order_id: str, merchant: str | None, reason: str, *, by: Actor = NOBODY
 ) -> Intervention | None:
     """Give a parked order up for good; None: there is no such order of this merchant."""
     return await _decide(
@@ -110,20 +135,39 @@ async def discard(
         order_id,
         merchant,
         lambda tx, registry, of, now: interventions.discard(tx, registry, of, now, reason, by=by),
+        partial(_note, by=by, action="discard", reason=reason),
     )
 
 
 async def _decide(
-    engine: Engine, order_id: str, merchant: str | None, decide: Decide
+    engine: Engine,
+    order_id: str,
+    merchant: str | None,
+    decide: Decide,
+    note: Note,
+    *,
+    settled: Decision = Decision.NOT_PARKED,
 ) -> Intervention | None:
+    """Decide about an order; `settled` is said of one in the archive, which is at its end."""
     now = engine.now()
 
     def work(tx: Tx) -> Intervention | None:
-        if find(tx, order_id, merchant) is None:
-            return None
-        return decide(tx, engine.registry, order_id, now)
+        order = find(tx, order_id, merchant)
+        if order is None:
+            return Intervention(settled) if archived_as(tx, order_id, merchant) else None
+        decided = decide(tx, engine.registry, order_id, now)
+        if decided.what == Decision.ACCEPTED:
+            note(tx, order, now)
+        return decided
 
     return await engine.relay.commit(work)
+
+
+def _note(tx: Tx, order: Order, now: Now, *, by: Actor, action: str, reason: str = "") -> None:
+    who = replace(by, why=by.why or reason)
+    operator_actions.note(
+        tx, who, f"orders.{action}", now.ms, order=order.id, merchant=order.merchant
+    )
 
 
 def _say(

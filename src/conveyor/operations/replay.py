@@ -57,7 +57,7 @@ class ReplayTarget(Protocol):
         """Place one order, given as JSON; called for many at once."""
         ...
 
-    async def count_open(self, prefix: str) -> int:
+    async def count_open(self, prefix: str, /) -> int:
         """Count those that are not settled: neither at their end nor parked. Cheap.
 
         `prefix` is how the idempotency keys of the file's orders begin.

@@ -44,7 +44,7 @@ class LocalTarget:
             self._open.append(answer.order_id)
         return answer
 
-    async def count_open(self, prefix: str) -> int:  # noqa: ARG002 - we know which we placed
+    async def count_open(self, _prefix: str, /) -> int:
         """See `ReplayTarget`; asks for what was open when it was last asked, and no more."""
         asked, self._open = {"ids": self._open}, []
         self._open += await self._app.parts.database.read(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from conveyor.core import dead_messages
 from conveyor.core.attempts import called
 from conveyor.core.group_order import blocked
 from conveyor.core.order_status import OrderStatus
@@ -45,13 +46,15 @@ class Due:
 class Standing:
     """How everybody's orders stand. `blocked`: those that wait behind a parked one.
 
-    `waiting`: those that wait for a provider that answers nobody.
+    `waiting`: those that wait for a provider that answers nobody. `dead`: messages that were
+    drained from dead-letter queues, and wait for an operator.
     """
 
     open: int
     parked: int
     blocked: int
     waiting: int
+    dead: int
     due: Due
 
 
@@ -81,4 +84,5 @@ def standing(tx: Tx, now_ms: int) -> Standing:
     stopped = tx.execute(_PARKED).scalar_one()
     _, behind = blocked(tx)
     paused = sum(waiting(tx).values())
-    return Standing(int(still_open), int(stopped), behind, paused, due(tx, now_ms))
+    dead = sum(dead_messages.counts(tx).values())
+    return Standing(int(still_open), int(stopped), behind, paused, dead, due(tx, now_ms))

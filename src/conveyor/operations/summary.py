@@ -19,10 +19,11 @@ import sqlalchemy as sa
 from conveyor.commerce.orders.store import idempotency
 from conveyor.commerce.payments.store import payments
 from conveyor.core.ambient import Ambient
+from conveyor.core.archived import archived_count
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.statements import wide_sum, widened
 from conveyor.core.tables import orders, parked
-from conveyor.core.transaction import Database, Tx
+from conveyor.core.transaction import Database, Replica, Tx
 
 PAGE_ROWS = 2_000
 REST_FACTOR = 20
@@ -56,11 +57,13 @@ class Which:
 class Summary:
     """Orders by status, money by currency in minor units, milliseconds from placed to settled.
 
-    An order counts as open until it is at its end or parked.
+    An order counts as open until it is at its end or parked. Those in the archive are counted as
+    `archived`, and in nothing else.
     """
 
     placed: int = 0
     open: int = 0
+    archived: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
     captured: Counter[str] = field(default_factory=Counter)
     refunded: Counter[str] = field(default_factory=Counter)
@@ -86,13 +89,18 @@ class _State:
     parked: int
     parked_last: int
     newest: str
+    archived: int
 
 
 class Summaries:
     """Gives summaries, and remembers what was costly to find."""
 
-    def __init__(self, database: Database, ambient: Ambient) -> None:
+    def __init__(
+        self, database: Database, ambient: Ambient, replica: Replica | None = None
+    ) -> None:
+        """`replica`: where summaries of all orders of a merchant are read; None: in `database`."""
         self._database = database
+        self._replica = replica
         self._ambient = ambient
         self._states: dict[Which, tuple[_State, int]] = {}
         self._summaries: dict[Which, tuple[Summary, _State, int]] = {}
@@ -105,10 +113,10 @@ class Summaries:
             summary, then, until = self._summaries[which]
             if begun < until if state.open else state == then:
                 return replace(summary, open=state.open)
-        summary = Summary(open=state.open)
+        summary = Summary(open=state.open, archived=state.archived)
         page = _Page(which)
         while not page.last:
-            page = await self._database.read(partial(page.add_next, summary))
+            page = await self._read_from(which).read(partial(page.add_next, summary))
         if len(self._summaries) >= MAX_REMEMBERED:
             self._summaries.clear()
             self._states.clear()
@@ -119,9 +127,14 @@ class Summaries:
         begun = self._ambient.now_ms()
         state, until = self._states.get(which, (None, 0))
         if state is None or begun >= until:
-            state = await self._database.read(lambda tx: _state(tx, which))
+            state = await self._read_from(which).read(lambda tx: _state(tx, which))
             self._states[which] = state, self._rest_until(begun)
         return state
+
+    def _read_from(self, which: Which) -> Database | Replica:
+        """What is asked for by key waits for orders that were just placed; alarms are of now."""
+        lags = which.merchant is not None and not which.key_prefix
+        return self._replica if self._replica and lags else self._database
 
     def _rest_until(self, begun: int) -> int:
         now = self._ambient.now_ms()
@@ -147,7 +160,9 @@ def _state(tx: Tx, which: Which) -> _State:
     newest = sa.select(sa.func.coalesce(sa.func.max(orders.c.id), ""))
     if which.merchant is not None:
         newest = newest.where(orders.c.merchant == which.merchant)
-    return _State(int(count), int(stopped), int(last), tx.execute(newest).scalar_one())
+    keyed = sa.select(idempotency.c.order_id).where(*_keys(tx, which)) if which.key_prefix else None
+    archived = archived_count(tx, which.merchant, which.flow, keyed)
+    return _State(int(count), int(stopped), int(last), tx.execute(newest).scalar_one(), archived)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from conveyor.commerce.orders.intake_consumer import IntakeConsumer, IntakePolic
 from conveyor.commerce.orders.placement import Placement
 from conveyor.core.answers import Answers
 from conveyor.core.consumer import Consumer
+from conveyor.core.draining import Drain
 from conveyor.core.engine import Engine
 from conveyor.core.reconciler import Reconciler
 from conveyor.core.registry import Registry
@@ -20,7 +21,9 @@ from conveyor.system.bindings import bind
 from conveyor.system.engines import engine_of
 from conveyor.system.extension_loading import listed
 from conveyor.system.installation import Installation
+from conveyor.system.months import Months
 from conveyor.system.parts import Parts
+from conveyor.system.personal import personal_in
 from conveyor.system.ports import ports_of
 from conveyor.system.request_counts import RequestCounts
 
@@ -44,7 +47,9 @@ class App:
 
     def _engine(self) -> Engine:
         installed = self.installed
-        registry = Registry(installed.flows, installed.steps(self._given), installed.queues)
+        steps = installed.steps(self._given)
+        personal = personal_in(installed.flows, installed.bodies)
+        registry = Registry(installed.flows, steps, installed.queues, personal)
         return engine_of(self.settings, self.parts, registry)
 
     @property
@@ -90,6 +95,9 @@ class App:
 
     def _loops(self, services: Collection[str]) -> Iterator[tuple[str, Loop]]:
         yield from self._chores(services)
+        if services:
+            self.engine.pauses.look_first()
+            yield "pauses", self.engine.pauses.run
         for name in services:
             yield f"consumer of {name}", Consumer(self.engine, name).run
         if "orders" in services:
@@ -99,12 +107,16 @@ class App:
         engine, parts = self.engine, self.parts
         if parts.timekeeper is not None:
             yield "timekeeper", parts.timekeeper.run
-        yield "sweeper", partial(engine.relay.sweep, unable=engine.gate.close)
+        yield "sweeper", engine.relay.sweep
+        if parts.is_named and parts.database.dialect == "postgresql":
+            yield "months", Months(parts.database, parts.ambient.now_ms).run
         if self.counts_requests:
             counts = RequestCounts(parts.database, parts.queues, parts.ambient)
             yield "request counts", counts.run
         if "orders" in services:
             yield "reconciler", Reconciler(engine).run
+            if self.counts_requests:  # elsewhere nobody but us puts anything there
+                yield "drain of dead letters", Drain(engine).run
         for extension in self.installed.extensions:
             hook = partial(extension.loops, self.running, services)
             yield from listed(extension.name, hook)
@@ -121,4 +133,8 @@ class App:
         """Let go of connections and files."""
         await self.ports.close()
         await self.parts.queues.close()
+        if self.parts.replica is not None:
+            await self.parts.replica.close()
         await self.parts.database.close()
+        if self.parts.tracer is not None:
+            await self.parts.tracer.close()

@@ -7,6 +7,8 @@ from conveyor.core.providers import CallLimits, Providers
 from conveyor.core.registry import Registry
 from conveyor.core.relay import Relay
 from conveyor.core.retries import RetryPolicy
+from conveyor.core.traces import Traces
+from conveyor.core.watched_queues import WatchedQueues
 from conveyor.settings import EMBEDDED, Settings
 from conveyor.system.parts import Parts
 
@@ -14,15 +16,25 @@ POSTGRES_LANES = 2
 POSTGRES_LINGER_SECONDS = 0.01
 SQS_LINGER_SECONDS = 0.05
 
+# What traces name the queues' system: https://opentelemetry.io/docs/specs/semconv/messaging/
+SQS_SYSTEM = "aws_sqs"
+EMBEDDED_SYSTEM = "conveyor"
+
 
 def engine_of(settings: Settings, parts: Parts, registry: Registry) -> Engine:
     """Put an engine together; nothing is started."""
+    queues = WatchedQueues(parts.queues)
+    relay = Relay(parts.database, queues, parts.ambient)
+    if parts.tracer is not None:
+        embedded = settings.queue_url.startswith(EMBEDDED)
+        messaging = EMBEDDED_SYSTEM if embedded else SQS_SYSTEM
+        relay.measures.traces = Traces(parts.tracer, parts.ambient, messaging)
     return Engine(
         database=parts.database,
-        queues=parts.queues,
+        queues=queues,
         registry=registry,
         ambient=parts.ambient,
-        relay=Relay(parts.database, parts.queues, parts.ambient),
+        relay=relay,
         retries=RetryPolicy(
             settings.max_receives, settings.backoff_base_seconds, settings.backoff_cap_seconds
         ),

@@ -12,7 +12,7 @@ from conveyor.access.model import SCOPE_PATTERN, SCOPES
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.core.routing_slip import Flow, Step
 from conveyor.core.step import CallStep, LocalStep
-from conveyor.extension import Extension, ExternalStep, Port, Service
+from conveyor.extension import Archiving, Extension, ExternalStep, Port, Service
 
 FUNCTIONS = (
     "loops",
@@ -24,6 +24,7 @@ FUNCTIONS = (
     "commands",
     "demo",
     "facts",
+    "forget",
 )
 NAME_WITH_TABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -76,6 +77,9 @@ def _wrong_tables(extension: Extension) -> Iterator[str]:
     for table in belongings:
         if not isinstance(table, sa.Table) or "order_id" not in table.c:
             yield f"among its belongings is {table!r:.60}, which is no table with an order_id"
+    archiving: object = extension.archiving
+    if not isinstance(archiving, Archiving):
+        yield f"its archiving is {_type(archiving)}, not an Archiving"
     if extension.migrations and not NAME_WITH_TABLE.fullmatch(extension.name):
         yield "with migrations its name is also that of a table: a-z first, then a-z, 0-9 and _"
 

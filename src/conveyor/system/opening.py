@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,12 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.core.ambient import Ambient, Clock
 from conveyor.settings import Settings
-from conveyor.system.backends import open_database, open_queues
+from conveyor.system.backends import open_database, open_queues, open_replica
 from conveyor.system.composition import App
 from conveyor.system.installation import installation
 from conveyor.system.parts import Parts
 from conveyor.system.tables import bring_up_to_date
 from conveyor.system.timekeeper import open_timekeeper
+from conveyor.system.tracers import open_tracer
 
 
 @asynccontextmanager
@@ -43,8 +45,10 @@ async def running_app(
         await app.close()
 
 
-async def open_app(settings: Settings) -> App:
+async def open_app(settings: Settings, *, traced: bool = False) -> App:
     """Open a system without running anything of it; an embedded one is migrated first.
+
+    It is `traced` where the environment asks for traces: what runs for long is, commands are not.
 
     Raises `SettingError`, `SchemaNotCurrentError`, and what the backends raise.
     """
@@ -52,12 +56,27 @@ async def open_app(settings: Settings) -> App:
         installed = installation(settings)
         database = open_database(settings)
         opened.push_async_callback(database.close)
+        replica = open_replica(settings)
+        if replica is not None:
+            opened.push_async_callback(replica.close)
         await bring_up_to_date(database, installed)
         timekeeper = await open_timekeeper(database)
         ambient = ambient_of(timekeeper.clock)
         queues = open_queues(settings, installed.queues, ambient)
         opened.push_async_callback(queues.close)
-        app = App(settings, Parts(ambient, database, queues, timekeeper), installed)
+        tracer = open_tracer(os.environ) if traced else None
+        if tracer is not None:
+            opened.push_async_callback(tracer.close)
+        parts = Parts(
+            ambient,
+            database,
+            queues,
+            timekeeper,
+            is_named=True,
+            replica=replica,
+            tracer=tracer,
+        )
+        app = App(settings, parts, installed)
         opened.push_async_callback(app.ports.close)
         await app.open()
         opened.pop_all()

@@ -8,7 +8,8 @@ from typing import Any
 
 from conveyor.core.ambient import Ambient
 from conveyor.core.queue import Queues
-from conveyor.core.transaction import Database
+from conveyor.core.tracing import Tracer
+from conveyor.core.transaction import Database, Replica
 from conveyor.extension.ports import Port
 from conveyor.system.timekeeper import Timekeeper
 
@@ -24,3 +25,15 @@ class Parts:
     """What keeps the clock right; None: the clock that was handed in needs nobody."""
     ports: Mapping[Port[Any], Any] = field(default_factory=dict)
     """Those outside who are open already; all others are opened as the settings say."""
+    is_named: bool = False
+    """Whether the settings name this database: then other processes can open it too."""
+    replica: Replica | None = None
+    """Where what may be somewhat older is read; None: where it is written."""
+
+    tracer: Tracer | None = None
+    """Who takes what is told of orders as traces; None: nothing is."""
+
+    @property
+    def reading(self) -> Database | Replica:
+        """Give where lists, stories and reports are read."""
+        return self.replica or self.database

@@ -8,6 +8,7 @@ import logging
 import sqlalchemy as sa
 
 from conveyor.core.ambient import Ambient
+from conveyor.core.outage import surviving
 from conveyor.core.queue import Queues
 from conveyor.core.supervision import wait_for_stop
 from conveyor.core.tables import request_counts
@@ -45,10 +46,8 @@ class RequestCounts:
         """Write it every `COUNT_SECONDS` until told to stop, and once more then."""
         while not stop.is_set():
             await wait_for_stop(stop, COUNT_SECONDS)
-            try:
+            with surviving(log, "requests could not be counted now; the next time tells them too"):
                 await self._write()
-            except Exception:
-                log.exception("requests could not be counted now; the next time tells them too")
 
     async def _write(self) -> None:
         count = self._queues.requests

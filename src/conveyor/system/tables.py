@@ -15,10 +15,12 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from conveyor.adapters.migrations import OURS, Revisions, migrate, revision_of
 from conveyor.core.errors import ConveyorError
+from conveyor.core.tables import MONTHLY, ONLY_ON, default_partition
 from conveyor.core.transaction import Database, Tx
 from conveyor.extension import Extension
 from conveyor.system.extension_checks import ExtensionError
 from conveyor.system.installation import Installation
+from conveyor.system.months import make_months
 
 
 class SchemaNotCurrentError(ConveyorError):
@@ -45,6 +47,8 @@ async def migrate_all(database: Database, installed: Installation) -> list[str]:
         whose = "" if revisions is OURS else f"{revisions.of} "
         applied += [f"{whose}{it}" for it in await migrate(database, revisions)]
     await _make_missing(database, installed)
+    if database.dialect == "postgresql":
+        await make_months(database)
     return applied
 
 
@@ -86,9 +90,11 @@ def _statements(declared: tuple[sa.MetaData, ...], dialect: sa.Dialect) -> tuple
     made: list[sa.schema.ExecutableDDLElement] = []
     for table in (table for tables in declared for table in tables.sorted_tables):
         made.append(CreateTable(table, if_not_exists=True))
-        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        here = [it for it in table.indexes if it.info.get(ONLY_ON, dialect.name) == dialect.name]
+        indexes = sorted(here, key=lambda index: str(index.name))
         made += [CreateIndex(index, if_not_exists=True) for index in indexes]
-    return tuple(str(it.compile(dialect=dialect)) for it in made)
+    rest = map(default_partition, MONTHLY) if dialect.name == "postgresql" else ()
+    return (*(str(it.compile(dialect=dialect)) for it in made), *rest)
 
 
 def tables_of(installed: Installation) -> Iterator[sa.MetaData]:

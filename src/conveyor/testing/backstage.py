@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from conveyor.core import gathering, recording_results, taking_tokens
-from conveyor.core.faults import Delivery
+from conveyor.core.delivery import Delivery
 from conveyor.core.group_context import GroupContext
 from conveyor.core.order import Order
 from conveyor.core.transaction import Tx

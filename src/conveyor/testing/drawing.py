@@ -18,6 +18,9 @@ SCENES = 0.25
 LATE = 0.3
 """Of the stories that are disturbed, how many are spoken of once more when all seems over."""
 LATE_SECONDS = (60.0, 1_200.0, 14_400.0)
+PAUSED = 0.15
+"""Of the stories that are disturbed, in how many an operator pauses a service for a while."""
+PAUSED_SECONDS = (5.0, 30.0, 400.0)
 
 
 def draw(seed: int, flow: str, subject: Subject | None = None) -> Story:
@@ -34,6 +37,7 @@ def draw(seed: int, flow: str, subject: Subject | None = None) -> Story:
         plays = scene.rng.random() < SCENES and scenes
         events += scene.rng.choice(scenes)(scene) if plays else _misfortunes(plot)
         events += _late(Plot(random.Random(f"{seed} {flow} late"), subject))
+        events += _pauses(Plot(random.Random(f"{seed} {flow} pauses"), subject))
     events.sort(key=lambda event: event.at)
     return Story(seed, flow, tuple(events), tuple(range(len(events))))
 
@@ -128,3 +132,17 @@ def _late(plot: Plot) -> list[Event]:
     if kind != "again":
         facts["times"] = 2
     return [Event(round(rng.choice(LATE_SECONDS) * rng.uniform(0.5, 1.5), 2), kind, facts)]
+
+
+def _pauses(plot: Plot) -> list[Event]:
+    """Draw the pauses of a story, if it has some: by chance of their own, as `_late`."""
+    rng = plot.rng
+    if rng.random() > PAUSED:
+        return []
+
+    def one() -> Event:
+        seconds = round(rng.choice(PAUSED_SECONDS) * rng.uniform(0.5, 1.5), 2)
+        facts = {"process": plot.process(), "service": rng.randrange(100), "seconds": seconds}
+        return Event(round(plot.when(), 2), "pause", facts)
+
+    return [one() for _ in range(rng.choice((1, 1, 2, 4)))]

@@ -6,11 +6,16 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from conveyor.core import paused_services
+from conveyor.core.actor import NOBODY
 from conveyor.core.interventions import Decision
+from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.scan import Scan, Scanned
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.operations import decisions
-from conveyor.operations.dead_letters import list_poison, parked_orders, redrive_poison
+from conveyor.operations.dead_letters import list_poison, redrive_poison
+from conveyor.operations.parked_orders import parked_orders
+from conveyor.operations.service_pauses import pause_service, resume_service
 from conveyor.system.composition import App
 from conveyor.testing.process import insist
 from conveyor.testing.town import MERCHANT, SKU
@@ -80,6 +85,26 @@ async def decide(world: World, process: int, what: str, order_id: str) -> None:
     if what in {"compensate", "cancel"} and accepted:
         said = Promise(world.loop.elapsed, bool(getattr(answer, "unless", "")))
         world.turned_back.setdefault(order_id, said)
+
+
+async def pause(world: World, event: Event) -> None:
+    """An operator pauses a service, and lets it go on after a while."""
+    services, process = world.installed.services, event.facts["process"]
+    name = services[event.facts["service"] % len(services)]
+    await insist(world, process, lambda app: pause_service(app, name, NOBODY))
+    await asyncio.sleep(event.facts["seconds"])
+    await insist(world, process, lambda app: resume_service(app, name, NOBODY))
+
+
+def resume_all(world: World) -> None:
+    """Let whatever is paused go on: a backup that was put back may have it so, from before."""
+
+    def resume(tx: Tx) -> None:
+        for it in paused_services.paused(tx):
+            paused_services.resume(tx, it.service)
+
+    world.store.run(resume)
+    world.pace.happened()
 
 
 async def poison(world: World, event: Event) -> None:

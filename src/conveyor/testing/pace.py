@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -142,9 +142,10 @@ def paced(pace: Pace) -> Iterator[None]:
         _KEPT.set(self)
         await keep(self, stop)
 
-    def hold_known(self: lease.Leases, receipt: str, milliseconds: int) -> None:
-        hold(self, receipt, milliseconds)
-        pace.taken(self)
+    def hold_known(self: lease.Leases, milliseconds: Mapping[str, int]) -> None:
+        hold(self, milliseconds)
+        if milliseconds:
+            pace.taken(self)
 
     # Only a simulated life has idle loops whose every look costs it; both are put back below.
     lease.Leases.keep = keep_known  # type: ignore[method-assign]

@@ -197,7 +197,10 @@ class PostgresStore:
 
     def note_tables(self) -> None:
         """See `Store`."""
-        query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+        query = (  # with partitions, and without what consists of these
+            "SELECT relname FROM pg_class WHERE relkind = 'r' "
+            "AND relnamespace = 'public'::regnamespace ORDER BY relname"
+        )
         self._tables = [name for (name,) in self.rows(query)]
 
     def empty(self) -> None:

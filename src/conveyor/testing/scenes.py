@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from conveyor.commerce.orders.intake_consumer import INTAKE
+from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.testing.faults import IN_TURN
 from conveyor.testing.plot import Plot, Subject
 from conveyor.testing.story import ITS_OWN, WHO_ASKED, Event
@@ -18,6 +20,8 @@ from conveyor.testing.troubles import CANNOT_BE_DECLINED
 IN_DOUBT = ("late", "late", "lost", "unanswered", "hangs", "slow")
 LATE_AT_FIRST = (("late", "ok"), ("late", "late", "ok"), ("late", "unavailable", "ok"))
 OTHER_CARDS = ("card_insufficient_funds", "card_insufficient_funds", "card_ok")
+PUT_BACK = 9
+"""The number of an order that a scene brings: customers' have others."""
 ALL_ALONG = 900.0
 """Seconds for which a scene's provider stays as it is."""
 
@@ -107,6 +111,29 @@ def _pays_otherwise(plot: Plot) -> list[Event]:
     return events
 
 
+def _hides_behind_others(plot: Plot) -> list[Event]:
+    """Messages are lost while more than a page of orders stands there that nobody here knows."""
+    queue = plot.rng.choice(("", *plot.subject.queues[:-1]))
+    lost: dict[str, Any] = {"queue": queue, "how": "lost", "takes": 0.0}
+    return [
+        Event(0.0, "strangers", {"count": 600}),
+        Event(plot.seconds(0, 0, 1), "messages", {**lost, "seconds": plot.seconds(5, 30, 60)}),
+    ]
+
+
+def _is_put_back_twice(plot: Plot) -> list[Event]:
+    """An order is redriven to the intake, and nobody hears that it was: so it is redriven again."""
+    facts = {"flow": "shop", "card": "card_ok", "quantity": 1, "city": "", "via": "dead_letter"}
+    call = plot.rng.choice(("send", "delete"))
+    unheard = {"call": call, "queue": INTAKE, "how": "unknown", "seconds": plot.seconds(30)}
+    if call == "delete":
+        unheard |= {"queue": INTAKE + DEAD_LETTER_SUFFIX, "how": "away"}
+    return [
+        Event(0.0, "queues", {**unheard, "times": plot.rng.choice((1, 2, 3))}),
+        Event(plot.seconds(0.1, 1), "order", {"n": PUT_BACK, "process": plot.process(), **facts}),
+    ]
+
+
 SCENES: tuple[Scene, ...] = (
     _changes_its_mind,
     _changes_its_mind,
@@ -114,8 +141,10 @@ SCENES: tuple[Scene, ...] = (
     _does_not_give_back,
     _is_forgotten,
     _stands_still,
+    _hides_behind_others,
 )
 OF_RENEWALS: tuple[Scene, ...] = (_pays_otherwise,)
+OF_SHOPS: tuple[Scene, ...] = (_is_put_back_twice,)
 
 
 def scenes_of(subject: Subject) -> tuple[Scene, ...]:
@@ -124,4 +153,6 @@ def scenes_of(subject: Subject) -> tuple[Scene, ...]:
     scenes = SCENES if all(it.forward for it in calls) else ()
     if not all(it.given_back for it in calls):
         scenes = tuple(it for it in scenes if it is not _does_not_give_back)
+    if "shop" in subject.flows:
+        scenes += OF_SHOPS
     return scenes + OF_RENEWALS if "renewal" in subject.flows else scenes

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.core.ambient import Ambient
+from conveyor.core.tracing import Tracer
 from conveyor.core.transaction import Database
 from conveyor.extension import PAYMENTS, Port
 from conveyor.flows.shop.carrier import CARRIER
@@ -76,6 +77,7 @@ class Machine:
 
     `settings` are those of the system but for its directory, `installed` is what it runs, and
     `ports` are whom it calls instead of those that would be opened: each may die with every call.
+    `tracer` takes what each process tells of its orders.
     Once it is `paced`, loops that find nothing to do rest longer and longer: weeks pass in no time.
     """
 
@@ -94,6 +96,7 @@ class Machine:
         self.ports = dict(ports or {})
         self.app: App
         self.wrap_queues: Callable[[Any], Any] = lambda queues: queues
+        self.tracer: Tracer | None = None
         self.paced = False
         self.seed = 0
         self._has_tables = False
@@ -149,6 +152,7 @@ class Machine:
             self.wrap_queues(queues),
             keeper,
             outside(self.settings, ambient, books, parcels) | self._theirs(boundaries),
+            tracer=self.tracer,
         )
 
     def _theirs(self, boundaries: Boundaries) -> dict[Port[Any], Any]:

@@ -48,6 +48,7 @@ SETTINGS: dict[str, Any] = {
     "renewal_scan_seconds": 30.0,
 }
 AFTERWARDS_SECONDS = 10.0
+LIVES_A_COLLECTION = 50
 ROUNDS = 3
 """How often an operator redrives what is parked, once all is well again."""
 
@@ -87,6 +88,7 @@ class World:
         if self.own is not None:
             self.settings = Settings(data=Path("/nowhere"), **{**SETTINGS, **self.own.settings})
         self.slips = slips_of(self._installed)
+        self._lived = 0
         self.loop = ProcessLoop()
         self.store = open_store(self.loop)
         self._complete(create_all(_Direct(self.store), self._installed))
@@ -109,12 +111,21 @@ class World:
             steps, seconds = self.loop.steps, self.loop.elapsed
             self.loop.clear()
             self.store.abandon()
-            gc.collect(0)  # here, where nobody hears what the dead have to say
+            self._bury_the_dead()
         tally: Counter[str] = Counter()
         for process in self.processes:
             for (what, _), count in process.app.engine.tally.items():
                 tally[what] += count
         return Outcome(story, self.violations, steps, seconds, tally)
+
+    def _bury_the_dead(self) -> None:
+        """Collect what a life leaves, here, where nobody hears what it has to say.
+
+        The processes of this life are garbage only with the next, and by then too old for the
+        quick way: every so often all is looked through, or a soak would fill the memory.
+        """
+        self._lived += 1
+        gc.collect(0 if self._lived % LIVES_A_COLLECTION else 2)
 
     def close(self) -> None:
         """Let go of the database and of the loop."""
@@ -177,6 +188,7 @@ class World:
         crowd = self.loop.create_task(outsiders.crowd(self), context=OUTSIDE.copy())
         playing = [stage.play(self, e) for e in self.story.events if e.kind in stage.PLAYS]
         await asyncio.gather(*playing)
+        operators.resume_all(self)
         if await until_quiet(self):
             for _ in range(ROUNDS):
                 parked = operators.parked(self)

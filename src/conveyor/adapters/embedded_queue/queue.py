@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import orjson
 
 from conveyor.adapters.embedded_queue.bell import Bell
+from conveyor.adapters.embedded_queue.faults import QueueFaults
 from conveyor.adapters.embedded_queue.store import Lease, Leased, MessageStore, Move, NewMessage
 from conveyor.core.ambient import Ambient
 from conveyor.core.queue import (
@@ -51,14 +52,20 @@ class EmbeddedQueue:
         store: MessageStore,
         ambient: Ambient,
         requests: Requests,
+        *,
         dead_letters: EmbeddedQueue | None = None,
+        faults: QueueFaults | None = None,
     ) -> None:
-        """`dead_letters` is where the redrive policy moves messages; None: they stay here."""
+        """`dead_letters` is where the redrive policy moves messages; None: they stay here.
+
+        `faults` are those that befall what is sent here, where they are on.
+        """
         self.spec = spec
         self._store = store
         self._ambient = ambient
         self._requests = requests
         self._dead_letters = dead_letters
+        self._faults = faults
         self._bell = Bell()
 
     async def send(self, messages: Sequence[Outgoing]) -> list[int]:
@@ -67,16 +74,18 @@ class EmbeddedQueue:
         now = self._ambient.now_ms()
         never = refused(self.spec, messages)
         taken = [m for i, m in enumerate(messages) if i not in never] if never else messages
+        sent = [(self._row(message, now), message.deduplication_id) for message in taken]
+        if self._faults is not None and self._faults.any:
+            sent = self._faults.strike(sent)
         if self.spec.fifo:
             self._store.add_once(
-                [(self._row(message, now), message.deduplication_id) for message in taken],
+                sent,
                 now=now,
                 remember_ms=DEDUPLICATION_SECONDS * MS,
                 durable=self.spec.durable,
             )
         else:
-            rows = [self._row(message, now) for message in taken]
-            self._store.add(rows, durable=self.spec.durable)
+            self._store.add([row for row, _ in sent], durable=self.spec.durable)
         self._bell.ring()
         return never
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from conveyor.adapters.embedded_queue.faults import QueueFaults
 from conveyor.adapters.embedded_queue.queue import EmbeddedQueue, Requests
 from conveyor.adapters.embedded_queue.store import MessageStore
+from conveyor.adapters.faults import Breakable
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import UnknownQueueError
 from conveyor.core.queue import QueueSpec
@@ -24,7 +26,7 @@ class FileClock:
         return self._offset_ms + self._ambient.elapsed_ms()
 
 
-class EmbeddedQueues:
+class EmbeddedQueues(Breakable):
     """SQS's semantics on SQLite, inline on the event loop, through one connection.
 
     `path` is a file of its own: its commits are not synced (but for queues that are `durable`),
@@ -37,6 +39,8 @@ class EmbeddedQueues:
         self._store = MessageStore(Path(path))
         self._ambient = Ambient(FileClock(ambient), ambient.random, ambient.elapsed)
         self._requests = Requests()
+        self._faults = QueueFaults()
+        self.faults = (self._faults.late, self._faults.doubled)
         self._queues: dict[str, EmbeddedQueue] = {}
         for spec in specs:
             self._add(spec)
@@ -77,5 +81,7 @@ class EmbeddedQueues:
         if spec.name in self._queues and self._queues[spec.name].spec == spec:
             return  # long polls of a queue that stays as it is go on
         dead = EmbeddedQueue(spec.dead_letters(), self._store, self._ambient, self._requests)
-        queue = EmbeddedQueue(spec, self._store, self._ambient, self._requests, dead)
+        queue = EmbeddedQueue(
+            spec, self._store, self._ambient, self._requests, dead_letters=dead, faults=self._faults
+        )
         self._queues |= {spec.name: queue, dead.spec.name: dead}

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from conveyor.adapters.postgres.errors import PostgresExtraMissingError, PostgresUrlError
+from conveyor.adapters.postgres.places import WRITABLE, place_of
 from conveyor.core.untyped import Foreign
 
 DRIVER = "postgresql+psycopg"
@@ -53,15 +54,6 @@ POOLED_WRITERS_SETTINGS = "; ".join(
 )
 
 
-def place_of(url: str) -> sa.URL:
-    """Read `postgresql://...`. Raises `PostgresUrlError`."""
-    try:
-        return sa.make_url(url)
-    except (ValueError, sa.exc.ArgumentError):
-        cause = "it is not as in postgresql://USER:PASSWORD@HOST:PORT/NAME"
-        raise PostgresUrlError(url, cause) from None  # what was raised may show the password
-
-
 def _check_options(engine: sa.Engine, url: str) -> None:
     driver: Any = engine.dialect.loaded_dbapi
     try:
@@ -70,15 +62,17 @@ def _check_options(engine: sa.Engine, url: str) -> None:
         raise PostgresUrlError(url, str(error).strip()) from None
 
 
-def open_engine(url: str, connections: int, *, pooled: bool) -> sa.Engine:
+def open_engine(
+    url: str, connections: int, *, pooled: bool, among_several: str = WRITABLE
+) -> sa.Engine:
     """Give a pool of at most `connections`; none is opened yet.
 
-    `pooled`: what is at this URL lends a session for a transaction only.
-    Raises `PostgresExtraMissingError` when there is no driver, and `PostgresUrlError`.
+    `pooled`: what is at this URL lends a session for a transaction only. For `among_several` see
+    `place_of`. Raises `PostgresExtraMissingError` when there is no driver, and `PostgresUrlError`.
     """
     try:
         engine = sa.create_engine(
-            place_of(url).set(drivername=DRIVER),
+            place_of(url, among_several).set(drivername=DRIVER),
             pool_size=connections,
             max_overflow=0,
             # One that was waiting for this change, or that a restarted server cut off, is found

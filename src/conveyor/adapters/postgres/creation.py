@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 from psycopg import errors, sql
 
-from conveyor.adapters.postgres.connections import CONNECT_TIMEOUT_SECONDS, place_of
+from conveyor.adapters.postgres.connections import CONNECT_TIMEOUT_SECONDS
+from conveyor.adapters.postgres.places import place_of
 from conveyor.core.errors import ConveyorError, DatabaseUnavailableError
 
 # Of two who make it at once, one may get as far as the catalogue's own index.

@@ -18,6 +18,7 @@ from conveyor.adapters.postgres.connections import (
     reading,
 )
 from conveyor.adapters.postgres.errors import (
+    WARNING,
     AbortedTransactionError,
     cannot_write,
     is_lost,
@@ -25,8 +26,10 @@ from conveyor.adapters.postgres.errors import (
     is_unavailability,
     to_be_retried,
 )
+from conveyor.adapters.postgres.places import WRITABLE, shown
 from conveyor.core.errors import CommitUnknownError, DatabaseUnavailableError
 from conveyor.core.transaction import Tx
+from conveyor.core.untyped import Foreign
 
 T = TypeVar("T")
 
@@ -50,16 +53,23 @@ class PostgresDatabase:
         connections: int = CONNECTIONS,
         inline: bool = False,
         pooled: bool = False,
+        among_several: str = WRITABLE,
     ) -> None:
         """Take `postgresql://...`; nothing is opened yet. Raises `PostgresExtraMissingError`.
 
-        `pooled`: a pooler is there, which lends a session for a transaction only.
+        `pooled`: a pooler is there, which lends a session for a transaction only. For
+        `among_several` see `place_of`.
         """
-        self._engine = open_engine(url, connections, pooled=pooled)
+        self._engine = open_engine(url, connections, pooled=pooled, among_several=among_several)
         self._writers_settings = POOLED_WRITERS_SETTINGS if pooled else ""
         self._readers_settings = POOLED_READERS_SETTINGS if pooled else READERS_SETTINGS
         self._reading = reading(self._engine)
         self._threads = None if inline else ThreadPoolExecutor(connections, "postgres")
+
+    @property
+    def name(self) -> str:
+        """Where it is, as it may be shown to anybody."""
+        return shown(self._engine.url)
 
     async def run(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a transaction of its own, again after a deadlock or a lost connection.
@@ -139,16 +149,22 @@ class PostgresDatabase:
         return self._read(long)
 
     def _unavailable(self, error: sa.exc.DBAPIError) -> DatabaseUnavailableError:
-        url = self._engine.url
-        place = sa.URL.create("postgresql", host=url.host, port=url.port, database=url.database)
-        return DatabaseUnavailableError(str(place), " ".join(str(error.orig).split()))
+        cause = " ".join(str(error.orig).split())
+        return DatabaseUnavailableError(self.name, cause)
 
 
 def _commit(connection: sa.Connection) -> None:
     """Commit, and be certain of it or say so."""
-    status = connection.connection.driver_connection.info.transaction_status  # type: ignore[union-attr]
-    if status.name == "INERROR":
+    driver: Foreign = connection.connection.driver_connection
+    if driver.info.transaction_status.name == "INERROR":
         raise AbortedTransactionError
+    warnings: list[str] = []
+
+    def hear(said: Foreign) -> None:
+        if said.sqlstate == WARNING:
+            warnings.append(said.message_primary)
+
+    driver.add_notice_handler(hear)
     try:
         connection.commit()
     except sa.exc.DBAPIError as error:
@@ -158,3 +174,9 @@ def _commit(connection: sa.Connection) -> None:
         # again could do its work twice. Redelivered messages are fenced by the order's version,
         # and requests by their idempotency key, so both find out which it was.
         raise CommitUnknownError(str(error.orig)) from error
+    finally:
+        driver.remove_notice_handler(hear)
+    if warnings:
+        # Somebody has cancelled the wait for a synchronous standby: it is committed here, and may
+        # be lost when that one is promoted.
+        raise CommitUnknownError("; ".join(warnings))

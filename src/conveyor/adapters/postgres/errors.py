@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from conveyor.core.errors import ConveyorError
 from conveyor.core.printable import without_secrets
 
+WARNING = "01000"
 SERIALIZATION_FAILURE = "40001"
 DEADLOCK_DETECTED = "40P01"
 TOO_MANY_CONNECTIONS = "53300"
 LOCK_NOT_AVAILABLE = "55P03"
 CANNOT_CONNECT_NOW = "57P03"
+QUERY_CANCELED = "57014"
 RETRIED = frozenset(
     {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW}
 )
@@ -73,6 +75,13 @@ def is_unavailability(error: BaseException) -> bool:
     if not isinstance(error, sa.exc.DBAPIError):
         return False
     return is_lost(error) or _sqlstate(error).startswith((*UNAVAILABLE_CLASSES, *MISDEPLOYED))
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether it was raised because others had a lock for too long."""
+    cause = error.__cause__ or error
+    busy = {LOCK_NOT_AVAILABLE, QUERY_CANCELED}
+    return isinstance(cause, sa.exc.DBAPIError) and _sqlstate(cause) in busy
 
 
 def is_read_only(error: BaseException) -> bool:

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from conveyor.adapters.postgres.connections import POOLED_READERS_SETTINGS, open_engine
+from conveyor.adapters.postgres.places import WRITABLE
 from conveyor.core.transaction import Tx
 
 T = TypeVar("T")
 
 
-def look(url: str, work: Callable[[Tx], T], *, pooled: bool = False) -> T:
+def look(
+    url: str, work: Callable[[Tx], T], *, pooled: bool = False, among_several: str = WRITABLE
+) -> T:
     """Run `work`, which only reads, once and in this thread; nothing is tried again.
 
-    For `pooled` see `open_engine`. Raises what SQLAlchemy raises.
+    For `pooled` and `among_several` see `open_engine`. Raises what SQLAlchemy raises.
     """
-    engine = open_engine(url, 1, pooled=pooled)
+    engine = open_engine(url, 1, pooled=pooled, among_several=among_several)
     try:
         with engine.connect() as connection:
             if pooled:

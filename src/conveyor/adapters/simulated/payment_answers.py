@@ -55,11 +55,13 @@ MOVES_MONEY_FORWARD = frozenset({*OPENING, Operation.CAPTURE})
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """A request as it came in."""
+    """A request as it came in; it may fail, or be declined, whatever its method."""
 
     operation: Operation
     request: PaymentRequest
     key: str
+    fails: bool = False
+    declined: bool = False
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -120,6 +122,8 @@ class Page:
         known = self.find(instruction.key)
         if known is not None:
             return known
+        if instruction.fails:  # an answer, so that its order alone is to be parked
+            return KeySpentError(f"the provider could not {instruction.operation}: internal error")
         if self._has_saved_error(instruction):
             return KeySpentError(f"the error of an earlier {instruction.operation}, played back")
         if self._fails(instruction):
@@ -163,7 +167,9 @@ class Page:
         reference = f"sim_{key}"
         opening = operation in OPENING
         authorization = reference if opening else request.authorization
-        reason = _refusal(request.method, self._subjects[instruction.subject]) if opening else ""
+        reason = DECLINED_AT_ONCE[Method.DECLINED] if instruction.declined else ""
+        if opening and not reason:
+            reason = _refusal(request.method, self._subjects[instruction.subject])
         if not reason:
             # An unknown authorization has an empty account, which objects.
             account = self._accounts.get(authorization, Account())

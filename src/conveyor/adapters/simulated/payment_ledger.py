@@ -99,13 +99,13 @@ def add(tx: Tx, entries: Collection[Entry]) -> None:
     """Write new entries. Raises `IntegrityError` when another process took one of the keys."""
     if entries:
         names = Entry.__slots__
-        tx.execute(_ADD, [{name: getattr(entry, name) for name in names} for entry in entries])
+        tx.execute_all(_ADD, [{name: getattr(entry, name) for name in names} for entry in entries])
 
 
 def set_faults(tx: Tx, counts: Mapping[tuple[str, str], int]) -> None:
     """Write the failures so far."""
     if counts:
-        tx.execute(
+        tx.execute_all(
             _FAULT,
             [{"order_id": o, "operation": op, "count": count} for (o, op), count in counts.items()],
         )

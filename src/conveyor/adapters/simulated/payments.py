@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from sqlalchemy.exc import IntegrityError
 
+from conveyor.adapters.faults import Breakable
 from conveyor.adapters.simulated import payment_ledger as ledger
-from conveyor.adapters.simulated.payment_account import Entry, Operation
+from conveyor.adapters.simulated.payment_account import OPENING, Entry, Operation
 from conveyor.adapters.simulated.payment_answers import (
     Incoming,
     Instruction,
@@ -22,6 +24,7 @@ from conveyor.adapters.simulated.payment_answers import (
     Result,
     answer,
 )
+from conveyor.adapters.simulated.payment_faults import PaymentFaults
 from conveyor.commerce.payments.model import Balance
 from conveyor.commerce.payments.ports import Moved, PaymentAnswer, PaymentRequest
 from conveyor.core.ambient import Ambient
@@ -32,7 +35,7 @@ SLOW_SECONDS = 2.0
 MAX_GROUP = 256
 
 
-class SimulatedPaymentProvider:
+class SimulatedPaymentProvider(Breakable):
     """The `PaymentProvider` port on a ledger; requests that wait at once share a transaction."""
 
     def __init__(
@@ -48,6 +51,8 @@ class SimulatedPaymentProvider:
         self._ambient = ambient
         self._latency = latency_seconds
         self._slow = slow_seconds
+        self._faults = PaymentFaults()
+        self.faults = self._faults.all
         # One lane: a lookup finds whatever was sent before it.
         self._groups: Batcher[Incoming, PaymentAnswer | None] = Batcher(self._handle, MAX_GROUP)
 
@@ -81,6 +86,7 @@ class SimulatedPaymentProvider:
 
     async def lookup(self, key: str) -> PaymentAnswer | None:
         """See `PaymentProvider`."""
+        self._faults.before_question()
         return await self._groups.submit(Question(key))
 
     async def moved_between(self, after: str, upto: str) -> Mapping[str, Moved]:
@@ -100,8 +106,14 @@ class SimulatedPaymentProvider:
         seconds = self._slow if slow else self._latency
         if seconds:
             await asyncio.sleep(seconds)
+        await self._faults.before_request()
+        befallen = replace(
+            instruction,
+            fails=self._faults.failing.strikes(),
+            declined=instruction.operation in OPENING and self._faults.declined.strikes(),
+        )
         # Only a question may find nothing.
-        return cast("PaymentAnswer", await self._groups.submit(instruction))
+        return cast("PaymentAnswer", await self._groups.submit(befallen))
 
     async def _handle(self, group: Sequence[Incoming]) -> Sequence[Result]:
         at = self._ambient.now_ms()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
+
+from conveyor.core.untyped import Foreign
 
 BUSY_TIMEOUT_MS = 5_000
 WRITER_CACHE_KIB = 32_768
@@ -43,6 +44,12 @@ def open_reader(path: Path) -> sa.Connection:
     return _open(path, READER_PRAGMAS, begin="BEGIN")
 
 
+def close_connection(connection: sa.Connection) -> None:
+    """Close what was opened by one of these."""
+    connection.close()
+    connection.engine.dispose()
+
+
 def _open(path: Path, pragmas: tuple[str, ...], begin: str) -> sa.Connection:
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
@@ -53,7 +60,7 @@ def _open(path: Path, pragmas: tuple[str, ...], begin: str) -> sa.Connection:
     )
 
     @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+    def prepare(connection: Foreign, _record: object) -> None:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 

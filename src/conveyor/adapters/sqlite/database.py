@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from conveyor.adapters.private_files import make_private_file
-from conveyor.adapters.sqlite.connections import open_reader, open_writer
+from conveyor.adapters.sqlite.connections import close_connection, open_reader, open_writer
 from conveyor.adapters.sqlite.errors import cannot_write, is_unavailability
 from conveyor.adapters.sqlite.ownership import Ownership
 from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.errors import DatabaseUnavailableError
-from conveyor.core.transaction import Tx
+from conveyor.core.transaction import Tx, Urgent
 
 T = TypeVar("T")
 Work = Callable[[Tx], Any]
@@ -66,7 +66,7 @@ class SqliteDatabase:
 
         Raises what `work` raises, and `DatabaseUnavailableError` when the disk is full or fails.
         """
-        result: T = await self._groups.submit(work)
+        result: T = await self._groups.submit(work, urgent=isinstance(work, Urgent))
         return result
 
     async def read(self, work: Callable[[Tx], T]) -> T:
@@ -100,14 +100,14 @@ class SqliteDatabase:
                 executor.shutdown()
         for connection in (self._examiner, self._reader, self._writer):
             if connection is not None:
-                connection.close()
-                connection.engine.dispose()
+                close_connection(connection)
         self._ownership.release()
 
     async def _commit_group(self, works: list[Work]) -> Sequence[Any]:
         return await each_its_own(self._commit, works)
 
     async def _commit(self, works: Sequence[Work]) -> list[Any]:
+        """Give the results of the works that were committed: the first of them, or all."""
         with self._disk_errors(cannot_write):
             transaction = self._writer.begin()
             try:
@@ -117,6 +117,8 @@ class SqliteDatabase:
                     results.append(work(tx))
                     tx.flush()  # the next one must see all of this one's effect
                     await self._let_others_go_on()
+                    if self._groups.is_urged:
+                        break  # what is done is committed now; the others come after what is urgent
                 await self._sync()
             except BaseException:
                 transaction.rollback()

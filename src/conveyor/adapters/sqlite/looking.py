@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from conveyor.adapters.sqlite.connections import close_connection, open_reader
 from conveyor.core.transaction import Tx
 
 T = TypeVar("T")
@@ -29,6 +30,23 @@ def look(path: Path, work: Callable[[Tx], T]) -> T:
             return work(Tx(connection))
     finally:
         engine.dispose()
+
+
+class SqliteReading:
+    """A file that another process owns, for whoever only reads it; in the calling thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file."""
+        self._reader = open_reader(path)
+
+    async def examine(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on one committed state of the file."""
+        with self._reader.begin():
+            return work(Tx(self._reader))
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        close_connection(self._reader)
 
 
 def owner(path: Path) -> str | None:

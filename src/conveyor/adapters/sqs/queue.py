@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from conveyor.adapters.sqs.batches import MAX_BATCH_ENTRIES, BatchCall, Calls, Entry, next_batch
+from conveyor.adapters.sqs.wake_up import LongPolls, is_wake_up
 from conveyor.core.ambient import Ambient
 from conveyor.core.batching import Batcher
 from conveyor.core.queue import (
@@ -72,6 +74,7 @@ class SqsQueue:
         )
         self._deletes = self._batcher(self._runner("delete_message_batch"))
         self._changes = self._batcher(self._runner("change_message_visibility_batch"))
+        self._polls = LongPolls(ambient, self.send)
 
     async def send(self, messages: Sequence[Outgoing]) -> list[int]:
         """Send in full batches, on FIFO queues one after another and each group in its order.
@@ -88,14 +91,26 @@ class SqsQueue:
     async def receive(self, limit: int, wait_seconds: float) -> list[Received]:
         """Receive; the lease is counted from before the call, so that it is never overrated."""
         visible_at_ms = self._ambient.now_ms() + self.spec.visibility_seconds * MS
-        answer = await self._call(
-            "receive_message",
-            MaxNumberOfMessages=min(limit, MAX_BATCH_ENTRIES),
-            WaitTimeSeconds=min(math.ceil(wait_seconds), LONG_POLL_SECONDS),
-            MessageSystemAttributeNames=SYSTEM_ATTRIBUTES,
-            MessageAttributeNames=["All"],
+        with self._polls if wait_seconds else nullcontext():
+            answer = await self._call(
+                "receive_message",
+                MaxNumberOfMessages=min(limit, MAX_BATCH_ENTRIES),
+                WaitTimeSeconds=min(math.ceil(wait_seconds), LONG_POLL_SECONDS),
+                MessageSystemAttributeNames=SYSTEM_ATTRIBUTES,
+                MessageAttributeNames=["All"],
+            )
+        return await self._without_wake_ups(
+            [_received(message, visible_at_ms) for message in answer.get("Messages", ())]
         )
-        return [_received(message, visible_at_ms) for message in answer.get("Messages", ())]
+
+    async def _without_wake_ups(self, messages: list[Received]) -> list[Received]:
+        wake_ups = [message.receipt for message in messages if is_wake_up(message)]
+        if wake_ups:
+            with suppress(Exception):  # then they come again, to whoever polls by then
+                await self.delete(wake_ups)
+            if len(wake_ups) == len(messages):
+                await self._polls.stand_aside()
+        return [message for message in messages if message.receipt not in wake_ups]
 
     async def delete(self, receipts: Sequence[str]) -> list[str]:
         """Delete; SQS accepts an older receipt silently, and then the message may stay."""
@@ -131,10 +146,12 @@ class SqsQueue:
         await self._call("purge_queue")
 
     def wake(self) -> None:
-        """Do nothing: a long poll on SQS runs out by itself."""
+        """Let long polls of this process that are under way return soon, see `wake_up`."""
+        self._polls.end()
 
     async def flush(self) -> None:
         """Wait until all that was handed in has been answered."""
+        await self._polls.ended()
         for batcher in (self._sends, self._deletes, self._changes):
             await batcher.join()
 

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 from pydantic import ValidationError
@@ -35,7 +36,9 @@ from conveyor.core.engine import Engine
 from conveyor.core.errors import UNABLE, UnknownFlowError
 from conveyor.core.lease import MessageLeases
 from conveyor.core.queue import Received
+from conveyor.core.receiving import Receiver
 from conveyor.core.supervision import wait_for_stop
+from conveyor.core.tracing import CURRENT, TRACEPARENT, read_traceparent
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +74,10 @@ class IntakeConsumer:
         self._placement = placement
         self._bodies = bodies
         self._policy = policy
-        self._queue = engine.queues.queue(INTAKE)
-        self._leases = MessageLeases(self._queue, engine.ambient)
+        queue = engine.queues.queue(INTAKE)
+        self._leases = MessageLeases(queue, engine.ambient)
         self._disposal = Disposal(engine, INTAKE, self._leases)
+        self._receiver = Receiver(engine, queue, _room, self._take)
         self._stopping = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -81,33 +85,23 @@ class IntakeConsumer:
         keep = self._engine.supervisor.keep
         ended = asyncio.Event()
         keeper = asyncio.create_task(keep(f"leases of {INTAKE}", self._leases.keep, ended))
-        poller = asyncio.create_task(keep(f"receive {INTAKE}", self._poll, stop))
+        poll = partial(self._receiver.poll, first=True)
+        poller = asyncio.create_task(keep(f"receive {INTAKE}", poll, stop))
         await stop.wait()
         self._stopping.set()
-        self._queue.wake()
+        self._receiver.wake()
         try:
-            await asyncio.wait_for(poller, self._engine.limits.stop_seconds)
+            await asyncio.wait_for(poller, self._engine.limits.grace_seconds)
         except TimeoutError:
             log.warning("intake: %d messages left to their visibility timeout", len(self._leases))
         ended.set()
         await keeper
 
-    async def _poll(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            await self._engine.gate.opened(stop)
-            if stop.is_set():
-                break
-            try:
-                wait = self._engine.limits.poll_seconds
-                messages = await self._queue.receive(self._queue.receive_limit, wait)
-            except Exception:
-                log.exception("intake: receive failed")
-                await wait_for_stop(stop, PAUSE_SECONDS)
-                continue
-            if stop.is_set():
-                # A poll under way at shutdown still returns messages: give them back at once.
-                await self._disposal.give_back({message.receipt: 0 for message in messages})
-                break
+    async def _take(self, messages: Sequence[Received], stop: asyncio.Event) -> None:
+        if stop.is_set():
+            # A poll under way at shutdown still returns messages: give them back at once.
+            await self._disposal.give_back({message.receipt: 0 for message in messages})
+        else:
             await self.handle(messages)
 
     async def handle(self, messages: Sequence[Received]) -> None:
@@ -120,7 +114,10 @@ class IntakeConsumer:
         self._stopping.set()
 
     async def _handle(self, message: Received) -> None:
-        try:
+        if self._engine.traces is not None:
+            CURRENT.set(read_traceparent(dict(message.attributes).get(TRACEPARENT)))
+        said = "intake: a message stays in the queue and is tried again"
+        with self._engine.gate.surviving(log, said) as handling:
             answer = await self._place(message)
             match answer:
                 case Placed():
@@ -130,15 +127,15 @@ class IntakeConsumer:
                     await self._disposal.bury(message, _cause(answer))
                 case _:
                     await self._disposal.give_back({message.receipt: GIVEN_BACK_SECONDS})
-        except Exception:
-            log.exception("intake: a message stays in the queue and is tried again")
+        if handling.error:
             await self._let_rest(message)
 
     async def _let_rest(self, message: Received) -> None:
-        try:
-            await self._disposal.give_back({message.receipt: self._disposal.rest(message)})
-        except Exception:
-            log.exception("intake: a message comes back when its visibility timeout ends")
+        said = "intake: a message comes back when its visibility timeout ends"
+        with self._engine.gate.surviving(log, said):
+            await self._disposal.give_back(
+                {message.receipt: self._disposal.rest(message.receive_count)}
+            )
 
     async def _place(self, message: Received) -> Answer | _Bad | None:
         """Give what became of it; None: it cannot be placed now."""
@@ -168,6 +165,10 @@ class IntakeConsumer:
                 return answer
             await wait_for_stop(self._stopping, PAUSE_SECONDS)
         return None
+
+
+async def _room(_stop: asyncio.Event) -> None:
+    """There is always room: what has been received is placed before more is."""
 
 
 def _cause(answer: KeyReused | _Bad) -> str:

@@ -94,6 +94,14 @@ _ISSUED = re.compile(
     "|3[47][0-9]{13}|3[05689][0-9]{12,17}|6[0-9]{15,18}"
 )
 
+
+class PersonalData:
+    """Marks a field that says something of a person: it is told nowhere, and erased when asked."""
+
+
+PERSONAL = PersonalData()
+"""In a field's `Annotated`; what is within it is personal too."""
+
 # Outermost, so that the limits stay where pydantic checks them fast and describes them.
 WHOLE = BeforeValidator(_whole)
 
@@ -129,7 +137,7 @@ class Customer(_Strict):
     """Who ordered."""
 
     id: Word
-    email: Email | None = None
+    email: Annotated[Email | None, PERSONAL] = None
 
 
 class Item(_Strict):
@@ -143,7 +151,7 @@ class Item(_Strict):
 class Payment(_Strict):
     """How it is paid: a method or token that the payment provider knows."""
 
-    method: Method
+    method: Annotated[Method, PERSONAL]
 
 
 class Shipping(_Strict):
@@ -171,8 +179,10 @@ class OrderBody(_Strict):
     items: list[Item] = Field(min_length=1, max_length=MAX_ITEMS)
     total: Total | None = None
     payment: Payment
-    shipping: Shipping = Field(default_factory=Shipping)
-    metadata: dict[str, JsonValue] = Field(default_factory=dict, max_length=MAX_METADATA_ENTRIES)
+    shipping: Annotated[Shipping, PERSONAL] = Field(default_factory=Shipping)
+    metadata: Annotated[dict[str, JsonValue], PERSONAL] = Field(
+        default_factory=dict, max_length=MAX_METADATA_ENTRIES
+    )
 
     @field_validator("metadata")
     @classmethod

@@ -6,11 +6,12 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.orders.skus import keep_skus
 from conveyor.commerce.orders.store import KeptKey, find_keys, keep_key
 from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.engine import Engine
@@ -67,6 +68,7 @@ class Request:
     key: str
     fingerprint: str
     new: NewOrder
+    skus: frozenset[str]
 
 
 Answer = Placed | KeyReused | KeyInFlight | Overloaded
@@ -106,7 +108,8 @@ class Placement:
             await asyncio.wait(tuple(self._relays))
 
     def _request(self, merchant: str, key: str, body: OrderBody, flow: Flow) -> Request:
-        return request_for(self._engine.ambient.new_id(), merchant, key, body, flow)
+        order_id = self._engine.ambient.new_id()
+        return traced(self._engine, request_for(order_id, merchant, key, body, flow))
 
     async def _handle(self, group: list[Request]) -> Sequence[Outcome | BaseException]:
         # Another process may have used one of the keys meanwhile: then one after the other.
@@ -122,6 +125,10 @@ class Placement:
             outcomes, owed = await commit(
                 engine.database,
                 lambda tx: place_all(tx, engine.registry, group, now, after=self._last),
+                engine.measures,
+                # Who is behind takes orders in their turn only: then too many wait, and are sent
+                # away, instead of being taken and left lying.
+                urgent=not engine.is_behind,
             )
         except Exception:
             if len(group) == 1 and (used := await self._used_meanwhile(group[0])):
@@ -149,11 +156,7 @@ class Placement:
 
 def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: Flow) -> Request:
     """Write an order as it will be kept; `key` is '' for none."""
-    fields = body.model_dump(exclude_defaults=True)
-    if body.flow != DEFAULT_FLOW:
-        # Its body's default, and yet it is what tells the order from one of another flow.
-        fields["flow"] = body.flow
-    text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+    text = as_kept(body)
     new = NewOrder(
         id=order_id,
         merchant=merchant,
@@ -164,7 +167,28 @@ def request_for(order_id: str, merchant: str, key: str, body: OrderBody, flow: F
         total=body.amount,
         body=text.decode(),
     )
-    return Request(merchant, key, _fingerprint(text), new)
+    skus = frozenset(item.sku for item in body.items)
+    return Request(merchant, key, _fingerprint(text), new, skus)
+
+
+def as_kept(body: OrderBody) -> bytes:
+    """Write what was ordered as it is kept."""
+    fields = body.model_dump(exclude_defaults=True)
+    if body.flow != DEFAULT_FLOW:
+        # Its body's default, and yet it is what tells the order from one of another flow.
+        fields["flow"] = body.flow
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+
+
+def traced(engine: Engine, request: Request, *, alone: bool = False) -> Request:
+    """Give the order its place in a trace, where there are any: in that of whoever asks for it.
+
+    One of many that are placed at once is `alone` in its own.
+    """
+    if engine.traces is None:
+        return request
+    span, asked = engine.traces.begin(alone=alone)
+    return replace(request, new=replace(request.new, span=span, asked=asked))
 
 
 def fingerprint_of(body: str) -> str:
@@ -203,6 +227,7 @@ def _place_one(
     if kept is not None:
         return _answer_of(kept, request)
     place(tx, registry, request.new, now, request.key, after=after)
+    keep_skus(tx, request.new.id, request.skus)
     if request.key:
         keep_key(
             tx,

@@ -19,6 +19,7 @@ UNITS = {
     "OrdersParked": "Count",
     "OrdersBlocked": "Count",
     "OrdersWaiting": "Count",
+    "DeadMessages": "Count",
     "OutboxDue": "Count",
     "OutboxOldestDueSeconds": "Seconds",
 }
@@ -38,6 +39,7 @@ def line(seen: Standing, system: str, now_ms: int) -> str:
         seen.parked,
         seen.blocked,
         seen.waiting,
+        seen.dead,
         seen.due.rows,
         seen.due.oldest_ms / 1000,
     )

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.core.errors import ConveyorError
 from conveyor.entrypoints.aws_lambda.secrets import Secrets
-from conveyor.entrypoints.logs import write_logs
+from conveyor.entrypoints.logs import write_logs_of_function
 from conveyor.settings import EMBEDDED, Settings
 from conveyor.system.built_in import built_in
 from conveyor.system.composition import App
@@ -106,7 +106,7 @@ class Instance:
         settings = self._settings or Settings(database_connections=CONNECTIONS)
         if settings.database_path is not None or settings.queue_url.startswith(EMBEDDED):
             raise NotSharedError
-        write_logs(settings)
+        write_logs_of_function(settings)
         return await open_app(settings)
 
     async def _end_what_is_left(self) -> None:

@@ -33,12 +33,13 @@ SAME_DAY = (1980, 1, 1, 0, 0, 0)
 """The date of every file in it: the earliest that the format knows."""
 UNPACKED_AT = "/var/task"
 NOT_NEEDED = frozenset(
-    {"alembic", "click", "httptools", "httpx", "packaging", "rich", "uvicorn", "uvloop"}
+    {"alembic", "click", "httptools", "httpx", "jinja2", "packaging", "rich", "uvicorn", "uvloop"}
 )
-"""Servers, the console, migrations, and the client of our own commands."""
+"""Servers, the console, the command line, migrations, and the client of our own commands."""
 NOT_CALLED = (
     "conveyor/adapters/embedded_queue/",
     "conveyor/entrypoints/cli/",
+    "conveyor/entrypoints/console/",
     "conveyor/testing/",
     "sqlalchemy/dialects/mssql/",
     "sqlalchemy/dialects/mysql/",

@@ -11,9 +11,12 @@ import click
 from conveyor.core.errors import ConveyorError
 from conveyor.core.untyped import Foreign
 from conveyor.entrypoints.cli.answer import answer
+from conveyor.entrypoints.cli.archive import archive
 from conveyor.entrypoints.cli.asyncapi import asyncapi
 from conveyor.entrypoints.cli.audit import audit
+from conveyor.entrypoints.cli.console import console
 from conveyor.entrypoints.cli.cost import cost
+from conveyor.entrypoints.cli.customers import customers
 from conveyor.entrypoints.cli.dead_letters import dead_letters
 from conveyor.entrypoints.cli.demo import demo
 from conveyor.entrypoints.cli.doctor import doctor
@@ -23,12 +26,18 @@ from conveyor.entrypoints.cli.explain import explain
 from conveyor.entrypoints.cli.extending import commands_of_extensions, commands_of_flows
 from conveyor.entrypoints.cli.intake import intake
 from conveyor.entrypoints.cli.keys import keys
+from conveyor.entrypoints.cli.months import months
+from conveyor.entrypoints.cli.operators import operators
 from conveyor.entrypoints.cli.options import INTERRUPTED
 from conveyor.entrypoints.cli.orders import orders, place
 from conveyor.entrypoints.cli.package import package
 from conveyor.entrypoints.cli.replay import replay
+from conveyor.entrypoints.cli.retrying import retry
 from conveyor.entrypoints.cli.running import serve, up, work
+from conveyor.entrypoints.cli.services import services
 from conveyor.entrypoints.cli.setup import migrate, queues
+from conveyor.entrypoints.cli.status import status
+from conveyor.entrypoints.cli.top import top
 
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """Objects and rounds between looks for garbage: an order makes some hundred objects and no cycles,
@@ -47,6 +56,7 @@ Begin here:
   conveyor up                      API and all services in one process
   conveyor stock set CD 100        there must be something to sell
   conveyor place order.json        place an order; - reads standard input
+  conveyor status                  see how all stands; `top` shows it live
   conveyor orders list             see how the orders stand
   conveyor explain ORDER           read the whole story of one
   conveyor audit                   check that nothing was lost or doubled
@@ -110,9 +120,39 @@ def main() -> None:
     warn_of_unknown_settings(main)
 
 
-_RUNNING: list[click.Command] = [up, serve, work, migrate, queues, package, asyncapi, keys, demo]
-_ADVISING: list[click.Command] = [doctor, cost]
-_LOOKING: list[click.Command] = [place, orders, explain, dead_letters, intake, replay, audit]
+_RUNNING: list[click.Command] = [
+    up,
+    serve,
+    work,
+    migrate,
+    queues,
+    months,
+    package,
+    asyncapi,
+    keys,
+    demo,
+]
+_ADVISING: list[click.Command] = [
+    doctor,
+    cost,
+    console,
+    operators,
+    customers,
+    archive,
+    services,
+]
+_LOOKING: list[click.Command] = [
+    status,
+    top,
+    place,
+    orders,
+    explain,
+    dead_letters,
+    intake,
+    replay,
+    audit,
+]
 for _command in (*_RUNNING, *_ADVISING, *_LOOKING, *commands_of_flows()):
     main.add_command(_command)
 orders.add_command(answer)
+orders.add_command(retry)

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import click
 
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import an_id, json_option, run, with_target
+from conveyor.entrypoints.cli.options import json_option, run, with_target
+from conveyor.entrypoints.cli.order_names import a_name, id_of
 from conveyor.entrypoints.cli.output import emit, say
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("order", callback=an_id)
+@click.argument("order", callback=a_name)
 @click.argument("step")
 @click.argument("answer", metavar="JSON")
 @click.option(
@@ -37,6 +38,7 @@ def answer(
 ) -> None:
     """Answer STEP of ORDER, which awaits it; exit code 1 when it does not.
 
+    ORDER is an id, or the reference of one order.
     JSON is an object of what the step takes, as in '{"approved": true, "by": "sam"}'.
     """
     query = "" if order_version is None else f"?version={order_version}"
@@ -45,6 +47,6 @@ def answer(
 
 
 async def _answer(target: Target, order: str, to: str, answer: str) -> Json:
-    path = f"/v1/orders/{order}/answers/{to}"
     async with target.client(moves=True) as client:
+        path = f"/v1/orders/{await id_of(client, order, target)}/answers/{to}"
         return (await client.send("POST", path, answer.encode()))[0]

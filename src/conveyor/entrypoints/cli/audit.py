@@ -79,6 +79,11 @@ def _figures(figures: Mapping[str, Any]) -> list[str]:
             )
             lines.append("; ".join(sides))
         else:
-            said = value if isinstance(value, str) else f"{value:,}"
-            lines.append(f"{name.replace('_', ' ')}: {said}")
+            lines.append(f"{name.replace('_', ' ')}: {_figure(value)}")
     return lines
+
+
+def _figure(value: str | int | list[str]) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return value if isinstance(value, str) else f"{value:,}"

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import an_id, json_option, limit_option, run, with_target
+from conveyor.entrypoints.cli.options import (
+    json_option,
+    limit_option,
+    run,
+    why_option,
+    with_target,
+)
+from conveyor.entrypoints.cli.order_names import a_name, is_id, letter_of, no_letter
 from conveyor.entrypoints.cli.output import emit, money, say, table
 from conveyor.entrypoints.cli.pages import note_cut
 
@@ -20,7 +28,11 @@ BODY_SHOWN = 80
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Look after what waits for an operator."""
+    """Look after what waits for an operator.
+
+    ORDER is an id, or the reference of one order; MESSAGE is the id of a message. Many orders at
+    once: `conveyor orders redrive --where step=STEP`, or the console's page of dead letters.
+    """
 
 
 @dead_letters.command("list")
@@ -29,33 +41,34 @@ def dead_letters() -> None:
 @json_option
 def list_(limit: int, target: Target, *, as_json: bool) -> None:
     """List parked orders, and poison in the dead-letter queues, with the cause of each."""
-    found = run(_get(target, "/v1/dead-letters", limit=limit))
+    found = run(_list(target, limit))
     emit(found, as_json=as_json, show=_show_list)
     if found["next"]:
         note_cut(limit)
 
 
 @dead_letters.command()
-@click.argument("letter", callback=an_id, metavar="ORDER|MESSAGE")
+@click.argument("letter", callback=a_name, metavar="ORDER|MESSAGE")
 @with_target
 @json_option
 def show(letter: str, target: Target, *, as_json: bool) -> None:
     """Show all that is known of one: attempts, traceback, what undoing it would do."""
-    found = run(_get(target, f"/v1/dead-letters/{letter}"))
+    found = run(_ask(target, letter, "GET", ""))
     emit(found, as_json=as_json, show=_show)
 
 
 @dead_letters.command()
-@click.argument("letter", callback=an_id, metavar="ORDER|MESSAGE")
+@click.argument("letter", callback=a_name, metavar="ORDER|MESSAGE")
+@why_option
 @with_target
 @json_option
-def redrive(letter: str, target: Target, *, as_json: bool) -> None:
+def redrive(letter: str, why: str, target: Target, *, as_json: bool) -> None:
     """Let it try again: the order its step, the message its queue."""
-    _decide(target, letter, "redrive", None, as_json=as_json)
+    _decide(target, letter, "redrive", None, as_json=as_json, why=why)
 
 
 @dead_letters.command()
-@click.argument("letter", callback=an_id, metavar="ORDER")
+@click.argument("letter", callback=a_name, metavar="ORDER")
 @click.option("--reason", required=True, help="Why; kept in the order's story.")
 @with_target
 @json_option
@@ -65,7 +78,7 @@ def compensate(letter: str, reason: str, target: Target, *, as_json: bool) -> No
 
 
 @dead_letters.command()
-@click.argument("letter", callback=an_id, metavar="ORDER|MESSAGE")
+@click.argument("letter", callback=a_name, metavar="ORDER|MESSAGE")
 @click.option("--reason", required=True, help="Why; kept in the order's story.")
 @with_target
 @json_option
@@ -77,21 +90,66 @@ def discard(letter: str, reason: str, target: Target, *, as_json: bool) -> None:
     _decide(target, letter, "discard", {"reason": reason}, as_json=as_json)
 
 
+@dead_letters.command()
+@why_option
+@with_target
+@json_option
+def drain(why: str, target: Target, *, as_json: bool) -> None:
+    """Take messages out of the dead-letter queues into the database, up to 200 of each.
+
+    A queue keeps nothing for longer than 14 days. On Amazon SQS workers of `orders` do so every
+    five minutes. Each is kept as it is, until it is redriven or discarded.
+    """
+    drained = run(_drain(target, why))
+    emit(drained, as_json=as_json, show=_show_drained)
+    if any(it["failed"] for it in drained["queues"]):
+        raise SystemExit(1)
+
+
 def _decide(
-    target: Target, letter: str, what: str, body: Mapping[str, str] | None, *, as_json: bool
+    target: Target,
+    letter: str,
+    what: str,
+    body: Mapping[str, str] | None,
+    *,
+    as_json: bool,
+    why: str = "",
 ) -> None:
-    decided = run(_post(target, f"/v1/dead-letters/{letter}/{what}", body))
+    decided = run(_ask(target, letter, "POST", f"/{what}", body, why=why))
     emit(decided, as_json=as_json, show=_show_decided)
 
 
-async def _get(target: Target, path: str, **query: Json) -> Json:
+async def _list(target: Target, limit: int) -> Json:
     async with target.client() as client:
-        return await client.get(path, **query)
+        return await client.get("/v1/dead-letters", limit=limit)
 
 
-async def _post(target: Target, path: str, body: Mapping[str, str] | None) -> Json:
-    async with target.client(moves=True) as client:
-        return await client.post(path, body)
+async def _drain(target: Target, why: str) -> Json:
+    async with target.client() as client:
+        query = {"why": why} if why else None
+        return (await client.send("POST", "/v1/dead-letters/drain", query=query))[0]
+
+
+async def _ask(
+    target: Target,
+    letter: str,
+    method: str,
+    what: str,
+    body: Mapping[str, str] | None = None,
+    *,
+    why: str = "",
+) -> Json:
+    from conveyor.entrypoints.client import ApiError
+
+    async with target.client(moves=method != "GET") as client:
+        letter_id = await letter_of(client, letter, target)
+        path, query = f"/v1/dead-letters/{letter_id}{what}", {"why": why} if why else None
+        try:
+            return (await client.send(method, path, body, query=query))[0]
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND and not is_id(letter_id):
+                raise no_letter(letter) from error
+            raise
 
 
 def _show_list(found: Mapping[str, Any]) -> None:
@@ -119,6 +177,16 @@ def _show_list(found: Mapping[str, Any]) -> None:
         table(("message", "queue", "cause", "body"), letters)
     for queue, count in found["not_shown"].items():
         say(f"{queue} has {count} more, not shown: decide about those that are, then look again.")
+
+
+def _show_drained(drained: Mapping[str, Any]) -> None:
+    done = [it for it in drained["queues"] if it["count"] or it["more"]]
+    if not done:
+        say("Nothing lies in the dead-letter queues.")
+    for it in done:
+        more = "; there may be more: drain again" if it["more"] and not it["failed"] else ""
+        failed = f"; then it failed: {it['failed']}" if it["failed"] else ""
+        say(f"{it['queue']}: {it['count']} drained{more}{failed}.")
 
 
 def _money(sum_: Mapping[str, Any] | None) -> str:

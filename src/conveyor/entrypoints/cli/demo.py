@@ -35,6 +35,7 @@ STATUSES = (
     OrderStatus.AWAITING,
     OrderStatus.PARKED,
 )
+FAULTS = "/console/faults"
 MAX_REASONS = 3
 """Why orders were refused, of each flow: the most frequent."""
 
@@ -56,7 +57,11 @@ class Result(NamedTuple):
     help="Directory to make, or of one that was interrupted; default: a temporary one, which stays "
     "for you to look into.",
 )
-@click.option("--keep", is_flag=True, help="Leave it running, as `conveyor up` does.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Leave it running, as `conveyor up` does, with an order a second to look at.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show each of the audit's checks.")
 @host_option
 @port_option
@@ -71,6 +76,8 @@ def demo(
     declined, fail at first, never answer or are down; stock and seats run out; cooks and riders
     say no, or nothing. A summary and an audit follow, and the commands to try next. Flows of
     packages that are installed are shown too, if they say how.
+
+    With --keep it goes on, an order a second, and names the page on which to break it.
 
     With --json, one object: by flow `placed` and `by_status`, and `audit`: whether it is clean.
     """
@@ -93,14 +100,30 @@ def demo(
     emit(
         _as_json(result, directory),
         as_json=as_json,
-        show=lambda _: _show(result, directory, verbose=verbose),
+        show=lambda _: _show(result, directory, verbose=verbose, kept=keep),
     )
     if not result.audit["clean"]:
         raise click.exceptions.Exit(PROBLEM)
     if keep:
-        from conveyor.entrypoints.cli.running import run_and_announce
+        _keep(shown, directory, host, port, as_json=as_json)
 
-        run_and_announce(directory, host, port, as_json=as_json)
+
+def _keep(shown: Demonstration, directory: Path, host: str, port: int, *, as_json: bool) -> None:
+    """Go on as it was, with an order now and then, until a signal."""
+    from conveyor.entrypoints.cli.running import announce
+    from conveyor.entrypoints.process import Ready, run_up
+    from conveyor.operations.demo import trickle
+
+    def ready_to_break(ready: Ready) -> None:
+        announce(ready, as_json=as_json)
+        if not as_json:
+            note(
+                "An order a second is placed. Sign in with that link, break payments, the carrier "
+                f"or a queue, and watch:\n  {ready.url}{FAULTS}"
+            )
+
+    settings = shown.settings(directory)
+    run(run_up(settings, host, port, ready_to_break, lambda app: trickle(shown, app)))
 
 
 async def _demo(shown: Demonstration, directory: Path, orders: OrderFile) -> Result:
@@ -178,7 +201,7 @@ def _as_json(result: Result, directory: Path) -> dict[str, Any]:
     }
 
 
-def _show(result: Result, directory: Path, *, verbose: bool) -> None:
+def _show(result: Result, directory: Path, *, verbose: bool, kept: bool) -> None:
     """Say what comes of it last: it stays on a screen of 24 lines."""
     if verbose or not result.audit["clean"]:
         show_audit(result.audit)
@@ -195,6 +218,9 @@ def _show(result: Result, directory: Path, *, verbose: bool) -> None:
     _show_flows(result)
     verdict = audit_in_a_line(result.audit)
     say(f"{verdict} All of it took {result.seconds:.1f} s.")
+    if not kept:
+        say(f"To break payments, the carrier or a queue, and watch, at {FAULTS}:")
+        say_command(f"  {program()} demo --keep")
 
 
 def _show_flows(result: Result) -> None:

@@ -98,6 +98,7 @@ def _configuration() -> Mapping[type, str]:
         SqsUrlError,
     )
     from conveyor.entrypoints.client import ServerUnreachableError
+    from conveyor.entrypoints.fleet import NeverReadyError
     from conveyor.entrypoints.process import OneProcessError
     from conveyor.entrypoints.server import AddressInUseError
     from conveyor.settings import SettingError
@@ -109,6 +110,7 @@ def _configuration() -> Mapping[type, str]:
         AwsExtraMissingError: "",
         DataDirectoryInUseError: "",
         ExtensionError: "",
+        NeverReadyError: "",
         OneProcessError: "",
         PostgresExtraMissingError: "",
         QueueNotProvisionedError: "",

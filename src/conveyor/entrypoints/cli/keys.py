@@ -9,7 +9,7 @@ import click
 
 from conveyor.access.model import SCOPES
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import an_id, json_option, run, with_target
+from conveyor.entrypoints.cli.options import an_id, json_option, run, why_option, with_target
 from conveyor.entrypoints.cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def keys() -> None:
     default="place,read",
     show_default=True,
     metavar="SCOPE,...",
-    help="Of place, read, operate (stock, dead letters, subscriptions), restaurant, rider, "
-    "answer (steps that await one), keys (make others) and audit (the whole system).",
+    help="Of place, read, operate (the console, stock, dead letters, subscriptions), restaurant, "
+    "rider, answer (steps that await one), keys (make others) and audit (the whole system).",
 )
 @click.option("--subject", default="", help="The one restaurant or rider that it speaks for.")
 @click.option("--label", default="", help="What it is for.")
@@ -68,11 +68,12 @@ def list_(target: Target, *, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("key_id", callback=an_id, metavar="KEY")
+@why_option
 @with_target
 @json_option
-def revoke(key_id: str, target: Target, *, as_json: bool) -> None:
+def revoke(key_id: str, why: str, target: Target, *, as_json: bool) -> None:
     """Revoke a key by its id; it stops working within seconds."""
-    run(_revoke(target, key_id))
+    run(_revoke(target, key_id, why))
     emit({"revoked": key_id}, as_json=as_json, show=lambda _: say("Revoked."))
 
 
@@ -99,9 +100,9 @@ async def _list(target: Target) -> Json:
         return (await client.get("/v1/keys"))["keys"]
 
 
-async def _revoke(target: Target, key_id: str) -> None:
+async def _revoke(target: Target, key_id: str, why: str) -> None:
     async with target.client() as client:
-        await client.delete(f"/v1/keys/{key_id}")
+        await client.delete(f"/v1/keys/{key_id}", why=why)
 
 
 def _show_new(key: Mapping[str, Any]) -> None:

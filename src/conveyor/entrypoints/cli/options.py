@@ -23,7 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""
-
+MOST_PROCESSES = 128
+"""Under one parent; a larger number is more likely a mistake than a machine."""
 
 _ID = re.compile("[0-9A-Za-z_-]+")
 
@@ -62,7 +63,18 @@ merchant_option = click.option(
 limit_option = click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at most."
 )
+why_option = click.option(
+    "--why", default="", metavar="TEXT", help="Kept in the log of what operators did."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(1, MOST_PROCESSES),
+    default=1,
+    show_default=True,
+    help="Run so many under one parent, which starts again what dies.",
+)
+parent_option = click.option("--under-parent", is_flag=True, hidden=True)
 host_option = click.option(
     "--host",
     envvar="CONVEYOR_HOST",
@@ -79,6 +91,33 @@ port_option = click.option(
     default=8080,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
+)
+
+
+metrics_host_option = click.option(
+    "--metrics-host",
+    envvar="CONVEYOR_METRICS_HOST",
+    show_envvar=True,
+    default="127.0.0.1",
+    show_default=True,
+    help="Address of --metrics-port.",
+)
+metrics_port_option = click.option(
+    "--metrics-port",
+    envvar="CONVEYOR_METRICS_PORT",
+    show_envvar=True,
+    type=click.IntRange(0, 65_535),
+    help="Tell Prometheus of this process at /metrics of this port; 0 takes a free one. With "
+    "--processes the others take the ports after it: each is asked by itself, so that Prometheus "
+    "knows which of them does not answer, and a counter that begins anew is seen to.",
+)
+
+
+archive_option = click.option(
+    "--archive",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Directory of the archive, where no server runs; default: CONVEYOR_ARCHIVE.",
 )
 
 

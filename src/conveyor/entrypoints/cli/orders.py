@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeGuard
 
 import click
+from click.core import ParameterSource
 
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import an_id, json_option, limit_option, run, with_target
-from conveyor.entrypoints.cli.output import emit, money, note, say, table
+from conveyor.entrypoints.cli.bulk import Doing, in_bulk, rate_option, yes_option
+from conveyor.entrypoints.cli.export import export_orders
+from conveyor.entrypoints.cli.options import (
+    archive_option,
+    json_option,
+    limit_option,
+    run,
+    with_target,
+)
+from conveyor.entrypoints.cli.order_filters import filter_options, where_option
+from conveyor.entrypoints.cli.order_names import a_name, id_of
+from conveyor.entrypoints.cli.order_words import cancelled, show_list, show_order, tell
+from conveyor.entrypoints.cli.output import emit, note, say
 from conveyor.entrypoints.cli.pages import collect
 
 if TYPE_CHECKING:
@@ -19,11 +33,6 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS = 1.0
 WATCHED = 100
-A_TIME = "2026-01-31T12:00:00Z"
-COLUMNS = ("order", "placed", "flow", "reference", "status", "total")
-ADDRESS = ("name", "line1", "line2", "postal_code", "city", "region", "country")
-DATE_AND_MINUTE = slice(0, 16)
-"""Of a time as the API writes it."""
 
 
 @click.command()
@@ -44,49 +53,123 @@ def place(file: BinaryIO, key: str | None, target: Target, *, as_json: bool) -> 
 
 @click.group()
 def orders() -> None:
-    """List, show, cancel and watch orders."""
+    """List, show, cancel, redrive and watch orders."""
 
 
 @orders.command("list")
-@click.option("--status", type=click.Choice([*map(str, OrderStatus)]), help="Only these.")
-@click.option("--flow", metavar="NAME", help="Only orders of this flow.")
-@click.option("--reference", metavar="TEXT", help="Only orders with exactly this reference.")
-@click.option("--customer", metavar="ID", help="Only this customer's orders.")
-@click.option("--placed-after", metavar="TIME", help=f"Only from then on, such as {A_TIME}.")
-@click.option("--placed-before", metavar="TIME", help="Only until then.")
+@filter_options
+@click.option("--csv", "as_csv", is_flag=True, help="Write all that match as CSV, with headings.")
+@click.option("--jsonl", "as_lines", is_flag=True, help="Write all that match, an object a line.")
 @limit_option
 @with_target
 @json_option
-def list_(limit: int, target: Target, *, as_json: bool, **filters: str | None) -> None:
-    """List orders, the newest first."""
+@click.pass_context
+def list_(
+    context: click.Context,
+    /,
+    limit: int,
+    target: Target,
+    *,
+    as_csv: bool,
+    as_lines: bool,
+    as_json: bool,
+    **filters: str | None,
+) -> None:
+    """List orders, the newest first.
+
+    With --csv or --jsonl all of them are written, page by page, unless --limit is given.
+    """
+    filters["merchant"] = target.merchant or None
+    if as_csv + as_lines + as_json > 1:
+        raise click.UsageError("--csv, --jsonl and --json are three forms of one list: choose one.")
+    if as_csv or as_lines:
+        given = context.get_parameter_source("limit") != ParameterSource.DEFAULT
+        run(export_orders(target, filters, limit if given else None, as_csv=as_csv))
+        return
     found = run(collect(target, "/v1/orders", "orders", limit, **filters))
-    emit(found, as_json=as_json, show=_show_list)
+    emit(found, as_json=as_json, show=show_list)
 
 
 @orders.command()
-@click.argument("order", callback=an_id)
+@click.argument("order", callback=a_name)
+@archive_option
 @with_target
 @json_option
-def show(order: str, target: Target, *, as_json: bool) -> None:
-    """Show an order as it was placed, and where it is."""
-    found = run(_call(target, "GET", f"/v1/orders/{order}"))
-    emit(found, as_json=as_json, show=_show_order)
+def show(order: str, archive: Path | None, target: Target, *, as_json: bool) -> None:
+    """Show an order as it was placed, and where it is, be it in the archive.
+
+    ORDER is an id, or the reference of one order.
+    """
+    target = replace(target, archive=archive)
+    found = run(_of_order(target, order, "GET", "/v1/orders/{}"))
+    emit(found, as_json=as_json, show=show_order)
 
 
 @orders.command()
-@click.argument("order", callback=an_id)
+@click.argument("order", callback=a_name, required=False)
+@where_option
 @click.option("--reason", default="", help="Why; kept in the order's story.")
+@yes_option
+@rate_option
 @with_target
 @json_option
-def cancel(order: str, reason: str, target: Target, *, as_json: bool) -> None:
-    """Cancel an order, and say what happens to the money; exit code 1 when it is too late."""
-    path = f"/v1/orders/{order}/cancel"
-    answer = run(_call(target, "POST", path, {"reason": reason}, moves=True))
-    emit(answer, as_json=as_json, show=lambda answer: say(_cancelled(answer)))
+def cancel(
+    order: str | None,
+    where: dict[str, str],
+    reason: str,
+    target: Target,
+    *,
+    yes: bool,
+    rate: float,
+    as_json: bool,
+) -> None:
+    """Cancel an order, and say what happens to the money; exit code 1 when it is too late.
+
+    ORDER is an id, or the reference of one order. With --where it is all that match: first that
+    says what would become of them, and --yes does it; Ctrl-C stops, and the same command goes on.
+    """
+    body = {"reason": reason}
+    if _is_one(order, where):
+        answer = run(_of_order(target, order, "POST", "/v1/orders/{}/cancel", body))
+        emit(answer, as_json=as_json, show=lambda answer: say(cancelled(answer)))
+        return
+    doing = Doing("cancel", "cancelled", "/v1/orders/{}/cancel".format, body)
+    in_bulk(target, doing, where, yes=yes, rate=rate, as_json=as_json)
 
 
 @orders.command()
-@click.argument("order", callback=an_id, required=False)
+@click.argument("order", callback=a_name, required=False)
+@where_option
+@yes_option
+@rate_option
+@with_target
+@json_option
+def redrive(
+    order: str | None,
+    where: dict[str, str],
+    target: Target,
+    *,
+    yes: bool,
+    rate: float,
+    as_json: bool,
+) -> None:
+    """Let a parked order take its step again.
+
+    ORDER is an id, or the reference of one order. With --where it is all that are parked and match:
+    first that says what would become of them, and --yes does it; Ctrl-C stops, and the same command
+    goes on.
+    """
+    if _is_one(order, where):
+        decided = run(_of_order(target, order, "POST", "/v1/dead-letters/{}/redrive"))
+        emit(decided, as_json=as_json, show=lambda it: say(f"Order {it['id']} is redriven."))
+        return
+    doing = Doing("redrive", "redriven", "/v1/dead-letters/{}/redrive".format, None)
+    where = {"status": OrderStatus.PARKED, **where}
+    in_bulk(target, doing, where, yes=yes, rate=rate, as_json=as_json)
+
+
+@orders.command()
+@click.argument("order", callback=a_name, required=False)
 @with_target
 @json_option
 def watch(order: str | None, target: Target, *, as_json: bool) -> None:
@@ -111,9 +194,22 @@ async def _call(
         return (await client.send(method, path, body, key=key))[0]
 
 
+def _is_one(order: str | None, where: Mapping[str, str]) -> TypeGuard[str]:
+    if (order is None) == (not where):
+        raise click.UsageError("name one ORDER, or say with --where which of them.")
+    return order is not None
+
+
+async def _of_order(target: Target, order: str, method: str, path: str, body: Json = None) -> Json:
+    async with target.client(moves=method != "GET") as client:
+        order_id = await id_of(client, order, target)
+        return (await client.send(method, path.format(order_id), body))[0]
+
+
 async def _watch(target: Target, order: str | None, *, as_json: bool) -> None:
     versions: dict[str, int] = {}
     async with target.client() as client:
+        order = order and await id_of(client, order, target)
         while True:
             if order:
                 found = [await client.get(f"/v1/orders/{order}")]
@@ -122,77 +218,8 @@ async def _watch(target: Target, order: str | None, *, as_json: bool) -> None:
                 found = page["orders"][::-1]
             for each in found:
                 if versions.get(each["id"]) != each["version"]:
-                    _tell(each, as_json=as_json)
+                    tell(each, as_json=as_json)
             versions = {each["id"]: each["version"] for each in found}
             if order and found[0]["status"] in TERMINAL:
                 return
             await asyncio.sleep(WATCH_SECONDS)
-
-
-def _tell(order: Mapping[str, Any], *, as_json: bool) -> None:
-    import orjson
-
-    if as_json:
-        click.echo(orjson.dumps(order).decode())
-        return
-    said = f"{order['status']}{_where_and_why(order)}"
-    say(f"{order['updated_at']}  {order['id']}  {said}")
-
-
-def _where_and_why(order: Mapping[str, Any]) -> str:
-    where = f" at {order['step']}" if order["step"] else ""
-    return where + (f": {order['reason']}" if order["reason"] else "")
-
-
-def _show_list(found: Iterable[Mapping[str, Any]]) -> None:
-    rows = [
-        (
-            order["id"],
-            f"{order['placed_at'][DATE_AND_MINUTE].replace('T', ' ')}Z",
-            order["flow"],
-            order["reference"],
-            f"{order['status']}{_where_and_why(order)}",
-            money(order["total"], order["currency"]),
-        )
-        for order in found
-    ]
-    if rows:
-        table(COLUMNS, rows, right=("total",), spare="reference")
-    else:
-        say("No orders.")
-
-
-def _show_order(order: Mapping[str, Any]) -> None:
-    rows: list[tuple[str, object]] = [
-        (name.replace("_", " "), order[name])
-        for name in ("id", "flow", "reference", "status", "step", "reason", "customer_id")
-        if order[name]
-    ]
-    rows += [("item", f"{item['quantity']} {item['sku']}") for item in order["items"]]
-    rows.append(("total", money(order["total"], order["currency"])))
-    rows.append(("payment", order["payment"]["method"]))
-    if address := ", ".join(filter(None, map(order["shipping"].get, ADDRESS))):
-        rows.append(("ships to", address))
-    rows += [(name, order[f"{name}_at"]) for name in ("placed", "updated", "settled")]
-    table(("", ""), [row for row in rows if row[1] is not None])
-
-
-def _cancelled(answer: Mapping[str, Any]) -> str:
-    outcome = answer["outcome"]
-    stands = (
-        "It is cancelled" if answer["status"] == OrderStatus.CANCELLED else "It is being cancelled"
-    )
-    if outcome == "part_refund":
-        kept, rest = (money(answer[sum_], answer["currency"]) for sum_ in ("kept", "returned"))
-        becomes = f"that late it costs {kept}; {rest} goes back"
-    else:
-        becomes = _MONEY[outcome]
-    steps = f" Still to run: {', '.join(answer['steps'])}." if answer["steps"] else ""
-    return f"{stands}: {becomes}.{steps}"
-
-
-_MONEY = {
-    "void": "what was authorized is let go",
-    "refund": "what was captured is paid back",
-    "nothing_to_return": "no money has moved",
-}

@@ -6,14 +6,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
 
 from conveyor.core.printable import printable
 from conveyor.entrypoints.cli.output import note
-from conveyor.operations.replay import Progress
+
+if TYPE_CHECKING:
+    from conveyor.operations.replay import Progress
 
 LINE_SECONDS = 5.0
 
-Tell = Callable[[Progress], None]
+Tell: TypeAlias = "Callable[[Progress], None]"
 
 
 @contextmanager
@@ -83,3 +86,32 @@ class _Lines:
             self._said_at = now
             placed = progress.placed + progress.already_placed
             note(f"{placed:,} of {progress.orders:,} placed, {progress.settled:,} settled")
+
+
+@contextmanager
+def counting(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """Give what is to be called with how many are done by now, of so many."""
+    if not sys.stderr.isatty():
+        yield _Counted(total, what).tell
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+class _Counted:
+    def __init__(self, total: int, what: str) -> None:
+        self._total = total
+        self._what = what
+        self._said_at = time.monotonic()
+
+    def tell(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._said_at > LINE_SECONDS:
+            self._said_at = now
+            note(f"{done:,} of {self._total:,} {self._what}")

@@ -68,7 +68,7 @@ class RemoteTarget:
                 return Unacceptable(str(error))
             raise
 
-    async def count_open(self, prefix: str) -> int:
+    async def count_open(self, prefix: str, /) -> int:
         """See `ReplayTarget`."""
         return int((await self._summary(prefix))["open"])
 

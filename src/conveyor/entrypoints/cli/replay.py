@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -65,7 +66,11 @@ def replay(file: Path, concurrency: int, target: Target, *, as_json: bool) -> No
     for reason in result.report.refused_because:
         if reason.startswith(UNKNOWN_SKU):
             sku = reason.removeprefix(UNKNOWN_SKU)
-            note(f"There is no stock of {sku}:\n  {program()} stock set {sku} QUANTITY")
+            name = shlex.quote(sku)
+            note(
+                f"There is no stock of {sku}:\n"
+                f"  {program()} stock set {name} QUANTITY{target.options}"
+            )
     if result.progress.rejected:
         raise TroubleError(bad_lines(result.progress))
 

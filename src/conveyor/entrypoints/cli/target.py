@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 from conveyor.entrypoints import server_file
@@ -22,15 +24,20 @@ if TYPE_CHECKING:
 LOCAL_URL = "http://conveyor"
 KEY_VARIABLE = "CONVEYOR_API_KEY"
 DEFAULT_MERCHANT = "default"
+DEFAULT_DATA = "conveyor-data"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the options and the environment say; `server` and `merchant` are '' when not given."""
+    """What the options and the environment say; `server` and `merchant` are '' when not given.
+
+    `archive` is where the orders are that went into the archive; None: as the environment says.
+    """
 
     data: Path
     server: str
     merchant: str
+    archive: Path | None = None
 
     @property
     def whose(self) -> str:
@@ -42,11 +49,26 @@ class Target:
         """Give the API key that commands act with; '' for none."""
         return os.environ.get(KEY_VARIABLE, "")
 
+    @property
+    def options(self) -> str:
+        """Give what another command needs so as to talk to the same; '' when it needs nothing."""
+        given = {
+            "server": (self.server, os.environ.get("CONVEYOR_SERVER", "")),
+            "data": (str(self.data), os.environ.get("CONVEYOR_DATA", DEFAULT_DATA)),
+            "merchant": (self.merchant, ""),
+        }
+        return "".join(
+            f" --{name} {shlex.quote(value)}"
+            for name, (value, known) in given.items()
+            if value != known
+        )
+
     def settings(self) -> Settings:
         """Give the settings that open the system itself."""
         from conveyor.settings import Settings
 
-        return Settings(data=self.data)
+        given = {} if self.archive is None else {"archive": str(self.archive)}
+        return Settings(data=self.data, **given)
 
     async def whose_in(self, app: App, scope: str) -> str:
         """Give the merchant that a command acts for in a system opened here.
@@ -75,12 +97,15 @@ class Target:
         owner = server_file.find(self.data)
         if self.server:
             ours = owner is not None and owner.url == self.server
-            async with Client(self.server, key or (owner.key if owner and ours else "")) as client:
+            local = owner.key if owner and ours else ""
+            person = "" if key or not local else whoever_runs_this()
+            async with Client(self.server, key or local, person=person) as client:
                 yield client
         elif owner is None:
             yield None
         else:
-            async with Client(owner.url, key or owner.key) as client:
+            person = "" if key else whoever_runs_this()
+            async with Client(owner.url, key or owner.key, person=person) as client:
                 # Its process may be gone, and the number be another's by now.
                 yield client if await client.answers() else None
 
@@ -94,6 +119,10 @@ class Target:
         """
         async with self.running() as client:
             if client is not None:
+                if self.archive is not None:
+                    raise MisuseError(
+                        f"--archive: {client.url} knows only its own directory.", _ITS_OWN
+                    )
                 yield client
                 return
         settings = self.settings()
@@ -102,7 +131,8 @@ class Target:
         async with self._opened_here(settings) as client:
             yield client
         if moves:
-            note(f"No server runs: orders go on with the next `{program()} up`.")
+            data = replace(self, merchant="").options
+            note(f"No server runs: orders go on with the next `{program()} up{data}`.")
 
     @asynccontextmanager
     async def _opened_here(self, settings: Settings) -> AsyncIterator[Client]:
@@ -119,11 +149,25 @@ class Target:
             transport = ASGITransport(create_http(app, local=local))
             # With a key of its own a command does here what it does where a server runs.
             key = self.key or local.text
-            async with Client(LOCAL_URL, key, transport=transport) as client:
+            person = "" if self.key else whoever_runs_this()
+            async with Client(LOCAL_URL, key, person=person, transport=transport) as client:
                 yield client
             await app.placement.settle()
         finally:
             await app.close()
+
+
+def whoever_runs_this() -> str:
+    """Name the user of this machine, and the machine, as a header takes it."""
+    try:
+        from pwd import getpwuid
+
+        user = getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):  # no such system, or a user without a name, as in containers
+        user = str(os.getuid()) if hasattr(os, "getuid") else "somebody"
+    behind = os.environ.get("SUDO_USER", "")
+    said = f"{behind} as {user}" if behind and behind != user else user
+    return f"{said}@{gethostname()}".encode("unicode_escape").decode()
 
 
 def _require_database(settings: Settings) -> None:
@@ -135,3 +179,4 @@ def _require_database(settings: Settings) -> None:
 _NO_DATABASE = (
     "Name another directory with --data or CONVEYOR_DATA; `conveyor up` begins a new one."
 )
+_ITS_OWN = "Leave it out: CONVEYOR_ARCHIVE names that one, where the server is started."

@@ -37,7 +37,7 @@ ALONE = 8
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """Never sent away: who asks whether we live is told so, however much there is to do."""
 PLACING = frozenset({"/v1/orders", "/v1/intake"})
-OPERATING = ("/v1/dead-letters", "/v1/summary", "/v1/audit", "/v1/keys", "/v1/stock")
+OPERATING = ("/v1/dead-letters", "/v1/summary", "/v1/audit", "/v1/keys", "/v1/stock", "/console")
 
 Clock = Callable[[], float]
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
+from conveyor.access.model import OPERATE
 from conveyor.commerce.orders import store
+from conveyor.core import timeline
+from conveyor.core.actor import Actor
 from conveyor.core.answers import TAKEN, UNKNOWN_ORDER, StepAnswer
 from conveyor.core.message import MAX_STEP_LENGTH, MAX_VERSION
+from conveyor.core.operator_actions import note
 from conveyor.core.order import Order
-from conveyor.entrypoints.http.bodies import parse, read_body, read_json
+from conveyor.core.step import Now
+from conveyor.core.timeline_event import TimelineEvent
+from conveyor.core.transaction import Tx
+from conveyor.entrypoints.http.bodies import read_body, read_object
 from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.context import Answerer, TheApi
+from conveyor.entrypoints.http.context import Acting, Answerer, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
@@ -58,6 +66,7 @@ async def answer_step(
     api: TheApi,
     grant: Answerer,
     *,
+    by: Acting,
     version: Version = None,
 ) -> AnswerTaken:
     """Answer a step that awaits it, and let the order go on. A second answer is turned away."""
@@ -71,15 +80,31 @@ async def answer_step(
     if version is None and isinstance(asks, ExternalStep):
         raise invalid("version", "is needed: the `orderversion` of the message that is answered")
     raw = await read_body(request)
-    answer = read_json("answer", raw)
-    parse(asks.answer, raw)
-    assert isinstance(answer, dict)  # noqa: S101 - as every model of an answer is
-    what = await api.app.answers.take(StepAnswer(order.id, step, answer, version=version))
+    answer = read_object("answer", asks.answer, raw)
+    # A key that can only answer is a program's, which answers each order that comes.
+    told = told_by(by, step, engine.now()) if grant.allows([OPERATE]) else None
+    given = StepAnswer(order.id, step, answer, version=version, told=told)
+    what = await api.app.answers.take(given)
     if what == UNKNOWN_ORDER:
         raise not_found("order")
     if what != TAKEN:
         raise ProblemError(Code.NOT_AWAITED, _not_awaited(order, step, version))
     return AnswerTaken(order=order.id, step=step)
+
+
+def told_by(by: Actor, step: str, now: Now) -> Callable[[Tx, Order], None]:
+    """Give what writes in an order's story, and in the log of operators, that they answered."""
+
+    def write(tx: Tx, order: Order) -> None:
+        what = " ".join(
+            filter(None, (f"{step} is answered by {by.holder}", by.why and f"({by.why})"))
+        )
+        said = {"what": what, **by.facts}
+        timeline.note(tx, order.id, order.version, now.ms, TimelineEvent.NOTED, detail=said)
+        facts = {"step": step}
+        note(tx, by, "orders.answer", now.ms, order=order.id, merchant=order.merchant, detail=facts)
+
+    return write
 
 
 def _not_awaited(order: Order, step: str, version: int | None) -> str:

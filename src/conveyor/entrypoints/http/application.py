@@ -10,15 +10,24 @@ from fastapi.routing import APIRoute
 
 from conveyor.access.access import Access
 from conveyor.access.model import LocalKey, Token
+from conveyor.core.measures import CALL_SECONDS, Histograms
 from conveyor.entrypoints.http import (
     answers,
+    archive,
+    customers,
     dead_letters,
+    draining,
     events,
     health,
     inbound,
     keys,
+    operators,
     orders,
+    overview,
+    previews,
     reports,
+    retrying,
+    services,
 )
 from conveyor.entrypoints.http.actions import ActionLog
 from conveyor.entrypoints.http.codes import Code
@@ -32,8 +41,12 @@ from conveyor.entrypoints.http.placing import add_placing
 from conveyor.entrypoints.http.problems import HANDLERS
 from conveyor.entrypoints.http.rates import Rates
 from conveyor.entrypoints.http.readiness import Readiness
+from conveyor.entrypoints.http.request_figures import RequestFigures
+from conveyor.entrypoints.http.traced_requests import TracedRequests
 from conveyor.extension import Routes
 from conveyor.operations.audits import Audits
+from conveyor.operations.overview import Overviews
+from conveyor.operations.status import Statuses
 from conveyor.operations.summary import Summaries
 from conveyor.system.composition import App
 
@@ -47,13 +60,23 @@ Errors are problem+json, each with one of these codes. An operation tells which 
 
 """
 OURS = (
+    Routes(previews.router),  # before orders, of which it would be one
     Routes(orders.router, {"orders": "Placing orders, looking at them, cancelling them."}),
     Routes(events.router),
     Routes(answers.router),
+    Routes(retrying.router),
 )
 FURTHER = (
+    Routes(draining.router),
     Routes(dead_letters.router, {"dead letters": "What waits for an operator."}, (ReasonBody,)),
+    Routes(customers.router, {"customers": "What a customer may ask for."}, (customers.EraseBody,)),
+    Routes(
+        archive.router, {"archive": "What was moved out of the database."}, (archive.ArchiveBody,)
+    ),
+    Routes(operators.router, {"operators": "Who did what."}),
     Routes(reports.router, {"reports": "How things stand."}),
+    Routes(overview.router),
+    Routes(services.router, {"services": "Which are paused."}),
     Routes(keys.router, {"keys": "Who may do what."}, (KeyBody,)),
     Routes(inbound.router),
     Routes(health.router, {"health": "For load balancers and Prometheus."}),
@@ -82,11 +105,11 @@ def create_http(
     )
     http.add_middleware(AnswerHeaders)
     http.add_middleware(ActionLog)
-    engine = app.engine
-    access = Access(engine.database, engine.ambient, local)
-    summaries = Summaries(engine.database, engine.ambient)
-    rates = Rates(app.settings, engine.ambient)
-    http.state.api = Api(app, access, summaries, Audits(app), Readiness(engine), token, rates)
+    http.state.requests = Histograms(CALL_SECONDS)
+    http.add_middleware(RequestFigures, seconds=http.state.requests)
+    if app.engine.traces is not None:
+        http.add_middleware(TracedRequests, traces=app.engine.traces)
+    http.state.api = _api(app, local, token)
     add_placing(http)
     for routes in all_routes:
         http.include_router(routes.router, dependencies=[Depends(known_query)])
@@ -97,3 +120,40 @@ def create_http(
     ]
     describe(http, app.installed, all_routes, codes)
     return http
+
+
+def create_health(app: App) -> FastAPI:
+    """Give what tells of a process that has no API: whether it lives, can work, and its figures."""
+    http = FastAPI(
+        title="Conveyor",
+        version=version("conveyor"),
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=HANDLERS,
+    )
+    http.add_middleware(AnswerHeaders)
+    http.state.api = _api(app, None, secrets.token_bytes)
+    http.include_router(health.router, dependencies=[Depends(known_query)])
+    http.state.routes = [it for it in health.router.routes if isinstance(it, APIRoute)]
+    return http
+
+
+def _api(app: App, local: LocalKey | None, token: Token) -> Api:
+    engine = app.engine
+    access = Access(engine.database, engine.ambient, local)
+    summaries = Summaries(engine.database, engine.ambient, app.parts.replica)
+    rates = Rates(app.settings, engine.ambient)
+    overviews = Overviews(engine)
+    return Api(
+        app=app,
+        access=access,
+        summaries=summaries,
+        audits=Audits(app),
+        readiness=Readiness(engine),
+        token=token,
+        rates=rates,
+        overviews=overviews,
+        statuses=Statuses(app, overviews),
+    )

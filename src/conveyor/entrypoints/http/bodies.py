@@ -48,6 +48,15 @@ def parse(model: type[M], body: bytes) -> M:
         raise unreadable(error) from None
 
 
+def read_object(field: str, model: type[BaseModel], raw: bytes) -> dict[str, JsonValue]:
+    """Read a JSON object as it came that is right by this model. Raises `ProblemError`."""
+    value = read_json(field, raw)
+    parse(model, raw)
+    if not isinstance(value, dict):
+        raise invalid(field, "is no JSON object")
+    return value
+
+
 def read_json(field: str, raw: bytes) -> JsonValue:
     """Read JSON that is kept as it came, also what no model looks at. Raises `ProblemError`."""
     if flaw := flaw_of(raw):

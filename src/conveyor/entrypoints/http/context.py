@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Query, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
@@ -15,6 +15,7 @@ from conveyor.access.model import (
     ANSWER,
     AUDIT,
     KEYS,
+    LOCAL_ID,
     OPERATE,
     PLACE,
     READ,
@@ -23,6 +24,11 @@ from conveyor.access.model import (
     Grant,
     Token,
 )
+from conveyor.commerce.orders.model import SingleLine
+from conveyor.core.actor import COMMAND_LINE, PERSON_HEADER, Actor
+from conveyor.core.operator_actions import noting
+from conveyor.core.printable import printable
+from conveyor.core.transaction import Tx
 from conveyor.core.untyped import Foreign
 from conveyor.entrypoints.http.addresses import counted_as
 from conveyor.entrypoints.http.codes import Code
@@ -30,10 +36,15 @@ from conveyor.entrypoints.http.problems import ProblemError, invalid
 from conveyor.entrypoints.http.rates import Rates
 from conveyor.entrypoints.http.readiness import Readiness
 from conveyor.operations.audits import Audits
+from conveyor.operations.overview import Overviews
+from conveyor.operations.status import Statuses
 from conveyor.operations.summary import Summaries
 from conveyor.system.composition import App
 
+T = TypeVar("T")
+
 BEARER = "apiKey"
+MOST_OF_A_NAME = 200
 _scheme = HTTPBearer(
     scheme_name=BEARER,
     bearerFormat="cvy_...",
@@ -56,6 +67,8 @@ class Api:
     readiness: Readiness
     token: Token
     rates: Rates
+    overviews: Overviews
+    statuses: Statuses
 
 
 async def api_of(request: Request) -> Api:
@@ -106,6 +119,12 @@ def key_with(*scopes: str) -> Foreign:
     return Security(check, scopes=scopes)
 
 
+async def _granted(request: Request) -> Grant:
+    grant: Grant | None = request.state.grant  # asked for before, by the operation itself
+    assert grant is not None  # noqa: S101 - else it was answered
+    return grant
+
+
 TheApi = Annotated[Api, Depends(api_of)]
 Placer = Annotated[Grant, key_with(PLACE)]
 Reader = Annotated[Grant, key_with(READ, OPERATE)]
@@ -136,6 +155,50 @@ def _query_of(dependant: Dependant) -> Iterator[str]:
     yield from (field.alias for field in dependant.query_params)
     for further in dependant.dependencies:
         yield from _query_of(further)
+
+
+async def acting(
+    request: Request,
+    grant: Annotated[Grant, Depends(_granted)],
+    why: Annotated[
+        SingleLine | None, Query(description="Why; kept in the log of what operators did.")
+    ] = None,
+) -> Actor:
+    """Give who acts, from where and why.
+
+    A command line that owns the data directory says which user of the machine it is; whoever has
+    only an API key is known by that.
+    """
+    address = request.client.host if request.client else ""
+    person = printable(request.headers.get(PERSON_HEADER, ""))[:MOST_OF_A_NAME]
+    if person and grant.key_id == LOCAL_ID:
+        address = COMMAND_LINE
+    else:
+        person = ""
+    return Actor(grant.key_id, grant.label, person, address, grant.merchant, why or "")
+
+
+Acting = Annotated[Actor, Depends(acting)]
+
+
+async def changed(
+    api: Api,
+    by: Actor,
+    action: str,
+    work: Callable[[Tx], T],
+    *,
+    subject: str = "",
+    took: Callable[[T], bool] = lambda _: True,
+    **detail: object,
+) -> T:
+    """Change something in a transaction that also writes who does it; gives what `work` gives.
+
+    `took` says of that whether anything was changed.
+    """
+    engine = api.app.engine
+    now = engine.now()
+    whole = noting(work, by, action, now.ms, subject=subject, took=took, **detail)
+    return await engine.database.run(whole)
 
 
 def require_subject(grant: Grant, subject: str) -> None:

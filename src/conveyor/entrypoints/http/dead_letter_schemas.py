@@ -69,6 +69,21 @@ class DeadLetters(BaseModel):
     next: OrderId | None
 
 
+class DrainedQueue(BaseModel):
+    """What was taken out of a dead-letter queue, to be kept in the database."""
+
+    queue: str
+    count: int
+    more: bool = Field(description="Whether there may be some left.")
+    failed: str | None = Field(description="Why it could not be looked at, or not to its end.")
+
+
+class Drained(BaseModel):
+    """What was drained, queue by queue."""
+
+    queues: list[DrainedQueue]
+
+
 class ReasonBody(Body):
     """Why; it is kept in the timeline."""
 

@@ -15,7 +15,7 @@ from conveyor.core.rfc3339 import iso
 from conveyor.core.routing_slip import Place, undone_by
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.context import Api, Operator, TheApi
+from conveyor.entrypoints.http.context import Acting, Api, Operator, TheApi
 from conveyor.entrypoints.http.dead_letter_schemas import (
     DeadLetters,
     Decided,
@@ -32,15 +32,13 @@ from conveyor.entrypoints.http.schemas import AN_ORDER, ORDER_ID_PATTERN, OrderI
 from conveyor.operations import decisions
 from conveyor.operations.dead_letters import (
     Look,
-    ParkedOrder,
     Poison,
     discard_poison,
     list_poison,
     look_into_dead_letters,
-    parked_order,
-    parked_orders,
     redrive_poison,
 )
+from conveyor.operations.parked_orders import ParkedOrder, parked_order, parked_orders
 
 MAX_PAGE = 200
 PAGE = 50
@@ -50,6 +48,10 @@ router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], responses=l
 _TOO_LATE = (
     "It is too late to undo it: what was delivered cannot be taken back. Redrive it to try again, "
     "or discard it with a reason: then its money is let go, and what it was to pay written off."
+)
+_NOT_WAITING = (
+    "The order does not rest until a next try: it is in work, parked, at its end, behind another, "
+    "or awaits an answer. Its explanation says which."
 )
 _ORDER_ID = re.compile(ORDER_ID_PATTERN)
 _MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
@@ -72,7 +74,7 @@ async def list_dead_letters(
     found = await engine.database.read(
         lambda tx: parked_orders(tx, grant.sees, limit=limit, after=cursor or "")
     )
-    looks = not cursor and _sees_poison(api, grant)
+    looks = not cursor and sees_poison(api, grant)
     look = await look_into_dead_letters(engine) if looks else Look([], {})
     return DeadLetters(
         orders=[_parked_view(one, engine.registry) for one in found],
@@ -106,13 +108,15 @@ async def show_dead_letter(
     responses=changing(Code.NOT_FOUND, Code.NOT_PARKED, Code.FLOW_MISSING),
     response_model_exclude_none=True,
 )
-async def redrive_dead_letter(letter_id: AnyId, api: TheApi, grant: Operator) -> Decided:
+async def redrive_dead_letter(
+    letter_id: AnyId, api: TheApi, grant: Operator, by: Acting
+) -> Decided:
     """Let a parked order take its step again, or send a message to its queue again."""
     if _ORDER_ID.fullmatch(letter_id):
-        decided = await decisions.redrive(api.app.engine, letter_id, grant.sees, by=grant.holder)
+        decided = await decisions.redrive(api.app.engine, letter_id, grant.sees, by=by)
         return _decided(letter_id, "redriven", decided)
     _message_or_404(letter_id, api, grant)
-    if await redrive_poison(api.app.engine, letter_id) is None:
+    if await redrive_poison(api.app.engine, letter_id, by=by) is None:
         raise not_found("message")
     return Decided(kind="message", id=letter_id, did="redriven", steps=[])
 
@@ -124,12 +128,12 @@ async def redrive_dead_letter(letter_id: AnyId, api: TheApi, grant: Operator) ->
     response_model_exclude_none=True,
     openapi_extra=_REASON,
 )
-async def compensate_order(letter_id: AnyId, api: TheApi, grant: Operator, body: Reason) -> Decided:
+async def compensate_order(
+    letter_id: AnyId, api: TheApi, grant: Operator, by: Acting, body: Reason
+) -> Decided:
     """Undo what was done of a parked order, and give its money back."""
     order_id = order_or_404(letter_id)
-    decided = await decisions.compensate(
-        api.app.engine, order_id, grant.sees, body.reason, by=grant.holder
-    )
+    decided = await decisions.compensate(api.app.engine, order_id, grant.sees, body.reason, by=by)
     return _decided(order_id, "compensating", decided)
 
 
@@ -141,30 +145,28 @@ async def compensate_order(letter_id: AnyId, api: TheApi, grant: Operator, body:
     openapi_extra=_REASON,
 )
 async def discard_dead_letter(
-    letter_id: AnyId, api: TheApi, grant: Operator, body: Reason
+    letter_id: AnyId, api: TheApi, grant: Operator, by: Acting, body: Reason
 ) -> Decided:
     """Give up a parked order of which nothing is left to undo, or a message, for good.
 
     What was delivered and not paid for is written off: the hold on the money is let go.
     """
     if _ORDER_ID.fullmatch(letter_id):
-        decided = await decisions.discard(
-            api.app.engine, letter_id, grant.sees, body.reason, by=grant.holder
-        )
+        decided = await decisions.discard(api.app.engine, letter_id, grant.sees, body.reason, by=by)
         return _decided(letter_id, "discarded", decided)
     _message_or_404(letter_id, api, grant)
-    if await discard_poison(api.app.engine, letter_id, body.reason) is None:
+    if await discard_poison(api.app.engine, letter_id, body.reason, by=by) is None:
         raise not_found("message")
     return Decided(kind="message", id=letter_id, did="discarded", steps=[])
 
 
-def _sees_poison(api: Api, grant: Grant) -> bool:
+def sees_poison(api: Api, grant: Grant) -> bool:
     """Poison is nobody's order; a bad order of the intake is its merchant's."""
     return grant.everywhere or grant.merchant == api.app.settings.intake_merchant
 
 
 def _message_or_404(letter_id: str, api: Api, grant: Grant) -> None:
-    if not _MESSAGE_ID.fullmatch(letter_id) or not _sees_poison(api, grant):
+    if not _MESSAGE_ID.fullmatch(letter_id) or not sees_poison(api, grant):
         raise not_found("message")
 
 
@@ -175,13 +177,14 @@ def _decided(
 ) -> Decided:
     if decided is None:
         raise not_found("order")
-    if problem := _problem(decided):
+    if problem := problem_of(decided):
         raise problem
     steps, unless = list(decided.undoes), decided.unless or None
     return Decided(kind="order", id=order_id, did=did, steps=steps, unless=unless)
 
 
-def _problem(decided: Intervention) -> ProblemError | None:
+def problem_of(decided: Intervention) -> ProblemError | None:
+    """Give why nothing came of a decision; None: it was carried out."""
     match decided.what:
         case Decision.ACCEPTED:
             return None
@@ -193,6 +196,8 @@ def _problem(decided: Intervention) -> ProblemError | None:
             return ProblemError(Code.TOO_LATE, _TOO_LATE)
         case Decision.NOT_PARKED:
             return ProblemError(Code.NOT_PARKED, "The order is not parked.")
+        case Decision.NOT_WAITING:
+            return ProblemError(Code.NOT_WAITING, _NOT_WAITING)
         case Decision.NOT_FOUND:
             return not_found("order")
         case _:

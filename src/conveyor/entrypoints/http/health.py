@@ -52,6 +52,9 @@ async def show_metrics(request: Request, api: TheApi) -> Response:
         from conveyor.entrypoints.http.metrics import Metrics
 
         metrics = request.app.state.metrics = Metrics(
-            api.app, api.summaries, getattr(request.app.state, "figures", None)
+            api.app,
+            api.summaries,
+            getattr(request.app.state, "figures", None),
+            getattr(request.app.state, "requests", None),
         )
     return Response(await metrics.text(), media_type=METRICS_TYPE)

@@ -10,11 +10,13 @@ from fastapi import APIRouter, Depends, Path, Response
 from conveyor.access import store
 from conveyor.access.model import KEY_ID_PATTERN, Grant
 from conveyor.access.store import ApiKey
+from conveyor.core.operator_actions import note
 from conveyor.core.rfc3339 import iso
 from conveyor.core.step import Now
+from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.context import KeyKeeper, TheApi
+from conveyor.entrypoints.http.context import Acting, KeyKeeper, TheApi, changed
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.key_schemas import KeyBody, Keys, KeyView, NewKey
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
@@ -41,7 +43,7 @@ async def list_keys(api: TheApi, grant: KeyKeeper) -> Keys:
     openapi_extra=body_is(KeyBody, {"scopes": ["place", "read"], "label": "web shop"}),
 )
 async def create_key(
-    api: TheApi, grant: KeyKeeper, body: Annotated[KeyBody, Depends(body_of(KeyBody))]
+    api: TheApi, grant: KeyKeeper, by: Acting, body: Annotated[KeyBody, Depends(body_of(KeyBody))]
 ) -> NewKey:
     """Make a key that opens no more than yours; its text is shown this once and kept nowhere."""
     merchant, subject = body.merchant or grant.merchant, body.subject or ""
@@ -57,8 +59,9 @@ async def create_key(
     if beyond := list(grant.beyond(body.scopes, subject)):
         detail = f"This API key makes none that opens more than it does itself: {beyond[0]}."
         raise ProblemError(Code.FORBIDDEN, detail)
-    key, text = await engine.database.run(
-        lambda tx: store.create(
+
+    def create(tx: Tx) -> tuple[ApiKey, str]:
+        key, text = store.create(
             tx,
             api.token,
             merchant=merchant,
@@ -68,12 +71,16 @@ async def create_key(
             now=now,
             expires_at=expires_at,
         )
-    )
+        said = {"scopes": list(key.scopes), "merchant": merchant, "label": body.label}
+        note(tx, by, "keys.create", now.ms, subject=key.id, detail=said)
+        return key, text
+
+    key, text = await engine.database.run(create)
     return NewKey(**_facts(key), key=text)
 
 
 @router.delete("/{key_id}", status_code=204, responses=changing(Code.NOT_FOUND))
-async def revoke_key(key_id: AnyId, api: TheApi, grant: KeyKeeper) -> Response:
+async def revoke_key(key_id: AnyId, api: TheApi, grant: KeyKeeper, by: Acting) -> Response:
     """Revoke a key that opens no more than yours: at once here, within seconds elsewhere."""
     database, now = api.app.engine.database, api.app.engine.now()
     if not _KEY_ID.fullmatch(key_id):
@@ -83,7 +90,13 @@ async def revoke_key(key_id: AnyId, api: TheApi, grant: KeyKeeper) -> Response:
         raise not_found("key")
     if any(grant.beyond(key.scopes, key.subject)):
         raise ProblemError(Code.FORBIDDEN, "That API key opens more than this one does.")
-    await database.run(lambda tx: store.revoke(tx, key_id, grant.sees, now))
+    await changed(
+        api,
+        by,
+        "keys.revoke",
+        lambda tx: store.revoke(tx, key_id, grant.sees, now),
+        subject=key_id,
+    )
     api.access.forget()
     return Response(status_code=204)
 

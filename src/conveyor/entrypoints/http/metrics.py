@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from conveyor.core import dead_messages
 from conveyor.core.errors import DatabaseUnavailableError
 from conveyor.core.group_order import blocked
+from conveyor.core.measures import CALL_SECONDS, Histograms
+from conveyor.core.outage import tell
+from conveyor.core.paused_services import names as paused_names
 from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth
 from conveyor.core.transaction import Tx
+from conveyor.core.workers import Worker, listing
 from conveyor.entrypoints.edge.figures import Figures
+from conveyor.entrypoints.edge.refusals import OVERLOADED
+from conveyor.entrypoints.http.measured import measured
+from conveyor.entrypoints.http.measured import requests as answered
 from conveyor.operations.missing_flows import missing_flows
+from conveyor.operations.queue_states import depth_of
 from conveyor.operations.standing import Due, due, waiting
 from conveyor.operations.summary import Summaries, Summary, Which
 from conveyor.system.composition import App
@@ -25,6 +36,8 @@ REMEMBER_MS = 5_000
 """Scrapes within that share one look: on SQS the depths alone are a request a queue."""
 MISSING_MS = 60_000
 """Which flows are missing changes with a deployment, and to find it reads all open orders."""
+SELDOM = ("faulted", "orphaned", "poisoned", "resent")
+"""Told of while there are none, too: Prometheus sees no increase in what begins with the first."""
 
 log = logging.getLogger(__name__)
 
@@ -37,64 +50,99 @@ class _Look:
     orders: Summary
     blocked: tuple[int, int]  # groups, and orders that wait in them
     waiting: dict[str, int]
+    workers: dict[str, int]
+    paused: dict[str, bool]
     missing: dict[str, int]
+    dead: dict[str, int]
+
+
+class _Read(NamedTuple):
+    late: Due
+    blocked: tuple[int, int]
+    waiting: dict[str, int]
+    processes: list[Worker]
+    dead: dict[str, int]
+    paused: frozenset[str]
 
 
 class Metrics:
     """Gives the metrics of one process, and those of the database and queues that all share."""
 
-    def __init__(self, app: App, summaries: Summaries, figures: Figures | None) -> None:
+    def __init__(
+        self,
+        app: App,
+        summaries: Summaries,
+        figures: Figures | None,
+        requests: Histograms | None = None,
+    ) -> None:
         self._app = app
         self._summaries = summaries
         self._figures = figures or Figures()
+        self._requests = Histograms(CALL_SECONDS) if requests is None else requests
         self._last: _Look | None = None
         self._missing: tuple[int, dict[str, int]] | None = None
 
     async def text(self) -> bytes:
         """Give the metrics in Prometheus' text format."""
-        now = self._app.engine.ambient.now_ms()
+        engine = self._app.engine
+        now = engine.ambient.now_ms()
         if self._last is None or now - self._last.at >= REMEMBER_MS:
             self._last = await self._look_if_there(now)
         shared = _gauges(self._last) if self._last else ()
         up = GaugeMetricFamily("conveyor_database_up", "Whether the database answers.")
         up.add_metric([], self._last is not None)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected([*self._counters(), *self._edge(), up, *shared]))
+        registry.register(
+            _Collected([*self._counters(), *measured(engine.measures), *self._edge(), up, *shared])
+        )
         return generate_latest(registry)
 
     async def _look_if_there(self, now: int) -> _Look | None:
         """Without the database the figures of this process are wanted most of all."""
         try:
             return await self._look(now)
-        except DatabaseUnavailableError:
-            log.exception("the figures of the database are not known now")
+        except DatabaseUnavailableError as error:
+            tell(log, error, "the figures of the database are not known now")
             return None
 
     async def _look(self, now: int) -> _Look:
         engine = self._app.engine
         names = [n + end for n in engine.registry.queues for end in ("", DEAD_LETTER_SUFFIX)]
-        depths = await asyncio.gather(*(self._depth(name) for name in names))
+        depths = await asyncio.gather(*(depth_of(self._app.engine, name) for name in names))
 
-        def read(tx: Tx) -> tuple[Due, tuple[int, int], dict[str, int]]:
-            return due(tx, now), blocked(tx), waiting(tx)
+        def read(tx: Tx) -> _Read:
+            return _Read(
+                due(tx, now),
+                blocked(tx),
+                waiting(tx),
+                listing(tx),
+                dead_messages.counts(tx),
+                paused_names(tx),
+            )
 
-        late, held_up, outside = await engine.database.read(read)
+        found = await engine.database.read(read)
         orders = await self._summaries.of(Which(None))
         seen = dict(zip(names, depths, strict=True))
         missing = await self._missing_flows(now)
-        return _Look(now, seen, late, orders, held_up, outside, missing)
+        services = self._app.installed.services
+        alive = Counter(s for it in found.processes if not it.is_silent(now) for s in it.services)
+        return _Look(
+            at=now,
+            depths=seen,
+            due=found.late,
+            orders=orders,
+            blocked=found.blocked,
+            waiting=found.waiting,
+            workers=dict.fromkeys(services, 0) | alive,
+            paused={name: name in found.paused for name in services},
+            missing=missing,
+            dead=dict.fromkeys(engine.registry.queues, 0) | found.dead,
+        )
 
     async def _missing_flows(self, now: int) -> dict[str, int]:
         if self._missing is None or now - self._missing[0] >= MISSING_MS:
             self._missing = now, await missing_flows(self._app.engine)
         return self._missing[1]
-
-    async def _depth(self, name: str) -> Depth | None:
-        try:
-            return await self._app.engine.queues.queue(name).depth()
-        except Exception:
-            log.exception("the depth of queue %s is not known now", name)
-            return None
 
     def _counters(self) -> Iterator[Metric]:
         tally = CounterMetricFamily(
@@ -102,24 +150,27 @@ class Metrics:
             "Messages that this process took, by what became of them.",
             labels=["outcome", "queue"],
         )
-        for (what, queue), count in sorted(self._app.engine.tally.items()):
+        engine = self._app.engine
+        none = {(what, queue): 0 for what in SELDOM for queue in engine.registry.queues}
+        for (what, queue), count in sorted({**none, **engine.tally}.items()):
             tally.add_metric([what, queue], count)
         yield tally
         requests = CounterMetricFamily(
             "conveyor_queue_requests", "Requests that this process made to the queue service."
         )
-        requests.add_metric([], self._app.engine.queues.requests)
+        requests.add_metric([], engine.queues.requests)
         yield requests
         restarts = CounterMetricFamily(
             "conveyor_loop_restarts",
             "Loops of this process that ended before the stop, and were started again.",
             labels=["loop"],
         )
-        for loop, count in sorted(self._app.engine.supervisor.restarts.items()):
+        kept, ended = engine.supervisor.kept, engine.supervisor.restarts
+        for loop, count in sorted((dict.fromkeys(kept, 0) | ended).items()):
             restarts.add_metric([loop], count)
         yield restarts
         says = "Whether this process has paused whom it called: they answer nobody, and are probed."
-        paused = {it.name: it.breaker.is_paused for it in self._app.engine.providers}
+        paused = {it.name: it.breaker.is_paused for it in engine.providers}
         yield _counted("conveyor_provider_paused", says, "provider", paused)
 
     def _edge(self) -> Iterator[Metric]:
@@ -131,9 +182,10 @@ class Metrics:
             "Requests and connections that were sent away unseen, by the code of the answer.",
             labels=["code"],
         )
-        for code, count in sorted(self._figures.refused.items()):
+        for code, count in sorted(({OVERLOADED.code: 0} | self._figures.refused).items()):
             refused.add_metric([code], count)
         yield refused
+        yield answered(self._requests)
 
 
 class _Collected:
@@ -169,6 +221,12 @@ def _gauges(look: _Look) -> Iterator[Metric]:
     yield _counted("conveyor_orders_without_flow", without, "flow", look.missing)
     waits = "Orders that wait for a provider that answers nobody."
     yield _counted("conveyor_orders_waiting", waits, "provider", look.waiting)
+    drained = "Messages drained from dead-letter queues, which wait for an operator."
+    yield _counted("conveyor_dead_messages", drained, "queue", look.dead)
+    alive = "Processes that live, by what they serve; `api`: those that answer HTTP."
+    yield _counted("conveyor_workers", alive, "service", look.workers)
+    held = "Whether an operator has paused a service: its steps are not taken."
+    yield _counted("conveyor_service_paused", held, "service", look.paused)
     groups, behind = look.blocked
     yield from (
         GaugeMetricFamily(name, says, value)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from conveyor.commerce.orders.model import Customer, Item, Payment, Shipping
+from conveyor.core.archived import Archived
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL
 from conveyor.core.place import place_of
 from conveyor.core.registry import Registry
 from conveyor.core.rfc3339 import iso
 from conveyor.core.routing_slip import step_at
+from conveyor.entrypoints.http.archive_views import archived_view
 from conveyor.entrypoints.http.schemas import CancelAnswer, OrderDetail, OrderView, when
 from conveyor.operations.decisions import Cancelled
 
@@ -20,8 +22,8 @@ def order_view(order: Order, registry: Registry) -> OrderView:
     return OrderView(**_facts(order, registry))
 
 
-def order_detail(order: Order, registry: Registry) -> OrderDetail:
-    """Show everything."""
+def order_detail(order: Order, registry: Registry, archived: Archived | None = None) -> OrderDetail:
+    """Show everything; `archived` says where it is, if it is in the archive."""
     body, facts = order.body, _facts(order, registry)
     others = {k: v for k, v in body.items() if k not in OrderDetail.model_fields}
     return OrderDetail(
@@ -33,6 +35,7 @@ def order_detail(order: Order, registry: Registry) -> OrderDetail:
         payment=Payment.model_construct(**body["payment"]),
         shipping=Shipping.model_construct(**body.get("shipping", {})),
         metadata=body.get("metadata", {}),
+        archived=archived_view(archived),
     )
 
 
@@ -54,6 +57,7 @@ def _facts(order: Order, registry: Registry) -> dict[str, Any]:
         "status": order.status,
         "flow": name,
         "flow_version": int(version),
+        "merchant": order.merchant,
         "reference": order.reference,
         "customer_id": order.customer,
         "currency": order.currency,

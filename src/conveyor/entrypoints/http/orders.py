@@ -6,11 +6,9 @@ import re
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime, BeforeValidator
+from fastapi import APIRouter, Path, Request
 
 from conveyor.commerce.orders import store
-from conveyor.commerce.orders.model import SingleLine, Word
 from conveyor.core import timeline
 from conveyor.core.order import Order
 from conveyor.core.rfc3339 import iso
@@ -18,12 +16,12 @@ from conveyor.core.timeline import Entry
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, parse, read_body
 from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.context import Canceller, Reader, TheApi
+from conveyor.entrypoints.http.context import Acting, Canceller, Reader, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
+from conveyor.entrypoints.http.order_query import PAGE, AskedFor, Limit
 from conveyor.entrypoints.http.order_views import cancel_answer, order_detail, order_view
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.entrypoints.http.schemas import (
-    A_TIME,
     AN_ORDER,
     ORDER_ID_PATTERN,
     CancelAnswer,
@@ -31,31 +29,20 @@ from conveyor.entrypoints.http.schemas import (
     OrderDetail,
     OrderId,
     OrderPage,
-    Status,
     Timeline,
     TimelineEntry,
-    ms_of,
 )
 from conveyor.entrypoints.http.story_view import StoryView, story_view
 from conveyor.operations import decisions
+from conveyor.operations.archive import find_record
 from conveyor.operations.decisions import Cancelled, NotCancelled
 from conveyor.operations.explain import explain
-
-MAX_PAGE = 200
-PAGE = 50
+from conveyor.operations.order_search import find_orders
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
 _ORDER_ID = re.compile(ORDER_ID_PATTERN)
 
 
-def _no_number(value: object) -> object:
-    """Pydantic takes seconds since 1970 too, which OpenAPI's `date-time` does not."""
-    if isinstance(value, str) and ":" not in value:
-        raise ValueError(f"is a time such as {A_TIME}")
-    return value
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), Query(examples=[A_TIME])]
 # Whatever cannot be the id of an order is one that does not exist.
 AnyId = Annotated[
     str,
@@ -67,48 +54,34 @@ AnyId = Annotated[
 async def list_orders(
     api: TheApi,
     grant: Reader,
-    *,
-    status: Status | None = None,
-    flow: Word | None = None,
-    reference: SingleLine | None = None,
-    customer: Word | None = None,
-    placed_after: Moment | None = None,
-    placed_before: Moment | None = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+    wanted: AskedFor,
+    limit: Limit = PAGE,
     cursor: OrderId | None = None,
 ) -> OrderPage:
-    """List orders, newest first: all, or those that match what is asked for.
+    """List orders, newest first: all, or those that match whatever is asked for.
 
-    `placed_after` is the first moment that counts, `placed_before` the first that does not.
+    `placed_after` and `settled_after` are the first moment that counts, `placed_before` and
+    `settled_before` the first that does not; what is parked has not settled.
     """
+    page = await find_orders(api.app, wanted, grant.sees, limit=limit, cursor=cursor)
     registry = api.app.engine.registry
-    match = store.Match(reference, customer, ms_of(placed_after), ms_of(placed_before))
-    found = await api.app.engine.database.read(
-        lambda tx: store.listing(
-            tx,
-            merchant=grant.sees,
-            status=status,
-            flow=flow,
-            limit=limit,
-            cursor=cursor,
-            match=match,
-        )
-    )
-    last = found[-1].id if len(found) == limit else None
-    return OrderPage(orders=[order_view(order, registry) for order in found], next=last)
+    views = [order_view(order, registry) for order in page.orders]
+    return OrderPage(orders=views, next=page.next)
 
 
-@router.get("/{order_id}", responses=looking(Code.NOT_FOUND))
+@router.get("/{order_id}", responses=looking(Code.NOT_FOUND, Code.ARCHIVED))
 async def show_order(order_id: AnyId, api: TheApi, grant: Reader) -> OrderDetail:
     """Show an order, and where it is on its way."""
     wanted = order_or_404(order_id)
     order = await api.app.engine.database.read(lambda tx: store.find(tx, wanted, grant.sees))
-    if order is None:
+    if order is not None:
+        return order_detail(order, api.app.engine.registry)
+    if (record := await find_record(api.app, wanted, grant.sees)) is None:
         raise not_found("order")
-    return order_detail(order, api.app.engine.registry)
+    return order_detail(record.order, api.app.engine.registry, record.at)
 
 
-@router.get("/{order_id}/timeline", responses=looking(Code.NOT_FOUND))
+@router.get("/{order_id}/timeline", responses=looking(Code.NOT_FOUND, Code.ARCHIVED))
 async def show_timeline(order_id: AnyId, api: TheApi, grant: Reader) -> Timeline:
     """Show what happened to an order, oldest first."""
     wanted = order_or_404(order_id)
@@ -118,11 +91,13 @@ async def show_timeline(order_id: AnyId, api: TheApi, grant: Reader) -> Timeline
 
     order, entries = await api.app.engine.database.read(read)
     if order is None:
-        raise not_found("order")
-    return Timeline(order=order.id, entries=[_entry(entry) for entry in entries])
+        if (record := await find_record(api.app, wanted, grant.sees)) is None:
+            raise not_found("order")
+        entries = record.entries
+    return Timeline(order=wanted, entries=[_entry(entry) for entry in entries])
 
 
-@router.get("/{order_id}/explain", responses=looking(Code.NOT_FOUND))
+@router.get("/{order_id}/explain", responses=looking(Code.NOT_FOUND, Code.ARCHIVED))
 async def explain_order(order_id: AnyId, api: TheApi, grant: Reader) -> StoryView:
     """Tell an order's whole story, and what it waits for until when."""
     story = await explain(api.app, order_or_404(order_id), grant.sees)
@@ -139,13 +114,13 @@ async def explain_order(order_id: AnyId, api: TheApi, grant: Reader) -> StoryVie
     openapi_extra=body_is(CancelBody, {"reason": "ordered twice"}, required=False),
 )
 async def cancel_order(
-    order_id: AnyId, request: Request, api: TheApi, grant: Canceller
+    order_id: AnyId, request: Request, api: TheApi, grant: Canceller, by: Acting
 ) -> CancelAnswer:
     """Cancel an order, and say what becomes of its money. Asking again gives the same answer."""
     wanted = order_or_404(order_id)
     raw = await read_body(request)
     body = parse(CancelBody, raw) if raw else CancelBody()
-    match await decisions.cancel(api.app.engine, wanted, grant.sees, body.reason, by=grant.holder):
+    match await decisions.cancel(api.app.engine, wanted, grant.sees, body.reason, by=by):
         case None:
             raise not_found("order")
         case NotCancelled(why):

@@ -20,10 +20,13 @@ from conveyor.core.errors import (
     DatabaseUnavailableError,
     MissingFlowError,
     QueueUnavailableError,
+    ReplicaUnableError,
     UnknownFlowError,
 )
 from conveyor.entrypoints.http.codes import Code, ProblemCode
+from conveyor.operations.archive import ArchiveMissingError
 from conveyor.operations.missing_flows import ADVICE
+from conveyor.operations.order_search import UnknownNameError
 
 log = logging.getLogger(__name__)
 
@@ -125,19 +128,16 @@ def _field_error(location: Sequence[int | str], message: str) -> FieldError:
     return FieldError(field=field, message=message.removeprefix(f"{field}: "))
 
 
-async def _problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # noqa: S101 - see `HANDLERS`
+async def _problem(_request: Request, error: ProblemError) -> Response:
     return error.response()
 
 
-async def _parameters(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101
+async def _parameters(_request: Request, error: RequestValidationError) -> Response:
     # The first part of a location says where it was: in the query, the path or a header.
     return _invalid([_field_error(e["loc"][1:], e["msg"]) for e in error.errors()]).response()
 
 
-async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
+async def _http(request: Request, error: HTTPException) -> Response:
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
             return ProblemError(Code.NOT_FOUND, "There is nothing at this path.").response()
@@ -161,19 +161,35 @@ async def _unknown_flow(_request: Request, error: Exception) -> Response:
     return invalid("flow", str(error)).response()
 
 
+async def _unknown_name(_request: Request, error: UnknownNameError) -> Response:
+    return invalid(error.field, error.why).response()
+
+
 async def _missing_flow(_request: Request, error: Exception) -> Response:
     text = str(error)
     return ProblemError(Code.FLOW_MISSING, f"{text[0].upper()}{text[1:]}. {ADVICE}").response()
 
 
-async def _unavailable(_request: Request, error: Exception) -> Response:
-    log.error("a request could not be carried out: %s", error)
+async def _archive_missing(request: Request, error: ArchiveMissingError) -> Response:
+    whole = request.state.grant.runs_the_system
+    return ProblemError(Code.ARCHIVED, error.said_to(runs_the_system=whole)).response()
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    _tell(request, error, "a request could not be carried out")
     retry = {"retry-after": str(RETRY_SECONDS)}
     return ProblemError(Code.UNAVAILABLE, _SORRY, headers=retry).response()
 
 
-async def _commit_unknown(_request: Request, error: Exception) -> Response:
-    log.error("a request was carried out, or was not: %s", error)
+async def _replica_unable(request: Request, error: Exception) -> Response:
+    _tell(request, error, "a request could not be carried out")
+    retry = {"retry-after": str(RETRY_SECONDS)}
+    said = f"{Code.UNAVAILABLE.why} The replica that is read from: {getattr(error, 'cause', '')}."
+    return ProblemError(Code.UNAVAILABLE, said, headers=retry).response()
+
+
+async def _commit_unknown(request: Request, error: Exception) -> Response:
+    _tell(request, error, "a request was carried out, or was not")
     retry = {"retry-after": str(RETRY_SECONDS)}
     return ProblemError(Code.UNKNOWN_OUTCOME, _LOOK_FIRST, headers=retry).response()
 
@@ -181,9 +197,13 @@ async def _commit_unknown(_request: Request, error: Exception) -> Response:
 async def _unanswered(request: Request, error: Exception) -> Response:
     if request.method in READING:
         return await _unavailable(request, error)
-    log.error("a queue did not answer a request: %s", error)
+    _tell(request, error, "a queue did not answer a request")
     retry = {"retry-after": str(RETRY_SECONDS)}
     return ProblemError(Code.UNKNOWN_OUTCOME, _SEND_AGAIN, headers=retry).response()
+
+
+def _tell(request: Request, error: Exception, words: str) -> None:
+    request.app.state.api.app.engine.gate.failed(log, error, words)
 
 
 async def _disconnected(_request: Request, _error: Exception) -> Response:
@@ -212,8 +232,11 @@ HANDLERS: dict[Any, Any] = {
     RequestValidationError: _parameters,
     HTTPException: _http,
     MissingFlowError: _missing_flow,
+    ArchiveMissingError: _archive_missing,
     UnknownFlowError: _unknown_flow,
+    UnknownNameError: _unknown_name,
     DatabaseUnavailableError: _unavailable,
+    ReplicaUnableError: _replica_unable,
     QueueUnavailableError: _unanswered,
     CommitUnknownError: _commit_unknown,
     ClientDisconnect: _disconnected,

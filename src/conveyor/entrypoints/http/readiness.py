@@ -40,8 +40,8 @@ class Readiness:
     async def _look(self) -> list[FieldError]:
         engine = self._engine
         wrong = await asyncio.gather(
-            _ask("database", engine.gate.prove()),  # which a full disk would let us read
-            _ask("queue", engine.queues.queue(INTAKE).depth()),
+            _ask(engine, "database", engine.gate.prove()),  # a full disk would let us read
+            _ask(engine, "queue", engine.queues.queue(INTAKE).depth()),
         )
         ended = engine.supervisor.unsteady()
         errors = [error for error in wrong if error]
@@ -50,12 +50,11 @@ class Readiness:
         ]
 
 
-async def _ask(name: str, answer: Awaitable[object]) -> FieldError | None:
-    try:
-        await asyncio.wait_for(answer, READY_SECONDS)
-    except TimeoutError:
-        return FieldError(field=name, message=f"does not answer within {READY_SECONDS:g} s")
-    except Exception:
-        log.exception("not ready: the %s does not answer", name)
-        return FieldError(field=name, message="does not answer")
-    return None
+async def _ask(engine: Engine, name: str, answer: Awaitable[object]) -> FieldError | None:
+    with engine.gate.surviving(log, "not ready: the %s does not answer", name):
+        try:
+            await asyncio.wait_for(answer, READY_SECONDS)
+        except TimeoutError:
+            return FieldError(field=name, message=f"does not answer within {READY_SECONDS:g} s")
+        return None
+    return FieldError(field=name, message="does not answer")

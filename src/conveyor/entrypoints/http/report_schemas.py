@@ -19,8 +19,9 @@ class Latency(BaseModel):
 class SummaryView(BaseModel):
     """How orders stand. While some are open, all but `open` may be a little older."""
 
-    placed: int
+    placed: int = Field(description="Those in the archive, here and below, left out.")
     open: int = Field(description="Neither at their end nor parked.")
+    archived: int = Field(description="In the archive, beside those that were placed.")
     by_status: Counts = Field(examples=[{"completed": 1000}])
     captured: Counts = Field(description="Minor units by currency.", examples=[{"USD": 2354000}])
     refunded: Counts

@@ -44,6 +44,7 @@ def _view(summary: Summary) -> SummaryView:
     return SummaryView(
         placed=summary.placed,
         open=summary.open,
+        archived=summary.archived,
         by_status=dict(summary.by_status),
         captured=dict(summary.captured),
         refunded=dict(summary.refunded),

@@ -53,6 +53,7 @@ class OrderView(BaseModel):
     status: Status
     flow: str
     flow_version: int
+    merchant: str
     reference: str
     customer_id: str
     currency: str
@@ -66,6 +67,14 @@ class OrderView(BaseModel):
     settled_at: Time | None
 
 
+class ArchivedView(BaseModel):
+    """An order that is not in the database any more, and the file that has it."""
+
+    id: OrderId
+    archived_at: Time
+    file: str = Field(description="Its name, in the directory of the archive.")
+
+
 class OrderDetail(OrderView):
     """An order as it was placed, with whatever its flow adds, and where it is on its way."""
 
@@ -76,6 +85,9 @@ class OrderDetail(OrderView):
     payment: Payment
     shipping: Shipping
     metadata: dict[str, JsonValue]
+    archived: ArchivedView | None = Field(
+        default=None, description="Where it is, if it is in the archive."
+    )
 
 
 class OrderPage(BaseModel):

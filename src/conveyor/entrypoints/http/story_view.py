@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field, JsonValue
 
 from conveyor.core.registry import Registry
 from conveyor.core.rfc3339 import iso
+from conveyor.entrypoints.http.archive_views import archived_view
 from conveyor.entrypoints.http.order_views import order_view
-from conveyor.entrypoints.http.schemas import Amount, OrderView, Time, when
+from conveyor.entrypoints.http.schemas import Amount, ArchivedView, OrderView, Time, when
 from conveyor.operations.explain import Story, sentences
 
 
@@ -66,7 +67,7 @@ class WaitView(BaseModel):
 class ChoiceView(BaseModel):
     """What can be done about the order."""
 
-    what: Literal["cancel", "redrive", "compensate", "discard"]
+    what: Literal["cancel", "retry", "redrive", "compensate", "discard"]
     does: str
 
 
@@ -82,6 +83,13 @@ class StoryView(BaseModel):
     parked_because: str | None
     waits_for: WaitView | None
     choices: list[ChoiceView]
+    detached_at: Time | None = Field(
+        description="When timeline and calls of its month were detached: they are not told then."
+    )
+    archived: ArchivedView | None = Field(
+        default=None, description="Where it is, if it is in the archive."
+    )
+    trace_id: str | None = Field(description="The trace that it is in, where there is one.")
     sentences: list[str] = Field(description="The same, told.")
 
 
@@ -107,5 +115,8 @@ def story_view(story: Story, registry: Registry) -> StoryView:
         parked_because=story.parked.cause if story.parked else None,
         waits_for=WaitView(what=wait.what, until=when(wait.until)) if wait else None,
         choices=[ChoiceView(**asdict(choice)) for choice in story.choices],
+        detached_at=when(story.detached.detached_at) if story.detached else None,
+        archived=archived_view(story.archived),
+        trace_id=story.trace_id or None,
         sentences=sentences(story),
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from conveyor.commerce.orders.model import OrderBody, Word
+from conveyor.commerce.orders.model import PERSONAL, OrderBody, Word
 
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
@@ -41,7 +41,7 @@ class FoodBody(OrderBody):
 
     flow: Word = "food"
     restaurant: Word
-    drop_off: Position | None = Field(
+    drop_off: Annotated[Position | None, PERSONAL] = Field(
         None, description="Where the rider takes it; without it, `shipping.line1` must say so."
     )
 

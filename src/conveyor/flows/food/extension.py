@@ -13,6 +13,7 @@ from conveyor.core.supervision import Loop
 from conveyor.core.transaction import Tx
 from conveyor.extension import Check, Demo, Dependencies, Extension, Fact, Routes, Running, Service
 from conveyor.flows import FOOD
+from conveyor.flows.food.archiving import ARCHIVING
 from conveyor.flows.food.body import FoodBody
 from conveyor.flows.food.restaurants import store as restaurants
 from conveyor.flows.food.restaurants.counter import Counter
@@ -147,6 +148,7 @@ EXTENSION = Extension(
     glimpse=_glimpse,
     facts=_facts,
     belongings=(restaurants.tickets, riders.offers),
+    archiving=ARCHIVING,
     checks=_checks,
     routes=_routes,
     commands=_commands,

@@ -14,7 +14,15 @@ from conveyor.core.rfc3339 import iso
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code, ProblemCode
-from conveyor.entrypoints.http.context import Cook, Operator, Reader, TheApi, require_subject
+from conveyor.entrypoints.http.context import (
+    Acting,
+    Cook,
+    Operator,
+    Reader,
+    TheApi,
+    changed,
+    require_subject,
+)
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import not_found, turned_away
@@ -84,6 +92,7 @@ async def set_restaurant(
     name: Name,
     api: TheApi,
     grant: Operator,
+    by: Acting,
     body: Annotated[RestaurantBody, Depends(body_of(RestaurantBody))],
 ) -> RestaurantView:
     """Make a restaurant, or change it; what it has accepted stays accepted."""
@@ -95,7 +104,7 @@ async def set_restaurant(
         store.put(tx, restaurant)
         return _view(tx, restaurant, now_ms)
 
-    return await api.app.engine.database.run(write)
+    return await changed(api, by, "restaurants.set", write, subject=name)
 
 
 @router.get("/{name}", responses=looking(Code.NOT_FOUND))

@@ -14,7 +14,15 @@ from conveyor.core.rfc3339 import iso
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code, ProblemCode
-from conveyor.entrypoints.http.context import Courier, Operator, Reader, TheApi, require_subject
+from conveyor.entrypoints.http.context import (
+    Acting,
+    Courier,
+    Operator,
+    Reader,
+    TheApi,
+    changed,
+    require_subject,
+)
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found, turned_away
@@ -78,6 +86,7 @@ async def set_rider(
     name: Name,
     api: TheApi,
     grant: Operator,
+    by: Acting,
     body: Annotated[RiderBody, Depends(body_of(RiderBody))],
 ) -> RiderView:
     """Make a rider, or change one; what is carried stays carried."""
@@ -92,7 +101,9 @@ async def set_rider(
         heard_at=api.app.engine.now().ms,
         simulated=body.simulated or "",
     )
-    if not await api.app.engine.database.run(lambda tx: store.put(tx, rider)):
+    if not await changed(
+        api, by, "riders.set", lambda tx: store.put(tx, rider), subject=name, took=bool
+    ):
         detail = f"{name} carries more than {body.capacity} now."
         raise ProblemError(FoodCode.CARRIES_MORE, detail)
     return await _show(api, grant.merchant, name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
+from conveyor.entrypoints.cli.options import json_option, limit_option, run, why_option, with_target
 from conveyor.entrypoints.cli.output import emit, money, note, say, table
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PATH = "/v1/renewals"
 RENEWALS_A_REQUEST = 2_000
+ALL = 100
+"""Of a hundred."""
 
 per_cent_option = click.option(
     "--per-cent",
@@ -65,11 +67,12 @@ def run_(per_cent: float, target: Target, *, dry: bool, catch_up: bool, as_json:
 
 
 @renewals.command()
+@why_option
 @with_target
 @json_option
-def pause(target: Target, *, as_json: bool) -> None:
+def pause(why: str, target: Target, *, as_json: bool) -> None:
     """Start no more renewals; those that are started go on."""
-    decided = run(_post(target, f"{PATH}/pause", None))
+    decided = run(_post(target, f"{PATH}/pause", None, why))
     emit(decided, as_json=as_json, show=_show_control)
 
 
@@ -80,12 +83,15 @@ def pause(target: Target, *, as_json: bool) -> None:
     type=click.FloatRange(0, min_open=True),
     help="No more than so many a second, as the provider allows; default: no limit.",
 )
+@why_option
 @with_target
 @json_option
-def resume(per_cent: float, per_second: float | None, target: Target, *, as_json: bool) -> None:
+def resume(
+    per_cent: float, per_second: float | None, why: str, target: Target, *, as_json: bool
+) -> None:
     """Let renewals start: all or the first per cent, and how fast."""
     body = {"per_cent": per_cent, "per_second": per_second}
-    decided = run(_post(target, f"{PATH}/resume", body))
+    decided = run(_post(target, f"{PATH}/resume", body, why))
     emit(decided, as_json=as_json, show=_show_control)
 
 
@@ -102,9 +108,9 @@ async def _get(target: Target, path: str, **query: Json) -> Json:
         return await client.get(path, **query)
 
 
-async def _post(target: Target, path: str, body: Mapping[str, Json] | None) -> Json:
+async def _post(target: Target, path: str, body: Mapping[str, Json] | None, why: str) -> Json:
     async with target.client() as client:
-        return await client.post(path, body)
+        return await client.post(path, body, why=why)
 
 
 async def _run(target: Target, body: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +159,7 @@ def _show_control(decided: Mapping[str, Any]) -> None:
     if decided["paused"]:
         say("Renewals are paused.")
         return
-    which = "All" if decided["per_cent"] == 100 else f"The first {decided['per_cent']:g} per cent"  # noqa: PLR2004
+    which = "All" if decided["per_cent"] == ALL else f"The first {decided['per_cent']:g} per cent"
     pace = decided["per_second"]
     say(f"{which} are renewed{f', at most {pace:g} a second' if pace else ''}.")
 

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from conveyor.core.supervision import Loop
-from conveyor.extension import Check, Demo, Extension, Routes, Running, Service
+from conveyor.core.transaction import Tx
+from conveyor.extension import Check, Demo, Extension, Kept, OfCustomer, Routes, Running, Service
 from conveyor.flows import RENEWAL
+from conveyor.flows.renewal.archiving import ARCHIVING
 from conveyor.flows.renewal.body import RenewalBody
 from conveyor.flows.renewal.scan import Scan
 from conveyor.flows.renewal.subscriptions.dunning import Dunning
@@ -52,6 +54,12 @@ def _demo() -> Demo:
     return RenewalDemo()
 
 
+def _forget(tx: Tx, whose: OfCustomer) -> Iterable[Kept]:
+    from conveyor.flows.renewal.forgetting import forget
+
+    return forget(tx, whose)
+
+
 EXTENSION = Extension(
     name="renewal",
     tables=metadata,
@@ -62,8 +70,10 @@ EXTENSION = Extension(
     payers={RENEWAL.name: Dunning()},  # a renewal that is declined goes to dunning
     loops=_loops,
     belongings=(renewals,),
+    archiving=ARCHIVING,
     checks=_checks,
     routes=_routes,
     commands=_commands,
     demo=_demo,
+    forget=_forget,
 )

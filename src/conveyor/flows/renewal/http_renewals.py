@@ -9,7 +9,13 @@ from fastapi import APIRouter, Depends, Query
 
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
-from conveyor.entrypoints.http.context import Operator, Reader, TheApi
+from conveyor.entrypoints.http.context import (
+    Acting,
+    Operator,
+    Reader,
+    TheApi,
+    changed,
+)
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.flows.renewal.http_subscriptions import views
 from conveyor.flows.renewal.scan import Scan
@@ -82,13 +88,15 @@ async def list_due(
     openapi_extra=body_is(RunBody, {"per_cent": 5, "limit": 1000}),
 )
 async def run_renewals(
-    api: TheApi, grant: Operator, body: Annotated[RunBody, Depends(body_of(RunBody))]
+    api: TheApi, grant: Operator, by: Acting, body: Annotated[RunBody, Depends(body_of(RunBody))]
 ) -> RunView:
     """Start what is due, up to a limit, or as much as the pace allows now."""
     began_at = api.app.engine.ambient.now_ms() if body.run is None else body.run
     run = Run(grant.merchant, began_at, body.per_cent, body.catch_up)
     if body.dry:
         return await _dry(api, run)
+    if body.run is None:  # else it goes on with one that was begun
+        await changed(api, by, "renewals.run", lambda _: None, per_cent=body.per_cent)
     done = await Scan(api.app.engine).some(run, body.limit)
     return RunView(
         started=done.started,
@@ -101,7 +109,7 @@ async def run_renewals(
 
 
 @router.post("/pause", responses=changing())
-async def pause_renewals(api: TheApi, grant: Operator) -> ControlView:
+async def pause_renewals(api: TheApi, grant: Operator, by: Acting) -> ControlView:
     """Start no more renewals; those that are started go on."""
 
     def pause(tx: Tx) -> Control:
@@ -109,7 +117,7 @@ async def pause_renewals(api: TheApi, grant: Operator) -> ControlView:
         control.decide(tx, grant.merchant, 0.0, before.per_second)
         return control.read(tx, grant.merchant)
 
-    return ControlView(**_facts(await api.app.engine.database.run(pause)))
+    return ControlView(**_facts(await changed(api, by, "renewals.pause", pause)))
 
 
 @router.post(
@@ -118,7 +126,10 @@ async def pause_renewals(api: TheApi, grant: Operator) -> ControlView:
     openapi_extra=body_is(ResumeBody, {"per_cent": 100, "per_second": 50}),
 )
 async def resume_renewals(
-    api: TheApi, grant: Operator, body: Annotated[ResumeBody, Depends(body_of(ResumeBody))]
+    api: TheApi,
+    grant: Operator,
+    by: Acting,
+    body: Annotated[ResumeBody, Depends(body_of(ResumeBody))],
 ) -> ControlView:
     """Let renewals start: all or the first per cent, and no faster than so many a second."""
 
@@ -126,7 +137,8 @@ async def resume_renewals(
         control.decide(tx, grant.merchant, body.per_cent, body.per_second)
         return control.read(tx, grant.merchant)
 
-    return ControlView(**_facts(await api.app.engine.database.run(resume)))
+    said = body.model_dump(exclude_none=True)
+    return ControlView(**_facts(await changed(api, by, "renewals.resume", resume, **said)))
 
 
 async def _dry(api: TheApi, run: Run) -> RunView:

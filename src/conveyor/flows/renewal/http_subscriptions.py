@@ -11,7 +11,13 @@ from conveyor.core.rfc3339 import iso
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.context import Operator, Placer, Reader, TheApi
+from conveyor.entrypoints.http.context import (
+    Acting,
+    Operator,
+    Placer,
+    Reader,
+    TheApi,
+)
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.schemas import when
@@ -63,12 +69,13 @@ async def set_plan(
     plan: PlanId,
     api: TheApi,
     grant: Operator,
+    by: Acting,
     body: Annotated[PlanBody, Depends(body_of(PlanBody))],
 ) -> PlanView:
     """Make a plan, or change its price and rules from the next renewals on."""
     facts = body.model_dump() | {"retry_days": tuple(body.retry_days)}
     new = Plan(merchant=grant.merchant, id=plan, **facts)
-    refusal = await Changes(api.app.engine).set_plan(new)
+    refusal = await Changes(api.app.engine).set_plan(new, by)
     if refusal is not None:
         raise ProblemError(RenewalCode.PLAN_IN_USE, refusal.why)
     return _plan_view(new)
@@ -122,11 +129,12 @@ async def begin_subscription(
 async def import_subscriptions(
     api: TheApi,
     grant: Operator,
+    by: Acting,
     body: Annotated[SubscriptionImport, Depends(body_of(SubscriptionImport))],
 ) -> SubscriptionsImported:
     """Begin many subscriptions, all or none; those whose id is taken stay as they are."""
     given = [NewSubscription(**one.model_dump()) for one in body.subscriptions]
-    begun = await Changes(api.app.engine).begin(grant.merchant, given)
+    begun = await Changes(api.app.engine).begin(grant.merchant, given, by)
     if isinstance(begun, InvalidRow):
         raise invalid(f"subscriptions.{begun.at}.{begun.wrong.field}", begun.wrong.why)
     return SubscriptionsImported(added=begun.added, there_before=begun.there_before)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from conveyor.commerce.orders.model import Customer, Item, Payment
-from conveyor.commerce.orders.placement import Placed, Request, place_all, request_for
+from conveyor.commerce.orders.placement import Placed, Request, place_all, request_for, traced
 from conveyor.core.engine import Engine
 from conveyor.core.supervision import wait_for_stop
 from conveyor.core.transaction import Tx
@@ -107,19 +107,17 @@ class Scan:
         """Look for what is due, of every merchant, again and again until `stop` is set."""
         while not stop.is_set():
             for merchant in await self._merchants():
-                try:
+                # One merchant is not to stop others.
+                said = "renewals of %s cannot be started; it is tried again"
+                with self._engine.gate.surviving(log, said, merchant):
                     await self.all(self.run_of(merchant), stop)
-                except Exception:  # what fails for one merchant is not to stop the others
-                    log.exception("renewals of %s cannot be started; it is tried again", merchant)
             await wait_for_stop(stop, every_seconds)
 
     async def _merchants(self) -> Sequence[str]:
         now = self._engine.ambient.now_ms()
-        try:
+        with self._engine.gate.surviving(log, "looking for what is due failed; it is tried again"):
             return await self._engine.database.read(lambda tx: due.merchants_with_due(tx, now))
-        except Exception:
-            log.exception("looking for what is due failed; it is tried again")
-            return ()
+        return ()
 
 
 def start_page(tx: Tx, engine: Engine, run: Run, limit: int) -> Page:
@@ -170,7 +168,9 @@ def _request(engine: Engine, subscription: Subscription, plan: Plan) -> Request:
     )
     key = key_of(subscription.id, subscription.period)
     flow = engine.registry.newest(FLOW)
-    return request_for(engine.ambient.new_id(), subscription.merchant, key, body, flow)
+    order_id = engine.ambient.new_id()
+    request = request_for(order_id, subscription.merchant, key, body, flow)
+    return traced(engine, request, alone=True)
 
 
 def key_of(subscription: str, period: int) -> str:

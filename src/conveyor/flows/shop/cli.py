@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 
 from conveyor.core.untyped import Json
-from conveyor.entrypoints.cli.options import json_option, limit_option, run, with_target
+from conveyor.entrypoints.cli.options import json_option, limit_option, run, why_option, with_target
 from conveyor.entrypoints.cli.output import emit, say, table
 from conveyor.entrypoints.cli.pages import collect
 
@@ -25,14 +25,16 @@ def stock() -> None:
     """Set, import and list stock."""
 
 
-@stock.command("set")
+# Taken as they are, so that -5 is told what is wrong with it, and not that it is no option.
+@stock.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("sku")
 @click.argument("quantity", type=click.IntRange(0, MAX_QUANTITY))
+@why_option
 @with_target
 @json_option
-def set_(sku: str, quantity: int, target: Target, *, as_json: bool) -> None:
+def set_(sku: str, quantity: int, why: str, target: Target, *, as_json: bool) -> None:
     """Make QUANTITY units of SKU available from now on; what is reserved or sold stays so."""
-    level = run(_set(target, sku, quantity))
+    level = run(_set(target, sku, quantity, why))
     emit(level, as_json=as_json, show=lambda level: _show([level]))
 
 
@@ -58,9 +60,10 @@ def list_(limit: int, target: Target, *, as_json: bool) -> None:
     emit(run(collect(target, "/v1/stock", "stock", limit)), as_json=as_json, show=_show)
 
 
-async def _set(target: Target, sku: str, quantity: int) -> Json:
+async def _set(target: Target, sku: str, quantity: int, why: str) -> Json:
+    path = f"/v1/stock/{quote(sku, safe='')}"
     async with target.client(begins=True) as client:
-        return await client.put(f"/v1/stock/{quote(sku, safe='')}", {"available": quantity})
+        return await client.put(path, {"available": quantity}, why=why)
 
 
 async def _import(target: Target, rows: list[dict[str, Any]]) -> int:

@@ -7,6 +7,7 @@ of three SKUs the CDs are, how they are paid, and how much stock there is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import Any, ClassVar
 
 from conveyor.checks.stories import paid
@@ -75,6 +76,10 @@ class ShopDemo(Demo):
     def orders(self) -> Iterator[dict[str, Any]]:
         """Give the orders, the same each time."""
         return purchases()
+
+    def trickle(self) -> Iterator[dict[str, Any]]:
+        """Give the same again and again, all paid by a card that works."""
+        return (body | {"payment": {"method": "card_ok"}} for body in cycle(purchases()))
 
     async def set_up(self, app: App, merchant: str) -> None:
         """Make what can be ordered; harmless where it is there."""

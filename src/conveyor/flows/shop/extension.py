@@ -23,6 +23,7 @@ from conveyor.extension import (
     Tx,
 )
 from conveyor.flows import SHOP
+from conveyor.flows.shop.archiving import ARCHIVING
 from conveyor.flows.shop.carrier import CARRIER, SERVICE, WEBHOOK, loops
 from conveyor.flows.shop.inventory.steps import STEPS as INVENTORY_STEPS
 from conveyor.flows.shop.inventory.store import reservations, reserved_for
@@ -103,6 +104,7 @@ EXTENSION = Extension(
     loops=loops,
     facts=_facts,
     belongings=(reservations, shipments),
+    archiving=ARCHIVING,
     checks=_checks,
     page_checks=_page_checks,
     comparisons=_comparisons,

@@ -9,7 +9,13 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.commerce.orders.model import PRINTABLE, Word
 from conveyor.entrypoints.http.bodies import body_is, body_of
-from conveyor.entrypoints.http.context import Operator, Reader, TheApi
+from conveyor.entrypoints.http.context import (
+    Acting,
+    Operator,
+    Reader,
+    TheApi,
+    changed,
+)
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.flows.shop.inventory import store
 from conveyor.flows.shop.inventory.model import StockLevel
@@ -50,12 +56,19 @@ async def list_stock(
     openapi_extra=body_is(StockImport, {"stock": [{"sku": "CD", "available": 1000}]}),
 )
 async def import_stock(
-    api: TheApi, grant: Operator, body: Annotated[StockImport, Depends(body_of(StockImport))]
+    api: TheApi,
+    grant: Operator,
+    by: Acting,
+    body: Annotated[StockImport, Depends(body_of(StockImport))],
 ) -> StockImported:
     """Set what is available of many SKUs, all or none."""
     rows = [(row.sku, row.available) for row in body.stock]
-    count = await api.app.engine.database.run(
-        lambda tx: store.import_stock(tx, grant.merchant, rows)
+    count = await changed(
+        api,
+        by,
+        "stock.import",
+        lambda tx: store.import_stock(tx, grant.merchant, rows),
+        skus=len(rows),
     )
     return StockImported(skus=count)
 
@@ -70,11 +83,17 @@ async def set_stock(
     sku: Sku,
     api: TheApi,
     grant: Operator,
+    by: Acting,
     body: Annotated[StockBody, Depends(body_of(StockBody))],
 ) -> StockView:
     """Set what is available of a SKU; what is reserved or sold stays."""
-    level = await api.app.engine.database.run(
-        lambda tx: store.set_stock(tx, grant.merchant, sku, body.available)
+    level = await changed(
+        api,
+        by,
+        "stock.set",
+        lambda tx: store.set_stock(tx, grant.merchant, sku, body.available),
+        subject=sku,
+        available=body.available,
     )
     return _view(level)
 

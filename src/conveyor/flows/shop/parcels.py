@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from conveyor.checks import MAX_EXAMPLES, Examined, Finding, Page, on_page
-from conveyor.core.attempts import called
+from conveyor.core.attempts import called_in, summed_up
 from conveyor.core.bound import Bound
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.statements import one_of
@@ -23,11 +23,6 @@ DAY_MS = 86_400_000
 """By how much our clock and the carrier's may differ."""
 NOT_OPEN = "the carrier's books cannot be read through"
 _o, _s = orders.c, shipments.c
-_SHIPPED = (
-    sa.select(_s.order_id, _s.carrier_key, _s.tracking, _o.merchant)
-    .join(orders, _o.id == _s.order_id)
-    .where(on_page(_s.order_id), _o.status == OrderStatus.COMPLETED)
-)
 _STATUSES = sa.select(_o.id, _o.status).where(one_of(_o.id, "ids"))
 Shipped = tuple[str, str, str]
 """An order, and its parcel's key and tracking number."""
@@ -39,7 +34,7 @@ class ShipmentsAndParcels:
     def __init__(self, carriers: Bound[Carrier], services: Collection[str], now: int) -> None:
         """`services` are those that call them, `now` is in milliseconds; nothing is read yet."""
         self._carriers = carriers
-        self._shipped: sa.Select[Any] = _SHIPPED.add_columns(called(_s.order_id, services))
+        self._shipped = _shipped(services)
         self._now = now
         self._untold = 0
         self._arrived = Finding(
@@ -111,6 +106,17 @@ class ShipmentsAndParcels:
             wrong = await examined.read(partial(_undone, order_ids=ids))
             self._undone.add(len(ids), len(wrong), wrong)
             after = parcels[-1].key
+
+
+def _shipped(services: Collection[str]) -> sa.Select[Any]:
+    tried = summed_up(services, on_page)
+    called = called_in(tried, _s.order_id)
+    return (
+        sa.select(_s.order_id, _s.carrier_key, _s.tracking, _o.merchant, called)
+        .join(orders, _o.id == _s.order_id)
+        .outerjoin(tried, tried.c.order_id == _s.order_id)
+        .where(on_page(_s.order_id), _o.status == OrderStatus.COMPLETED)
+    )
 
 
 def _undone(tx: Tx, order_ids: Sequence[str]) -> list[str]:

@@ -7,9 +7,11 @@ import sqlalchemy as sa
 from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, check_rows
 from conveyor.checks.columns import Column, count_if
 from conveyor.checks.finding import needed
+from conveyor.core.archived import sums_of
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.tables import orders, turns
 from conveyor.core.transaction import Tx
+from conveyor.flows.travel.archiving import ASKED
 from conveyor.flows.travel.bookings.model import BookingState
 from conveyor.flows.travel.bookings.tables import bookings, resources
 
@@ -34,16 +36,27 @@ _asked = (
     .group_by(_b.merchant, _b.resource)
     .subquery()
 )
+# What went into the archive with its orders; see `archiving`.
+_gone_booked, _gone_asked = (sums_of(bookings.name, what) for what in (BookingState.BOOKED, ASKED))
 _resources = resources.outerjoin(
     _asked, sa.and_(_asked.c.merchant == _r.merchant, _asked.c.resource == _r.name)
 )
+for _gone in (_gone_booked, _gone_asked):
+    _of_resource = sa.and_(_gone.c.merchant == _r.merchant, _gone.c.name == _r.name)
+    _resources = _resources.outerjoin(_gone, _of_resource)
+_ARCHIVED = {BookingState.BOOKED: sa.func.coalesce(_gone_booked.c.amount, 0)}
+_archived_asked = sa.func.coalesce(_gone_asked.c.amount, 0)
 _MISCOUNTED = sa.or_(
     *(
-        _r[name] != sa.func.coalesce(_asked.c[name], 0)
+        _r[name] != sa.func.coalesce(_asked.c[name], 0) + _ARCHIVED.get(name, sa.literal(0))
         for name in (BookingState.HELD, BookingState.BOOKED, BookingState.WAITING)
     ),
-    _r.asked != sa.func.coalesce(_asked.c.asked, 0),
-    _r.asked != sa.func.coalesce(_asked.c.last, 0),
+    _r.asked != sa.func.coalesce(_asked.c.asked, 0) + _archived_asked,
+    # The last that asked may be in the archive.
+    sa.case(
+        (_archived_asked > 0, _r.asked < sa.func.coalesce(_asked.c.last, 0)),
+        else_=_r.asked != sa.func.coalesce(_asked.c.last, 0),
+    ),
 )
 _OVER = sa.or_(
     (_r.held + _r.booked) * 100 > _r.capacity * (100 + _r.overbooking),

@@ -25,6 +25,7 @@ from conveyor.extension import (
     Tx,
 )
 from conveyor.flows import TRAVEL
+from conveyor.flows.travel.archiving import ARCHIVING
 from conveyor.flows.travel.body import TravelBody
 from conveyor.flows.travel.bookings.granting import expire
 from conveyor.flows.travel.bookings.model import Terms, said
@@ -56,11 +57,10 @@ class Expiry:
     async def run(self, stop: asyncio.Event) -> None:
         """Look every `EXPIRY_SECONDS`, until told to stop."""
         while not stop.is_set():
-            try:
+            said = "holds could not expire now; it is tried again"
+            with self._engine.gate.surviving(log, said):
                 while await self.expire_once() and not stop.is_set():
                     pass
-            except Exception:
-                log.exception("holds could not expire now; it is tried again")
             await wait_for_stop(stop, EXPIRY_SECONDS)
 
     async def expire_once(self) -> int:
@@ -129,6 +129,7 @@ EXTENSION = Extension(
     loops=_loops,
     facts=_facts,
     belongings=(bookings,),
+    archiving=ARCHIVING,
     checks=_checks,
     page_checks=_page_checks,
     routes=_routes,

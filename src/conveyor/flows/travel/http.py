@@ -8,9 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from conveyor.commerce.orders.model import PRINTABLE
+from conveyor.core.actor import Actor
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.context import Api, Operator, Reader, TheApi
+from conveyor.entrypoints.http.context import (
+    Acting,
+    Api,
+    Operator,
+    Reader,
+    TheApi,
+    changed,
+)
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, not_found
 from conveyor.flows.travel.body import MAX_NAME_CHARACTERS, NAME, Day
@@ -75,11 +83,12 @@ async def list_resources(
 async def import_resources(
     api: TheApi,
     grant: Operator,
+    by: Acting,
     body: Annotated[ResourceImport, Depends(body_of(ResourceImport))],
 ) -> ResourcesImported:
     """Set many resources, all or none."""
     offers = [row.offer() for row in body.resources]
-    await _set(api, grant.merchant, offers)
+    await _set(api, grant.merchant, offers, by)
     return ResourcesImported(resources=len({one.name for one in offers}))
 
 
@@ -100,18 +109,27 @@ async def set_resource(
     resource: Annotated[str, Depends(_named)],
     api: TheApi,
     grant: Operator,
+    by: Acting,
     body: Annotated[ResourceBody, Depends(body_of(ResourceBody))],
 ) -> ResourceView:
     """Set what there is of a flight or a hotel night; what there is more of goes to who waits."""
     offered = Offer(resource, body.capacity, body.overbooking, body.description)
-    await _set(api, grant.merchant, [offered])
+    await _set(api, grant.merchant, [offered], by)
     return await _view(api, grant.merchant, resource)
 
 
-async def _set(api: Api, merchant: str, offers: Sequence[Offer]) -> None:
+async def _set(api: Api, merchant: str, offers: Sequence[Offer], by: Actor) -> None:
     engine = api.app.engine
     now, terms = engine.now(), booking_terms(api.app.settings)
-    too_small = await engine.database.run(lambda tx: offer(tx, merchant, offers, terms, now.ms))
+    too_small = await changed(
+        api,
+        by,
+        "resources.set",
+        lambda tx: offer(tx, merchant, offers, terms, now.ms),
+        took=lambda wrong: not wrong,
+        subject=offers[0].name if len(offers) == 1 else "",
+        resources=len(offers),
+    )
     if too_small:
         named = ", ".join(one.name for one in too_small[:MAX_SHOWN])
         detail = (

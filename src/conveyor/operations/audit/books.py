@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from conveyor.checks.columns import on_page
+from conveyor.checks.columns import Column, on_page
 from conveyor.checks.pages import Page
 from conveyor.commerce.payments.ports import Moved
 from conveyor.commerce.payments.store import payments
 from conveyor.core import attempts
-from conveyor.core.call_state import OPEN
-from conveyor.core.tables import calls, orders
+from conveyor.core.statements import one_of
+from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.core.untyped import SelectedRow
-
-IDS_A_QUERY = 500
 
 
 class Books(NamedTuple):
@@ -43,45 +41,27 @@ class Books(NamedTuple):
         )
 
 
-_is_open = (
-    sa.exists()
-    .where(calls.c.order_id == orders.c.id, calls.c.state.in_(sorted(OPEN)))
-    .label("open")
-)
-_OURS = sa.select(
-    orders.c.id,
-    orders.c.version,
-    _is_open,
-    orders.c.total,
-    payments.c.currency,
-    payments.c.authorized,
-    payments.c.captured,
-    payments.c.refunded,
-    payments.c.voided,
-    orders.c.merchant,
-).outerjoin(payments, payments.c.order_id == orders.c.id)
-_ON_PAGE = on_page(orders.c.id)
-_BY_ID = orders.c.id.in_(sa.bindparam("ids", expanding=True))
-
-
 def read_books(tx: Tx, page: Page, services: Collection[str]) -> dict[str, Books]:
     """Read our books of the page's orders; `services` are those whose steps move money."""
-    ours = _ours(services).where(_ON_PAGE)
-    return {row[0]: _books(row) for row in tx.execute(ours, page.bounds).all()}
+    rows = tx.execute(_ours(services, on_page), page.bounds).all()
+    return {row[0]: _books(row) for row in rows}
 
 
 def read_again(tx: Tx, order_ids: Sequence[str], services: Collection[str]) -> dict[str, Books]:
     """Read our books of these orders, those of them that exist."""
-    ours = _ours(services).where(_BY_ID)
-    found: dict[str, Books] = {}
-    for start in range(0, len(order_ids), IDS_A_QUERY):
-        some = {"ids": list(order_ids[start : start + IDS_A_QUERY])}
-        found |= {row[0]: _books(row) for row in tx.execute(ours, some).all()}
-    return found
+    ours = _ours(services, lambda column: one_of(column, "ids"))
+    return {row[0]: _books(row) for row in tx.execute(ours, {"ids": list(order_ids)}).all()}
 
 
-def _ours(services: Collection[str]) -> sa.Select[Any]:
-    return _OURS.add_columns(attempts.called(orders.c.id, services))
+def _ours(services: Collection[str], which: Callable[[Column], Column]) -> sa.Select[Any]:
+    tried, o, p = attempts.summed_up(services, which), orders.c, payments.c
+    is_open = sa.func.coalesce(tried.c.open, 0)
+    called = attempts.called_in(tried, o.id)
+    sums = (p.currency, p.authorized, p.captured, p.refunded, p.voided)
+    source = orders.outerjoin(payments, sa.and_(p.order_id == o.id, which(p.order_id)))
+    source = source.outerjoin(tried, tried.c.order_id == o.id)
+    ours = sa.select(o.id, o.version, is_open, o.total, *sums, o.merchant, called)
+    return ours.select_from(source).where(which(o.id))
 
 
 def _books(row: SelectedRow) -> Books:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.checks.columns import count_if, on_page
+from conveyor.checks.columns import Column, count_if, on_page
 from conveyor.checks.finding import MAX_EXAMPLES, Finding
 from conveyor.checks.pages import Page
+from conveyor.core.detached import Detached, all_detached, is_within
 from conveyor.core.routing_slip import Flow
 from conveyor.core.tables import calls, orders, outbox, parked, timeline
 from conveyor.core.transaction import Tx
@@ -20,6 +21,8 @@ from conveyor.operations.audit.slip_rules import slip_rules
 from conveyor.operations.audit.view import View, build_view
 
 Query = sa.Select[*tuple[Any, ...]]
+_Known = tuple[frozenset[str], tuple[Detached, ...]]
+"""The flows of a page's orders, and the detached months on it."""
 
 _BELONGINGS = (outbox, parked, calls, timeline)
 
@@ -38,7 +41,7 @@ class ByRules:
         self.statuses: Counter[str] = Counter()
         self._flows = flows
         self._lost_before = lost_before
-        self._rules: dict[frozenset[str], tuple[View, list[Rule], Query]] = {}
+        self._rules: dict[_Known, tuple[View, list[Rule], Query]] = {}
         self._findings: dict[str, Finding] = {}
 
     @property
@@ -54,34 +57,42 @@ class ByRules:
             self.statuses[status] += count
             keys.add(flow)
         times = {"now": now, "lost_before": self._lost_before}
-        for found in self._judge(tx, frozenset(keys), {**bounds, **times}):
+        detached = tuple(it for it in all_detached(tx) if page.overlaps(it.since, it.until))
+        for found in self._judge(tx, (frozenset(keys), detached), {**bounds, **times}):
             before = self._findings.setdefault(found.name, found)
             if before is not found:
                 before.add(found.examined, found.violations, found.examples)
 
-    def _judge(
-        self, tx: Tx, keys: frozenset[str], bounds: Mapping[str, str | int]
-    ) -> Iterator[Finding]:
-        view, rules, counts = self._of_flows(keys)
-        examined, *broken = tx.execute(counts, bounds).one()
+    def _judge(self, tx: Tx, known: _Known, bounds: Mapping[str, str | int]) -> Iterator[Finding]:
+        view, rules, counts = self._of(known)
+        everybody, told, *broken = tx.execute(counts, bounds).one()
         for rule, count in zip(rules, broken, strict=True):
             examples: list[str] = []
             if count:
                 which = sa.select(orders.c.id).select_from(view.source)
                 which = which.where(on_page(orders.c.id), rule.broken).limit(MAX_EXAMPLES)
                 examples = list(tx.execute(which, bounds).scalars())
-            yield Finding(rule.name, rule.invariant, rule.says, int(examined), int(count), examples)
+            examined = int(told if rule.by_story else everybody)
+            yield Finding(rule.name, rule.invariant, rule.says, examined, int(count), examples)
 
-    def _of_flows(self, keys: frozenset[str]) -> tuple[View, list[Rule], Query]:
+    def _of(self, known: _Known) -> tuple[View, list[Rule], Query]:
         """Give the rules for a page of these flows: only their steps need be counted."""
-        if keys not in self._rules:
+        if known not in self._rules:
+            keys, detached = known
             flows = [self._flows[key] for key in sorted(keys & self._flows.keys())]
             view = build_view(flows)
+            told = sa.not_(is_within(orders.c.id, detached)) if detached else sa.true()
             rules = [*order_rules(view, flows), *slip_rules(view, flows)]
-            counts = sa.select(sa.func.count(), *(count_if(rule.broken) for rule in rules))
+            rules = [_of_told(rule, told) if detached else rule for rule in rules]
+            broken = (count_if(rule.broken) for rule in rules)
+            counts = sa.select(sa.func.count(), count_if(told), *broken)
             counts = counts.select_from(view.source).where(on_page(orders.c.id))
-            self._rules[keys] = view, rules, counts
-        return self._rules[keys]
+            self._rules[known] = view, rules, counts
+        return self._rules[known]
+
+
+def _of_told(rule: Rule, told: Column) -> Rule:
+    return replace(rule, broken=sa.and_(told, rule.broken)) if rule.by_story else rule
 
 
 class Belongings:

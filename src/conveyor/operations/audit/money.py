@@ -13,8 +13,12 @@ from dataclasses import dataclass, field
 
 from conveyor.checks import Examined, Finding, Page
 from conveyor.commerce.payments.ports import Moved
+from conveyor.core.archived import archived_between
 from conveyor.operations.audit.books import Books, read_again, read_books
 from conveyor.operations.audit.ledgers import Ledgers
+
+MOST_NAMED = 1_000
+"""Orders that a provider was paid for and we lack: each is to be refunded, or placed again."""
 
 
 @dataclass(slots=True)
@@ -42,7 +46,7 @@ def _by_currency() -> defaultdict[str, Money]:
 class BooksAndProvider:
     """Adds up, by currency, both sides of every order that could be compared.
 
-    Orders whose provider gives no statement are not compared.
+    Orders whose provider gives no statement are not compared, nor those in the archive.
     """
 
     ledgers: Ledgers
@@ -53,8 +57,10 @@ class BooksAndProvider:
     )
     ours: defaultdict[str, Money] = field(default_factory=_by_currency)
     theirs: defaultdict[str, Money] = field(default_factory=_by_currency)
+    lacking: list[str] = field(default_factory=list)
     moving: int = 0
     untold: int = 0
+    archived: int = 0
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -72,12 +78,20 @@ class BooksAndProvider:
 
     async def _add_page(self, examined: Examined, page: Page) -> None:
         services = self.ledgers.services
-        known = await examined.read(lambda tx: read_books(tx, page, services))
+        known, archived = await examined.read(
+            lambda tx: (read_books(tx, page, services), archived_between(tx, page.after, page.upto))
+        )
+        self.archived += len(archived)
         theirs = {one: self.ledgers.of(it.merchant, it.called) for one, it in known.items()}
         told = {one: it for one, it in theirs.items() if it}
         books = {one: known[one] for one in told}
         self.untold += len(known) - len(books)
-        provider = await self.ledgers.read(page, told)
+        # Of what went into the archive we have no books to compare: they agreed when it went.
+        provider = {
+            order_id: moved
+            for order_id, moved in (await self.ledgers.read(page, told)).items()
+            if order_id not in archived
+        }
         nothing = Moved()
         differing = [
             order_id
@@ -88,10 +102,11 @@ class BooksAndProvider:
         moving = {order_id for order_id, entry in books.items() if entry.open}
         moved: set[str] = set()
         if differing:
-            after = await examined.read(lambda tx: read_again(tx, differing, services))
+            after = await examined.read_now(lambda tx: read_again(tx, differing, services))
             moved = _moved(differing, books, after)
         wrong = sorted(order_id for order_id in differing if order_id not in moved)
         moving |= moved
+        self.lacking += [order_id for order_id in wrong if order_id not in books]
         self.finding.add(len(books), len(wrong), wrong)
         self.moving += len(moving)
         for order_id in books.keys() - moving:
@@ -107,6 +122,10 @@ class BooksAndProvider:
                 "ours": self.ours[currency].as_json(),
                 "provider": self.theirs[currency].as_json(),
             }
+        if self.lacking:
+            self.finding.figures["orders_that_are_not_here"] = self.lacking[:MOST_NAMED]
+        if self.archived:
+            self.finding.figures["left_out_as_archived"] = self.archived
         if self.untold:
             self.finding.figures["left_out_without_a_statement"] = self.untold
         if self.moving:

@@ -14,6 +14,7 @@ from conveyor.checks.finding import Finding
 from conveyor.checks.pages import Page
 from conveyor.commerce.orders.placement import fingerprint_of
 from conveyor.commerce.orders.store import KeptKey, find_keys
+from conveyor.core.archived import archived_among
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders
 from conveyor.core.tables import timeline as entries
@@ -27,6 +28,9 @@ PRICED = ("legs", "items")
 
 _PLACED = sa.select(entries.c.order_id, entries.c.detail).where(
     on_page(entries.c.order_id), entries.c.event == TimelineEvent.PLACED, entries.c.detail != ""
+)
+_EDITED = sa.select(entries.c.order_id).where(
+    one_of(entries.c.order_id, "ids", bounded=True), entries.c.event == TimelineEvent.EDITED
 )
 _THERE = sa.select(orders.c.id).where(one_of(orders.c.id, "ids"))
 _OLDEST = sa.select(sa.func.min(orders.c.id))
@@ -61,6 +65,7 @@ class AsOrdered:
                 total.append(order.id)
             if order.id in keys and not _is_of(kept.get((order.merchant, keys[order.id])), order):
                 key.append(order.id)
+        key = _but_for_edited(tx, key, kept, keys, found)
         before = {after for _, after in placed.values() if after} - {order.id for order in found}
         wrong = (total, key, _vanished(tx, before))
         for finding, ids in zip(self.findings, wrong, strict=True):
@@ -90,6 +95,7 @@ def _vanished(tx: Tx, placed_before: Collection[str]) -> list[str]:
     """Name those that are not there; what is older than all that is was deleted on purpose."""
     there = set(tx.execute(_THERE, {"ids": sorted(placed_before)}).scalars())
     gone = sorted(set(placed_before) - there)
+    gone = sorted(set(gone) - archived_among(tx, gone))
     oldest = tx.execute(_OLDEST).scalar() if gone else None
     return [order_id for order_id in gone if oldest is not None and order_id > oldest]
 
@@ -106,6 +112,23 @@ def _kept(
         for merchant, some in wanted.items()
         for key, kept in find_keys(tx, merchant, some).items()
     }
+
+
+def _but_for_edited(
+    tx: Tx,
+    wrong: Sequence[str],
+    kept: Mapping[tuple[str, str], KeptKey],
+    keys: Mapping[str, str],
+    found: Sequence[Placed],
+) -> list[str]:
+    """Leave out those that an operator has changed: their keys still tell what was placed."""
+    if not wrong:
+        return []
+    edited = set(tx.execute(_EDITED, {"ids": sorted(wrong)}).scalars())
+    theirs = {it.id: kept.get((it.merchant, keys.get(it.id, ""))) for it in found}
+    return [
+        it for it in wrong if it not in edited or (own := theirs[it]) is None or own.order_id != it
+    ]
 
 
 def _is_of(kept: KeptKey | None, order: Placed) -> bool:

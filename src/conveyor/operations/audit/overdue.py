@@ -22,8 +22,14 @@ from conveyor.core.transaction import Tx
 UNSENT_MS = 24 * 3_600_000
 """No row of the outbox stays behind for so long while its system works."""
 
-# What has stood still whole is not late for that: time counts up to the last thing that happened.
-_LAST_SIGN = sa.select(timeline.c.at).order_by(timeline.c.id.desc()).limit(1)
+# What has stood still whole is not late for that: time counts up to the last thing that happened,
+# which moved its order, or is told of one that is open.
+_LAST_MOVE = sa.select(sa.func.max(orders.c.updated_at))
+_LAST_SIGN = (
+    sa.select(sa.func.max(timeline.c.at))
+    .join(orders, orders.c.id == timeline.c.order_id)
+    .where(orders.c.settled_at.is_(None))
+)
 _UNSENT = (
     sa.select(outbox.c.order_id)
     .join(orders, orders.c.id == outbox.c.order_id)
@@ -54,20 +60,23 @@ async def check_overdue(engine: Engine, before: int) -> Finding:
     )
     by_queue: dict[str, list[str]] = defaultdict(list)
     for order in await engine.database.examine(lambda tx: _overdue(tx, before)):
-        if step := due_step(engine.registry, order):
+        if step := due_step(engine.registry.flows, order):
             by_queue[service_of(step)].append(order.id)
     for name, waiting in by_queue.items():
         messages = (await engine.queues.queue(name).depth()).total
         lost = len(waiting) if messages < len(waiting) else 0
         finding.add(len(waiting), lost, waiting if lost else ())
-    unsent = await engine.database.examine(_unsent)
+    unsent = await engine.database.examine(lambda tx: _unsent(tx, before))
     finding.add(len(unsent), len(unsent), unsent)
     return finding
 
 
-def _unsent(tx: Tx) -> list[str]:
-    last_sign = int(tx.execute(_LAST_SIGN).scalar() or 0)
-    return list(tx.execute(_UNSENT, {"before": last_sign - UNSENT_MS}).scalars())
+def _unsent(tx: Tx, before: int) -> list[str]:
+    # Hardly ever is there any, and the last sign of life is long to look for.
+    if not tx.execute(_UNSENT.limit(1), {"before": before}).first():
+        return []
+    signs = (tx.execute(query).scalar() for query in (_LAST_MOVE, _LAST_SIGN))
+    return list(tx.execute(_UNSENT, {"before": max(it or 0 for it in signs) - UNSENT_MS}).scalars())
 
 
 def _overdue(tx: Tx, before: int) -> list[Order]:

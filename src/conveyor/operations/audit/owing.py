@@ -18,8 +18,7 @@ from conveyor.core.call_state import OPEN
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.place import due_step
-from conveyor.core.registry import Registry
-from conveyor.core.routing_slip import service_of
+from conveyor.core.routing_slip import Flow, service_of
 from conveyor.core.statements import one_of
 from conveyor.core.tables import calls, orders, outbox, parked
 from conveyor.core.tables import timeline as entries
@@ -43,7 +42,9 @@ _OPEN = sa.select(calls.c.order_id, calls.c.step, calls.c.intended_at).where(
 )
 _AWAITED = (
     sa.select(entries.c.order_id, entries.c.at, entries.c.detail)
-    .where(one_of(entries.c.order_id, "ids"), entries.c.event == TimelineEvent.AWAITING)
+    .where(
+        one_of(entries.c.order_id, "ids", bounded=True), entries.c.event == TimelineEvent.AWAITING
+    )
     .order_by(entries.c.id)
 )
 
@@ -51,9 +52,9 @@ _AWAITED = (
 class Owing:
     """Goes through the tokens and open calls of a page."""
 
-    def __init__(self, registry: Registry) -> None:
-        """`registry` knows which step an order is owed."""
-        self._registry = registry
+    def __init__(self, flows: Mapping[str, Flow]) -> None:
+        """`flows` say which step an order is owed."""
+        self._flows = flows
         self._step = Finding(
             "token_of_its_step", 6, "A token in the outbox is of the step that its order is owed"
         )
@@ -75,12 +76,12 @@ class Owing:
         for row in tx.execute(_OWED, page.bounds).all():
             due[row.order_id] = row.due_at
             if order := live.get(row.order_id):
-                step = due_step(self._registry, order)
+                step = due_step(self._flows, order)
                 fits = not step or (row.step, row.queue) == (step, service_of(step))
                 self._step.add(1, 0 if fits else 1, () if fits else (order.id,))
         for order_id, parked_at in tx.execute(_PARKED, page.bounds).all():
             if order := live.get(order_id):
-                fits = due_step(self._registry, order) in {"", parked_at}
+                fits = due_step(self._flows, order) in {"", parked_at}
                 self._parked.add(1, 0 if fits else 1, () if fits else (order_id,))
         self._reaches(tx, [o for o in live.values() if o.status not in TERMINAL], due, now)
         for order_id, step, since in tx.execute(_OPEN, page.bounds).all():
@@ -104,7 +105,7 @@ class Owing:
         self._reach.add(len(live), len(lost), lost)
 
     def _may_be_open(self, order: Order, step: str, since: int, now: int) -> bool:
-        owed = due_step(self._registry, order)
+        owed = due_step(self._flows, order)
         if owed and (step != owed or order.status == OrderStatus.AWAITING):
             return False
         return order.status == OrderStatus.PARKED or since > now - MOST_CALL_MS

@@ -40,12 +40,16 @@ _kept = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Must hold of every order; `broken` is true of one that violates it."""
+    """Must hold of every order; `broken` is true of one that violates it.
+
+    `by_story`: of one whose story was detached nobody can say.
+    """
 
     name: str
     invariant: int
     says: str
     broken: Column
+    by_story: bool = False
 
 
 def order_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
@@ -115,6 +119,7 @@ def _money(view: View, flows: Sequence[Flow]) -> list[Rule]:
                 sa.and_(_fee != 0, _o.ending != OrderStatus.CANCELLED),
                 sa.and_(_o.status == OrderStatus.CANCELLED, _fee != _policy(view, flows)),
             ),
+            by_story=True,
         ),
     ]
 
@@ -192,6 +197,7 @@ def _stories(view: View) -> list[Rule]:
                 last < _o.version - sa.case((_terminal, 0), else_=1),
                 sa.func.coalesce(story.placed, 0) != 1,
             ),
+            by_story=True,
         ),
         Rule(
             "ended_once",
@@ -201,5 +207,6 @@ def _stories(view: View) -> list[Rule]:
                 sa.func.coalesce(story.endings, 0) != sa.case((_terminal, 1), else_=0),
                 sa.and_(_terminal, story.ended_as != _o.status),
             ),
+            by_story=True,
         ),
     ]

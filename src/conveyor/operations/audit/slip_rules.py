@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import sqlalchemy as sa
@@ -22,26 +23,27 @@ _undone = _o.status.in_(sorted(UNDONE))
 
 def slip_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
     """Give the rules that follow from the routing slips, each over all the flows together."""
+    by_story = partial(Rule, by_story=True)
     return [
-        Rule(
+        by_story(
             "along_the_slip",
             7,
             "Going forward, an order has done the steps before its place and no other",
             _any(flows, lambda flow: _off_the_slip(view, flow)),
         ),
-        Rule(
+        by_story(
             "every_step_done",
             7,
             "Completed means that every step was done, and nothing was undone",
             _any(flows, lambda flow: _incomplete(view, flow)),
         ),
-        Rule(
+        by_story(
             "compensated_once",
             9,
             "A compensation ran at most once for each step that was begun",
             _any(flows, lambda flow: _unequal(view, flow, operator.gt, _most)),
         ),
-        Rule(
+        by_story(
             "compensated_whole",
             9,
             "Cancelled or refused means that every step that was begun was undone",
@@ -50,13 +52,13 @@ def slip_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
                 _any(flows, lambda flow: _unequal(view, flow, operator.lt, _least)),
             ),
         ),
-        Rule(
+        by_story(
             "compensated_in_reverse",
             9,
             "Compensations ran in the reverse of the order of their steps",
             _any(flows, lambda flow: _out_of_order(view, flow)),
         ),
-        Rule(
+        by_story(
             "written_off_by_somebody",
             4,
             "What was done past its flow's pivot is undone only where an operator gave it up",

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from conveyor.checks.columns import Column, count_if, on_page
 from conveyor.commerce.payments.store import payments
-from conveyor.core.call_state import OPEN
+from conveyor.core.attempts import summed_up
 from conveyor.core.order_status import TERMINAL
 from conveyor.core.routing_slip import Flow
-from conveyor.core.tables import calls, orders, outbox, parked
+from conveyor.core.tables import orders, outbox, parked
 from conveyor.core.tables import timeline as entries
 from conveyor.core.timeline_event import TimelineEvent
 
@@ -61,15 +61,14 @@ def build_view(flows: Sequence[Flow]) -> View:
     dated |= {flow.fee.after for flow in flows if flow.fee}
     shaped = _shaped()
     story = _story(shaped, sorted(steps - {""}), sorted(undoable), dated)
-    attempts = (
-        sa.select(calls.c.order_id, count_if(calls.c.state.in_(sorted(OPEN))).label("open"))
-        .where(on_page(calls.c.order_id))
-        .group_by(calls.c.order_id)
-        .subquery()
-    )
+    attempts = summed_up((), on_page)
     source: sa.FromClause = orders
-    for table in (outbox, parked, payments, attempts, shaped):
-        source = source.outerjoin(table, table.c.order_id == orders.c.id)
+    for table in (outbox, parked, payments):
+        # Said twice, or PostgreSQL would read such a table whole.
+        here = sa.and_(table.c.order_id == orders.c.id, on_page(table.c.order_id))
+        source = source.outerjoin(table, here)
+    for sums in (attempts, shaped):
+        source = source.outerjoin(sums, sums.c.order_id == orders.c.id)
     return View(source.outerjoin(story, story.c.shape == shaped.c.shape), story, attempts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from conveyor.core.routing_slip import Flow
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.extension import Demo, Extension
+from conveyor.extension.ports import SIMULATED
 from conveyor.settings import DATABASE_FILE, EMBEDDED, Settings
 from conveyor.system.composition import App
 from conveyor.system.installation import installation
@@ -37,6 +39,8 @@ class Demonstration:
             data=data,
             database_url="",
             queue_url=EMBEDDED,
+            payment_provider=SIMULATED,
+            carrier=SIMULATED,
             webhook_secret="",
             payment_latency_seconds=0.05,
             backoff_base_seconds=0.5,
@@ -68,6 +72,11 @@ class Demonstration:
         """Make whatever can be ordered."""
         for _, demo in self.demos:
             await demo.set_up(app, merchant)
+
+    def trickle(self) -> Iterator[dict[str, Any]]:
+        """Give orders that go on being placed, of each flow that has some in turn."""
+        turns = zip_longest(*(demo.trickle() for _, demo in self.demos))
+        return (order for turn in turns for order in turn if order is not None)
 
     async def conclude(self, app: App, merchant: str) -> None:
         """Wait for what goes on after the last order."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from conveyor.adapters.steady_clock import machine_ms
+from conveyor.core.paused_services import paused
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.operations.doctor.findings import Finding, failure, fine, warning
@@ -55,6 +56,13 @@ def at_work(tx: Tx, neighbours: int) -> Iterator[Finding]:
         yield failure(CHECK, "outbox", says, "start workers, or the function `tick`")
     else:
         yield fine(CHECK, "outbox", "nothing waits to be sent")
+
+
+def paused_by_hand(tx: Tx) -> Iterator[Finding]:
+    """Name the services that an operator has paused."""
+    for it in paused(tx):
+        todo = f"`conveyor services resume {it.service}`, once its reason is gone"
+        yield warning("services", it.service, f"it {it.says}", todo)
 
 
 START = "run `conveyor up`"

@@ -11,13 +11,21 @@ import sqlalchemy as sa
 from conveyor.core.errors import ConveyorError
 from conveyor.core.transaction import Tx
 from conveyor.operations.doctor import postgres
+from conveyor.operations.doctor.archive import archive
 from conveyor.operations.doctor.at_work import (
     at_work,
     embedded_owner,
     orphaned_flows,
+    paused_by_hand,
 )
+from conveyor.operations.doctor.costs import costs
 from conveyor.operations.doctor.findings import Finding, failure, fine
+from conveyor.operations.doctor.handling import lag, visibility
+from conveyor.operations.doctor.indexes import indexes
+from conveyor.operations.doctor.keys import keys
+from conveyor.operations.doctor.months import kept_by_month
 from conveyor.operations.doctor.providers import outside
+from conveyor.operations.doctor.replication import synchronous
 from conveyor.operations.doctor.schema import schema
 from conveyor.settings import Settings
 from conveyor.system.installation import Installation, installation
@@ -30,8 +38,9 @@ async def check(settings: Settings, now_ms: Callable[[], int]) -> list[Finding]:
     installed = _installed(settings)
     path = settings.database_path
     if path is not None:
-        return await asyncio.to_thread(_embedded, path, settings, installed)
+        return await asyncio.to_thread(_embedded, path, settings, installed, now_ms)
     from conveyor.adapters.postgres.looking import look
+    from conveyor.adapters.postgres.places import place_of, shown
 
     work = _on_server(settings, installed, now_ms)
     try:
@@ -39,10 +48,10 @@ async def check(settings: Settings, now_ms: Callable[[], int]) -> list[Finding]:
             look, settings.database_url, work, pooled=settings.database_pooled
         )
     except sa.exc.DBAPIError as error:
-        place = sa.make_url(settings.database_url).set(username=None, password=None, query={})
+        place = shown(place_of(settings.database_url))
         says = f"it does not answer: {str(error.orig).strip().partition(chr(10))[0]}"
         todo = "see CONVEYOR_DATABASE_URL, and whether the server runs and lets us in"
-        return [failure(CHECK, str(place), says, todo)]
+        return [failure(CHECK, place, says, todo)]
 
 
 def _installed(settings: Settings) -> Installation | None:
@@ -58,18 +67,34 @@ def _on_server(
     def work(tx: Tx) -> list[Finding]:
         found = postgres.judged(postgres.facts(tx), settings)
         tx.connection.exec_driver_sql(postgres.SHORTLY)
-        found += postgres.clock(tx, now_ms)
+        found += [*postgres.clock(tx, now_ms), *synchronous(tx)]
         current, findings = schema(tx, installed)
         found += findings
         if current:
-            found += [*orphaned_flows(tx, installed), *outside(tx, installed, settings)]
-            found += at_work(tx, postgres.neighbours(tx))
+            found += [*orphaned_flows(tx, installed), *paused_by_hand(tx)]
+            found += outside(tx, installed, settings)
+            found += [*kept_by_month(tx, now_ms), *at_work(tx, postgres.neighbours(tx))]
+            found += _at_rest(tx, installed, settings, now_ms())
         return found
 
     return work
 
 
-def _embedded(path: Path, settings: Settings, installed: Installation | None) -> list[Finding]:
+def _at_rest(
+    tx: Tx, installed: Installation | None, settings: Settings, now_ms: int
+) -> Iterator[Finding]:
+    """Look at what any database has."""
+    yield from indexes(tx, installed)
+    yield from visibility(tx, settings)
+    yield from lag(tx, installed, now_ms)
+    yield from keys(tx, now_ms)
+    yield from archive(tx, settings)
+    yield from costs(tx, installed, settings, now_ms)
+
+
+def _embedded(
+    path: Path, settings: Settings, installed: Installation | None, now_ms: Callable[[], int]
+) -> list[Finding]:
     from conveyor.adapters.sqlite.looking import look, owner
 
     if not path.exists():
@@ -81,8 +106,10 @@ def _embedded(path: Path, settings: Settings, installed: Installation | None) ->
         current, findings = schema(tx, installed)
         found += findings
         if current:
-            found += [*orphaned_flows(tx, installed), *outside(tx, installed, settings)]
+            found += [*orphaned_flows(tx, installed), *paused_by_hand(tx)]
+            found += outside(tx, installed, settings)
             found += embedded_owner(tx, owner(path))
+            found += _at_rest(tx, installed, settings, now_ms())
         return found
 
     try:

@@ -10,7 +10,14 @@ from typing import Any
 
 from conveyor.adapters.steady_clock import machine_ms
 from conveyor.core.errors import ConveyorError
-from conveyor.operations.doctor import database, disk, extensions, queues, settings_checks
+from conveyor.operations.doctor import (
+    database,
+    disk,
+    extensions,
+    queues,
+    replication,
+    settings_checks,
+)
 from conveyor.operations.doctor.findings import Finding, Status, failure
 from conveyor.operations.doctor.permissions import policies
 from conveyor.settings import EMBEDDED, Settings
@@ -47,6 +54,8 @@ async def examine(
         "disk": disk.check(settings),
         "database": database.check(settings, now_ms),
     }
+    if settings.database_read_url and settings.database_path is None:
+        checks["replica"] = replication.check(settings)
     seen = queues.Seen()
     if not settings.queue_url.startswith(EMBEDDED):
         checks["queues"] = queues.check(settings, seen, now_ms)
@@ -77,5 +86,6 @@ WHAT_TO_DO = {
     "extensions": "put CONVEYOR_EXTENSIONS, or the package, right",
     "disk": "see that this user may read the directory",
     "database": "see CONVEYOR_DATABASE_URL, and whether the server runs",
+    "replica": "see CONVEYOR_DATABASE_READ_URL, and whether the server runs",
     "queues": "see CONVEYOR_QUEUE_URL, credentials, and whether the service answers",
 }

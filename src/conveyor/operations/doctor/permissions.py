@@ -23,14 +23,19 @@ NO_RECEIPT = "conveyor-doctor"
 LOOK = ("sqs:GetQueueUrl", "sqs:GetQueueAttributes")
 TAKE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
 SEND = ("sqs:SendMessage",)
+DRAIN = ("sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage")
 PROVISION = (*LOOK, "sqs:CreateQueue", "sqs:SetQueueAttributes")
 NEEDED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "worker": ((*LOOK, *TAKE, *SEND), (*LOOK, *SEND)),
     "api": ((*LOOK, *SEND), (*LOOK, *TAKE, *SEND)),
-    "tick": ((*LOOK, *SEND), ()),
+    "tick": ((*LOOK, *SEND), DRAIN),
+    "drain": ((), DRAIN),
     "provision": (PROVISION, PROVISION),
 }
-"""For each part of the system: actions on queues, and on dead-letter queues."""
+"""For each part of the system: actions on queues, and on dead-letter queues.
+
+`drain` is what workers of `orders` need beside what all workers do.
+"""
 
 
 def policies(arns: Mapping[str, str], kms_key: str) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def judged(given: Facts, settings: Settings) -> list[Finding]:
         *_time_outs(given),
         *_connections(given, settings),
         *_text(given),
-        *_transport(given),
+        *transport(given, CHECK, "CONVEYOR_DATABASE_URL"),
     ]
     zone = given.settings["TimeZone"]
     found.append(fine(CHECK, "time zone", f"{zone}; times are stored as UTC, whatever it is"))
@@ -208,15 +208,13 @@ def _text(given: Facts) -> Iterator[Finding]:
         yield failure(CHECK, "collation", says, todo)
 
 
-def _transport(given: Facts) -> Iterator[Finding]:
-    if given.has_tls or _is_local(given.host):
+def transport(given: Facts, check: str, setting: str) -> Iterator[Finding]:
+    """Say whether anybody on the way can read along."""
+    is_local = not given.host or given.host.startswith("/") or is_loopback(given.host)
+    if given.has_tls or is_local:  # a path is that of a socket
         return
     says = f"orders go to {given.host} without TLS"
-    yield warning(CHECK, "TLS", says, "add ?sslmode=verify-full to CONVEYOR_DATABASE_URL")
-
-
-def _is_local(host: str) -> bool:
-    return not host or host.startswith("/") or is_loopback(host)  # a path: that of a socket
+    yield warning(check, "TLS", says, f"add ?sslmode=verify-full to {setting}")
 
 
 SHORTLY = "SET LOCAL statement_timeout = 15000; SET LOCAL lock_timeout = 5000"

@@ -14,10 +14,13 @@ CHECK = "database"
 SUBJECT = "migrations"
 
 
-def schema(tx: Tx, installed: Installation | None) -> tuple[bool, list[Finding]]:
+def schema(
+    tx: Tx, installed: Installation | None, *, writes: bool = True
+) -> tuple[bool, list[Finding]]:
     """Give whether the tables can be read by this version, and what is to be said of them.
 
     `installed`: None where that cannot be loaded; then it is our own tables that are looked at.
+    Without `writes` it is enough that they can be read.
     """
     all_revisions = list(revisions_of(installed)) if installed else [OURS]
     at = {revisions.of: revision_of(tx, revisions) for revisions in all_revisions}
@@ -29,9 +32,10 @@ def schema(tx: Tx, installed: Installation | None) -> tuple[bool, list[Finding]]
     if installed and (missing := _missing(tx, installed)):
         says = f"at {at[OURS.of]}, but without {', '.join(missing)}"
         return False, [failure(CHECK, SUBJECT, says, "restore the database from a backup")]
-    if tx.dialect == "postgresql" and (refused := _refused(tx)):
-        says = f"this role may not read and write {', '.join(refused)}"
-        todo = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ... to it"
+    needs = READS + WRITES if writes else READS
+    if tx.dialect == "postgresql" and (refused := _refused(tx, needs)):
+        says = f"this role may not {'read and write' if writes else 'read'} {', '.join(refused)}"
+        todo = f"GRANT {', '.join(needs)} ON ALL TABLES IN SCHEMA ... to it"
         return True, [failure(CHECK, "rights", says, todo)]
     told = ", ".join(f"{of} {revision}" for of, revision in at.items())
     return True, [fine(CHECK, SUBJECT, f"up to date ({told})")]
@@ -56,15 +60,19 @@ def _missing(tx: Tx, installed: Installation) -> list[str]:
     return sorted(declared - set(sa.inspect(tx.connection).get_table_names()))
 
 
-def _refused(tx: Tx) -> list[str]:
-    return list(tx.execute(_REFUSED).scalars())
+def _refused(tx: Tx, needs: tuple[str, ...]) -> list[str]:
+    return [name for name, *has in tx.execute(_RIGHTS).all() if not all(has[: len(needs)])]
 
 
 MIGRATE = "run `conveyor migrate`"
-_REFUSED = sa.text(
-    "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = "
-    "(SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND NOT ("
-    "has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') AND "
-    "has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')) "
+READS = ("SELECT",)
+WRITES = ("INSERT", "UPDATE", "DELETE")
+_RIGHTS = sa.text(
+    "SELECT relname, has_table_privilege(oid, 'SELECT'), has_table_privilege(oid, 'INSERT'), "
+    "has_table_privilege(oid, 'UPDATE'), has_table_privilege(oid, 'DELETE') "
+    "FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = "
+    "(SELECT oid FROM pg_namespace WHERE nspname = current_schema()) "
+    # Who may use a table may use its partitions; what was detached is its owner's.
+    "AND NOT relispartition AND relname NOT LIKE 'detached\\_%\\_%' "
     "AND relname NOT LIKE 'alembic_version%' ORDER BY relname"
 )

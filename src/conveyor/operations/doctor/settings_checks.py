@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from conveyor.adapters.loopback import is_loopback
 from conveyor.core.queue import MAX_VISIBILITY_SECONDS
 from conveyor.extension.ports import PAYMENTS, SIMULATED
-from conveyor.operations.doctor.findings import Finding, fine, warning
+from conveyor.operations.doctor.findings import Finding, failure, fine, warning
 from conveyor.settings import EMBEDDED, Settings
 from conveyor.system.named_ports import Named, named, read_named
 
@@ -43,6 +43,13 @@ def _backends(settings: Settings) -> Iterator[Finding]:
             "CONVEYOR_DATABASE_URL",
             "queues on SQS belong to many processes, and an embedded database to one",
             "name a PostgreSQL, or run `conveyor up` alone",
+        )
+    if on_sqlite and settings.database_read_url:
+        yield failure(
+            CHECK,
+            "CONVEYOR_DATABASE_READ_URL",
+            "an embedded database has no replica",
+            "leave it out, or name a PostgreSQL in CONVEYOR_DATABASE_URL",
         )
     query = urlsplit(settings.queue_url).query
     endpoint = urlsplit(query.partition("endpoint_url=")[2])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from conveyor.commerce.orders.money import in_words as money
+from conveyor.commerce.payments.store import of_order
+from conveyor.core import paused_services
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
 from conveyor.core.group_order import before
@@ -16,6 +18,7 @@ from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.place import place_of
 from conveyor.core.registry import Registry
+from conveyor.core.retrying import is_waiting
 from conveyor.core.routing_slip import Place, service_of, step_at, undone_by
 from conveyor.core.tables import outbox
 from conveyor.core.transaction import Tx
@@ -25,6 +28,9 @@ from conveyor.system.named_ports import Unbound
 _OWED = sa.select(outbox.c.due_at, outbox.c.waits_for).where(
     outbox.c.order_id == sa.bindparam("of_order")
 )
+
+
+GIVES_BACK = frozenset({"cancel", "compensate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,18 @@ def waits_for(
     due = step_at(registry.flow(order.flow), place_of(order))
     if order.status == OrderStatus.AWAITING:
         return Wait(f"the answer that {due} awaits", order.expected_at)
-    wait = _behind(tx, order) or _waits_for_provider(tx, known, order)
+    wait = _behind(tx, order) or _waits_for_service(tx, due)
+    wait = wait or _waits_for_provider(tx, known, order)
     return wait or _waits_at(tx, order, attempts, due, now_ms)
+
+
+def _waits_for_service(tx: Tx, due: str) -> Wait | None:
+    service = service_of(due)
+    pause = paused_services.find(tx, service)
+    if pause is None:
+        return None
+    todo = f"To let it go on: `conveyor services resume {service}`."
+    return Wait(f"service {service}, which {pause.says_to_merchants}", todo=todo)
 
 
 def _waits_for_provider(tx: Tx, known: Known, order: Order) -> Wait | None:
@@ -96,18 +112,58 @@ def choices(
     tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt]
 ) -> tuple[Choice, ...]:
     """Say what can be done; nothing at its end, or while it is being undone."""
-    flow = registry.flow(order.flow)
     if order.status == OrderStatus.PARKED:
         return _of_parked(tx, registry, order, attempts)
+    return () if (cancel := to_cancel(tx, registry, order, attempts)) is None else (cancel,)
+
+
+def to_retry(
+    tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt], now_ms: int
+) -> Choice | None:
+    """Say what a next try at once would do; None: the order does not rest until one."""
+    if not is_waiting(tx, order, now_ms):
+        return None
+    due = step_at(registry.flow(order.flow), place_of(order))
+    if call := _open_call(attempts, due):
+        does = f"asks its provider now what became of call {call.attempt} of {due}"
+    else:
+        does = f"takes {due} now, and not only once its rest is over"
+    owed = tx.execute(_OWED, {"of_order": order.id}).one_or_none()
+    if owed is not None and owed.waits_for:
+        does += (
+            f"; while {owed.waits_for} is paused, that is within the minute in which it is probed"
+        )
+    return Choice("retry", does)
+
+
+def with_refund(tx: Tx, registry: Registry, order: Order, choice: Choice) -> Choice:
+    """Say of what undoes a paid order how much of its money that gives back."""
+    payment = of_order(tx, order.id) if choice.what in GIVES_BACK else None
+    if payment is None or not payment.captured:
+        return choice
+    is_parked = order.status == OrderStatus.PARKED
+    fee = 0 if is_parked else registry.flow(order.flow).fee_of(place_of(order), order.total)
+    back = payment.captured - payment.refunded - max(fee, payment.fee)
+    if back <= 0:
+        return choice
+    return replace(choice, does=f"{choice.does}, and gives {money(back, order.currency)} back")
+
+
+def to_cancel(
+    tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt]
+) -> Choice | None:
+    """Say what cancelling an order would do; None: it is too late, or it is being undone."""
     if order.status in TERMINAL or order.backwards or order.cancelling:
-        return ()
+        return None
     if too_late_to_cancel(tx, registry, order):
-        return ()
+        return None
+    flow = registry.flow(order.flow)
     is_open = _open_call(attempts, flow.steps[order.position].name) is not None
     does = _runs(undone_by(flow, _end(order, after=is_open)))
-    if fee := flow.fee_of(place_of(order), order.total):
+    fee = 0 if order.status == OrderStatus.PARKED else flow.fee_of(place_of(order), order.total)
+    if fee:
         does += f", and keeps {money(fee, order.currency)} of it"
-    return (Choice("cancel", does),)
+    return Choice("cancel", does)
 
 
 def _of_parked(
@@ -124,7 +180,9 @@ def _of_parked(
     if pivot_is_done(tx, registry, order):
         return (redrive,)  # which takes note of it
     if not left and not is_open:
-        return redrive, Choice("discard", "gives it up: nothing is left to undo")
+        end = order.ending or OrderStatus.CANCELLED
+        ends = f"ends it as {end}: nothing is left to undo, so there is nothing to compensate"
+        return redrive, Choice("discard", ends)
     verb = "goes on undoing: " if order.backwards else ""
     return redrive, Choice("compensate", verb + _runs(left))
 

@@ -31,6 +31,8 @@ def _heading(story: Story) -> Iterator[str]:
     called = f" ({order.reference})" if order.reference else ""
     price = money(order.total, order.currency) if order.total else "free of charge"
     yield f"Order {order.id}{called} of merchant {order.merchant}: flow {order.flow}, {price}."
+    if it := story.archived:
+        yield f"It was archived on {iso(it.archived_at)}: what follows is told from {it.file}."
     taken = duration((order.settled_at or order.updated_at) - order.placed_at)
     reason = f" ({order.reason})" if order.reason else ""
     if order.status in TERMINAL:
@@ -55,10 +57,22 @@ def _standing(story: Story) -> Iterator[str]:
         said = ", ".join(f"{money(amount, currency)} {what}" for what, amount in sums)
         yield f"Money: {said}{', then voided' if pay.voided else ''}."
     yield from (fact.says for fact in story.facts)
+    if story.trace_id:
+        yield f"Its trace is {story.trace_id}."
 
 
 def _events(story: Story) -> Iterator[str]:
-    yield f"What happened since {iso(story.order.placed_at)}:"
+    if it := story.detached:
+        months = it.name if it.name.startswith("before") else f"in {it.name}"
+        yield (
+            f"Its timeline and calls were detached on {iso(it.detached_at)}, with those of all "
+            f"orders placed {months}. Whoever keeps these tables has its story."
+        )
+        if not story.events:
+            return
+        yield "What happened to it after that:"
+    else:
+        yield f"What happened since {iso(story.order.placed_at)}:"
     for event in story.events:
         yield f"  +{duration(event.at - story.order.placed_at)}: {event.says}"
 
@@ -73,7 +87,7 @@ def _prospects(story: Story) -> Iterator[str]:
         yield story.wait.todo
     elif story.wait and not story.slip:  # its flow is not installed here
         yield ADVICE
-    elif story.wait and not story.choices:
+    elif story.wait and all(choice.what == "retry" for choice in story.choices):
         yield "Nothing needs to be done."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,14 +14,17 @@ from conveyor.commerce.payments.store import of_order as payment_of
 from conveyor.core import parking, timeline
 from conveyor.core.attempts import Attempt
 from conveyor.core.attempts import of_order as attempts_of
+from conveyor.core.detached import detached_with
 from conveyor.core.order import Order
 from conveyor.core.order_status import TERMINAL
 from conveyor.core.place import place_of
+from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Flow, flow_name, step_at
 from conveyor.core.timeline import Entry
 from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
-from conveyor.operations.explain.outlook import Known, choices, waits_for
+from conveyor.operations.archive import Record, find_record
+from conveyor.operations.explain.outlook import Known, choices, to_retry, waits_for, with_refund
 from conveyor.operations.explain.story import (
     AHEAD,
     DONE,
@@ -28,6 +32,7 @@ from conveyor.operations.explain.story import (
     NOW,
     UNDOING,
     UNDONE,
+    Choice,
     Event,
     Stop,
     Story,
@@ -40,7 +45,11 @@ CALL_ENDED = "call_ended"
 
 
 async def explain(app: App, order_id: str, merchant: str | None) -> Story | None:
-    """Tell an order's story; None: there is no such order, or it is not this merchant's."""
+    """Tell an order's story; None: there is no such order, or it is not this merchant's.
+
+    A replica may not have it yet: then it is read where it is written. What is in the archive is
+    told from there. Raises `ArchiveMissingError` where its file is not at hand.
+    """
     known, now = Known(app.engine.registry, app.ports.unbound), app.engine.ambient.now_ms()
 
     def read(tx: Tx) -> Story | None:
@@ -50,7 +59,31 @@ async def explain(app: App, order_id: str, merchant: str | None) -> Story | None
             return story
         return replace(story, facts=tuple(extension.facts(tx, story.order)))
 
-    return await app.engine.database.read(read)
+    story = await app.parts.reading.read(read)
+    if story is None and app.parts.replica is not None:
+        story = await app.parts.database.read(read)
+    if story is None and (record := await find_record(app, order_id, merchant)) is not None:
+        return await app.parts.database.read(partial(_from_archive, known=known, record=record))
+    return story
+
+
+def _from_archive(tx: Tx, known: Known, record: Record) -> Story:
+    order, calls = record.order, tuple(record.calls)
+    events = tuple(_events(record.entries, calls))
+    flow, detached = known.registry.flows.get(order.flow), detached_with(tx, order.id)
+    return Story(
+        order=order,
+        slip=_slip(flow, order, events) if flow and not detached else (),
+        events=events,
+        calls=calls,
+        payment=record.payment,
+        parked=None,
+        wait=None,
+        choices=(),
+        facts=record.facts,
+        detached=detached,
+        archived=record.at,
+    )
 
 
 def read_story(
@@ -65,16 +98,26 @@ def read_story(
     events = tuple(_events(entries, calls))
     registry = known.registry
     flow = registry.flows.get(order.flow)
+    detached = detached_with(tx, order.id)
     return Story(
         order=order,
-        slip=_slip(flow, order, events) if flow else (),
+        slip=_slip(flow, order, events) if flow and not detached else (),
         events=events,
         calls=calls,
         payment=payment_of(tx, order.id),
         parked=parking.of_order(tx, order.id),
         wait=waits_for(tx, known, order, calls, now_ms),
-        choices=choices(tx, registry, order, calls) if flow else (),
+        choices=_choices(tx, registry, order, calls, now_ms) if flow else (),
+        detached=detached,
     )
+
+
+def _choices(
+    tx: Tx, registry: Registry, order: Order, calls: Sequence[Attempt], now_ms: int
+) -> tuple[Choice, ...]:
+    retry = to_retry(tx, registry, order, calls, now_ms)
+    found = (*((retry,) if retry else ()), *choices(tx, registry, order, calls))
+    return tuple(with_refund(tx, registry, order, it) for it in found)
 
 
 def _events(entries: Sequence[Entry], calls: Sequence[Attempt]) -> Iterator[Event]:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from conveyor.commerce.payments.model import Payment
+from conveyor.core.archived import Archived
 from conveyor.core.attempts import Attempt
+from conveyor.core.detached import Detached
 from conveyor.core.order import Order
 from conveyor.core.parking import Parked
+from conveyor.core.tracing import trace_id_of
 from conveyor.extension import Fact
 
 DONE = "done"
@@ -64,7 +67,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All that is known of an order."""
+    """All that is known of an order; where its story was `detached`, the slip is not told.
+
+    Of one that was `archived` it is told as it was then.
+    """
 
     order: Order
     slip: tuple[Stop, ...]
@@ -75,3 +81,10 @@ class Story:
     wait: Wait | None
     choices: tuple[Choice, ...]
     facts: tuple[Fact, ...] = ()
+    detached: Detached | None = None
+    archived: Archived | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that the order is in; '' for none."""
+        return trace_id_of(self.order.traceparent)

@@ -9,6 +9,7 @@ from conveyor.commerce.orders.money import in_words as money
 from conveyor.core import timeline
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
+from conveyor.core.rfc3339 import iso
 from conveyor.core.timeline import Entry
 from conveyor.core.timeline_event import TimelineEvent
 
@@ -153,6 +154,12 @@ _PHRASES: dict[TimelineEvent, Phrase] = {
     TimelineEvent.REDRIVEN: lambda _entry, detail: (
         "an operator let it take its step again" + _facts(detail)
     ),
+    TimelineEvent.RETRIED: lambda entry, detail: (
+        f"an operator let it try {entry.step} at once" + _facts(detail)
+    ),
+    TimelineEvent.EDITED: lambda _entry, detail: (
+        "an operator changed what it says" + _facts(detail)
+    ),
     TimelineEvent.TURNED_BACK: lambda _entry, detail: (
         "turned back: what was done is being undone" + _facts(detail)
     ),
@@ -160,6 +167,9 @@ _PHRASES: dict[TimelineEvent, Phrase] = {
     TimelineEvent.CANCEL_ASKED: _cancel_asked,
     TimelineEvent.DUPLICATE_DROPPED: _duplicate,
     TimelineEvent.RESENT: _resent,
+    TimelineEvent.ERASED: lambda entry, detail: (
+        f"erased on {iso(entry.at)[:10]}: what its customer has said of themselves" + _facts(detail)
+    ),
     TimelineEvent.NOTED: lambda _entry, detail: str(detail.get("what", "")),
     TimelineEvent.COMPLETED: lambda _entry, _detail: "completed",
     TimelineEvent.CANCELLED: lambda _entry, _detail: "cancelled: what had been done is undone",

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from conveyor.core.breaker import LAST_REST_SECONDS
 from conveyor.core.dead_letter import CAUSE, FIRST_MESSAGE_ID
 from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.core.relay import SWEEP_SECONDS
@@ -23,6 +24,7 @@ DISTURBANCES = frozenset(
 STOPS = frozenset({"suspend", "crash", "restore", "database", "queues"})
 """What may keep a message from ever having a result."""
 MOST_REQUESTS = 150
+SOON_SECONDS = LAST_REST_SECONDS / 2
 DAY_SECONDS = 86_400.0
 BUG_SECONDS = 500.0
 """By when a step that always raises has parked its order."""
@@ -93,6 +95,9 @@ def _unexplained(world: World, kinds: set[str], cause: str) -> str:
 def check_asking(world: World) -> None:
     """Nobody asks the outside for one order again and again without end.
 
+    Who asks a provider that answers nobody rests in between, however long that lasts: it counts
+    whatever a process asks for soon after it has asked.
+
     But whose clock is days ahead thinks it time for the next try as long as it is: it asks when it
     sweeps. Machines have one clock each, or the database's; processes here have their own.
     """
@@ -101,7 +106,12 @@ def check_asking(world: World) -> None:
         for event in world.story.events
         if event.kind == "clock" and event.facts["step"] >= DAY_SECONDS
     )
-    for order_id, times in Counter(sent.order_id for sent in world.outside.sent).items():
+    soon, last = Counter[str](), dict[tuple[str, int], float]()
+    for sent in world.outside.sent:
+        whose = sent.order_id, sent.by.number
+        soon[sent.order_id] += sent.at - last.get(whose, 0.0) < SOON_SECONDS
+        last[whose] = sent.at
+    for order_id, times in soon.items():
         if order_id and times > MOST_REQUESTS + ahead / SWEEP_SECONDS:
             world.say("asks_without_end", f"{times} requests for order {order_id}")
 

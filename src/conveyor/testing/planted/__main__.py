@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
-    parser.add_argument("--most", type=int, default=2_000, help="stories each (default: 2000)")
+    parser.add_argument("--most", type=int, default=5_000, help="stories each (default: 5000)")
     parser.add_argument(
         "--database", metavar="URL", default="", help="a PostgreSQL, for those of its locks"
     )

@@ -19,6 +19,7 @@ from conveyor.core import (
     recording_results,
     tables,
     taking_tokens,
+    waiting,
 )
 from conveyor.core.call_state import CallState
 from conveyor.core.outcome import Again
@@ -31,10 +32,10 @@ def _new_key(step: str = EVERY_STEP) -> Make:
     """As once: after a certain failure the next try has a new key."""
 
     def make(right: Any) -> Any:
-        def intend(tx: Any, request: Any, last: Any, now: Any, grant: Any) -> Any:
-            if last and step in request.step_name:
+        def intend(tx: Any, calling: Any, last: Any, now: Any) -> Any:
+            if last and step in calling.step_name:
                 last = replace(last, state=CallState.SPENT)
-            return right(tx, request, last, now, grant)
+            return right(tx, calling, last, now)
 
         return intend
 
@@ -82,14 +83,14 @@ def _calls_all_the_same(right: Any) -> Any:
 def _asks_for_what_is_due_now(right: Any) -> Any:
     """As once: no request was kept."""
 
-    def take_up(tx: Any, request: Any, *args: Any, **more: Any) -> Any:
-        return replace(right(tx, request, *args, **more), payload=request.payload)
+    def take_up(tx: Any, calling: Any, *args: Any, **more: Any) -> Any:
+        return replace(right(tx, calling, *args, **more), payload=calling.payload)
 
     return take_up
 
 
 def _hold_on(_right: Any) -> Any:
-    return lambda ended: ended.delivery.hold(ended.delivery.context.now.ms)
+    return lambda ended: waiting.hold(ended.delivery, ended.delivery.context.now.ms)
 
 
 def _waits_for_ever(_right: Any) -> Any:

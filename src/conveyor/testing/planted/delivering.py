@@ -21,6 +21,7 @@ from conveyor.core import (
 from conveyor.core.consumer import Consumer
 from conveyor.core.dead_letter import dead_letter
 from conveyor.core.disposal import Disposal
+from conveyor.core.receiving import Receiver
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.tables import orders
 from conveyor.testing.planted.planting import always, bug, instead, nothing
@@ -79,6 +80,13 @@ def _buries_or_raises(_right: Any) -> Any:
     return bury
 
 
+def _leaks(_right: Any) -> Any:
+    def ended(self: Any, _receipts: Any, task: Any) -> None:
+        self._tasks.discard(task)
+
+    return ended
+
+
 def _buries_or_not(_right: Any) -> Any:
     async def bury(self: Any, message: Any, cause: str) -> None:
         try:
@@ -89,20 +97,27 @@ def _buries_or_not(_right: Any) -> Any:
     return bury
 
 
+class _ReceiveFailed(BaseException):
+    """No `Exception`, or the loop would go on: that is what it does right."""
+
+
 def _ends_at_a_failure(right: Any) -> Any:
     """As once: a receive that fails ends its loop."""
 
     async def poll(self: Any, stop: Any, *, first: bool) -> None:
-        receive = self.queue.receive
+        receive = self._queue.receive
 
         async def received(limit: int, wait: float) -> Any:
             try:
                 return await receive(limit, wait)
             except Exception as error:
-                raise SystemError from error
+                raise _ReceiveFailed from error
 
-        self.queue.receive = received
-        await right(self, stop, first=first)
+        self._queue.receive = received
+        try:
+            await right(self, stop, first=first)
+        except _ReceiveFailed as error:
+            raise SystemError from error
 
     return poll
 
@@ -118,7 +133,7 @@ def _unsupervised(_right: Any) -> Any:
 
 
 def _receives_count(_right: Any) -> Any:
-    return lambda _known, _order, receive_count: (receive_count, receive_count)
+    return lambda _known, _order, received: (received, received, received > 0)
 
 
 def _gather_bare(_right: Any) -> Any:
@@ -170,16 +185,16 @@ BUGS = (
     bug("one_of_a_group", "of a group only the first is finished", "shop",
         (Consumer, "_finish", _half)),
     bug("bury_raises", "a dead letter that cannot be sent ends its group", "food",
-        (Disposal, "bury", _buries_or_raises)),
+        (Disposal, "bury", _buries_or_raises), (Consumer, "_ended", _leaks)),
     bug("buried_or_not", "poison is deleted though the dead letters did not take it", "food",
         (Disposal, "bury", _buries_or_not)),
     bug("counts_outages", "what was received while nothing could be committed counts", "shop",
         *OPEN_GATE, (faults, "tries", _receives_count), (taking_tokens, "tries", _receives_count),
         (recording_results, "tries", _receives_count)),
     bug("poller_ends", "a receive that fails ends its loop, and it is started again", "food",
-        (Consumer, "_poll", _ends_at_a_failure)),
+        (Receiver, "poll", _ends_at_a_failure)),
     bug("loop_ends", "a receive that fails ends its loop for good", "food",
-        (Consumer, "_poll", _ends_at_a_failure), (supervision.Supervisor, "keep", _unsupervised)),
+        (Receiver, "poll", _ends_at_a_failure), (supervision.Supervisor, "keep", _unsupervised)),
     bug("bare_gather", "a gather that raises is not isolated", "shop",
         (taking_tokens, "gather_all", _gather_bare),
         (recording_results, "gather_all", _gather_bare)),
@@ -187,7 +202,8 @@ BUGS = (
         (taking_tokens, "gather_all", _gather_bare),
         (recording_results, "gather_all", _gather_bare)),
     bug("nothing_isolated", "a step that raises is its whole group's fault", "food",
-        (faults.Delivery, "guard", lambda _: lambda _self, work: work())),
+        (taking_tokens, "guard", lambda _: lambda _delivery, work: work()),
+        (recording_results, "guard", lambda _: lambda _delivery, work: work())),
     bug("out_of_turn", "orders of a group do not wait for their turn", "travel",
         (group_order.GroupOrder, "holds", always(value=0.0))),
     bug("rests_for_hours", "after a fault a message rests for eleven hours", "shop",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,13 +27,32 @@ class Planted:
     def in_place(self) -> Iterator[None]:
         """Have the bug, for a time."""
         before = [(owner, name, vars(owner)[name]) for owner, name, _ in self.replaced]
-        for owner, name, make in self.replaced:
-            setattr(owner, name, make(getattr(owner, name)))
         try:
+            for owner, name, make in self.replaced:
+                right = getattr(owner, name)
+                faulty = make(right)
+                _require_fit(f"{self.name}: {name}", right, faulty)
+                setattr(owner, name, faulty)
             yield
         finally:
             for owner, name, original in before:
                 setattr(owner, name, original)
+
+
+def _require_fit(name: str, right: Any, faulty: Any) -> None:
+    """Let nobody take a call that does not even fit for the bug: it would be found at once.
+
+    Raises `TypeError`.
+    """
+    if not (inspect.isroutine(right) and inspect.isroutine(faulty)):
+        return
+    given = inspect.signature(right).parameters.values()
+    by_name = {it.name: None for it in given if it.kind is it.KEYWORD_ONLY}
+    in_turn = [None for it in given if it.kind in {it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD}]
+    try:
+        inspect.signature(faulty).bind(*in_turn, **by_name)
+    except TypeError as error:
+        raise TypeError(f"{name} cannot be called as what it replaces: {error}") from None
 
 
 def bug(

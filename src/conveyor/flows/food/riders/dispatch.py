@@ -77,4 +77,4 @@ class Dispatch:
         order = load(tx, [order_id], lock=False).get(order_id)
         if order is None or order.merchant != merchant:
             return None
-        return due_step(self._engine.registry, order)
+        return due_step(self._engine.registry.flows, order)

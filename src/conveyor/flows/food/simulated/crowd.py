@@ -17,6 +17,7 @@ from conveyor.core.errors import (
     DatabaseUnavailableError,
     QueueUnavailableError,
 )
+from conveyor.core.outage import tell
 from conveyor.core.supervision import wait_for_stop
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Crowd(ABC):
             done = 0
             try:
                 done = await self.look()
-            except OUTAGES:
-                log.exception("the simulation cannot go on now; it is tried again")
+            except OUTAGES as error:
+                tell(log, error, "the simulation cannot go on now; it is tried again")
             if done < MAX_DEEDS:
                 await wait_for_stop(stop, LOOK_SECONDS)

@@ -10,10 +10,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from conveyor.core.actor import NOBODY, Actor
 from conveyor.core.answers import TAKEN, StepAnswer, take_answers
 from conveyor.core.engine import Engine
 from conveyor.core.group_context import GroupContext
 from conveyor.core.interventions import cancel
+from conveyor.core.operator_actions import note
 from conveyor.core.order import load
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import renewals, store
@@ -67,14 +69,32 @@ class Changes:
         """Nothing is started."""
         self._engine = engine
 
-    async def set_plan(self, plan: Plan) -> Impossible | None:
+    async def set_plan(self, plan: Plan, by: Actor = NOBODY) -> Impossible | None:
         """Make a plan, or change its price or rules, which hold from the next renewals on."""
-        return await self._engine.database.run(lambda tx: _set_plan(tx, plan))
-
-    async def begin(self, merchant: str, given: Sequence[NewSubscription]) -> Begun | InvalidRow:
-        """Begin subscriptions, all or none."""
         now_ms = self._engine.ambient.now_ms()
-        return await self._engine.database.run(lambda tx: _begin(tx, merchant, given, now_ms))
+
+        def work(tx: Tx) -> Impossible | None:
+            wrong = _set_plan(tx, plan)
+            if wrong is None:
+                said = {"price": plan.price, "currency": plan.currency}
+                note(tx, by, "plans.set", now_ms, subject=plan.id, detail=said)
+            return wrong
+
+        return await self._engine.database.run(work)
+
+    async def begin(
+        self, merchant: str, given: Sequence[NewSubscription], by: Actor | None = None
+    ) -> Begun | InvalidRow:
+        """Begin subscriptions, all or none; `by` is the operator who does it, None: a program."""
+        now_ms = self._engine.ambient.now_ms()
+
+        def work(tx: Tx) -> Begun | InvalidRow:
+            begun = _begin(tx, merchant, given, now_ms)
+            if by is not None and isinstance(begun, Begun):
+                note(tx, by, "subscriptions.import", now_ms, detail={"added": begun.added})
+            return begun
+
+        return await self._engine.database.run(work)
 
     async def replace_card(
         self, merchant: str, name: str, card: str

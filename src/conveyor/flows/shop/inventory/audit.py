@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from conveyor.core.archived import sums_of
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.statements import wide_sum, widened
 from conveyor.core.tables import orders
@@ -88,13 +89,13 @@ _held = (
     .group_by(orders.c.merchant, reservations.c.sku)
     .subquery()
 )
+_gone = sums_of(reservations.name, SOLD)
+_sold = sa.func.coalesce(_held.c.sold, 0) + sa.func.coalesce(_gone.c.amount, 0)
 _MISCOUNTED = (
     sa.select(stock)
     .outerjoin(_held, (_held.c.merchant == stock.c.merchant) & (_held.c.sku == stock.c.sku))
-    .where(
-        (stock.c.reserved != sa.func.coalesce(_held.c.reserved, 0))
-        | (stock.c.sold != sa.func.coalesce(_held.c.sold, 0))
-    )
+    .outerjoin(_gone, (_gone.c.merchant == stock.c.merchant) & (_gone.c.name == stock.c.sku))
+    .where((stock.c.reserved != sa.func.coalesce(_held.c.reserved, 0)) | (stock.c.sold != _sold))
     .limit(MAX_EXAMPLES)
 )
 _STRANDED = (

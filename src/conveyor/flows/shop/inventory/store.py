@@ -49,6 +49,7 @@ reservations = sa.Table(
         f"state IN ('{RESERVED}', '{RELEASED}', '{SOLD}')", name="reservations_state"
     ),
     sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": 50},  # as for orders
 )
 
 _units = sa.bindparam("units", type_=sa.BigInteger)

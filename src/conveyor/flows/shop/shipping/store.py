@@ -26,6 +26,7 @@ shipments = sa.Table(
     sa.Column("delivered_at", sa.BigInteger),
     sa.CheckConstraint(f"state IN {tuple(map(str, ShipmentState))}", name="shipments_state"),
     sqlite_with_rowid=False,  # found by the key alone, which then is the table
+    postgresql_with={"fillfactor": 50},  # as for orders
 )
 
 _this = shipments.c.order_id == sa.bindparam("of_order")

@@ -100,7 +100,7 @@ class WebhookKeys:
 
     def verify(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> str:
         """Give who has signed. Raises `WebhookRejectedError`: see `WebhookKey.verify`."""
-        rejected = WebhookRejectedError(SIGNATURE_HEADER, "there is nobody to sign")
+        rejected: WebhookRejectedError | None = None
         for name, key in self._keys.items():
             try:
                 key.verify(headers, body, now_ms)
@@ -108,7 +108,7 @@ class WebhookKeys:
                 rejected = error
             else:
                 return name
-        raise rejected
+        raise rejected or WebhookRejectedError(SIGNATURE_HEADER, "there is nobody to sign")
 
 
 def write_secret(key: bytes) -> str:

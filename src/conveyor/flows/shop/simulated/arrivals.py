@@ -7,9 +7,12 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
+from conveyor.adapters.faults import Fault
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import CommitUnknownError, DatabaseUnavailableError
+from conveyor.core.outage import Outage
 from conveyor.core.transaction import Database
 from conveyor.flows.shop.shipping.messages import Delivered, write_confirmation
 from conveyor.flows.shop.shipping.webhooks import WebhookKey
@@ -21,8 +24,8 @@ log = logging.getLogger(__name__)
 MAX_POSTS = 100
 """Webhooks under way at the same time."""
 POST_SECONDS = 15.0
-CLAIM_SECONDS = 30.0
-"""How long a claimed arrival is left to the process that claimed it: more than a post may take."""
+CLAIM_SECONDS = 8.0
+"""How long a claimed arrival is left to the process that claimed it, without another word of it."""
 OUTAGE_SECONDS = 1.0
 BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 300.0
@@ -74,17 +77,23 @@ class Arrivals:
         ambient: Ambient,
         wake: Wake,
         *,
+        silent: Fault,
         look_seconds: float,
         key: WebhookKey,
         post: Post,
     ) -> None:
-        """Take a ledger, and what ends a rest: whatever is dispatched here meanwhile."""
+        """Take a ledger, and what ends a rest: whatever is dispatched here meanwhile.
+
+        While it is `silent` nothing is told.
+        """
         self._database = database
         self._ambient = ambient
         self._wake = wake
+        self._silent = silent
         self._look_seconds = look_seconds
         self._key = key
         self._post = post
+        self._outage = Outage("the simulated carrier's ledger", "nobody hears of arrivals")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tell of arrivals as they become due, until `stop` is set; any number may run at once."""
@@ -105,18 +114,22 @@ class Arrivals:
         try:
             rest = 0.0 if told else await self._rest_seconds()
             if rest == 0.0:
-                claimed = await self._claim(told, MAX_POSTS)
+                claimed = await self._claim(told, 0 if self._silent.is_on else MAX_POSTS)
                 told = []
                 return await self._tell_all(claimed)
-        except OUTAGES:
-            log.exception("the ledger cannot be used now")
+        except OUTAGES as error:
+            self._outage.begin(error)
             self._wake.begin()
             rest = OUTAGE_SECONDS
+        else:
+            self._outage.end()
         await self._wake.rest(rest)
         return told
 
     async def _rest_seconds(self) -> float:
         self._wake.begin()
+        if self._silent.is_on:  # whoever switches it off ends the rest
+            return math.inf
         due = await self._database.read(ledger.next_telling)
         now = self._ambient.now_ms()
         rest = min(math.inf if due is None else (due - now) / 1000, self._look_seconds)
@@ -133,11 +146,23 @@ class Arrivals:
         )
 
     async def _tell_all(self, entries: Sequence[Entry]) -> list[Told]:
-        told = await asyncio.gather(*map(self._tell, entries))
+        keeping = asyncio.create_task(self._keep([entry.key for entry in entries]))
+        try:
+            told = await asyncio.gather(*map(self._tell, entries))
+        finally:
+            keeping.cancel()
         unheard = sum(one.told_at is None for one in told)
         if unheard:
             log.warning("%d of %d webhooks were not heard", unheard, len(told))
         return told
+
+    async def _keep(self, keys: Sequence[str]) -> None:
+        """Put off the end of a claim for as long as its posts are under way."""
+        while True:
+            await asyncio.sleep(CLAIM_SECONDS / 2)
+            until = self._ambient.now_ms() + round(CLAIM_SECONDS * 1000)
+            with suppress(*OUTAGES):  # then another process may tell of them too
+                await self._database.run(partial(ledger.keep, keys=keys, until_ms=until))
 
     async def _tell(self, entry: Entry) -> Told:
         arrived_at = entry.arrives_at or entry.taken_at

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from conveyor.adapters.faults import Breakable, Fault
 from conveyor.core.ambient import Ambient
 from conveyor.core.batching import Batcher
 from conveyor.core.errors import UnansweredError
@@ -36,7 +37,7 @@ IDLE_SECONDS = 1.0
 """How often a ledger that processes share is looked at for what another has left in it."""
 
 
-class SimulatedCarrier:
+class SimulatedCarrier(Breakable):
     """The `Carrier` port on a ledger; parcels that wait at once share a transaction."""
 
     def __init__(
@@ -58,6 +59,15 @@ class SimulatedCarrier:
         self._deliver_after_ms = round(deliver_after_seconds * 1000)
         self._groups: Batcher[Entry, CarrierAnswer] = Batcher(self._take, MAX_GROUP)
         self._wake = Wake()
+        self._silent = Fault(
+            "carrier-silent",
+            "The carrier is silent",
+            does="It takes parcels, and tells of no arrival.",
+            watch="Orders stay outside at ship. Once this is off, it tells of all that has arrived "
+            "meanwhile.",
+            switched=self._wake.ring,
+        )
+        self.faults = (self._silent,)
 
     async def open(self) -> None:
         """Create the ledger where it is missing; who is alone takes over what a crash left."""
@@ -74,6 +84,7 @@ class SimulatedCarrier:
         country, city = parcel.address.get("country"), parcel.address.get("city")
         if country == UNSERVED_COUNTRY:
             return Rejected(f"{UNSERVED_COUNTRY} is not served")
+        self._silent.strikes()
         answer = await self._groups.submit(self._entry(parcel, key, city))
         if city == SILENT_CITY:
             raise UnansweredError("the carrier did not answer")
@@ -104,6 +115,7 @@ class SimulatedCarrier:
             self._database,
             self._ambient,
             self._wake,
+            silent=self._silent,
             look_seconds=self._look_seconds,
             key=key,
             post=post,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -68,13 +68,7 @@ class Told:
 
 
 _key = parcels.c.key
-_TAKE = PerDialect(
-    lambda insert: (
-        insert(parcels)
-        .on_conflict_do_nothing(index_elements=[_key])
-        .execution_options(preserve_rowcount=True)
-    )
-)
+_TAKE = PerDialect(lambda insert: insert(parcels).on_conflict_do_nothing(index_elements=[_key]))
 _FIND = sa.select(parcels).where(one_of(_key, "keys"))
 _NEXT = sa.select(sa.func.min(parcels.c.tell_at)).where(_untold)
 # A row belongs to one process at a time; pushed forward, it comes back if that process ends.
@@ -102,6 +96,11 @@ _TOLD = (
     .where(_key == sa.bindparam("of_key"), parcels.c.told_at.is_(None))
     .values({name: sa.bindparam(f"to_{name}") for name in ("tries", "tell_at", "told_at")})
 )
+_KEEP = (
+    sa.update(parcels)
+    .where(_key == sa.bindparam("of_key"), _untold, parcels.c.told_at.is_(None))
+    .values(tell_at=sa.bindparam("until"))
+)
 _AFTER = sa.select(parcels).where(_key > sa.bindparam("after")).order_by(_key).limit(PAGE)
 
 
@@ -122,8 +121,10 @@ def release(tx: Tx) -> None:
 def take(tx: Tx, entries: Sequence[Entry]) -> dict[str, Entry]:
     """Enter parcels; gives the entry of each key, which for a known key is the earlier one."""
     # Sorted, so that two processes that are given the same keys do not deadlock.
-    rows = [asdict(entry) for entry in sorted(entries, key=lambda entry: entry.key)]
-    if tx.execute(_TAKE, rows).rowcount == len(rows):
+    names = Entry.__slots__
+    by_key = sorted(entries, key=lambda entry: entry.key)
+    rows = [{name: getattr(entry, name) for name in names} for entry in by_key]
+    if tx.execute_all(_TAKE, rows) == len(rows):
         return {entry.key: entry for entry in entries}
     return find(tx, {entry.key for entry in entries})
 
@@ -156,11 +157,16 @@ def note_and_claim(
             }
             for one in sorted(told, key=lambda one: one.key)
         ]
-        tx.execute(_TOLD, rows)
+        tx.execute_all(_TOLD, rows)
     if not count:
         return []
     claimed = tx.execute(_CLAIM, {"now": now_ms, "until": until_ms, "count": count})
     return [Entry(*row) for row in claimed]
+
+
+def keep(tx: Tx, keys: Sequence[str], until_ms: int) -> None:
+    """Leave these arrivals to the process that has claimed them until then."""
+    tx.execute_all(_KEEP, [{"of_key": key, "until": until_ms} for key in sorted(keys)])
 
 
 def recorded(tx: Tx, keys: Collection[str]) -> dict[str, ParcelOnRecord]:

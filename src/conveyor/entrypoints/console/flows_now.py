@@ -1,0 +1,14 @@
+"""How the flows stand, and which services are paused: what several pages show."""
+
+from __future__ import annotations
+
+from conveyor.access.model import Grant
+from conveyor.core.paused_services import PausedService, paused
+from conveyor.entrypoints.console.viewer import Console
+from conveyor.operations.overview import Overview
+
+
+async def flows_now(console: Console, grant: Grant) -> tuple[Overview, list[PausedService]]:
+    """Give what a grant sees of the flows, and the services of which no step is taken now."""
+    seen = await console.overviews.of(grant.sees)
+    return seen, await console.api.app.engine.database.read(paused)

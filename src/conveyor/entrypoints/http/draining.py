@@ -1,0 +1,36 @@
+"""Draining the dead-letter queues now, and not once the time for it has come."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from conveyor.core.draining import Drain
+from conveyor.entrypoints.http.codes import Code
+from conveyor.entrypoints.http.context import Acting, Operator, TheApi, changed
+from conveyor.entrypoints.http.dead_letter_schemas import Drained, DrainedQueue
+from conveyor.entrypoints.http.dead_letters import sees_poison
+from conveyor.entrypoints.http.described import changing
+from conveyor.entrypoints.http.problems import ProblemError
+
+router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+_NOT_YOURS = "Messages in the dead-letter queues are shown to whoever runs the system."
+
+
+@router.post("/drain", responses=changing())
+async def drain_dead_letters(api: TheApi, grant: Operator, by: Acting) -> Drained:
+    """Take messages out of the dead-letter queues, to wait for an operator in the database.
+
+    Up to 200 of each queue. A queue keeps nothing for longer than 14 days, the database does.
+    """
+    if not sees_poison(api, grant):
+        raise ProblemError(Code.FORBIDDEN, _NOT_YOURS)
+    drained = await Drain(api.app.engine).once()
+    counts = {it.queue: it.count for it in drained if it.count}
+    if counts:
+        await changed(api, by, "messages.drain", lambda _: None, queues=counts)
+    return Drained(
+        queues=[
+            DrainedQueue(queue=it.queue, count=it.count, more=it.more, failed=it.failed or None)
+            for it in drained
+        ]
+    )
