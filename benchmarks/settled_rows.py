@@ -101,7 +101,9 @@ class _Table:
         replayed: str,
     ) -> None:
         original = f"original_{table.name}"
-        sorting = ", ".join(column.name for column in table.primary_key)
+        # On PostgreSQL a timeline has no key, but its numbers.
+        key = list(table.primary_key) or [table.c.id]
+        sorting = ", ".join(column.name for column in key)
         take = f'CREATE TEMP TABLE {original} AS SELECT * FROM "{table.name}" ORDER BY {sorting}'  # noqa: S608
         connection.execute(sa.text(take))
         connection.execute(sa.delete(table))
