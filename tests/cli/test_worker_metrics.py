@@ -94,7 +94,7 @@ def test_who_is_alive_is_told_by_both(told: Told) -> None:
 
 
 def test_each_process_is_asked_at_a_port_of_its_own(environment: dict[str, str]) -> None:
-    first = free_port()
+    first = free_port(in_a_row=2)
     of_two = ("--processes", 2, "--metrics-port", first)
     with Process("work", "inventory", *of_two, "--json", **environment) as workers:
         said = workers.ready()

@@ -19,6 +19,7 @@ from tests.edge.crowding import Offering, each_is_kept, wait_patiently
 from tests.edge.wire import ask
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
 from tests.servers.postgres import postgres_server
+from tests.servers.process import free_port
 
 AT_ONCE = 600
 SECONDS = 3.0
@@ -76,7 +77,7 @@ def test_a_database_that_is_killed_under_load_keeps_its_word(tmp_path: Path) -> 
 
 def test_a_queue_that_is_killed_under_load_keeps_its_word(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        sqs = stack.enter_context(ministack_server())
+        sqs = stack.enter_context(ministack_server(port=free_port()))
         endpoint = f"sqs://eu-west-1/crowd-?endpoint_url={sqs.endpoint_url}"
         queues = AWS_TEST_ENVIRONMENT | {"CONVEYOR_QUEUE_URL": endpoint}
         assert say("queues", "provision", **queues).code == 0

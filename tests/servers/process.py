@@ -3,12 +3,13 @@
 Should this process be gone before it stops its server, however it went, the server goes as well.
 """
 
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,11 @@ READY_SECONDS = 30.0
 READY_POLL_SECONDS = 0.05
 STOP_SECONDS = 20.0
 HOST = "127.0.0.1"
+LOWEST_PORT = 10_000
+LOWEST_EPHEMERAL_PORT = 32_768
+PORT_TRIES = 100
+# Not seeded: processes that test side by side must not draw the same ports.
+CHANCE = random.SystemRandom()
 SURVIVES_SECONDS = 5
 # Reads a line from us, and is done; the pipe's end without one says that we are gone.
 WATCH = """
@@ -47,12 +53,22 @@ class Account(NamedTuple):
 OURSELVES = Account()
 
 
-def free_port() -> int:
-    """Give a TCP port of loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(in_a_row: int = 1) -> int:
+    """Give a TCP port of loopback, the first of so many, that were free a moment ago.
+
+    They lie below those that the system hands to whoever connects: of these one that is free now
+    may be anybody's a moment later.
+    """
+    for _ in range(PORT_TRIES):
+        first = CHANCE.randrange(LOWEST_PORT, LOWEST_EPHEMERAL_PORT - in_a_row)
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + in_a_row):
+                    stack.enter_context(socket.socket()).bind((HOST, port))
+            except OSError:
+                continue
+            return first
+    raise ServerFailedError("a port", f"none of {PORT_TRIES} was free")
 
 
 @contextmanager
