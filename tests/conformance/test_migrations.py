@@ -27,6 +27,7 @@ from conveyor.adapters.migrations import (
     current_revision,
     is_current,
     migrate,
+    revision_of,
 )
 from conveyor.adapters.migrations.upgrade import alembic_config
 from conveyor.core.transaction import Database, Tx
@@ -117,6 +118,7 @@ def test_an_empty_database_is_brought_to_the_head(new_url: NewUrl) -> None:
 
 def test_the_migrated_tables_are_those_declared(new_url: NewUrl) -> None:
     async def migrated(database: Database) -> list[list[str]]:
+        await step_by_step(database)
         await migrate_all(database, INSTALLED)
         assert await database.run(differences) == []
         return await database.run(catalog)
@@ -126,6 +128,36 @@ def test_the_migrated_tables_are_those_declared(new_url: NewUrl) -> None:
         return await database.run(catalog)
 
     assert play(new_url(), migrated) == play(new_url(), declared)
+
+
+async def step_by_step(database: Database) -> list[str]:
+    """Run every revision, as on a database that was there before the last of them."""
+    whose = {each: "" if each is OURS else f"{each.of} " for each in revisions_of(INSTALLED)}
+    return [f"{whose[each]}{it}" for each in whose for it in await migrate(database, each)]
+
+
+def test_an_embedded_database_begins_as_all_revisions_would_leave_it(tmp_path: Path) -> None:
+    def recorded(tx: Tx) -> list[object]:
+        whose = sa.text("SELECT sql FROM sqlite_schema WHERE name = :name")
+        return [
+            (revision_of(tx, each), tx.execute(whose, {"name": each.version_table}).scalar_one())
+            for each in revisions_of(INSTALLED)
+        ]
+
+    async def made(
+        database: Database, make: Callable[[Database], Awaitable[list[str]]]
+    ) -> tuple[object, ...]:
+        applied = await make(database)
+        return applied, await database.run(recorded), await database.run(catalog)
+
+    urls = [f"sqlite:///{tmp_path / name}" for name in ("stepwise.db", "at_once.db")]
+    stepwise = play(urls[0], lambda database: made(database, step_by_step))
+    at_once = play(
+        urls[1],
+        lambda database: made(database, lambda empty: migrate_all(empty, INSTALLED)),
+    )
+
+    assert at_once == stepwise
 
 
 def test_tables_of_flows_that_an_earlier_version_made_are_taken_over(new_url: NewUrl) -> None:
@@ -255,14 +287,20 @@ def test_a_database_of_a_newer_version_is_left_alone(new_url: NewUrl) -> None:
     play(new_url(), story)
 
 
-def test_a_start_with_a_current_database_does_not_import_alembic(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_start_with_nothing_to_migrate_does_not_import_alembic(
+    tmp_path: Path, *, is_new: bool
+) -> None:
     url = f"sqlite:///{tmp_path / 'current.db'}"
-    play(url, migrate)
+    if not is_new:
+        play(url, step_by_step)
     start = """
 import asyncio, sys
-from conveyor.adapters.migrations import migrate
 from conveyor.adapters.sqlite import SqliteDatabase
-assert asyncio.run(migrate(SqliteDatabase(sys.argv[1]))) == []
+from conveyor.settings import Settings
+from conveyor.system.installation import installation
+from conveyor.system.tables import bring_up_to_date
+asyncio.run(bring_up_to_date(SqliteDatabase(sys.argv[1]), installation(Settings())))
 assert "alembic" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", start, url.removeprefix("sqlite:///")], check=True)

@@ -6,14 +6,15 @@ they are missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from conveyor.adapters.migrations import OURS, Revisions, migrate, revision_of
+from conveyor.adapters.migrations import OURS, Revisions, migrate, record_head, revision_of
 from conveyor.core.errors import ConveyorError
 from conveyor.core.tables import MONTHLY, ONLY_ON, default_partition
 from conveyor.core.transaction import Database, Tx
@@ -42,14 +43,39 @@ async def migrate_all(database: Database, installed: Installation) -> list[str]:
 
     Raises `ExtensionError`, and what `migrate` raises.
     """
-    applied: list[str] = []
+    made_at_once = database.dialect == "sqlite" and await database.read(_is_empty)
+    applied = await database.run(lambda tx: _make_at_once(tx, installed)) if made_at_once else []
     for revisions in revisions_of(installed):
-        whose = "" if revisions is OURS else f"{revisions.of} "
-        applied += [f"{whose}{it}" for it in await migrate(database, revisions)]
+        applied += _named(revisions, await migrate(database, revisions))
     await _make_missing(database, installed)
     if database.dialect == "postgresql":
         await make_months(database)
     return applied
+
+
+def _named(revisions: Revisions, numbers: Iterable[str]) -> list[str]:
+    whose = "" if revisions is OURS else f"{revisions.of} "
+    return [f"{whose}{number}" for number in numbers]
+
+
+def _is_empty(tx: Tx) -> bool:
+    return not sa.inspect(tx.connection).get_table_names()
+
+
+def _make_at_once(tx: Tx, installed: Installation) -> list[str]:
+    """Make tables as they are declared, which is where the revisions lead, in a tenth of the time.
+
+    Not those of other packages, whose revisions may do more than make tables.
+    """
+    ours = replace(
+        installed, extensions=tuple(it for it in installed.extensions if it not in installed.added)
+    )
+    _create_all(tx, tuple(tables_of(ours)))
+    made: list[str] = []
+    for revisions in revisions_of(ours):
+        record_head(tx, revisions)
+        made += _named(revisions, revisions.numbers)
+    return made
 
 
 async def bring_up_to_date(database: Database, installed: Installation) -> None:
@@ -72,18 +98,18 @@ _STATEMENTS: dict[tuple[tuple[sa.MetaData, ...], str], tuple[str, ...]] = {}
 async def create_all(database: Database, installed: Installation) -> None:
     """Create all tables that are missing, recording no revision of ours: for tests."""
     declared = tuple(tables_of(installed))
-
-    def create(tx: Tx) -> None:
-        dialect = tx.connection.dialect
-        if (declared, dialect.name) not in _STATEMENTS:
-            _STATEMENTS[declared, dialect.name] = _statements(declared, dialect)
-        for statement in _STATEMENTS[declared, dialect.name]:
-            tx.connection.exec_driver_sql(statement)
-
-    await database.run(create)
+    await database.run(lambda tx: _create_all(tx, declared))
     for extension in installed.added:
         if extension.migrations and extension.tables is None:
             await migrate(database, _revisions(extension))
+
+
+def _create_all(tx: Tx, declared: tuple[sa.MetaData, ...]) -> None:
+    dialect = tx.connection.dialect
+    if (declared, dialect.name) not in _STATEMENTS:
+        _STATEMENTS[declared, dialect.name] = _statements(declared, dialect)
+    for statement in _STATEMENTS[declared, dialect.name]:
+        tx.connection.exec_driver_sql(statement)
 
 
 def _statements(declared: tuple[sa.MetaData, ...], dialect: sa.Dialect) -> tuple[str, ...]:

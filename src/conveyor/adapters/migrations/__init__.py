@@ -27,11 +27,14 @@ class Revisions:
     version_table: str
 
     @property
+    def numbers(self) -> list[str]:
+        """Give all of them, oldest first: the numbers of the files."""
+        return sorted(it.name.partition("_")[0] for it in self.versions.glob("[0-9]*.py"))
+
+    @property
     def head(self) -> str:
-        """Give the newest revision: the number of the last file."""
-        return max(
-            (it.name.partition("_")[0] for it in self.versions.glob("[0-9]*.py")), default=""
-        )
+        """Give the newest revision; '' where there is none."""
+        return max(self.numbers, default="")
 
 
 OURS = Revisions("Conveyor", Path(__file__).with_name("versions"), "alembic_version")
@@ -80,3 +83,16 @@ def revision_of(tx: Tx, revisions: Revisions = OURS) -> str | None:
     recorded = sa.table(revisions.version_table, sa.column("version_num"))
     revision: str | None = tx.execute(sa.select(recorded.c.version_num)).scalar()
     return revision
+
+
+def record_head(tx: Tx, revisions: Revisions) -> None:
+    """Record what Alembic would, of tables that were made as the newest revision has them."""
+    name = revisions.version_table
+    table = sa.Table(
+        name,
+        sa.MetaData(),
+        sa.Column("version_num", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("version_num", name=f"{name}_pkc"),
+    )
+    table.create(tx.connection)
+    tx.execute(table.insert().values(version_num=revisions.head))
