@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from conveyor.commerce.orders.model import Currency
 from conveyor.core.errors import ConveyorError
-from conveyor.core.lease import MIN_VISIBILITY_SECONDS
-from conveyor.core.providers import MAX_CALL_SECONDS
 from conveyor.core.queue import MAX_VISIBILITY_SECONDS
+from conveyor.core.time_limits import MAX_CALL_SECONDS, MIN_VISIBILITY_SECONDS
 
 DEFAULT_DATA = Path("conveyor-data")
 DATABASE_FILE = "conveyor.db"

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,10 @@ WIDE = {"COLUMNS": "200"}
 SIMULATED = {"CONVEYOR_PAYMENT_PROVIDER": "simulated", "CONVEYOR_CARRIER": "simulated"}
 """Nobody is to be paid by tests; on PostgreSQL that has to be said."""
 COMMAND = (sys.executable, "-c", "from conveyor.entrypoints.cli import main; main()")
+
+_TELL_AT_THE_END = "import atexit, sys; atexit.register(lambda: print(*sys.modules))"
+TELLING = (*COMMAND[:-1], f"{_TELL_AT_THE_END}; {COMMAND[-1]}")
+"""The same, which says at its end what it has loaded."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,10 @@ def say(*arguments: object, stdin: str = "", **environment: str) -> Said:
     return Said(result.exit_code, result.stdout, result.stderr)
 
 
-def say_apart(*arguments: object, **environment: str) -> Said:
+def say_apart(*arguments: object, command: Sequence[str] = COMMAND, **environment: str) -> Said:
     """Run a command as a process of its own, to its end."""
     done = subprocess.run(
-        [*COMMAND, *(str(a) for a in arguments)],
+        [*command, *(str(a) for a in arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -137,11 +141,13 @@ def on_a_screen(*arguments: str, rows: int, columns: int) -> list[str]:
 class Process:
     """A command that runs until it is told to stop."""
 
-    def __init__(self, *arguments: object, **environment: str) -> None:
+    def __init__(
+        self, *arguments: object, command: Sequence[str] = COMMAND, **environment: str
+    ) -> None:
         # A suite that was started in the background has inherited that Ctrl-C is ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.popen = subprocess.Popen(
-            [*COMMAND, *(str(a) for a in arguments)],
+            [*command, *(str(a) for a in arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

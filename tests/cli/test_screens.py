@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import COMMAND, bodies, heard, say, seen
+from tests.cli.driver import COMMAND, TELLING, bodies, heard, running, say, say_apart, seen
 
 from conveyor.entrypoints.cli import main
 
@@ -91,6 +91,14 @@ def test_help_waits_for_no_library_that_it_does_not_need() -> None:
     modules = {*done.stdout.decode().split()}
 
     assert not {"sqlalchemy", "fastapi", "pydantic", "rich", "boto3"} & modules
+
+
+def test_a_command_that_asks_a_server_loads_nothing_that_serves(tmp_path: Path) -> None:
+    with running(tmp_path):
+        for command in ("status", "orders list", "stock set CD 5", "audit", "dead-letters list"):
+            said = say_apart(*command.split(), "--data", tmp_path, command=TELLING)
+            assert said.code == 0, said.err
+            assert not {"fastapi", "sqlalchemy"} & {*said.out.split()}, command
 
 
 def test_an_order_is_shown_with_where_it_goes(data: Path) -> None:

@@ -17,12 +17,12 @@ from tests.unit.core_driver import Core
 from conveyor.core.calling import Grant, NotCalled, PendingCall, perform
 from conveyor.core.consumer import Consumer
 from conveyor.core.errors import KeySpentError, NotAppliedError, UnansweredError
-from conveyor.core.lease import CHECK_SECONDS, MIN_VISIBILITY_SECONDS, NEAR_EXPIRY
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Done, Outcome
 from conveyor.core.slots import Slots
 from conveyor.core.step import CallStep
 from conveyor.core.tables import calls
+from conveyor.core.time_limits import CHECK_SECONDS, MIN_VISIBILITY_SECONDS, NEAR_EXPIRY
 from conveyor.settings import Settings
 from conveyor.testing.loop import run_virtual
 

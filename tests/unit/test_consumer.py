@@ -13,12 +13,12 @@ from tests.unit.core_driver import LEASE_SECONDS, Core, a_message
 from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Limits
 from conveyor.core.errors import NotAppliedError
-from conveyor.core.lease import CHECK_SECONDS
 from conveyor.core.message import Token, encode
 from conveyor.core.outbox import OwedToken
 from conveyor.core.queue import Outgoing, Received, VisibilityChange
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.taking_tokens import ORPHAN_SECONDS
+from conveyor.core.time_limits import CHECK_SECONDS
 from conveyor.core.timeline_event import TimelineEvent
 from conveyor.testing.loop import run_virtual
 

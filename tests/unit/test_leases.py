@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.unit.core_driver import LEASE_SECONDS, Core, a_message
 
-from conveyor.core.lease import CAP_MS, NEAR_EXPIRY, MessageLeases
+from conveyor.core.lease import CAP_MS, MessageLeases
 from conveyor.core.queue import MAX_VISIBILITY_SECONDS, VisibilityChange
+from conveyor.core.time_limits import NEAR_EXPIRY
 from conveyor.testing.loop import run_virtual
 
 NEAR_MS = round(LEASE_SECONDS * 1000 * NEAR_EXPIRY)

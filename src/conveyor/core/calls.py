@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from conveyor.core.attempts import IS_OPEN, Attempt
 from conveyor.core.call_state import CallState
 from conveyor.core.calling import Grant, PendingCall
-from conveyor.core.providers import MAX_CALL_SECONDS
 from conveyor.core.step import Now
 from conveyor.core.tables import calls
+from conveyor.core.time_limits import MAX_CALL_SECONDS
 from conveyor.core.transaction import Tx
 
 LONGEST_GRANT_MS = Grant(MAX_CALL_SECONDS).may_run_ms

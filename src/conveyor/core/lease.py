@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -17,16 +16,10 @@ from conveyor.core.queue import (
     VisibilityChange,
 )
 from conveyor.core.supervision import wait_for_stop
+from conveyor.core.time_limits import CHECK_SECONDS, NEAR_EXPIRY
 
 log = logging.getLogger(__name__)
 
-CHECK_SECONDS = 2.0
-# A lease is extended when less than this part of its time is left of it.
-NEAR_EXPIRY = 0.4
-EXTEND_SECONDS = 2.0
-"""What an extension may take until it is in force."""
-# With less, a lease that is not yet near its end at one check is over before the next is done.
-MIN_VISIBILITY_SECONDS = math.ceil((CHECK_SECONDS + EXTEND_SECONDS) / NEAR_EXPIRY)
 # SQS counts its 12 hours from the receive; stay clear of the edge.
 CAP_MS = (MAX_VISIBILITY_SECONDS - 600) * 1000
 

@@ -17,8 +17,6 @@ from conveyor.core.step import CallStep
 
 CALL_SECONDS = 30.0
 """How long a provider may take to answer, unless the settings say otherwise."""
-MAX_CALL_SECONDS = 3600.0
-"""How long it may be at most: whoever takes a call up must know when it is over for sure."""
 CALLS_AT_ONCE = 200
 Steps = Mapping[str, CallStep[Any, Any]]
 NO_STEPS: Steps = MappingProxyType({})

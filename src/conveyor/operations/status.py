@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from conveyor.core.durations import duration
 from conveyor.core.paused_services import PausedService, paused
 from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.core.routing_slip import service_of
 from conveyor.core.workers import Worker
-from conveyor.operations.explain.words import duration
 from conveyor.operations.missing_flows import ADVICE
 from conveyor.operations.overview import Overview, Overviews
 from conveyor.operations.overview.lines import STUCK_MS

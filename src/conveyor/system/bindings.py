@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from conveyor.core.providers import (
-    MAX_CALL_SECONDS,
     NO_STEPS,
     Called,
     CallLimits,
@@ -17,6 +16,7 @@ from conveyor.core.providers import (
     Providers,
 )
 from conveyor.core.step import CallStep
+from conveyor.core.time_limits import MAX_CALL_SECONDS
 from conveyor.extension import Dependencies, Extension, Port, Service
 from conveyor.settings import SettingError
 from conveyor.system.extension_checks import steps_of

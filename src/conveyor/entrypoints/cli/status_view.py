@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conveyor.core.durations import duration
 from conveyor.entrypoints.cli.output import counted
-from conveyor.operations.explain.words import duration
 
 View = Mapping[str, Any]
 """What `GET /v1/overview` answers."""

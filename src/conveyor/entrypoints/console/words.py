@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 
 from conveyor.commerce.orders.money import in_words as money
+from conveyor.core.durations import duration
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.rfc3339 import iso
 from conveyor.core.untyped import Json
-from conveyor.operations.explain.words import duration
 from conveyor.operations.overview import Standing
 
 SECOND_MS = 1_000

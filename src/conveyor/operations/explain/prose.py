@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conveyor.commerce.orders.money import in_words as money
+from conveyor.core.durations import duration
 from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.rfc3339 import iso
 from conveyor.operations.explain.story import AHEAD, DONE, NOT_TAKEN, NOW, UNDOING, UNDONE, Story
-from conveyor.operations.explain.words import duration
 from conveyor.operations.missing_flows import ADVICE
 
 _STATES = {

@@ -9,6 +9,7 @@ from conveyor.commerce.orders.money import in_words as money
 from conveyor.core import timeline
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
+from conveyor.core.durations import duration
 from conveyor.core.rfc3339 import iso
 from conveyor.core.timeline import Entry
 from conveyor.core.timeline_event import TimelineEvent
@@ -16,27 +17,12 @@ from conveyor.core.timeline_event import TimelineEvent
 Detail = Mapping[str, Any]
 Phrase = Callable[[Entry, Detail], str]
 
-MINUTE_MS = 60_000
-
 _ENDS = {
     CallState.ANSWERED: "was answered",
     CallState.DECLINED: "was answered with a no",
     CallState.NOT_APPLIED: "did nothing",
     CallState.SPENT: "did nothing, and that is played back to its key",
 }
-
-
-def duration(milliseconds: int) -> str:
-    """`0.012 s`, `3 min 20 s`, `7 d 2 h`: the two largest units."""
-    if milliseconds < MINUTE_MS:
-        return f"{milliseconds / 1000:.3f}".rstrip("0").rstrip(".") + " s"
-    rest = milliseconds // 1000
-    said: list[str] = []
-    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, rest = divmod(rest, seconds)
-        if count or said:
-            said.append(f"{count} {unit}")
-    return " ".join(part for part in said[:2] if not part.startswith("0 "))
 
 
 def say_entry(entry: Entry, detail: Detail) -> str:
