@@ -18,9 +18,10 @@ from fastapi import FastAPI
 from conveyor.access import store as keys
 from conveyor.access.model import SCOPES, new_local_key
 from conveyor.entrypoints.console import Links, add_console
-from conveyor.entrypoints.http import create_http
+from conveyor.entrypoints.edge.server import Listening
+from conveyor.entrypoints.http.application import create_http
 from conveyor.entrypoints.http.codes import BEFORE_ALL
-from conveyor.entrypoints.server import Listening, listen, run_until, url_of
+from conveyor.entrypoints.server import listen, run_until, url_of
 from conveyor.flows.shop.shipping.webhooks import write_secret
 from conveyor.settings import Settings
 from conveyor.system.composition import App

@@ -24,7 +24,8 @@ from tests.api.serving import (
 
 from conveyor.commerce.orders import placement
 from conveyor.core.tables import orders
-from conveyor.entrypoints.http import bodies, create_http
+from conveyor.entrypoints.http import bodies
+from conveyor.entrypoints.http.application import create_http
 
 HOME = {"name": "A. Buyer", "line1": "1 Main Street", "city": "Springfield", "country": "US"}
 

@@ -29,7 +29,7 @@ from conveyor.access.model import (
     RIDER,
     SCOPES,
 )
-from conveyor.entrypoints.http import create_http
+from conveyor.entrypoints.http.application import create_http
 
 SUBJECTS = frozenset({RESTAURANT, RIDER})
 """Scopes whose keys may speak for one restaurant or rider alone: the `name` of the path."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.cli.driver import Process, bodies, say, write_lines
+from tests.cli.driver import TELLING, Process, bodies, say, write_lines
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
 from tests.servers.postgres import postgres_server
 from tests.servers.process import free_port
@@ -117,6 +117,15 @@ def test_processes_cannot_share_a_port(environment: dict[str, str]) -> None:
 def test_without_a_port_nobody_is_told(environment: dict[str, str]) -> None:
     with Process("work", "inventory", "--json", **environment) as worker:
         assert worker.ready()["metrics"] == ""
+
+
+def test_who_tells_nobody_loads_nothing_to_tell_it_with(environment: dict[str, str]) -> None:
+    with Process("work", "all", "--json", command=TELLING, **environment) as worker:
+        worker.ready()
+        stopped = worker.stop()
+
+    assert stopped.code == 0, stopped.err
+    assert not {"alembic", "fastapi", "jinja2", "starlette", "uvicorn"} & {*stopped.out.split()}
 
 
 def figures(url: str) -> Figures:

@@ -1,36 +1,31 @@
-"""What `up`, `serve` and `work` run: opened, announced, and closed again whatever happens."""
+"""What runs for long: opened, announced, and closed again whatever happens; and `work`.
+
+Nothing here imports FastAPI, for which a process without an API has no use: `serving` does.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from socket import socket
+from typing import TYPE_CHECKING
 
-from conveyor.access import store as keys
-from conveyor.access.model import LocalKey, new_local_key
-from conveyor.core.errors import ConveyorError, DataDirectoryInUseError
-from conveyor.core.rfc3339 import iso
+from conveyor.core.errors import ConveyorError
 from conveyor.core.supervision import Loop
-from conveyor.core.transaction import Tx
-from conveyor.entrypoints import server_file
-from conveyor.entrypoints.console import Links, add_console
 from conveyor.entrypoints.fleet import stop_without_parent
-from conveyor.entrypoints.http import create_health, create_http
-from conveyor.entrypoints.logs import leave_orders_out, write_logs
-from conveyor.entrypoints.server import Listening, listen, run_until, stop_on_signals, url_of
-from conveyor.entrypoints.server_file import ServerFile
+from conveyor.entrypoints.logs import write_logs
+from conveyor.entrypoints.server import run_until, stop_on_signals, url_of
 from conveyor.operations.missing_flows import missing_flows
 from conveyor.settings import EMBEDDED, Settings
 from conveyor.system.composition import App
-from conveyor.system.opening import open_app, running_app
+from conveyor.system.opening import open_app
 
-LOOPBACK = "127.0.0.1"
+if TYPE_CHECKING:
+    from conveyor.entrypoints.edge.server import Listening
+
 BESIDE = "what runs beside"
-FIRST_KEY_LABEL = "made by the first `conveyor up`"
 
 
 class OneProcessError(ConveyorError):
@@ -64,91 +59,6 @@ class Ready:
 Announce = Callable[[Ready], None]
 
 
-async def run_up(
-    settings: Settings,
-    host: str,
-    port: int,
-    announce: Announce,
-    beside: Callable[[App], Loop] | None = None,
-) -> None:
-    """Run everything until a signal, and `beside` it a loop of the caller's.
-
-    Raises `DataDirectoryInUseError`, `AddressInUseError`.
-    """
-    owner = server_file.find(settings.data)
-    if owner is not None:
-        raise DataDirectoryInUseError(str(settings.data), f"process {owner.pid}, at {owner.url}")
-    with listen(host, port) as listener:
-        async with _opened(settings) as app:
-            first_key = await _first_key(app)
-            local = new_local_key(
-                secrets.token_bytes, settings.intake_merchant, app.installed.scopes
-            )
-            data = str(settings.directory.absolute()) if settings.database_path else ""
-            missing = await missing_flows(app.engine)
-            url, links = url_of(listener), Links(app.parts.ambient, secrets.token_bytes)
-            ready = Ready(app.installed.services, url, links.new(url), first_key, data, missing)
-            try:
-                listening = _listening(app, listener, local, links)
-                await _run(
-                    app,
-                    ready.services,
-                    listening,
-                    lambda: _say(app, ready, local, announce),
-                    beside=beside(app) if beside else None,
-                )
-            finally:
-                server_file.remove(settings.data, os.getpid())
-
-
-@asynccontextmanager
-async def running_here(settings: Settings) -> AsyncIterator[App]:
-    """Run the whole system in this process; other commands of this machine can look meanwhile.
-
-    Should a service break, the body is cancelled and what broke it is raised.
-    """
-    leave_orders_out(settings)
-    if settings.database_path is None:
-        async with running_app(settings) as app:
-            yield app
-        return
-    with listen(LOOPBACK, 0) as listener:
-        app = await open_app(settings)
-        try:
-            await app.require_queues()
-            async with _looked_at(app, listener):
-                yield app
-        finally:
-            await app.close()
-
-
-@asynccontextmanager
-async def _looked_at(app: App, listener: socket) -> AsyncIterator[None]:
-    local = new_local_key(secrets.token_bytes, app.settings.intake_merchant, app.installed.scopes)
-    services, listening = app.installed.services, _listening(app, listener, local)
-    stop, ready, body = asyncio.Event(), asyncio.Event(), asyncio.current_task()
-    running = asyncio.create_task(run_until(stop, app, services, listening, ready.set))
-    running.add_done_callback(lambda _: stop.is_set() or (body and body.cancel()))
-    try:
-        await ready.wait()
-        _sign(app, url_of(listener), local)
-        yield
-    finally:
-        server_file.remove(app.settings.data, os.getpid())
-        stop.set()
-        await running
-
-
-async def run_serve(
-    settings: Settings, listener: socket, announce: Announce, *, parent: bool = False
-) -> None:
-    """Run the API alone until a signal, or until the `parent` dies."""
-    async with _opened(settings) as app:
-        ready = Ready((), url_of(listener), missing_flows=await missing_flows(app.engine))
-        listening = _listening(app, listener, None)
-        await _run(app, (), listening, lambda: announce(ready), parent=parent)
-
-
 async def run_work(
     settings: Settings,
     services: Collection[str],
@@ -161,15 +71,23 @@ async def run_work(
 
     What `listener` is, if any, tells whoever asks of this process, and of nothing else.
     """
-    async with _opened(settings) as app:
+    async with opened(settings) as app:
         told_at = f"{url_of(listener)}/metrics" if listener else ""
         missing = await missing_flows(app.engine)
         ready = Ready(tuple(services), metrics=told_at, missing_flows=missing)
-        listening = Listening(create_health(app), listener, is_api=False) if listener else None
-        await _run(app, services, listening, lambda: announce(ready), parent=parent)
+        listening = _telling(app, listener) if listener else None
+        await run(app, services, listening, lambda: announce(ready), parent=parent)
 
 
-async def _run(
+def _telling(app: App, listener: socket) -> Listening:
+    # Imported for whoever is asked alone: most workers are not.
+    from conveyor.entrypoints.edge.server import Listening
+    from conveyor.entrypoints.http.health_alone import create_health
+
+    return Listening(create_health(app), listener, is_api=False)
+
+
+async def run(
     app: App,
     services: Collection[str],
     listening: Listening | None,
@@ -178,6 +96,7 @@ async def _run(
     parent: bool = False,
     beside: Loop | None = None,
 ) -> None:
+    """Run services, answer on what is `listening`, and run `beside` it, until a signal."""
     stop = asyncio.Event()
     with stop_on_signals(stop, told=not parent) as ask:
         if parent:
@@ -189,7 +108,8 @@ async def _run(
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[App]:
+async def opened(settings: Settings) -> AsyncIterator[App]:
+    """Open a system whose log and traces are written, and whose queues are there."""
     write_logs(settings)
     app = await open_app(settings, traced=True)
     try:
@@ -203,42 +123,3 @@ def require_shared(settings: Settings) -> None:
     """Raise `OneProcessError` where there can be but one process."""
     if settings.database_path is not None or settings.queue_url.startswith(EMBEDDED):
         raise OneProcessError
-
-
-async def _first_key(app: App) -> str:
-    """Make a key if there is none; gives its text, or ''."""
-    now = app.engine.now()
-    merchant = app.settings.intake_merchant
-
-    def make(tx: Tx) -> str:
-        if keys.listing(tx, None):
-            return ""
-        _, text = keys.create(
-            tx,
-            secrets.token_bytes,
-            merchant=merchant,
-            scopes=app.installed.scopes,
-            label=FIRST_KEY_LABEL,
-            now=now,
-        )
-        return text
-
-    return await app.parts.database.run(make)
-
-
-def _listening(
-    app: App, listener: socket, local: LocalKey | None, links: Links | None = None
-) -> Listening:
-    http = create_http(app, local=local)
-    add_console(http, links or Links(app.parts.ambient, secrets.token_bytes))
-    return Listening(http, listener)
-
-
-def _say(app: App, ready: Ready, local: LocalKey, announce: Announce) -> None:
-    _sign(app, ready.url, local)
-    announce(ready)
-
-
-def _sign(app: App, url: str, local: LocalKey) -> None:
-    started = iso(app.parts.ambient.now_ms())
-    server_file.write(app.settings.data, ServerFile(url, os.getpid(), local.text, started))

@@ -20,7 +20,7 @@ from conveyor.entrypoints.aws_lambda.instance import (
     Instance,
     seconds_left,
 )
-from conveyor.entrypoints.http import create_http
+from conveyor.entrypoints.http.application import create_http
 from conveyor.system.composition import App
 
 _instance = Instance()

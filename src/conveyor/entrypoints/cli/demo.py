@@ -111,7 +111,8 @@ def demo(
 def _keep(shown: Demonstration, directory: Path, host: str, port: int, *, as_json: bool) -> None:
     """Go on as it was, with an order now and then, until a signal."""
     from conveyor.entrypoints.cli.running import announce
-    from conveyor.entrypoints.process import Ready, run_up
+    from conveyor.entrypoints.process import Ready
+    from conveyor.entrypoints.serving import run_up
     from conveyor.operations.demo import trickle
 
     def ready_to_break(ready: Ready) -> None:
@@ -127,7 +128,7 @@ def _keep(shown: Demonstration, directory: Path, host: str, port: int, *, as_jso
 
 
 async def _demo(shown: Demonstration, directory: Path, orders: OrderFile) -> Result:
-    from conveyor.entrypoints.process import running_here
+    from conveyor.entrypoints.serving import running_here
     from conveyor.operations.demo import IN_FLIGHT
     from conveyor.operations.replay import Replay
     from conveyor.operations.replay_local import LocalTarget

@@ -125,7 +125,7 @@ async def _target(target: Target) -> AsyncIterator[ReplayTarget]:
             yield RemoteTarget(client)
             return
     from conveyor.entrypoints.logs import write_logs
-    from conveyor.entrypoints.process import running_here
+    from conveyor.entrypoints.serving import running_here
     from conveyor.operations.replay_local import LocalTarget
 
     settings = target.settings()

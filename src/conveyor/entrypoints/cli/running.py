@@ -43,7 +43,7 @@ def up(data: Path, host: str, port: int, *, as_json: bool) -> None:
     finished; a second Ctrl-C stops at once, which loses nothing either. With --json one line on
     standard output says when it is ready, and where.
     """
-    from conveyor.entrypoints.process import run_up
+    from conveyor.entrypoints.serving import run_up
 
     run(run_up(_settings(data), host, port, lambda ready: announce(ready, as_json=as_json)))
 
@@ -72,8 +72,9 @@ def serve(
     is `conveyor up`. Each of several processes has connections of its own to the database, and
     /metrics tells of the one that answers.
     """
-    from conveyor.entrypoints.process import require_shared, run_serve
+    from conveyor.entrypoints.process import require_shared
     from conveyor.entrypoints.server import listen, listening_on
+    from conveyor.entrypoints.serving import run_serve
 
     settings = _settings(data)
     require_shared(settings)

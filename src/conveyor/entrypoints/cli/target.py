@@ -140,7 +140,7 @@ class Target:
 
         from conveyor.access.model import new_local_key
         from conveyor.entrypoints.client import Client
-        from conveyor.entrypoints.http import create_http
+        from conveyor.entrypoints.http.application import create_http
         from conveyor.system.opening import open_app
 
         app = await open_app(settings)

@@ -7,7 +7,6 @@ What a router of yours may ask for: `TheApi`, the system behind it; a key, with 
 from __future__ import annotations
 
 from conveyor.access.model import Grant
-from conveyor.entrypoints.http.application import create_health, create_http
 from conveyor.entrypoints.http.context import Operator, Placer, Reader, TheApi, key_with
 
 __all__ = [
@@ -16,7 +15,5 @@ __all__ = [
     "Placer",
     "Reader",
     "TheApi",
-    "create_health",
-    "create_http",
     "key_with",
 ]

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from conveyor.access.access import Access
 from conveyor.access.model import LocalKey, Token
 from conveyor.core.measures import CALL_SECONDS, Histograms
 from conveyor.entrypoints.http import (
@@ -39,15 +38,9 @@ from conveyor.entrypoints.http.headers import AnswerHeaders
 from conveyor.entrypoints.http.key_schemas import KeyBody
 from conveyor.entrypoints.http.placing import add_placing
 from conveyor.entrypoints.http.problems import HANDLERS
-from conveyor.entrypoints.http.rates import Rates
-from conveyor.entrypoints.http.readiness import Readiness
 from conveyor.entrypoints.http.request_figures import RequestFigures
 from conveyor.entrypoints.http.traced_requests import TracedRequests
 from conveyor.extension import Routes
-from conveyor.operations.audits import Audits
-from conveyor.operations.overview import Overviews
-from conveyor.operations.status import Statuses
-from conveyor.operations.summary import Summaries
 from conveyor.system.composition import App
 
 DESCRIPTION = """\
@@ -109,7 +102,7 @@ def create_http(
     http.add_middleware(RequestFigures, seconds=http.state.requests)
     if app.engine.traces is not None:
         http.add_middleware(TracedRequests, traces=app.engine.traces)
-    http.state.api = _api(app, local, token)
+    http.state.api = Api.over(app, local, token)
     add_placing(http)
     for routes in all_routes:
         http.include_router(routes.router, dependencies=[Depends(known_query)])
@@ -120,40 +113,3 @@ def create_http(
     ]
     describe(http, app.installed, all_routes, codes)
     return http
-
-
-def create_health(app: App) -> FastAPI:
-    """Give what tells of a process that has no API: whether it lives, can work, and its figures."""
-    http = FastAPI(
-        title="Conveyor",
-        version=version("conveyor"),
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        exception_handlers=HANDLERS,
-    )
-    http.add_middleware(AnswerHeaders)
-    http.state.api = _api(app, None, secrets.token_bytes)
-    http.include_router(health.router, dependencies=[Depends(known_query)])
-    http.state.routes = [it for it in health.router.routes if isinstance(it, APIRoute)]
-    return http
-
-
-def _api(app: App, local: LocalKey | None, token: Token) -> Api:
-    engine = app.engine
-    access = Access(engine.database, engine.ambient, local)
-    summaries = Summaries(engine.database, engine.ambient, app.parts.replica)
-    rates = Rates(app.settings, engine.ambient)
-    overviews = Overviews(engine)
-    return Api(
-        app=app,
-        access=access,
-        summaries=summaries,
-        audits=Audits(app),
-        readiness=Readiness(engine),
-        token=token,
-        rates=rates,
-        overviews=overviews,
-        statuses=Statuses(app, overviews),
-    )

@@ -22,6 +22,7 @@ from conveyor.access.model import (
     RESTAURANT,
     RIDER,
     Grant,
+    LocalKey,
     Token,
 )
 from conveyor.commerce.orders.model import SingleLine
@@ -69,6 +70,26 @@ class Api:
     rates: Rates
     overviews: Overviews
     statuses: Statuses
+
+    @classmethod
+    def over(cls, app: App, local: LocalKey | None, token: Token) -> Api:
+        """Put it over an open system.
+
+        `local` is the key of whoever owns the data directory, `token` the source of new keys.
+        """
+        engine = app.engine
+        overviews = Overviews(engine)
+        return cls(
+            app=app,
+            access=Access(engine.database, engine.ambient, local),
+            summaries=Summaries(engine.database, engine.ambient, app.parts.replica),
+            audits=Audits(app),
+            readiness=Readiness(engine),
+            token=token,
+            rates=Rates(app.settings, engine.ambient),
+            overviews=overviews,
+            statuses=Statuses(app, overviews),
+        )
 
 
 async def api_of(request: Request) -> Api:
