@@ -74,7 +74,6 @@ def serve(
     """
     from conveyor.entrypoints.process import require_shared
     from conveyor.entrypoints.server import listen, listening_on
-    from conveyor.entrypoints.serving import run_serve
 
     settings = _settings(data)
     require_shared(settings)
@@ -83,6 +82,9 @@ def serve(
             arguments = ("serve", "--data", str(data), "--listener", str(here.fileno()))
             _run_many(processes, arguments, as_json=as_json, files=(here.fileno(),))
         else:
+            # Here, since the parent of several serves nothing.
+            from conveyor.entrypoints.serving import run_serve
+
             tell = partial(announce, as_json=as_json)
             run(run_serve(settings, here, tell, parent=under_parent))
 
