@@ -111,9 +111,9 @@ def test_a_key_without_the_scope_and_one_that_is_none_open_nothing(
     owner: httpx.Client, visit: Visit
 ) -> None:
     visitor = visit()
-    lacking = sign_in(visitor, key_of(owner, "read", "place")["key"])
+    lacking = sign_in(visitor, key_of(owner, "place", "audit")["key"])
     assert lacking.status_code == 403
-    assert "lacks the scope operate" in lacking.text
+    assert "lacks the scope read or operate" in lacking.text
     unknown = sign_in(visitor, "cvy_aaaaaaaaaaaaaaaa_" + "a" * 32)
     assert unknown.status_code == 401
     assert COOKIE not in visitor.cookies

@@ -25,6 +25,7 @@ from conveyor.entrypoints.console.viewer import (
     Viewer,
     console_of,
     form_of,
+    operator_of,
     viewer_of,
 )
 from conveyor.entrypoints.http.answers import told_by
@@ -101,7 +102,7 @@ CHANGES: Mapping[str, Change] = {
 
 async def ask(request: Request) -> Response:
     """Say what a change will do, and ask whether to make it. Raises `ProblemError`."""
-    viewer = await viewer_of(request)
+    viewer = await operator_of(request)
     return _asking(request, viewer, await story_of(request, viewer))
 
 

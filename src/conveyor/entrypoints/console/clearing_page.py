@@ -22,6 +22,7 @@ from conveyor.entrypoints.console.viewer import (
     console_of,
     form_of,
     is_asked_by_script,
+    operator_of,
     viewer_of,
 )
 from conveyor.entrypoints.http.dead_letters import MESSAGE_ID_PATTERN, sees_poison
@@ -108,7 +109,7 @@ class Progress:
 
 async def plan(request: Request) -> Response:
     """Say what would become of a pile, or of those chosen of it. Raises `ProblemError`."""
-    viewer, engine = await viewer_of(request), console_of(request).api.app.engine
+    viewer, engine = await operator_of(request), console_of(request).api.app.engine
     query = request.query_params
     chosen = query.getlist("order") if query.get("which") == "chosen" else []
     until = str(engine.ambient.now_ms())

@@ -106,7 +106,7 @@ def written(cursor: Cursor) -> str:
 async def _message_pile(request: Request, viewer: Viewer) -> Response:
     """Show the messages of a pile, each judged against the order that it is about."""
     console = console_of(request)
-    if not sees_poison(console.api, viewer.grant):
+    if not _sees_messages(console, viewer):
         raise not_found("pile")
     engine = console.api.app.engine
     found = await find_message_pile(engine, request.path_params["pile"])
@@ -116,6 +116,11 @@ async def _message_pile(request: Request, viewer: Viewer) -> Response:
 
 
 async def _poison(console: Console, viewer: Viewer) -> Look:
-    if not sees_poison(console.api, viewer.grant):
+    if not _sees_messages(console, viewer):
         return Look([], {})
     return await look_into_dead_letters(console.api.app.engine)
+
+
+def _sees_messages(console: Console, viewer: Viewer) -> bool:
+    """Whether they are told of messages: anybody may have sent one, and said anything in it."""
+    return viewer.may_change and sees_poison(console.api, viewer.grant)

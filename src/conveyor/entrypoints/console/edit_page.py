@@ -14,7 +14,14 @@ from conveyor.commerce.orders.placement import fingerprint_of
 from conveyor.core.untyped import Json
 from conveyor.entrypoints.console.order_page import story_of
 from conveyor.entrypoints.console.pages import page
-from conveyor.entrypoints.console.viewer import ROOT, Viewer, console_of, form_of, viewer_of
+from conveyor.entrypoints.console.viewer import (
+    ROOT,
+    Viewer,
+    console_of,
+    form_of,
+    operator_of,
+    viewer_of,
+)
 from conveyor.operations import editing
 from conveyor.operations.editing import Edit, Wish
 from conveyor.operations.explain import Story
@@ -39,7 +46,7 @@ class Asked:
 
 async def form(request: Request) -> Response:
     """Show what can be changed. Raises `ProblemError`."""
-    viewer = await viewer_of(request)
+    viewer = await operator_of(request)
     return _form(request, viewer, await story_of(request, viewer))
 
 

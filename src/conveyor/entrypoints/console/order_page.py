@@ -51,7 +51,7 @@ async def order(request: Request) -> Response:
     console = console_of(request)
     story = await story_of(request, viewer)
     said = DID.get(request.query_params.get("did", ""), "")
-    return page(request, "order.html", viewer, said=said, **_shown(console, story))
+    return page(request, "order.html", viewer, said=said, **_shown(console, viewer, story))
 
 
 async def live(request: Request) -> Response:
@@ -71,7 +71,7 @@ async def live(request: Request) -> Response:
         story = await explain(console.api.app, order_id, viewer.grant.sees)
         if story is None:
             return None
-        seen = state, render("order_live.html", **_shown(console, story))
+        seen = state, render("order_live.html", viewer=viewer, **_shown(console, viewer, story))
         return seen[1]
 
     return await stream(request, viewer, look)
@@ -94,8 +94,8 @@ def answerable(console: Console, story: Story) -> tuple[str, Answerable[Json]] |
     return (step, asks) if isinstance(asks, Answerable) and asks.awaits(story.order) else None
 
 
-def _shown(console: Console, story: Story) -> dict[str, Json]:
-    asks = answerable(console, story)
+def _shown(console: Console, viewer: Viewer, story: Story) -> dict[str, Json]:
+    asks = answerable(console, story) if viewer.may_change else None
     return {
         "story": story,
         "order": story.order,
@@ -103,7 +103,9 @@ def _shown(console: Console, story: Story) -> dict[str, Json]:
         "is_over": story.order.status in TERMINAL,
         "verbs": VERBS | PAID_VERBS if story.payment and story.payment.captured else VERBS,
         "asks": asks[0] if asks else "",
-        "may_edit": not why_not(console.api.app.engine.registry, story.order, story.calls),
+        "choices": story.choices if viewer.may_change else (),
+        "may_edit": viewer.may_change
+        and not why_not(console.api.app.engine.registry, story.order, story.calls),
         "trace_url": console.api.app.settings.trace_page(story.trace_id),
         "now": console.api.app.engine.ambient.now_ms(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from conveyor.core.order_status import OrderStatus
 from conveyor.core.place import due_step
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import flow_name
-from conveyor.entrypoints.console.finding import FILTERS, find_orders
+from conveyor.entrypoints.console.finding import FILTERS, Found, find_orders
 from conveyor.entrypoints.console.pages import page
 from conveyor.entrypoints.console.viewer import ROOT, console_of, viewer_of
 from conveyor.entrypoints.http.orders import order_or_404
@@ -47,11 +48,15 @@ async def orders(request: Request) -> Response:
         newest=f"{HERE}?{urlencode(wanted)}" if "cursor" in query else "",
         filtered=bool(wanted),
         saved=await app.engine.database.read(lambda tx: listing(tx, viewer.grant.merchant)),
-        may_save=bool(wanted) and not found.wrong and not any(asked[it] for it in OF_ONE),
+        may_save=viewer.may_change and _can_be_saved(asked, found),
         longest_name=LONGEST_NAME,
         steps_there_are=_steps_in(app.engine.registry),
         now=app.engine.ambient.now_ms(),
     )
+
+
+def _can_be_saved(asked: Mapping[str, str], found: Found) -> bool:
+    return any(asked.values()) and not found.wrong and not any(asked[it] for it in OF_ONE)
 
 
 def _steps_in(registry: Registry) -> list[str]:

@@ -14,7 +14,14 @@ from conveyor.commerce.orders.model import SingleLine
 from conveyor.core.actor import Actor
 from conveyor.core.pauses import LOOK_SECONDS
 from conveyor.entrypoints.console.pages import page
-from conveyor.entrypoints.console.viewer import ROOT, Viewer, console_of, form_of, viewer_of
+from conveyor.entrypoints.console.viewer import (
+    ROOT,
+    Viewer,
+    console_of,
+    form_of,
+    operator_of,
+    viewer_of,
+)
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.services import require_whole
 from conveyor.operations.service_pauses import (
@@ -60,7 +67,7 @@ DECISIONS: Mapping[str, Decision] = {
 
 async def ask(request: Request) -> Response:
     """Say what it does, and ask. Raises `ProblemError`."""
-    viewer = await viewer_of(request)
+    viewer = await operator_of(request)
     return await _asking(request, viewer)
 
 

@@ -11,12 +11,13 @@ from conveyor.access.model import LOCAL_ID, OPERATE, Grant
 from conveyor.entrypoints.console.pages import page
 from conveyor.entrypoints.console.viewer import (
     COOKIE,
+    MAY_SIGN_IN,
     ROOT,
     SIGN_IN,
     console_of,
     form_of,
     keep_cookie,
-    viewer_of,
+    signed_in,
 )
 from conveyor.entrypoints.http.addresses import counted_as
 from conveyor.entrypoints.http.codes import Code
@@ -29,7 +30,7 @@ _NOT_LOCAL = (
     "this API key."
 )
 _UNKNOWN = "This API key is unknown, revoked or expired."
-_LACKS = "This API key lacks the scope operate."
+_LACKS = f"This API key lacks the scope {' or '.join(MAY_SIGN_IN)}."
 _USED = "This link was used before, or is too old. `conveyor console` gives another."
 
 
@@ -52,7 +53,7 @@ async def sign_in(request: Request) -> Response:
         console.api.rates.failed(address)
         return page(request, "sign_in.html", None, status=401, to=to, why=_UNKNOWN)
     request.state.grant = grant
-    if not grant.allows([OPERATE]):
+    if not grant.allows(MAY_SIGN_IN):
         return page(request, "sign_in.html", None, status=403, to=to, why=_LACKS)
     return await _let_in(request, grant, to)
 
@@ -84,8 +85,8 @@ async def new_link(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session."""
-    viewer = await viewer_of(request)
+    """End the session, also of who may only look."""
+    viewer = await signed_in(request)
     await form_of(request, viewer)
     await console_of(request).sessions.end(viewer.word)
     answer = RedirectResponse(SIGN_IN, SEE_OTHER)

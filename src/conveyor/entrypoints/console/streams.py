@@ -22,15 +22,15 @@ Look = Callable[[], Awaitable[str | None]]
 async def stream(request: Request, viewer: Viewer, look: Look) -> Response:
     """Send what `look` gives, and again whenever it gives something else.
 
-    It ends with the session, with the process, or once nothing can change any more. Raises
-    `ProblemError` where the key has too many streams.
+    It ends with the session, with the process, once its key opens something else, or once nothing
+    can change any more. Raises `ProblemError` where the key has too many streams.
     """
     console = console_of(request)
     console.api.rates.may_stream(viewer.grant.key_id)
     stop = getattr(request.app.state.outer, "stopping", None) or asyncio.Event()
 
     async def look_while_signed_in() -> str | None:
-        if await console.sessions.grant_of(viewer.word) is None:
+        if await console.sessions.grant_of(viewer.word) != viewer.grant:
             return None
         return await look()
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from conveyor.access.model import OPERATE, Grant
+from conveyor.access.model import OPERATE, READ, Grant
 from conveyor.access.sessions import SESSION_MS, Sessions
 from conveyor.core.actor import Actor
 from conveyor.core.errors import ConveyorError
@@ -32,6 +32,11 @@ ROOT = "/console"
 SIGN_IN = f"{ROOT}/sign-in"
 TOKEN_FIELD = "token"  # noqa: S105 - the name of a field
 MAX_FIELDS = 100
+MAY_SIGN_IN = (READ, OPERATE)
+"""Scopes, of which one is enough: without `operate` one may look only."""
+LOOKING = frozenset({"GET", "HEAD"})
+"""The methods that change nothing."""
+_ONLY_LOOKS = "You are signed in to look only: your API key lacks the scope operate."
 
 
 class SignInNeededError(ConveyorError):
@@ -62,6 +67,11 @@ class Viewer:
         return Actor(grant.key_id, grant.label, "", self.place, grant.merchant, why)
 
     @property
+    def may_change(self) -> bool:
+        """Whether it may change anything; else it is signed in to look only."""
+        return self.grant.allows([OPERATE])
+
+    @property
     def token(self) -> str:
         """Give what each form of this session holds, and nobody else knows."""
         return hmac.new(self.word.encode(), b"form", hashlib.sha256).hexdigest()
@@ -73,20 +83,38 @@ def console_of(request: Request) -> Console:
     return console
 
 
-async def viewer_of(request: Request, *scopes: str) -> Viewer:
-    """Give who is signed in, with one of these scopes beside `operate`, where there are any.
+async def viewer_of(request: Request) -> Viewer:
+    """Give who is signed in, and let them look; change something only who may.
 
-    Raises `SignInNeededError`, and `ProblemError` without the scope or where too much is asked.
+    Raises `SignInNeededError`, and `ProblemError` where this is not for them or too much is asked.
     """
+    viewer = await signed_in(request)
+    if request.method not in LOOKING:
+        _require_change(viewer)
+    return viewer
+
+
+async def operator_of(request: Request) -> Viewer:
+    """Give who is signed in, for a page that is there to change something. Raises likewise."""
+    viewer = await signed_in(request)
+    _require_change(viewer)
+    return viewer
+
+
+async def signed_in(request: Request) -> Viewer:
+    """Give who is signed in, whatever they ask for. Raises `SignInNeededError`."""
     console, word = console_of(request), request.cookies.get(COOKIE, "")
     grant = await console.sessions.grant_of(word) if word else None
-    if grant is None or not grant.allows([OPERATE]):
+    if grant is None or not grant.allows(MAY_SIGN_IN):
         raise SignInNeededError
     request.state.grant = grant  # for the log of actions
     console.api.rates.request(grant.key_id)
-    if scopes and not grant.allows(scopes):
-        raise ProblemError(Code.FORBIDDEN, f"Your API key lacks the scope {' or '.join(scopes)}.")
     return Viewer(grant, word, request.client.host if request.client else "")
+
+
+def _require_change(viewer: Viewer) -> None:
+    if not viewer.may_change:
+        raise ProblemError(Code.FORBIDDEN, _ONLY_LOOKS)
 
 
 async def form_of(request: Request, viewer: Viewer | None) -> Mapping[str, str]:
