@@ -75,7 +75,7 @@ def places(visitor: httpx.Client, order: str) -> dict[str, str]:
     desk = visitor.get("/console/dead-letters").text
     pile = re.findall(r'href="/console/dead-letters/([0-9a-f]{16})"', desk)[0]
     named = {"order_id": order, "pile": pile, "change": "compensate", "name": "console.css"}
-    return named | {"service": "weighing", "decision": "pause"}
+    return named | {"service": "weighing", "decision": "pause", "field": "sku"}
 
 
 def filled(operator: httpx.Client, order: str) -> dict[str, str]:

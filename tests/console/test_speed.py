@@ -66,6 +66,8 @@ def test_pages_are_there_at_once(crowded: Server, visit: Callable[[], httpx.Clie
         "/console/orders?status=parked",
         "/console/orders?customer=customer-7",
         "/console/orders?reference=the%20newest",
+        "/console/suggestions/reason",
+        "/console/suggestions/sku?sku=C",
         "/console/dead-letters",
         "/console/owed",
         "/console/queues",

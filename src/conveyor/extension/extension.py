@@ -48,6 +48,11 @@ def no_facts(_tx: Tx, _order: Order) -> Iterable[Fact]:
     return ()
 
 
+def no_skus(_tx: Tx, _merchant: str, _beginning: str, _most: int) -> Iterable[str]:
+    """Sell nothing."""
+    return ()
+
+
 def no_traces(_tx: Tx, _whose: OfCustomer) -> Iterable[Kept]:
     """Keep nothing personal in tables of one's own."""
     return ()
@@ -90,6 +95,8 @@ class Extension:
     - `scopes` are those of its own that API keys may have, with what each opens; a route asks for
       one with `conveyor.entrypoints.http.key_with`.
     - `facts` gives what `explain` tells of an order beside what is known of every order.
+    - `skus` gives those that a merchant sells, at most so many, from the first that begins so on:
+      they are offered to whoever looks for orders.
     - `forget` takes what is personal of a customer out of its own tables, when they are to be
       forgotten, and gives what it has to keep for now. An order's body is seen to without it.
     - `ports` are those outside whom its steps call, and clients that they use, each opened once a
@@ -121,6 +128,7 @@ class Extension:
     demo: Callable[[], Demo | None] = no_demo
     scopes: Mapping[str, str] = field(default_factory=dict)
     facts: Callable[[Tx, Order], Iterable[Fact]] = no_facts
+    skus: Callable[[Tx, str, str, int], Iterable[str]] = no_skus
     forget: Callable[[Tx, OfCustomer], Iterable[Kept]] = no_traces
     archiving: Archiving = field(default_factory=Archiving)
     ports: tuple[Port[Any], ...] = ()

@@ -34,6 +34,7 @@ from conveyor.entrypoints.console import (
     queues_page,
     searches,
     sign_in,
+    suggestions,
 )
 from conveyor.entrypoints.console.assets import asset
 from conveyor.entrypoints.console.links import Links
@@ -68,6 +69,7 @@ PAGES = (
     Route(ROOT + "/dead-letters/{pile}/clear", clearing_page.clear, methods=["POST"]),
     Route(f"{ROOT}/searches", searches.save, methods=["POST"]),
     Route(f"{ROOT}/searches/forget", searches.forget, methods=["POST"]),
+    Route(ROOT + "/suggestions/{field}", suggestions.suggest),
     Route(f"{ROOT}/owed", owed_page.owed_orders),
     Route(f"{ROOT}/queues", queues_page.queues),
     Route(ROOT + "/queues/{service}/{decision}", pausing_page.ask),

@@ -26,7 +26,7 @@ from conveyor.flows import SHOP
 from conveyor.flows.shop.archiving import ARCHIVING
 from conveyor.flows.shop.carrier import CARRIER, SERVICE, WEBHOOK, loops
 from conveyor.flows.shop.inventory.steps import STEPS as INVENTORY_STEPS
-from conveyor.flows.shop.inventory.store import reservations, reserved_for
+from conveyor.flows.shop.inventory.store import reservations, reserved_for, skus_from
 from conveyor.flows.shop.shipping.steps import shipping_steps
 from conveyor.flows.shop.shipping.store import shipment_of, shipments
 from conveyor.flows.shop.tables import metadata
@@ -103,6 +103,7 @@ EXTENSION = Extension(
     ports=(CARRIER, WEBHOOK),
     loops=loops,
     facts=_facts,
+    skus=skus_from,
     belongings=(reservations, shipments),
     archiving=ARCHIVING,
     checks=_checks,

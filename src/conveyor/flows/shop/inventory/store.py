@@ -102,6 +102,12 @@ _PAGE = (
     .order_by(stock.c.sku)
     .limit(sa.bindparam("page"))
 )
+_SKUS = (
+    sa.select(stock.c.sku)
+    .where(stock.c.merchant == sa.bindparam("of_merchant"), stock.c.sku >= sa.bindparam("first"))
+    .order_by(stock.c.sku)
+    .limit(sa.bindparam("most"))
+)
 
 
 def _set_available(insert: DialectInsert) -> sa.Executable:
@@ -228,6 +234,12 @@ def list_stock(tx: Tx, merchant: str, limit: int, cursor: str = "") -> list[Stoc
     """Give up to `limit` levels, sorted by SKU; `cursor` is the last SKU of the page before."""
     page = {"of_merchant": merchant, "after": cursor, "page": limit}
     return [StockLevel(*row) for row in tx.execute(_PAGE, page)]
+
+
+def skus_from(tx: Tx, merchant: str, first: str, most: int) -> list[str]:
+    """Give so many SKUs that a merchant has had, sorted, from this one on."""
+    asked = {"of_merchant": merchant, "first": first, "most": most}
+    return list(tx.execute(_SKUS, asked).scalars())
 
 
 def _at(merchant: str, sku: str) -> dict[str, Any]:
