@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from rich.console import Console, ConsoleDimensions
 from tests.api.serving import Server, order_of, paid_by, place, stock_up, wait_for
 from tests.cli.driver import Process, Said, say, seen
 from tests.cli.typing_on import Terminal
+from tests.doctor.test_databases import in_file
 
+from conveyor.core.paused_services import paused_services
 from conveyor.entrypoints.cli.top import screen
 
 ROWS, COLUMNS = 24, 80
@@ -82,6 +85,11 @@ def test_a_service_is_paused_and_resumed_by_hand(server: Server) -> None:
         f"subscriptions: it is paused since {one['paused']['since']}" in ask(server, "status").out
     )
 
+    assert " now)" not in ask(server, "status").out
+    earlier = sa.update(paused_services).values(since=paused_services.c.since - 7_300_000)
+    server.run(server.app.engine.database.run(lambda tx: tx.execute(earlier)))
+    assert f"{WHY} (for 2 h 1 min now)" in " ".join(ask(server, "status").out.split())
+
     assert ask(server, "services", "resume", "subscriptions").out == "subscriptions goes on.\n"
     assert ask(server, "services", "resume", "subscriptions").out == (
         "subscriptions was not paused.\n"
@@ -115,6 +123,11 @@ def test_the_doctor_and_the_story_tell_of_a_pause(tmp_path: Path) -> None:
     assert [(it["subject"], it["status"]) for it in checks] == [("payments", "warning")]
     assert WHY in checks[0]["says"]
     assert checks[0]["todo"].startswith("`conveyor services resume payments`")
+
+    in_file("UPDATE paused_services SET since = since - 3700000")(tmp_path)
+    examined = json.loads(say("doctor", "--data", tmp_path, "--json").out)
+    [check] = [it for it in examined["checks"] if it["check"] == "services"]
+    assert (check["status"], "for 1 h 1 min now" in check["says"]) == ("failure", True)
 
 
 def test_status_fits_80_columns(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ CASES = (
         },
         5,
     ),
+    Case("ServicePausedLong", {'conveyor_service_paused{service="payments"}': f"1{HOUR}"}, 60),
     Case("MoneyOwed", {'conveyor_orders{status="compensating"}': f"1{HOUR}"}, 30),
     Case("OutboxLate", {"conveyor_outbox_oldest_due_seconds": f"61{HOUR}"}, 5),
     Case(

@@ -37,6 +37,8 @@ def _put(insert: DialectInsert) -> sa.Executable:
 _PUT = PerDialect(_put)
 _TAKE_OUT = sa.delete(paused_services).where(_p.service == sa.bindparam("of_service"))
 
+LONG_MS = 3_600_000
+"""Whoever has paused a service for longer may have forgotten it: as the alert rule has it."""
 SOMEBODY = "somebody"
 """Who it was, where nothing is known of them."""
 
@@ -59,6 +61,10 @@ class PausedService:
     def says_to_merchants(self) -> str:
         """Say it without who it was: that is the label of somebody else's key."""
         return self._said("")
+
+    def is_long(self, now_ms: int) -> bool:
+        """Whether it is paused for so long that somebody should be asked."""
+        return now_ms - self.since >= LONG_MS
 
     def _said(self, by: str) -> str:
         return f"is paused since {iso(self.since)}{by}" + (self.why and f": {self.why}")

@@ -11,6 +11,7 @@ from conveyor.core.operator_actions import noting
 from conveyor.core.paused_services import PausedService
 from conveyor.core.transaction import Tx
 from conveyor.core.workers import listing as workers
+from conveyor.operations.explain.words import duration
 from conveyor.system.composition import App
 
 PAUSE, RESUME = "services.pause", "services.resume"
@@ -33,6 +34,11 @@ class ServiceState:
     name: str
     paused: PausedService | None
     workers: int
+
+
+def for_long(it: PausedService, now_ms: int) -> str:
+    """Say for how long a service is paused by now, where that is long; '' else."""
+    return f" (for {duration(now_ms - it.since)} now)" if it.is_long(now_ms) else ""
 
 
 def require_service(app: App, name: str) -> None:

@@ -20,6 +20,7 @@ from conveyor.operations.queue_states import (
     provider_states,
     queue_states,
 )
+from conveyor.operations.service_pauses import for_long
 from conveyor.system.composition import App
 
 REMEMBER_MS = 5_000
@@ -83,8 +84,8 @@ class Statuses:
         """Say how a merchant's orders stand, or everybody's (None), and all of the system."""
         seen = await self._overviews.of(merchant)
         pauses = await self._app.engine.database.read(paused)
-        everything = await self._look() if whole else None
-        needs = [*_of_orders(seen, pauses), *_of_pauses(pauses, whole=whole)]
+        everything, now = await self._look() if whole else None, self._app.engine.ambient.now_ms()
+        needs = [*_of_orders(seen, pauses), *_of_pauses(pauses, now, whole=whole)]
         if everything:
             needs += _of_whole(everything, seen.workers, self._app.installed.services)
         return Status(seen, pauses, everything, needs)
@@ -117,9 +118,9 @@ def _of_orders(seen: Overview, pauses: list[PausedService]) -> Iterator[Need]:
         yield Need(NeedKind.FLOW_MISSING, flow, says, ADVICE.rstrip("."))
 
 
-def _of_pauses(pauses: list[PausedService], *, whole: bool) -> Iterator[Need]:
+def _of_pauses(pauses: list[PausedService], now_ms: int, *, whole: bool) -> Iterator[Need]:
     for it in pauses:
-        says = it.says if whole else it.says_to_merchants
+        says = (it.says if whole else it.says_to_merchants) + for_long(it, now_ms)
         todo = f"`conveyor services resume {it.service}`, once its reason is gone"
         yield Need(NeedKind.SERVICE_PAUSED, it.service, f"it {says}", todo)
 

@@ -14,8 +14,8 @@ from conveyor.extension import Extension
 
 MOST = 20
 """Offered at a time: more of them nobody reads."""
-RECENT_ORDERS = 2_000
-"""Of so many of the newest orders the reasons are offered."""
+RECENT_ORDERS = 1_000
+"""The reasons of so many are offered: of a merchant's newest, and of those that settled last."""
 CASES = 10
 """So many times as many SKUs are looked at: PostgreSQL may have those in capitals in between."""
 
@@ -34,12 +34,23 @@ def _distinct_skus() -> sa.Select[tuple[str]]:
 
 _SKUS = _distinct_skus()
 _NEWEST = sa.select(orders.c.reason).order_by(orders.c.id.desc()).limit(RECENT_ORDERS)
+# With many open orders the newest have no reason yet. Nobody keeps by merchant what settled last.
+_SETTLED = (
+    sa.select(orders.c.reason, orders.c.merchant)
+    .where(orders.c.settled_at.is_not(None))
+    .order_by(orders.c.settled_at.desc())
+    .limit(RECENT_ORDERS)
+    .subquery()
+)
 
 
 def reasons(tx: Tx, merchant: str | None) -> list[str]:
-    """Give why a merchant's newest orders, or everybody's, were refused or cancelled."""
-    newest = _NEWEST if merchant is None else _NEWEST.where(orders.c.merchant == merchant)
-    reason = newest.subquery().c.reason
+    """Give why orders of a merchant, or anybody's, were refused or cancelled of late."""
+    newest, settled = _NEWEST, sa.select(_SETTLED.c.reason)
+    if merchant is not None:
+        newest = newest.where(orders.c.merchant == merchant)
+        settled = settled.where(_SETTLED.c.merchant == merchant)
+    reason = sa.select(newest.subquery()).union_all(settled).subquery().c.reason
     query = sa.select(reason).where(reason != "").group_by(reason)
     query = query.order_by(sa.func.count().desc(), reason).limit(MOST)
     return list(tx.execute(query).scalars())

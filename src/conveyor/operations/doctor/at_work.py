@@ -12,6 +12,7 @@ from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.operations.doctor.findings import Finding, failure, fine, warning
 from conveyor.operations.missing_flows import missing_among
+from conveyor.operations.service_pauses import for_long
 from conveyor.operations.standing import due
 from conveyor.system.installation import Installation
 
@@ -58,11 +59,13 @@ def at_work(tx: Tx, neighbours: int) -> Iterator[Finding]:
         yield fine(CHECK, "outbox", "nothing waits to be sent")
 
 
-def paused_by_hand(tx: Tx) -> Iterator[Finding]:
-    """Name the services that an operator has paused."""
+def paused_by_hand(tx: Tx, now_ms: int) -> Iterator[Finding]:
+    """Name the services that an operator has paused; one that may be forgotten is a failure."""
     for it in paused(tx):
         todo = f"`conveyor services resume {it.service}`, once its reason is gone"
-        yield warning("services", it.service, f"it {it.says}", todo)
+        is_long = it.is_long(now_ms)
+        says = f"it {it.says}{for_long(it, now_ms)}"
+        yield (failure if is_long else warning)("services", it.service, says, todo)
 
 
 START = "run `conveyor up`"

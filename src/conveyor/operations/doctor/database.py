@@ -71,7 +71,7 @@ def _on_server(
         current, findings = schema(tx, installed)
         found += findings
         if current:
-            found += [*orphaned_flows(tx, installed), *paused_by_hand(tx)]
+            found += [*orphaned_flows(tx, installed), *paused_by_hand(tx, now_ms())]
             found += outside(tx, installed, settings)
             found += [*kept_by_month(tx, now_ms), *at_work(tx, postgres.neighbours(tx))]
             found += _at_rest(tx, installed, settings, now_ms())
@@ -106,7 +106,7 @@ def _embedded(
         current, findings = schema(tx, installed)
         found += findings
         if current:
-            found += [*orphaned_flows(tx, installed), *paused_by_hand(tx)]
+            found += [*orphaned_flows(tx, installed), *paused_by_hand(tx, now_ms())]
             found += outside(tx, installed, settings)
             found += embedded_owner(tx, owner(path))
             found += _at_rest(tx, installed, settings, now_ms())
