@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from tests.unit.core_driver import LEASE_SECONDS, Core
 from tests.unit.test_riding import BOTH, DEAD_SECONDS, ONE_PROCESS, ridden, sent, until_closed
 
@@ -238,5 +240,33 @@ def test_what_was_read_before_is_not_told_after_what_is_newer(tmp_path: Path) ->
             await pauses.look()
             await before
             assert pauses.holds("ask")
+
+    run_virtual(main())
+
+
+def test_a_follower_that_breaks_keeps_nobody_from_hearing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with Core(tmp_path) as core:
+            pauses, heard, told = core.engine.pauses, list[bool](), count()
+
+            def broken() -> None:
+                if next(told) == 1:
+                    raise OSError("its poll cannot be ended")
+
+            pauses.follow("ask", broken)
+            pauses.follow("desk", lambda: heard.append(pauses.holds("desk")))
+            await pause(core, "ask")
+            await pause(core, "desk")
+            await pauses.look()
+            assert (heard, pauses.holds("ask")) == ([False, True], True)
+            assert "ask" in caplog.text
+            assert "its poll cannot be ended" in caplog.text
+            await resume(core, "desk")
+            await pauses.look()
+            assert (heard, next(told)) == ([False, True, False], 3)  # it is told again, once
+            await pauses.look()
+            assert next(told) == 4
 
     run_virtual(main())

@@ -33,6 +33,7 @@ class Pauses:
         self._database = database
         self._paused: frozenset[str] | None = frozenset()
         self._followers: dict[str, Changed] = {}
+        self._unheard: set[str] = set()  # whose follower has failed: it is told again
         self._looking = asyncio.Lock()
 
     def holds(self, service: str) -> bool:
@@ -51,6 +52,7 @@ class Pauses:
     def leave(self, service: str) -> None:
         """Tell nobody any more."""
         self._followers.pop(service, None)
+        self._unheard.discard(service)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every `LOOK_SECONDS`, until told to stop."""
@@ -68,7 +70,14 @@ class Pauses:
         before, self._paused = self._paused, found
         for service, changed in list(self._followers.items()):
             was = before is None or service in before
-            if (now := service in found) != was:
-                changed()
+            if (now := service in found) != was or service in self._unheard:
+                self._tell_one(service, changed)
             if before is not None and now != was:
                 log.info("%s %s", service, "is paused" if now else "goes on")
+
+    def _tell_one(self, service: str, changed: Changed) -> None:
+        """Tell one, whose failing is nobody else's."""
+        self._unheard.add(service)
+        with surviving(log, "who takes the steps of %s could not be told of its pause", service):
+            changed()
+            self._unheard.discard(service)
