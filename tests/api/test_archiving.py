@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import gzip
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -201,6 +202,57 @@ def test_a_file_that_is_not_at_hand_is_named(tmp_path: Path) -> None:
         assert kept["what"] == f"archive {page['file']}"
         assert kept["why"].startswith("has 1 order of theirs, and cannot be")
         assert str(tmp_path) not in kept["why"]
+
+
+def cut_off(packed: bytes) -> bytes:
+    return packed[: len(packed) // 2]
+
+
+def of_a_few_bytes(packed: bytes) -> bytes:
+    return packed[:7]
+
+
+def of_no_byte(_: bytes) -> bytes:
+    return b""
+
+
+def rotten(packed: bytes) -> bytes:
+    middle = len(packed) // 2
+    return packed[:middle] + bytes(255 - it for it in packed[middle : middle + 40]) + packed[-8:]
+
+
+def of_something_else(_: bytes) -> bytes:
+    return gzip.compress(b'{"order":"01')
+
+
+@pytest.mark.parametrize("damage", [cut_off, of_a_few_bytes, of_no_byte, rotten, of_something_else])
+def test_a_file_that_is_damaged_is_named(
+    tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    with Server(tmp_path, archive=str(tmp_path / "archive")) as server:
+        client = server.client_of("default")
+        stock_up(client)
+        them = [place(client, order_of(customer={"id": "hers"})) for _ in range(3)]
+        for order_id in them:
+            wait_for(client, order_id, "completed")
+        (page,) = archive_all(client, now())
+        merchants = server.client_of("default", ["read"])
+        file = tmp_path / "archive" / page["file"]
+        file.write_bytes(damage(file.read_bytes()))
+        for path in ("", "/explain", "/timeline"):
+            problem = problem_of(client.get(f"/v1/orders/{them[-1]}{path}"), 410)
+            assert problem["code"] == "archived"
+            assert page["file"] in problem["detail"]
+            assert str(tmp_path / "archive") in problem["detail"]
+            assert "from a backup" in problem["detail"]
+            told = problem_of(merchants.get(f"/v1/orders/{them[-1]}{path}"), 410)["detail"]
+            assert f"{page['file']}, which cannot be read here" in told
+            assert str(tmp_path) not in told
+        said = client.post("/v1/customers/erase", json={"customer": "hers"}).json()
+        assert (said["erased"], len(said["kept"])) == (0, 1)
+        assert said["kept"][0]["what"] == f"archive {page['file']}"
+        assert str(tmp_path) not in said["kept"][0]["why"]
+    assert "Traceback" not in caplog.text
 
 
 def test_what_cannot_be_archived_says_why(tmp_path: Path) -> None:

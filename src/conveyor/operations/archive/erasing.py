@@ -67,7 +67,7 @@ async def erase_archived(app: App, merchant: str, customer: str, by: Actor) -> E
             done.kept.append(_kept(page, "and CONVEYOR_ARCHIVE names no directory here"))
         except ArchiveBusyError as error:
             done.kept.append(_kept(page, f"and {error}"))
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, ValueError) as error:
             done.kept.append(_kept(page, f"and cannot be written anew here: {_why(error)}"))
     await _take_leftovers_away(app, done)
     return done
@@ -101,6 +101,8 @@ async def _erase_page(
         old = page[0].file
         documents = await shelf.aside(shelf.read, old)
         theirs = {it.order_id for it in page}
+        if not theirs <= {it.order_id for it in documents}:
+            raise OSError(0, "it does not have all of its orders", old)
         eraser = _Eraser(app.engine.registry.personal, app.installed.extensions, by.facts)
         now = app.parts.ambient.now_ms()
         changed = [eraser.erased(it, now) if it.order_id in theirs else it for it in documents]

@@ -36,7 +36,7 @@ async def remove_leftovers(database: Database, shelf: Shelf, beginning: str = PR
             continue
         try:
             ids = {it.order_id for it in await shelf.aside(shelf.read, name)}
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, ValueError) as error:
             log.warning("%s in the archive cannot be read, and stays: %s", name, error)
             continue
         if await database.read(partial(_are_elsewhere, ids=ids)):

@@ -80,10 +80,10 @@ async def read_document(shelf: Shelf | None, found: Archived) -> Document:
         document = await shelf.aside(shelf.find, found.file, found.order_id)
     except FileNotFoundError:
         raise ArchiveMissingError(found.order_id, found.file, shelf.directory) from None
-    except (OSError, EOFError, ValueError) as error:
-        cause = f"in {shelf.directory} and cannot be read ({error})"
-        raise ArchiveMissingError(found.order_id, found.file, shelf.directory, cause) from error
+    except (OSError, ValueError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise ArchiveMissingError(found.order_id, found.file, shelf.directory, why) from error
     if document is None:
-        cause = f"in {shelf.directory} and does not have it"
-        raise ArchiveMissingError(found.order_id, found.file, shelf.directory, cause)
+        why = "it does not have this order"
+        raise ArchiveMissingError(found.order_id, found.file, shelf.directory, why)
     return document

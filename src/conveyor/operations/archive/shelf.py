@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import gzip
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,10 @@ T = TypeVar("T")
 
 PREFIX, SUFFIX, PART = "orders-", ".jsonl.gz", ".part"
 LOCK = ".lock"
+DAMAGED = "it is cut off or damaged"
+BRING_IT_BACK = (
+    "see that this process may read it, or bring it back from a backup, by the same name"
+)
 _LEVEL = 6
 """Of gzip: higher ones take several times as long for a few per cent."""
 
@@ -39,21 +44,23 @@ class ArchiveUnnamedError(ConveyorError):
 
 
 class ArchiveMissingError(ConveyorError):
-    """An order is in the archive, and its file is not at hand here."""
+    """An order is in the archive, and its file is not at hand here, or cannot be read."""
 
-    def __init__(self, order_id: str, file: str, directory: Path | None, cause: str = "") -> None:
-        where = f"not in {directory}" if directory else "and no directory is named for the archive"
-        super().__init__(
-            f"order {order_id} is archived in {file}, which is {cause or where}: name the "
-            "directory that has it in CONVEYOR_ARCHIVE"
-        )
+    def __init__(self, order_id: str, file: str, directory: Path | None, why: str = "") -> None:
+        where = f"is not in {directory}" if directory else "no directory is named for"
+        todo = "name the directory that has it in CONVEYOR_ARCHIVE"
+        if why:
+            where, todo = f"cannot be read in {directory} ({why})", BRING_IT_BACK
+        super().__init__(f"order {order_id} is archived in {file}, which {where}: {todo}")
         self.order_id = order_id
         self.file = file
         self.directory = directory
+        self.why = why
 
     def said_to(self, *, runs_the_system: bool) -> str:
         """Give it as a sentence; where its directory is, only who runs the system is told."""
-        known = f"order {self.order_id} is archived in {self.file}, which is not at hand here"
+        lack = "cannot be read" if self.why else "is not at hand"
+        known = f"order {self.order_id} is archived in {self.file}, which {lack} here"
         text = str(self) if runs_the_system else known
         return f"{text[0].upper()}{text[1:]}."
 
@@ -123,7 +130,7 @@ class Shelf:
         _sync_directory(self.directory)
 
     def read(self, name: str) -> list[Document]:
-        """Read a whole file. Raises `OSError`, and `EOFError` where it is cut off."""
+        """Read a whole file. Raises `OSError`, and `ValueError` where it is not one of ours."""
         return [Document.read(line) for line in _lines(self.directory / name)]
 
     def find(self, name: str, order_id: str) -> Document | None:
@@ -168,9 +175,12 @@ def _see_that_it_reads(path: Path, lines: Iterable[bytes]) -> None:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    with gzip.open(path, "rb") as packed:
-        for line in packed:
-            yield line.rstrip(b"\n")
+    try:
+        with gzip.open(path, "rb") as packed:
+            for line in packed:
+                yield line.rstrip(b"\n")
+    except (EOFError, zlib.error) as error:  # as a disk or a copy that broke off leaves it
+        raise gzip.BadGzipFile(f"{DAMAGED}: {error}") from error
 
 
 def _sync_directory(directory: Path) -> None:
