@@ -16,6 +16,9 @@ from tests.cli.driver import say
 from tests.flows.canaries import found_in
 from tests.servers.postgres import postgres_server
 
+from conveyor.core import dead_messages
+from conveyor.core.message import Token, encode
+from conveyor.core.queue import Received
 from conveyor.core.transaction import Tx
 
 
@@ -49,6 +52,26 @@ def test_a_customer_is_forgotten(server: Server) -> None:
 
     check_erasure(server, server.client_of("default"), left)
     check_operators_log(server.client_of("default"))
+
+
+def test_messages_that_may_tell_of_them_are_named(server: Server) -> None:
+    database, client = server.app.parts.database, server.client_of("default")
+    token = encode(Token("01KDVXQG0053EJ2M8Q4N7T6WAB", "payments.authorize", 1), 0)
+    bodies = ['{"customer":{"id":"hers"}}', '{"customer":{"id":"his"}}', "<xml/>", "%", token]
+    letters = [
+        Received(body, "", f"m{number}", 6, number // 2, 0) for number, body in enumerate(bodies)
+    ]
+    server.run(database.run(lambda tx: dead_messages.keep(tx, "intake", letters, 1)))
+    said = client.post("/v1/customers/erase", json={"customer": "hers"}).json()
+    assert [it["what"] for it in said["kept"]] == ["message m0", "2 messages"]
+    assert "dead letters of intake and names them" in said["kept"][0]["why"]
+    assert "cannot be read, so may tell of them" in said["kept"][1]["why"]
+    stranger = server.client_of("neighbour")
+    assert not stranger.post("/v1/customers/erase", json={"customer": "hers"}).json()["kept"]
+    for message in ("m0", "m2", "m3"):
+        discard = f"/v1/dead-letters/{message}/discard"
+        assert client.post(discard, json={"reason": "of no use"}).is_success
+    assert not client.post("/v1/customers/erase", json={"customer": "hers"}).json()["kept"]
 
 
 def test_who_is_under_way_is_named(tmp_path: Path) -> None:

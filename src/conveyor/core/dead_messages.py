@@ -88,9 +88,11 @@ def _insert(insert: DialectInsert) -> sa.Executable:
 
 _KEEP = PerDialect(_insert)
 _FIELDS = (_d.message_id, _d.queue, _d.body, _d.attributes, _d.group_key, _d.cause, _d.sent_at)
+_AFTER = sa.bindparam("after", type_=sa.BigInteger)
+_AFTER_ID = sa.bindparam("after_id", type_=sa.Text)
 _WAITING = (
     sa.select(*_FIELDS)
-    .where(_undecided)
+    .where(_undecided, sa.tuple_(_d.sent_at, _d.message_id) > sa.tuple_(_AFTER, _AFTER_ID))
     .order_by(_d.sent_at, _d.message_id)
     .limit(sa.bindparam("most"))
 )
@@ -170,9 +172,10 @@ def keep(tx: Tx, queue: str, messages: Sequence[Received], now_ms: int) -> None:
         tx.execute(_KEEP, row)
 
 
-def waiting(tx: Tx, limit: int) -> list[DeadMessage]:
-    """List those that wait for an operator, the oldest first."""
-    return [_read(row) for row in tx.execute(_WAITING, {"most": limit})]
+def waiting(tx: Tx, limit: int, after: tuple[int, str] = (-1, "")) -> list[DeadMessage]:
+    """List those that wait for an operator, the oldest first; `after` is when and which."""
+    asked = {"most": limit, "after": after[0], "after_id": after[1]}
+    return [_read(row) for row in tx.execute(_WAITING, asked)]
 
 
 def counts(tx: Tx) -> dict[str, int]:

@@ -26,6 +26,7 @@ from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.extension import Extension, Kept, OfCustomer
 from conveyor.operations.archive.erasing import erase_archived
+from conveyor.operations.drained_of_customer import drained_of
 from conveyor.system.composition import App
 
 PAGE_ROWS = 200
@@ -76,7 +77,8 @@ class Erasure:
 async def erase_customer(app: App, merchant: str, customer: str, *, by: Actor = NOBODY) -> Erasure:
     """Erase it page by page, each in a transaction of its own; broken off, run it again.
 
-    Then file by file of the archive, those that are at hand; the others are named.
+    Then file by file of the archive, those that are at hand; the others are named. So are messages
+    that wait on the desk and may tell of them.
     """
     done, who = Erasure(customer), replace(by, merchant=merchant)
     after: str | None = ""
@@ -90,6 +92,8 @@ async def erase_customer(app: App, merchant: str, customer: str, *, by: Actor = 
     done.erased += gone.orders
     done.before += gone.before
     done.kept += gone.kept
+    if merchant == app.settings.intake_merchant:  # whose such messages are, if they are anybody's
+        done.kept += await app.engine.database.read(partial(drained_of, customer=customer))
     return done
 
 
