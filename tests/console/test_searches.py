@@ -84,6 +84,7 @@ def test_a_search_is_kept_found_again_and_forgotten(
         "searches.save",
         "searches.save",
     ]
+    assert {it["subject"] for it in log[:3]} == {sent["name"]}  # as it was written, for good
 
 
 def test_none_is_kept_for_one_customer_or_without_end(
