@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from conveyor.core import paused_services
 from conveyor.core.actor import Actor
+from conveyor.core.durations import duration
 from conveyor.core.errors import ConveyorError
 from conveyor.core.operator_actions import noting
 from conveyor.core.paused_services import PausedService
 from conveyor.core.transaction import Tx
 from conveyor.core.workers import listing as workers
-from conveyor.operations.explain.words import duration
 from conveyor.system.composition import App
 
 PAUSE, RESUME = "services.pause", "services.resume"

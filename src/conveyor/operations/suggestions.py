@@ -8,6 +8,7 @@ from itertools import chain
 import sqlalchemy as sa
 
 from conveyor.commerce.orders.skus import order_skus
+from conveyor.commerce.orders.streams import exactly
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.extension import Extension
@@ -33,7 +34,8 @@ def _distinct_skus() -> sa.Select[tuple[str]]:
 
 
 _SKUS = _distinct_skus()
-_NEWEST = sa.select(orders.c.reason).order_by(orders.c.id.desc()).limit(RECENT_ORDERS)
+_NEWEST = sa.select(orders.c.reason).limit(RECENT_ORDERS)
+_BY_ID = orders.c.id.desc()
 # With many open orders the newest have no reason yet. Nobody keeps by merchant what settled last.
 _SETTLED = (
     sa.select(orders.c.reason, orders.c.merchant)
@@ -46,9 +48,11 @@ _SETTLED = (
 
 def reasons(tx: Tx, merchant: str | None) -> list[str]:
     """Give why orders of a merchant, or anybody's, were refused or cancelled of late."""
-    newest, settled = _NEWEST, sa.select(_SETTLED.c.reason)
+    newest, settled = _NEWEST.order_by(_BY_ID), sa.select(_SETTLED.c.reason)
     if merchant is not None:
-        newest = newest.where(orders.c.merchant == merchant)
+        # By its own index: PostgreSQL would else look for the few of a small one among all orders.
+        newest = _NEWEST.where(exactly(orders.c.merchant, merchant))
+        newest = newest.order_by(orders.c.merchant.desc(), _BY_ID)
         settled = settled.where(_SETTLED.c.merchant == merchant)
     reason = sa.select(newest.subquery()).union_all(settled).subquery().c.reason
     query = sa.select(reason).where(reason != "").group_by(reason)
