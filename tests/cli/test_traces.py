@@ -121,7 +121,7 @@ def test_what_cannot_be_had_is_told_with_what_to_do(tmp_path: Path) -> None:
         "up", "--data", tmp_path, "--port", 0, **wrong | {"OTEL_TRACES_EXPORTER": "otlp"}
     )
     assert (exporter.code, protocol.code) == (2, 2)
-    assert "OTEL_TRACES_EXPORTER: 'console' is neither otlp nor none" in exporter.err
+    assert "OTEL_TRACES_EXPORTER: 'console' is none of otlp, none" in exporter.err
     assert (
         "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not spoken here: set http/protobuf" in protocol.err
     )

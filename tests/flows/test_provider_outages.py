@@ -15,13 +15,13 @@ from tests.flows.test_outages import ORDER
 
 from conveyor.core.errors import NotAppliedError, UnansweredError
 from conveyor.core.interventions import cancel
+from conveyor.entrypoints.http.health_alone import create_health
 from conveyor.entrypoints.http.metrics import Metrics
 from conveyor.extension import PAYMENTS
 from conveyor.flows import SHOP
 from conveyor.flows.shop.carrier import CARRIER
 from conveyor.operations.doctor import providers
 from conveyor.operations.explain import explain, sentences
-from conveyor.operations.summary import Summaries
 from conveyor.settings import Settings
 from conveyor.system.composition import App
 from conveyor.system.installation import installation
@@ -149,9 +149,7 @@ def test_an_order_that_waits_for_its_provider_says_so_and_can_be_cancelled(tmp_p
         told = await explain(app, ids[0], None)
         assert told is not None
         said = "\n".join(sentences(told))
-        figures = (
-            await Metrics(app, Summaries(app.engine.database, app.engine.ambient), None).text()
-        ).decode()
+        figures = (await Metrics(create_health(app)).text()).decode()
         assert 'conveyor_provider_paused{provider="payment provider"} 1.0' in figures
         assert 'conveyor_orders_waiting{provider="payment provider"} 10.0' in figures
         [finding] = await app.engine.database.read(

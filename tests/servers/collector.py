@@ -1,8 +1,9 @@
-"""A collector of traces: takes spans by OTLP over HTTP, as anybody's does, and keeps them."""
+"""A collector: takes spans and metrics by OTLP over HTTP, as anybody's does, and keeps them."""
 
 from __future__ import annotations
 
 import gzip
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -11,15 +12,30 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AGGREGATION_TEMPORALITY_CUMULATIVE,
+    HistogramDataPoint,
+    Metric,
+    NumberDataPoint,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Sent
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-PATH = "/v1/traces"
+TRACES = "/v1/traces"
+METRICS = "/v1/metrics"
+ANSWERS = {
+    TRACES: ExportTraceServiceResponse().SerializeToString(),
+    METRICS: ExportMetricsServiceResponse().SerializeToString(),
+}
 PROTOBUF = "application/x-protobuf"
 SOON_MS = "50"
 ERROR = Status.STATUS_CODE_ERROR
@@ -51,19 +67,52 @@ class Span:
         return str(self.attributes.get("conveyor.outcome", ""))
 
 
+@dataclass(frozen=True)
+class Exemplar:
+    """One that stands for the others."""
+
+    trace_id: str
+    span_id: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """A figure as it came; of a histogram `value` is the sum, and `buckets` are by their bounds."""
+
+    name: str
+    kind: str
+    unit: str
+    labels: Mapping[str, str]
+    process: str
+    value: float
+    buckets: Mapping[float, int] = field(default_factory=dict)
+    exemplars: tuple[Exemplar, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return sum(self.buckets.values())
+
+
 @dataclass
 class Collector:
-    """What has come so far; `raw` is the text of it all."""
+    """What has come so far; `raw` is the text of it all, `pushes` are of metrics, each whole."""
 
     url: str = ""
     spans: list[Span] = field(default_factory=list)
+    pushes: list[list[Point]] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     status: int = 200
+    refused: int = 0
 
     @property
     def environment(self) -> dict[str, str]:
         """The standard variables with which a process sends its spans here, and soon."""
-        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "OTEL_BSP_SCHEDULE_DELAY": SOON_MS}
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+            "OTEL_BSP_SCHEDULE_DELAY": SOON_MS,
+            "OTEL_METRIC_EXPORT_INTERVAL": SOON_MS,
+        }
 
     def of_order(self, order_id: str) -> list[Span]:
         """Give what is about an order."""
@@ -80,6 +129,25 @@ class Collector:
             if it.order:
                 found[it.order].add(it.trace_id)
         return dict(found)
+
+    def pushed(self, name: str, process: str = "", **labels: str) -> list[Point]:
+        """Give what each process said last of a metric, of those with these labels."""
+        last = {it[0].process: it for it in self.pushes if it}
+        return [
+            it
+            for points in last.values()
+            for it in points
+            if it.name == name
+            and process in {"", it.process}
+            and labels.items() <= it.labels.items()
+        ]
+
+    def take_metrics(self, body: bytes) -> None:
+        self.raw.append(body)
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            process = _values(resource.resource.attributes)["service.instance.id"]
+            metrics = [it for scope in resource.scope_metrics for it in scope.metrics]
+            self.pushes.append([point for it in metrics for point in _points(it, process)])
 
     def take(self, body: bytes) -> None:
         self.raw.append(body)
@@ -107,10 +175,13 @@ def collecting() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
-            status = collector.status if self.path == PATH else 404
+            status = collector.status if self.path in ANSWERS else 404
             if status == 200:
-                collector.take(body)
-            answer = ExportTraceServiceResponse().SerializeToString()
+                take = collector.take if self.path == TRACES else collector.take_metrics
+                take(body)
+            else:
+                collector.refused += 1
+            answer = ANSWERS.get(self.path, b"")
             self.send_response(status)
             self.send_header("content-type", PROTOBUF)
             self.send_header("content-length", str(len(answer)))
@@ -146,6 +217,33 @@ def _span(sent: Sent, process: Mapping[str, Any]) -> Span:
         says=sent.status.message,
         process=process,
     )
+
+
+def _points(sent: Metric, process: str) -> Iterator[Point]:
+    kind = str(sent.WhichOneof("data"))
+    data = getattr(sent, kind)
+    if kind != "gauge":
+        assert data.aggregation_temporality == AGGREGATION_TEMPORALITY_CUMULATIVE
+    for it in data.data_points:
+        labels = _values(it.attributes)
+        number, buckets = _number(it), _buckets(it)
+        exemplars = tuple(
+            Exemplar(e.trace_id.hex(), e.span_id.hex(), e.as_double) for e in it.exemplars
+        )
+        yield Point(sent.name, kind, sent.unit, labels, process, number, buckets, exemplars)
+
+
+def _number(it: NumberDataPoint | HistogramDataPoint) -> float:
+    if isinstance(it, HistogramDataPoint):
+        return it.sum
+    return float(getattr(it, str(it.WhichOneof("value"))))
+
+
+def _buckets(it: NumberDataPoint | HistogramDataPoint) -> dict[float, int]:
+    if not isinstance(it, HistogramDataPoint):
+        return {}
+    assert sum(it.bucket_counts) == it.count
+    return dict(zip((*it.explicit_bounds, math.inf), it.bucket_counts, strict=True))
 
 
 def _values(attributes: Any) -> dict[str, Any]:

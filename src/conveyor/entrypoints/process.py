@@ -16,6 +16,7 @@ from conveyor.core.errors import ConveyorError
 from conveyor.core.supervision import Loop
 from conveyor.entrypoints.fleet import stop_without_parent
 from conveyor.entrypoints.logs import write_logs
+from conveyor.entrypoints.pushing import pushing
 from conveyor.entrypoints.server import run_until, stop_on_signals, url_of
 from conveyor.operations.missing_flows import missing_flows
 from conveyor.settings import EMBEDDED, Settings
@@ -101,7 +102,7 @@ async def run(
     with stop_on_signals(stop, told=not parent) as ask:
         if parent:
             stop_without_parent(ask)
-        async with asyncio.TaskGroup() as tasks:
+        async with pushing(app, listening.api if listening else None), asyncio.TaskGroup() as tasks:
             if beside is not None:
                 tasks.create_task(app.engine.supervisor.keep(BESIDE, beside, stop))
             await run_until(stop, app, services, listening, on_ready)

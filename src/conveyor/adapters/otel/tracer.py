@@ -7,8 +7,7 @@ their own way, with whatever stands in a query.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -16,24 +15,24 @@ from typing import Any
 from opentelemetry import context as current
 from opentelemetry import trace as otel
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import (
-    SERVICE_NAME,
-    SERVICE_VERSION,
-    OTELResourceDetector,
-    Resource,
-)
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.sampling import Decision
 
+from conveyor.adapters.otel.collector import Collector
 from conveyor.adapters.otel.ids import PlannedIds, planned
+from conveyor.adapters.otel.in_time import in_time
+from conveyor.adapters.otel.resource import OURS, resource
 from conveyor.core.tracing import Span, SpanContext, SpanKind
 
-OURS = "conveyor"
 NS_PER_MS = 1_000_000
 _KINDS = {kind: otel.SpanKind[kind.name] for kind in SpanKind}
 _SAMPLED = otel.TraceFlags(otel.TraceFlags.SAMPLED)
 _NOT_SAMPLED = otel.TraceFlags(otel.TraceFlags.DEFAULT)
+
+LAST_SECONDS = 3.0
+"""How long a process that stops waits for the collector."""
+THEN = "(spans are lost meanwhile; where none are wanted, set OTEL_TRACES_EXPORTER=none)"
 
 
 class OtelTracer:
@@ -43,9 +42,9 @@ class OtelTracer:
         """Start the thread that sends; nobody is asked whether there is a collector."""
         self._ids = PlannedIds()
         self._provider = TracerProvider(
-            resource=_resource(), id_generator=self._ids, shutdown_on_exit=False
+            resource=resource(), id_generator=self._ids, shutdown_on_exit=False
         )
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._provider.add_span_processor(BatchSpanProcessor(_Exporter()))
         self._tracer = self._provider.get_tracer(OURS, version(OURS))
 
     def new_context(self, parent: SpanContext | None) -> SpanContext:
@@ -80,13 +79,20 @@ class OtelTracer:
 
     async def close(self) -> None:
         """See `Tracer`."""
-        await asyncio.to_thread(self._provider.shutdown)
+        await in_time(self._provider.shutdown, LAST_SECONDS)
 
 
-def _resource() -> Resource:
-    """Say who we are, unless the variables do."""
-    ours = Resource({SERVICE_NAME: OURS, SERVICE_VERSION: version(OURS)})
-    return Resource.create().merge(ours).merge(OTELResourceDetector().detect())
+class _Exporter(OTLPSpanExporter):
+    """Sends them, and tells once that the collector is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._collector = Collector("traces", OTLPSpanExporter, THEN)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = super().export(spans)
+        self._collector.heard(taken=result is SpanExportResult.SUCCESS)
+        return result
 
 
 def _context(of: SpanContext) -> otel.SpanContext:

@@ -45,16 +45,8 @@ async def show_readiness(api: TheApi) -> Health:
         **problems(Code.INVALID),
     },
 )
-async def show_metrics(request: Request, api: TheApi) -> Response:
+async def show_metrics(request: Request) -> Response:
     """Give the figures of this process, of the database and of the queues, for Prometheus."""
-    metrics = getattr(request.app.state, "metrics", None)
-    if metrics is None:
-        from conveyor.entrypoints.http.metrics import Metrics
+    from conveyor.entrypoints.http.metrics import metrics_of
 
-        metrics = request.app.state.metrics = Metrics(
-            api.app,
-            api.summaries,
-            getattr(request.app.state, "figures", None),
-            getattr(request.app.state, "requests", None),
-        )
-    return Response(await metrics.text(), media_type=METRICS_TYPE)
+    return Response(await metrics_of(request.app).text(), media_type=METRICS_TYPE)

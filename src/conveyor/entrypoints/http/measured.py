@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.utils import floatToGoString
 
-from conveyor.core.measures import Histogram, Histograms, Measures
+from conveyor.core.measures import Histogram, Measures
 from conveyor.core.routing_slip import service_of
 
 
@@ -49,14 +49,14 @@ def measured(measures: Measures) -> Iterator[Metric]:
     )
 
 
-def requests(seconds: Histograms) -> Metric:
+def requests(seconds: Mapping[tuple[str, ...], Histogram]) -> Metric:
     """Give how long requests took until their answers began."""
     says = "From a request to the beginning of its answer."
     return histogram("conveyor_http_request_seconds", says, ["method", "route", "status"], seconds)
 
 
 def histogram(
-    name: str, says: str, labels: Sequence[str], seen: dict[tuple[str, ...], Histogram]
+    name: str, says: str, labels: Sequence[str], seen: Mapping[tuple[str, ...], Histogram]
 ) -> Metric:
     """Give histograms in the form of Prometheus, whose buckets hold those below as well."""
     family = HistogramMetricFamily(name, says, labels=labels)

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
+from starlette.applications import Starlette
 
 from conveyor.core import dead_messages
 from conveyor.core.errors import DatabaseUnavailableError
 from conveyor.core.group_order import blocked
-from conveyor.core.measures import CALL_SECONDS, Histograms
 from conveyor.core.outage import tell
 from conveyor.core.paused_services import names as paused_names
 from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth
@@ -24,13 +24,13 @@ from conveyor.core.transaction import Tx
 from conveyor.core.workers import Worker, listing
 from conveyor.entrypoints.edge.figures import Figures
 from conveyor.entrypoints.edge.refusals import OVERLOADED
+from conveyor.entrypoints.http.context import Api
 from conveyor.entrypoints.http.measured import measured
 from conveyor.entrypoints.http.measured import requests as answered
 from conveyor.operations.missing_flows import missing_flows
 from conveyor.operations.queue_states import depth_of
 from conveyor.operations.standing import Due, due, waiting
-from conveyor.operations.summary import Summaries, Summary, Which
-from conveyor.system.composition import App
+from conveyor.operations.summary import Summary, Which
 
 REMEMBER_MS = 5_000
 """Scrapes within that share one look: on SQS the depths alone are a request a queue."""
@@ -68,22 +68,23 @@ class _Read(NamedTuple):
 class Metrics:
     """Gives the metrics of one process, and those of the database and queues that all share."""
 
-    def __init__(
-        self,
-        app: App,
-        summaries: Summaries,
-        figures: Figures | None,
-        requests: Histograms | None = None,
-    ) -> None:
-        self._app = app
-        self._summaries = summaries
-        self._figures = figures or Figures()
-        self._requests = Histograms(CALL_SECONDS) if requests is None else requests
+    def __init__(self, http: Starlette) -> None:
+        api: Api = http.state.api
+        self._app = api.app
+        self._summaries = api.summaries
+        self._state = http.state
+        """What its server and its middleware count, once they are there."""
         self._last: _Look | None = None
         self._missing: tuple[int, dict[str, int]] | None = None
 
     async def text(self) -> bytes:
         """Give the metrics in Prometheus' text format."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collected(await self.families()))
+        return generate_latest(registry)
+
+    async def families(self) -> list[Metric]:
+        """Give the metrics, whoever is told them."""
         engine = self._app.engine
         now = engine.ambient.now_ms()
         if self._last is None or now - self._last.at >= REMEMBER_MS:
@@ -91,11 +92,7 @@ class Metrics:
         shared = _gauges(self._last) if self._last else ()
         up = GaugeMetricFamily("conveyor_database_up", "Whether the database answers.")
         up.add_metric([], self._last is not None)
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(
-            _Collected([*self._counters(), *measured(engine.measures), *self._edge(), up, *shared])
-        )
-        return generate_latest(registry)
+        return [*self._counters(), *measured(engine.measures), *self._edge(), up, *shared]
 
     async def _look_if_there(self, now: int) -> _Look | None:
         """Without the database the figures of this process are wanted most of all."""
@@ -174,18 +171,27 @@ class Metrics:
         yield _counted("conveyor_provider_paused", says, "provider", paused)
 
     def _edge(self) -> Iterator[Metric]:
+        figures = getattr(self._state, "figures", None) or Figures()
         connections = GaugeMetricFamily("conveyor_http_connections", "Connections that are open.")
-        connections.add_metric([], self._figures.connections)
+        connections.add_metric([], figures.connections)
         yield connections
         refused = CounterMetricFamily(
             "conveyor_http_refused",
             "Requests and connections that were sent away unseen, by the code of the answer.",
             labels=["code"],
         )
-        for code, count in sorted(({OVERLOADED.code: 0} | self._figures.refused).items()):
+        for code, count in sorted(({OVERLOADED.code: 0} | figures.refused).items()):
             refused.add_metric([code], count)
         yield refused
-        yield answered(self._requests)
+        yield answered(getattr(self._state, "requests", {}))
+
+
+def metrics_of(http: Starlette) -> Metrics:
+    """Give those of an application, which remembers when it last looked."""
+    found: Metrics | None = getattr(http.state, "metrics", None)
+    if found is None:
+        found = http.state.metrics = Metrics(http)
+    return found
 
 
 class _Collected:
