@@ -129,6 +129,18 @@ def test_histograms_keep_their_buckets(collector: Collector, told: dict[str, str
     assert 0 < whole.value < whole.count * 60
 
 
+def test_a_bucket_leads_once_to_the_trace_of_an_order(
+    collector: Collector, told: dict[str, str]
+) -> None:
+    assert told
+    points = [it for points in collector.pushes for it in points if it.process == "worker"]
+    exemplars = [e for it in points if it.name == "conveyor_order_seconds" for e in it.exemplars]
+    orders = {trace_id for traces in collector.traces().values() for trace_id in traces}
+    assert exemplars
+    assert {it.trace_id for it in exemplars} <= orders
+    assert len(set(exemplars)) == len(exemplars)
+
+
 def test_the_last_is_pushed_at_the_stop(tmp_path: Path) -> None:
     with collecting() as collector:
         seldom = collector.environment | {"OTEL_METRIC_EXPORT_INTERVAL": SELDOM_MS}

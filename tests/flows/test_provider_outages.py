@@ -149,7 +149,8 @@ def test_an_order_that_waits_for_its_provider_says_so_and_can_be_cancelled(tmp_p
         told = await explain(app, ids[0], None)
         assert told is not None
         said = "\n".join(sentences(told))
-        figures = (await Metrics(create_health(app)).text()).decode()
+        text, _ = await Metrics(create_health(app)).text()
+        figures = text.decode()
         assert 'conveyor_provider_paused{provider="payment provider"} 1.0' in figures
         assert 'conveyor_orders_waiting{provider="payment provider"} 10.0' in figures
         [finding] = await app.engine.database.read(

@@ -122,14 +122,15 @@ async def perform(
     try:
         if not breaker.admits(calling.order.id, time()):
             return HeldBack()
-        begun = time()
+        begun, span = time(), None
         if step is None or measures.traces is None:
             result = await _perform(calling, ambient)
         else:
-            result = await _traced(calling, ambient, measures.traces, step)
+            span = measures.traces.tracer.new_context(step)
+            result = await _traced(calling, ambient, measures.traces, step, span)
         if not isinstance(result, NotCalled):
             labels = (calling.provider.name, calling.step_name, _came_to(calling, result))
-            measures.call_seconds[labels].observe(time() - begun)
+            measures.observe(measures.call_seconds[labels], time() - begun, span)
         if isinstance(result, Failed) and not result.spent:  # to say that is an answer
             breaker.failed(calling.order.id, result.error, time())
         elif not isinstance(result, NotCalled):
@@ -141,10 +142,10 @@ async def perform(
 
 
 async def _traced(
-    calling: PendingCall, ambient: Ambient, traces: Traces, step: SpanContext
+    calling: PendingCall, ambient: Ambient, traces: Traces, step: SpanContext, span: SpanContext
 ) -> object:
     """Do it within a span of its own, under which is what libraries note of their requests."""
-    since, span = traces.now_ms(), traces.tracer.new_context(step)
+    since = traces.now_ms()
     with traces.tracer.within(span):
         result = await _perform(calling, ambient)
     about: dict[str, Attribute] = {

@@ -209,11 +209,12 @@ class Consumer:
         deletes: list[str] = []
         rests: dict[str, int] = {}
         buries: list[Coroutine[Any, Any, None]] = []
-        now, seconds = asyncio.get_running_loop().time(), self.engine.measures.step_seconds
+        now, measures = asyncio.get_running_loop().time(), self.engine.measures
         for it, disposition in zip(taken, dispositions, strict=True):
             self.engine.tally[disposition.counted_as, self.name] += 1
             if isinstance(disposition, Handled):
-                seconds[it.token.step,].observe(now - it.since)
+                of_step = measures.step_seconds[it.token.step,]
+                measures.observe(of_step, now - it.since, it.span or it.token.traceparent)
             match disposition:
                 case PendingCall():
                     self._spawn(self._call(it, disposition), [it.receipt])

@@ -11,7 +11,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from conveyor.core.tracing import Happened, OrderPlaced, StepTraced
+from conveyor.core.tracing import (
+    Happened,
+    OrderPlaced,
+    SpanContext,
+    StepTraced,
+    read_traceparent,
+)
 
 if TYPE_CHECKING:
     from conveyor.core.traces import Traces
@@ -35,22 +41,40 @@ LIFE_SECONDS = (
 """A meal takes minutes, a parcel days."""
 
 
-class Histogram:
-    """How often something took how long: a count for each bound, and one for what took longer."""
+class Exemplar(NamedTuple):
+    """One of those that were counted: the span that tells of it, how long it took, and when."""
 
-    __slots__ = ("bounds", "counts", "sum")
+    span: SpanContext
+    seconds: float
+    at_ms: int
+
+
+class Histogram:
+    """How often something took how long: a count for each bound, and one for what took longer.
+
+    `exemplars` has of each of these the last that is in a trace.
+    """
+
+    __slots__ = ("bounds", "counts", "exemplars", "sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         """Nothing was seen. `bounds` rise; what took just as long as one is counted there."""
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
+        self.exemplars: dict[int, Exemplar] = {}
         self.sum = 0.0
 
-    def observe(self, seconds: float) -> None:
-        """Count one. A clock that was set back makes nothing take less than no time."""
+    def observe(self, seconds: float, span: SpanContext | None = None, at_ms: int = 0) -> None:
+        """Count one. A clock that was set back makes nothing take less than no time.
+
+        `span` is one that somebody keeps, where there is one.
+        """
         seconds = max(seconds, 0.0)
-        self.counts[bisect_left(self.bounds, seconds)] += 1
+        at = bisect_left(self.bounds, seconds)
+        self.counts[at] += 1
         self.sum += seconds
+        if span is not None:
+            self.exemplars[at] = Exemplar(span, seconds, at_ms)
 
 
 class Histograms(dict[tuple[str, ...], Histogram]):
@@ -74,11 +98,12 @@ class StepEnded(NamedTuple):
 
 
 class OrderSettled(NamedTuple):
-    """An order came to its end so long after it was placed."""
+    """An order came to its end so long after it was placed, in this trace or in none."""
 
     flow: str
     status: str
     seconds: float
+    traceparent: str | None
 
 
 Measured = StepEnded | OrderSettled | OrderPlaced | StepTraced | Happened
@@ -107,6 +132,15 @@ class Measures:
             if isinstance(it, StepEnded):
                 self.steps[it] += 1
             elif isinstance(it, OrderSettled):
-                self.order_seconds[it.flow, it.status].observe(it.seconds)
+                self.observe(self.order_seconds[it.flow, it.status], it.seconds, it.traceparent)
             elif self.traces is not None:
                 self.traces.take(it)
+
+    def observe(self, of: Histogram, seconds: float, span: SpanContext | str | None) -> None:
+        """Count one of a histogram that is in this span, or under this `traceparent`."""
+        if self.traces is None or not span:
+            of.observe(seconds)
+            return
+        found = read_traceparent(span) if isinstance(span, str) else span
+        kept = found if found is not None and found.sampled else None
+        of.observe(seconds, kept, self.traces.now_ms())

@@ -80,7 +80,7 @@ def move_order(
     if ended:
         timeline.note(tx, order.id, order.version + 1, now.ms, TimelineEvent(status))
         seconds = (now.ms - order.placed_at) / 1000
-        tx.measure(OrderSettled(order.flow, status.value, seconds))
+        tx.measure(OrderSettled(order.flow, status.value, seconds, order.traceparent))
         if order.traceparent:
             tx.measure(Happened(order.traceparent, order.id, order.flow, status.value, now.ms))
         if order_log.tells_settled():

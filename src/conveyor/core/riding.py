@@ -49,7 +49,7 @@ class Rides(Leases):
                 continue
             receipt = f"{row.order_id}.{row.version}"
             self._owed[receipt] = row
-            token = Token(row.order_id, row.step, row.version)
+            token = Token(row.order_id, row.step, row.version, row.traceparent or "")
             carried.append(InHand(token, receipt, since=taken, taken_at=now))
         self._hold({it.receipt: RELAY_GRACE_MS for it in carried})
         return carried, left

@@ -107,6 +107,6 @@ def _exemplars(buckets: Iterable[Sample], look: Look) -> Iterator[Exemplar]:
         if (it := bucket.exemplar) is None:
             continue
         at = round(float(it.timestamp or 0) * NS_PER_SECOND)
-        if at >= look.last:
+        if at > look.last:
             trace_id, span_id = (int(it.labels[name], HEXADECIMAL) for name in (TRACE_ID, SPAN_ID))
             yield Exemplar({}, float(it.value), at, span_id, trace_id)

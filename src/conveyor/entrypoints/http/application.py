@@ -99,7 +99,8 @@ def create_http(
     http.add_middleware(AnswerHeaders)
     http.add_middleware(ActionLog)
     http.state.requests = Histograms(CALL_SECONDS)
-    http.add_middleware(RequestFigures, seconds=http.state.requests)
+    measures = app.engine.measures
+    http.add_middleware(RequestFigures, seconds=http.state.requests, measures=measures)
     if app.engine.traces is not None:
         http.add_middleware(TracedRequests, traces=app.engine.traces)
     http.state.api = Api.over(app, local, token)

@@ -10,7 +10,7 @@ from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.problems import ProblemError
 from conveyor.entrypoints.http.report_schemas import Health, Program
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_TYPES = ("text/plain", "application/openmetrics-text")
 
 router = APIRouter(tags=["health"])
 
@@ -41,7 +41,7 @@ async def show_readiness(api: TheApi) -> Health:
     "/metrics",
     response_class=Response,
     responses={
-        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        200: {"content": {it: {"schema": {"type": "string"}} for it in METRICS_TYPES}},
         **problems(Code.INVALID),
     },
 )
@@ -49,4 +49,5 @@ async def show_metrics(request: Request) -> Response:
     """Give the figures of this process, of the database and of the queues, for Prometheus."""
     from conveyor.entrypoints.http.metrics import metrics_of
 
-    return Response(await metrics_of(request.app).text(), media_type=METRICS_TYPE)
+    text, media_type = await metrics_of(request.app).text(request.headers.get("accept", ""))
+    return Response(text, media_type=media_type)

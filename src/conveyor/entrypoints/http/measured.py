@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
+from prometheus_client import samples
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.utils import floatToGoString
@@ -61,7 +62,15 @@ def histogram(
     """Give histograms in the form of Prometheus, whose buckets hold those below as well."""
     family = HistogramMetricFamily(name, says, labels=labels)
     for values, it in sorted(seen.items()):
-        upper = [*map(floatToGoString, it.bounds), "+Inf"]
-        buckets = list(zip(upper, map(float, accumulate(it.counts)), strict=True))
-        family.add_metric(values, buckets, it.sum)
+        family.add_metric(values, list(_buckets(it)), it.sum)
     return family
+
+
+def _buckets(of: Histogram) -> Iterator[tuple[str, float] | tuple[str, float, samples.Exemplar]]:
+    upper = [*map(floatToGoString, of.bounds), "+Inf"]
+    for at, (bound, count) in enumerate(zip(upper, accumulate(of.counts), strict=True)):
+        if (it := of.exemplars.get(at)) is None:
+            yield bound, float(count)
+        else:
+            labels = {"trace_id": it.span.trace_id, "span_id": it.span.span_id}
+            yield bound, float(count), samples.Exemplar(labels, it.seconds, it.at_ms / 1_000)

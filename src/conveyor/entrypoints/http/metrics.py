@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from starlette.applications import Starlette
 
@@ -77,11 +78,15 @@ class Metrics:
         self._last: _Look | None = None
         self._missing: tuple[int, dict[str, int]] | None = None
 
-    async def text(self) -> bytes:
-        """Give the metrics in Prometheus' text format."""
+    async def text(self, accept: str = "") -> tuple[bytes, str]:
+        """Give the metrics in the form that is asked for, and what that is called.
+
+        It is Prometheus' text, unless `accept` names OpenMetrics: that alone has exemplars.
+        """
+        write, media_type = choose_encoder(accept)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Collected(await self.families()))
-        return generate_latest(registry)
+        return write(registry), media_type
 
     async def families(self) -> list[Metric]:
         """Give the metrics, whoever is told them."""

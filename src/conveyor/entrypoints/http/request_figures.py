@@ -6,7 +6,8 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from conveyor.core.measures import Histograms
+from conveyor.core.measures import Histograms, Measures
+from conveyor.core.tracing import CURRENT
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 NOT_ROUTED = ""
@@ -17,10 +18,11 @@ OTHER = "other"
 class RequestFigures:
     """Middleware that times each request until its answer begins: a stream goes on for hours."""
 
-    def __init__(self, app: ASGIApp, seconds: Histograms) -> None:
+    def __init__(self, app: ASGIApp, seconds: Histograms, measures: Measures) -> None:
         """Wrap an application; `seconds` is told, by method, route and status."""
         self._app = app
         self._seconds = seconds
+        self._measures = measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does."""
@@ -30,7 +32,8 @@ class RequestFigures:
             if message["type"] == "http.response.start":
                 method = scope["method"] if scope["method"] in METHODS else OTHER
                 labels = (method, route_of(scope), str(message["status"]))
-                self._seconds[labels].observe(time.perf_counter() - begun)
+                took = time.perf_counter() - begun
+                self._measures.observe(self._seconds[labels], took, CURRENT.get())
             await send(message)
 
         await self._app(scope, receive, sending)
