@@ -78,8 +78,8 @@ class Deployment:
         """Send a request as a function URL does; gives the status and what was answered."""
         return ask(api, self.key, method, path, body, **more)
 
-    def place(self, api: Function, body: Any = ORDER) -> str:
-        status, placed = self.ask(api, "POST", "/v1/orders", body)
+    def place(self, api: Function, body: Any = ORDER, **headers: str) -> str:
+        status, placed = self.ask(api, "POST", "/v1/orders", body, **headers)
         assert status == 202, placed
         return str(placed["id"])
 

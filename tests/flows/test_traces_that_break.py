@@ -40,6 +40,9 @@ class Broken:
         del context
         return nullcontext()
 
+    async def flush(self, seconds: float) -> None:
+        raise RuntimeError(f"nothing is sent within {seconds} s")
+
     async def close(self) -> None:
         """Have nothing to hand on."""
 

@@ -114,6 +114,10 @@ class Tracer(Protocol):
         """Let what libraries note by themselves, such as their requests, be under this span."""
         ...
 
+    async def flush(self, seconds: float) -> None:
+        """Hand on what was taken, for so long at most: nobody knows what comes after this."""
+        ...
+
     async def close(self) -> None:
         """Hand on what was taken, as far as there is time."""
         ...

@@ -46,6 +46,7 @@ class OtelTracer:
         )
         self._provider.add_span_processor(BatchSpanProcessor(_Exporter()))
         self._tracer = self._provider.get_tracer(OURS, version(OURS))
+        self._has_more = False
 
     def new_context(self, parent: SpanContext | None) -> SpanContext:
         """See `Tracer`."""
@@ -72,10 +73,16 @@ class OtelTracer:
         if span.error is not None:
             taken.set_status(otel.StatusCode.ERROR, span.error or None)
         taken.end(span.ended * NS_PER_MS)
+        self._has_more = True
 
     def within(self, context: SpanContext) -> AbstractContextManager[None]:
         """See `Tracer`."""
         return _within(context)
+
+    async def flush(self, seconds: float) -> None:
+        """See `Tracer`."""
+        if self._has_more:
+            self._has_more = not await in_time(self._provider.force_flush, seconds)
 
     async def close(self) -> None:
         """See `Tracer`."""

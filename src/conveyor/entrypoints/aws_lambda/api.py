@@ -37,6 +37,7 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     finally:
         timer.cancel()
         _instance.run(_settle, goes_on=True)
+        _instance.hand_on(context)
 
 
 async def _ready(app: App) -> FastAPI:

@@ -15,6 +15,8 @@ from typing import Any, Protocol, TypeVar
 
 from conveyor.adapters.steady_clock import since_boot_seconds
 from conveyor.core.errors import ConveyorError
+from conveyor.core.outage import surviving
+from conveyor.core.tracing import Tracer
 from conveyor.entrypoints.aws_lambda.secrets import Secrets
 from conveyor.entrypoints.logs import write_logs_of_function
 from conveyor.settings import EMBEDDED, Settings
@@ -30,6 +32,10 @@ HAND_BACK_SECONDS = 3.0
 """How long before the function's time-out what is not done is handed back."""
 LAST_SECONDS = 1.0
 """How long before it whatever is still under way is broken off: the answer must be out by then."""
+FLUSH_SECONDS = 1.0
+"""How long an invocation waits, when all else is done, for whoever takes its traces."""
+ANSWER_SECONDS = 0.3
+"""How long before the time-out it waits for nobody any more."""
 DRIVER = "psycopg"
 CONNECTIONS = 1
 """To the database: an instance does one thing at a time, and there may be a thousand of them."""
@@ -68,6 +74,7 @@ class Instance:
         self._secrets = Secrets()
         self._loop = asyncio.new_event_loop()
         self._app: App | None = None
+        self._tracer: Tracer | None = None
         self._lasting: set[asyncio.Task[Any]] = set()
         asyncio.set_event_loop(self._loop)
 
@@ -82,8 +89,18 @@ class Instance:
         if not goes_on and self._secrets.refresh(since_boot_seconds()) and self._app is not None:
             log.warning("a secret has changed: all is opened anew")
             self._loop.run_until_complete(self._app.close())
-            self._app = None
+            self._app = self._tracer = None
         return self._loop.run_until_complete(self._run(work, goes_on=goes_on))
+
+    def hand_on(self, context: Context) -> None:
+        """Send what was told of orders as traces: the instance stands still from now on.
+
+        It keeps to `FLUSH_SECONDS` and to what the invocation has left, and fails nothing.
+        """
+        seconds = min(FLUSH_SECONDS, seconds_left(context) - ANSWER_SECONDS)
+        if self._tracer is not None and seconds > 0:
+            with surviving(log, "what is told of orders as traces could not be sent"):
+                self._loop.run_until_complete(self._tracer.flush(seconds))
 
     def later(self, seconds: float, what: Callable[[], object]) -> asyncio.TimerHandle:
         """Do something in so many seconds, should the loop run then; to be cancelled before."""
@@ -107,7 +124,11 @@ class Instance:
         if settings.database_path is not None or settings.queue_url.startswith(EMBEDDED):
             raise NotSharedError
         write_logs_of_function(settings)
-        return await open_app(settings)
+        if self._tracer is not None:  # what it was for was broken off
+            await self._tracer.close()
+        app = await open_app(settings, traced=True)
+        self._tracer = app.parts.tracer
+        return app
 
     async def _end_what_is_left(self) -> None:
         left = asyncio.all_tasks() - self._lasting - {asyncio.current_task()}

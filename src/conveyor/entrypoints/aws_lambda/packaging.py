@@ -27,6 +27,7 @@ from conveyor.core.errors import ConveyorError
 
 OURS = "conveyor"
 EXTRAS = frozenset({"aws", "lambda", "postgres"})
+OF_TRACES = frozenset({"otel"})
 MOST_BYTES = 30_000_000
 """What a package should stay under: Lambda's limit is 50 MB zipped, and a cold start unpacks it."""
 SAME_DAY = (1980, 1, 1, 0, 0, 0)
@@ -71,12 +72,14 @@ class Package:
     distributions: tuple[str, ...]
 
 
-def build(target: Path, extensions: Iterable[str] = ()) -> Package:
+def build(target: Path, extensions: Iterable[str] = (), *, traces: bool = False) -> Package:
     """Build the package; `extensions` are distributions of the user's that go in with it.
+
+    With `traces` it can send them.
 
     Raises `NotInstalledError`, and `OSError` where the target cannot be written.
     """
-    found = distributions_of(extensions)
+    found = distributions_of(extensions, EXTRAS | OF_TRACES if traces else EXTRAS)
     with TemporaryDirectory() as directory:
         root = Path(directory)
         for it in found.values():
@@ -92,14 +95,16 @@ def build(target: Path, extensions: Iterable[str] = ()) -> Package:
     return Package(str(target), target.stat().st_size, count, version, names)
 
 
-def distributions_of(extensions: Iterable[str]) -> dict[str, Distribution]:
+def distributions_of(
+    extensions: Iterable[str], extras: frozenset[str] = EXTRAS
+) -> dict[str, Distribution]:
     """Give what we and these extensions need, by name. Raises `NotInstalledError`."""
     found: dict[str, Distribution] = {}
-    waiting = [(OURS, EXTRAS, "the package"), *((it, frozenset(), "--with") for it in extensions)]
+    waiting = [(OURS, extras, "the package"), *((it, frozenset(), "--with") for it in extensions)]
     while waiting:
-        name, extras, wanted_by = waiting.pop()
+        name, of_it, wanted_by = waiting.pop()
         name = canonicalize_name(name)
-        if name in NOT_NEEDED or (name in found and not extras):
+        if name in NOT_NEEDED or (name in found and not of_it):
             continue
         try:
             found[name] = distribution(name)
@@ -107,7 +112,7 @@ def distributions_of(extensions: Iterable[str]) -> dict[str, Distribution]:
             raise NotInstalledError(name, wanted_by) from error
         for text in found[name].requires or ():
             needed = Requirement(text)
-            wanted = extras or {""}
+            wanted = of_it or {""}
             if needed.marker is None or any(needed.marker.evaluate({"extra": e}) for e in wanted):
                 waiting.append((needed.name, frozenset(needed.extras), name))
     return found

@@ -58,7 +58,10 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, list[dict[st
     Raises, so that all of them do, where the system cannot be opened or does not fit the function.
     """
     records: Sequence[Mapping[str, Any]] = event.get("Records", ())
-    failed = _instance.run(lambda app: take(app, records, context)) if records else []
+    try:
+        failed = _instance.run(lambda app: take(app, records, context)) if records else []
+    finally:
+        _instance.hand_on(context)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 

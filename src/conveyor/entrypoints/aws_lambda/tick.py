@@ -29,7 +29,10 @@ _instance = Instance()
 
 def handle(event: Mapping[str, Any], context: Context) -> dict[str, int]:  # noqa: ARG001 - a schedule says nothing
     """Tend to a system for a while; gives how many requests that were to its queues."""
-    return _instance.run(lambda app: _tick(app, context))
+    try:
+        return _instance.run(lambda app: _tick(app, context))
+    finally:
+        _instance.hand_on(context)
 
 
 async def _tick(app: App, context: Context) -> dict[str, int]:

@@ -25,8 +25,9 @@ def package() -> None:
     metavar="NAME",
     help="An installed package of yours, with all that it needs; may be given again.",
 )
+@click.option("--traces", is_flag=True, help="With what sends traces to a collector (otel).")
 @json_option
-def for_lambda(target: Path, extensions: tuple[str, ...], *, as_json: bool) -> None:
+def for_lambda(target: Path, extensions: tuple[str, ...], *, traces: bool, as_json: bool) -> None:
     """Build the code of the Lambda functions.
 
     One file serves all three: `conveyor.entrypoints.aws_lambda.queue.handle`, `.api.handle` and
@@ -40,7 +41,7 @@ def for_lambda(target: Path, extensions: tuple[str, ...], *, as_json: bool) -> N
             f"{error.name} is missing: pip install 'conveyor[aws,lambda,postgres]'"
         ) from error
     try:
-        built = build(target, extensions)
+        built = build(target, extensions, traces=traces)
     except NotInstalledError as error:
         raise click.UsageError(str(error)) from error
     if built.bytes > MOST_BYTES:
