@@ -14,6 +14,7 @@ import orjson
 
 from conveyor.core.actor import PERSON_HEADER
 from conveyor.core.errors import ConveyorError
+from conveyor.core.tracing import TRACEPARENT, SpanContext
 from conveyor.core.untyped import Json
 from conveyor.entrypoints.pooled_connections import PooledConnections
 
@@ -83,6 +84,10 @@ class Client:
     ) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    def within(self, span: SpanContext) -> None:
+        """Let what is asked for from now on be in this span's trace."""
+        self._http.headers[TRACEPARENT] = span.traceparent
 
     async def answers(self) -> bool:
         """Whether there is a server at this address."""

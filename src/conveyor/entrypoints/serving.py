@@ -77,11 +77,11 @@ async def running_here(settings: Settings) -> AsyncIterator[App]:
     """
     leave_orders_out(settings)
     if settings.database_path is None:
-        async with running_app(settings) as app:
+        async with running_app(settings, traced=True) as app:
             yield app
         return
     with listen(LOOPBACK, 0) as listener:
-        app = await open_app(settings)
+        app = await open_app(settings, traced=True)
         try:
             await app.require_queues()
             async with _looked_at(app, listener):

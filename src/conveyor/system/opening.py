@@ -22,13 +22,13 @@ from conveyor.system.tracers import open_tracer
 
 @asynccontextmanager
 async def running_app(
-    settings: Settings, services: Collection[str] | None = None
+    settings: Settings, services: Collection[str] | None = None, *, traced: bool = False
 ) -> AsyncIterator[App]:
     """Open a system, run these services of it (or all), and stop them cleanly at the end.
 
     Should a service break, the body is cancelled and what broke it is raised.
     """
-    app = await open_app(settings)
+    app = await open_app(settings, traced=traced)
     try:
         await app.require_queues()
         stop = asyncio.Event()
@@ -48,7 +48,7 @@ async def running_app(
 async def open_app(settings: Settings, *, traced: bool = False) -> App:
     """Open a system without running anything of it; an embedded one is migrated first.
 
-    It is `traced` where the environment asks for traces: what runs for long is, commands are not.
+    It is `traced` where the environment asks for traces: what sets orders in motion is.
 
     Raises `SettingError`, `SchemaNotCurrentError`, and what the backends raise.
     """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from conveyor.entrypoints import server_file
 from conveyor.entrypoints.cli.errors import ABOUT_KEYS, MisuseError
 from conveyor.entrypoints.cli.output import note, program
+from conveyor.entrypoints.cli.traced import told_as_trace
 
 if TYPE_CHECKING:
     from conveyor.entrypoints.client import Client
@@ -115,8 +116,19 @@ class Target:
 
         Commands are written once, against the API. `begins`: the command may be the first of a new
         directory, which every other leaves as it is. `moves`: it sets orders in motion, for which
-        services must run.
+        services must run; what it does is in a trace of its own.
         """
+        if not moves:
+            async with self._client(begins=begins) as client:
+                yield client
+            return
+        async with told_as_trace() as span, self._client(begins=begins, moves=True) as client:
+            if span is not None:
+                client.within(span)
+            yield client
+
+    @asynccontextmanager
+    async def _client(self, *, begins: bool, moves: bool = False) -> AsyncIterator[Client]:
         async with self.running() as client:
             if client is not None:
                 if self.archive is not None:
@@ -128,14 +140,14 @@ class Target:
         settings = self.settings()
         if not begins:
             _require_database(settings)
-        async with self._opened_here(settings) as client:
+        async with self._opened_here(settings, moves=moves) as client:
             yield client
         if moves:
             data = replace(self, merchant="").options
             note(f"No server runs: orders go on with the next `{program()} up{data}`.")
 
     @asynccontextmanager
-    async def _opened_here(self, settings: Settings) -> AsyncIterator[Client]:
+    async def _opened_here(self, settings: Settings, *, moves: bool) -> AsyncIterator[Client]:
         from httpx import ASGITransport
 
         from conveyor.access.model import new_local_key
@@ -143,7 +155,7 @@ class Target:
         from conveyor.entrypoints.http.application import create_http
         from conveyor.system.opening import open_app
 
-        app = await open_app(settings)
+        app = await open_app(settings, traced=moves)
         try:
             local = new_local_key(secrets.token_bytes, self.whose, app.installed.scopes)
             transport = ASGITransport(create_http(app, local=local))
