@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import boto3
 import pytest
@@ -28,6 +28,7 @@ CONFIG = ROOT / "deploy" / "prometheus" / "prometheus.yaml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "conveyor.json"
 OPERATIONS = ROOT / "docs" / "operations.md"
 FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
+RESENT = 'conveyor_messages_total{outcome="resent",queue="payments"}'
 VISIBLE = "ApproximateNumberOfMessages"
 REGION = "eu-west-1"
 ORDERS = 5
@@ -122,18 +123,21 @@ def test_tokens_that_get_lost_are_told_of_by_a_real_prometheus(tmp_path: Path) -
         }
         say("migrate", **environment)
         say("queues", "provision", **environment)
-        place_and_lose(environment, sqs.endpoint_url)
+        assert say("services", "pause", "payments", "--because", "a test", **environment).code == 0
         work = stack.enter_context(
             Process("work", "all", "--metrics-port", 0, "--json", **environment)
         )
         told_at = work.ready()["metrics"]
         url = stack.enter_context(asking(told_at, tmp_path))
+        # An increase is one over what was asked before.
+        until(lambda: value(url, RESENT) == 0)
+        place_and_lose(environment, sqs.endpoint_url)
         until(lambda: "ConveyorTokensLost" in firing(url))
         assert firing(url) == {"ConveyorTokensLost"}
 
 
 def place_and_lose(environment: dict[str, str], endpoint: str) -> None:
-    """Place orders while nobody works, and purge the queue in which their tokens are."""
+    """Place orders of which nobody takes the first step, and purge the queue with their tokens."""
     key = say("keys", "create", "--scopes", "place,read,operate", **environment).out.strip()
     sqs = boto3.client(
         "sqs",
@@ -199,6 +203,13 @@ def is_ready(url: str) -> bool:
     with suppress(URLError, ConnectionError):
         return bool(urllib.request.urlopen(f"{url}/-/ready").status == 200)
     return False
+
+
+def value(url: str, query: str) -> float | None:
+    """Give what Prometheus knows of a series, if anything."""
+    asked = f"{url}/api/v1/query?{urlencode({'query': query})}"
+    found = json.load(urllib.request.urlopen(asked))["data"]["result"]
+    return float(found[0]["value"][1]) if found else None
 
 
 def firing(url: str) -> set[str]:
