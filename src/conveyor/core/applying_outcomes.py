@@ -41,9 +41,15 @@ def apply_outcome(delivery: Delivery, outcome: Outcome) -> None:
         case Awaiting(what, seconds, detail):
             _run_also(delivery)
             _tell(delivery, TimelineEvent.AWAITING, {"what": what, "seconds": seconds, **detail})
-            order, here = _unmarked(delivery, place), begin(place)
             move_order(
-                tx, registry, order, here, now, rest_seconds=seconds, stops=OrderStatus.AWAITING
+                tx,
+                registry,
+                order,
+                begin(place),
+                now,
+                rest_seconds=seconds,
+                stops=OrderStatus.AWAITING,
+                unmarked=_unmark(delivery, place),
             )
         case Again(reason, seconds, detail):
             _tell(delivery, TimelineEvent.AGAIN, {"reason": reason, **detail})
@@ -64,8 +70,8 @@ def _done(delivery: Delivery, flow: Flow, detail: Mapping[str, Any]) -> None:
     after = advance(flow, place, _members(flow, order))
     if order.cancelling and _can_be_undone(flow, place, after):
         after = turn_back(flow, after, OrderStatus.CANCELLED)
-    order = _unmarked(delivery, after)
-    move_order(delivery.tx, context.registry, order, after, context.now)
+    unmarked = _unmark(delivery, after)
+    move_order(delivery.tx, context.registry, order, after, context.now, unmarked=unmarked)
 
 
 def _tell(delivery: Delivery, event: TimelineEvent, detail: Mapping[str, Any]) -> None:
@@ -85,14 +91,13 @@ def _can_be_undone(flow: Flow, place: Place, after: Place) -> bool:
     return after.position <= flow.last_cancellable or flow.steps[place.position].undo != ""
 
 
-def _unmarked(delivery: Delivery, goes_to: Place) -> Order:
+def _unmark(delivery: Delivery, goes_to: Place) -> bool:
     """Give up turning back an order whose step took effect after all, and cannot be undone."""
-    order = delivery.order
-    if not order.cancelling or goes_to.ending:
-        return order
+    if not delivery.order.cancelling or goes_to.ending:
+        return False
     what = f"{delivery.step} took effect: it is too late to undo it"
     delivery.note(TimelineEvent.NOTED, {"what": what})
-    return order._replace(cancelling=False, reason="")  # why it was to be cancelled
+    return True
 
 
 def _members(flow: Flow, order: Order) -> int:

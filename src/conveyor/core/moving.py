@@ -21,26 +21,25 @@ from conveyor.core.tracing import Happened
 from conveyor.core.transaction import Tx
 from conveyor.core.turns import NO_TURN, Turn, next_turn, write_turn
 
-_COLUMNS = (
-    "status",
-    "position",
-    "ending",
-    "reason",
-    "cancelling",
-    "group_key",
-    "expected_at",
-    "updated_at",
-    "settled_at",
-    "stage",
-    "sequence",
-    "begun",
-)
-# The fence: whoever loaded an older version changes no row, and the transaction fails.
-_MOVE = (
-    sa.update(orders)
-    .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
-    .values(version=orders.c.version + 1, **{name: sa.bindparam(f"b_{name}") for name in _COLUMNS})
-)
+_ALWAYS = ("status", "position", "cancelling", "expected_at", "updated_at", "stage", "begun")
+_INDEXED = ("ending", "reason", "group_key", "settled_at", "sequence")
+
+
+def _moving(columns: tuple[str, ...]) -> sa.Update:
+    """Write these; the fence: whoever loaded an older version changes no row, and fails."""
+    return (
+        sa.update(orders)
+        .where(orders.c.id == sa.bindparam("b_id"), orders.c.version == sa.bindparam("b_version"))
+        .values(
+            version=orders.c.version + 1, **{name: sa.bindparam(f"b_{name}") for name in columns}
+        )
+    )
+
+
+_MOVE = _moving((*_ALWAYS, *_INDEXED))
+# What an index knows is written where it may change: SQLite writes an index anew for a column that
+# is only named, and most moves of an order change none of these.
+_MOVE_ON = _moving(_ALWAYS)
 
 
 def move_order(
@@ -53,11 +52,12 @@ def move_order(
     reason: str = "",
     rest_seconds: float = 0.0,
     stops: OrderStatus | None = None,
+    unmarked: bool = False,
 ) -> OrderStatus:
     """Move an order to a place and its version on by one, and owe the token that is due there.
 
-    `stops` says how where it does not go on by itself: AWAITING or PARKED. Gives the status that it
-    has from now on.
+    `stops` says how where it does not go on by itself: AWAITING or PARKED. Who is `unmarked` is not
+    to turn back any more, and why it was to is forgotten. Gives the status that it has from now on.
     """
     if place.ending and not order.backwards:
         due = step_at(registry.flow(order.flow), place_of(order))
@@ -73,10 +73,10 @@ def move_order(
     status = stops or _status(place, ended=ended)
     # Who is parked keeps the turn, and so holds back those behind it; who is at its end has none.
     turn = Turn(order.group_key, order.sequence) if parking else token.turn if token else NO_TURN
-    row = _row(order, place, status, now, reason or order.reason)
-    row |= {"b_group_key": turn.group_key, "b_expected_at": token.due_at if token else now.ms}
-    write_turn(tx, turn, row, "b_sequence")
-    tx.later(_MOVE, row, must_match=True)
+    why = "" if unmarked else reason or order.reason
+    row = _row(order, place, status, now, turns_back=order.cancelling and not unmarked)
+    row["b_expected_at"] = token.due_at if token else now.ms
+    _write(tx, order, row, turn, (place.ending, why, now.ms if status in TERMINAL else None))
     if ended:
         timeline.note(tx, order.id, order.version + 1, now.ms, TimelineEvent(status))
         seconds = (now.ms - order.placed_at) / 1000
@@ -84,9 +84,23 @@ def move_order(
         if order.traceparent:
             tx.measure(Happened(order.traceparent, order.id, order.flow, status.value, now.ms))
         if order_log.tells_settled():
-            why, personal = reason or order.reason, registry.personal
+            personal = registry.personal
             order_log.settled(tx, personal, order, status=status, reason=why, now_ms=now.ms)
     return status
+
+
+def _write(
+    tx: Tx, order: Order, row: dict[str, Any], turn: Turn, end: tuple[str, str, int | None]
+) -> None:
+    """Write the row of `_ALWAYS`, and what else is another than before; `end` is how it ends."""
+    known = (order.ending, order.reason, order.settled_at)
+    if end == known and turn == Turn(order.group_key, order.sequence):
+        tx.later(_MOVE_ON, row, must_match=True)
+        return
+    row["b_ending"], row["b_reason"], row["b_settled_at"] = end
+    row["b_group_key"] = turn.group_key
+    write_turn(tx, turn, row, "b_sequence")
+    tx.later(_MOVE, row, must_match=True)
 
 
 def _owe(tx: Tx, order: Order, token: OwedToken | None) -> None:
@@ -102,18 +116,16 @@ def _status(place: Place, *, ended: bool) -> OrderStatus:
     return OrderStatus.COMPENSATING if place.ending else OrderStatus.PROCESSING
 
 
-def _row(order: Order, place: Place, status: OrderStatus, now: Now, reason: str) -> dict[str, Any]:
-    ended = status in TERMINAL
+def _row(
+    order: Order, place: Place, status: OrderStatus, now: Now, *, turns_back: bool
+) -> dict[str, Any]:
     return {
         "b_id": order.id,
         "b_version": order.version,
         "b_status": status,
         "b_position": place.position,
-        "b_ending": place.ending,
-        "b_reason": reason,
-        "b_cancelling": order.cancelling and not place.ending and not ended,
+        "b_cancelling": turns_back and not place.ending and status not in TERMINAL,
         "b_updated_at": now.ms,
-        "b_settled_at": now.ms if ended else None,
         "b_stage": place.stage,
         "b_begun": place.begun,
     }
