@@ -427,7 +427,7 @@ def test_a_token_of_another_step_is_poison(tmp_path: Path) -> None:
     async def main() -> None:
         async with Core(tmp_path) as core:
             [owed] = await core.place("a")
-            body = body_of(replace(owed, step="ask.nothing"), core)
+            body = body_of(owed._replace(step="ask.nothing"), core)
             await Consumer(core.engine, "ask").handle(await receive(core, "ask", body))
             assert [m.body for m in core.queues.queue("ask-dead").sent] == [body]
             assert told(core, "poisoned") == 1
@@ -442,7 +442,7 @@ def test_a_token_of_no_order_is_dropped_once_it_is_old(tmp_path: Path, after_sec
         async with Core(tmp_path) as core:
             queue = core.queues.queue("ask")
             [owed] = await core.place("a")
-            body = body_of(replace(owed, order_id="9" * 26), core)
+            body = body_of(owed._replace(order_id="9" * 26), core)
             await queue.send([Outgoing(body)])
             await asyncio.sleep(after_seconds)
             consumer = Consumer(core.engine, "ask")
@@ -466,7 +466,7 @@ def test_a_token_of_no_order_rests_no_longer_where_clocks_differ(
     async def main() -> None:
         async with Core(tmp_path) as core:
             [owed] = await core.place("a")
-            body = body_of(replace(owed, order_id="9" * 26), core)
+            body = body_of(owed._replace(order_id="9" * 26), core)
             [message] = await receive(core, "ask", body)
             ahead = replace(message, sent_at_ms=core.now_ms + sent_ahead_seconds * 1000)
             await Consumer(core.engine, "ask").handle([ahead])

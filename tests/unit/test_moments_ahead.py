@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -224,7 +223,7 @@ def _steps(until: int, taken: int, intended: int) -> Iterable[int]:
     while (left := calls.others_until(attempt, now) - now.ms) > 0:
         yield left
         now = Now(now.ms + left)
-        attempt = replace(attempt, may_run_until=now.ms)
+        attempt = attempt._replace(may_run_until=now.ms)
 
 
 @AHEAD

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def test_a_late_send_does_not_forget_the_token_of_a_later_version(tmp_path: Path
     async def main() -> None:
         async with Core(tmp_path) as core:
             [owed] = await core.place("a")
-            later = replace(owed, version=owed.version + 1, queue="desk", step="desk.close")
+            later = owed._replace(version=owed.version + 1, queue="desk", step="desk.close")
             await core.database.run(lambda tx: put(tx, later))
             await core.engine.relay.send([owed])
             assert await core.owing() == {owed.order_id: later.version}
@@ -62,7 +61,7 @@ def test_a_queue_that_does_not_answer_keeps_none_of_the_others_waiting(tmp_path:
     async def main() -> None:
         async with Core(tmp_path) as core:
             owed = await core.place("a", "b")
-            desk = replace(owed[1], queue="desk", step="desk.close")
+            desk = owed[1]._replace(queue="desk", step="desk.close")
 
             def down(_message: Outgoing) -> bool:
                 raise ConnectionError("no answer")
@@ -107,7 +106,7 @@ def test_a_timer_is_not_sent_before_it_is_due(tmp_path: Path) -> None:
     async def main() -> None:
         async with Core(tmp_path) as core:
             [owed] = await core.place("a")
-            timer = replace(owed, due_at=core.now_ms + 60_000, now=False)
+            timer = owed._replace(due_at=core.now_ms + 60_000, now=False)
             await core.engine.relay.commit(lambda tx: put(tx, timer))
             await asyncio.sleep(59.999)
             assert await core.engine.relay.sweep_once() == []

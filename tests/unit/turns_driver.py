@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -130,4 +129,4 @@ class Line:
 
 def version(owed: OwedToken, number: int) -> OwedToken:
     """The same order's token of another version."""
-    return replace(owed, version=number)
+    return owed._replace(version=number)

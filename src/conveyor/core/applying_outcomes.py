@@ -31,7 +31,7 @@ def apply_outcome(delivery: Delivery, outcome: Outcome) -> None:
     now, flow, place = delivery.context.now, registry.flow(order.flow), place_of(order)
     match _past_pivot(flow, place, outcome):
         case Done(detail):
-            _done(delivery, flow, detail)
+            _done(delivery, flow, place, detail)
         case Refused(reason, detail):
             if order.backwards:
                 raise RefusedToCompensateError(delivery.step, reason)
@@ -62,9 +62,8 @@ def apply_outcome(delivery: Delivery, outcome: Outcome) -> None:
             move_order(tx, registry, order, begin(place), now, stops=OrderStatus.PARKED)
 
 
-def _done(delivery: Delivery, flow: Flow, detail: Mapping[str, Any]) -> None:
+def _done(delivery: Delivery, flow: Flow, place: Place, detail: Mapping[str, Any]) -> None:
     order, context = delivery.order, delivery.context
-    place = place_of(order)
     _run_also(delivery)
     _tell(delivery, TimelineEvent.DONE, detail)
     after = advance(flow, place, _members(flow, order))

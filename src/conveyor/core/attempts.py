@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -39,8 +39,7 @@ _OF_ORDER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A row of `calls`. Until `may_run_until` a request with its key may still take effect.
 
     `provider` says who was called, by the name that bound it; '' where none could be chosen.
@@ -88,7 +87,8 @@ class Attempts:
 
 def latest(tx: Tx, order_ids: Sequence[str]) -> Attempts:
     """Read the newest attempt of each order and step."""
-    return Attempts(Attempt(*row) for row in tx.execute(_OF_ORDERS, {"ids": list(order_ids)}))
+    rows = tx.execute(_OF_ORDERS, {"ids": list(order_ids)}).all()
+    return Attempts(map(Attempt._make, rows))
 
 
 def of_order(tx: Tx, order_id: str) -> list[Attempt]:

@@ -54,8 +54,10 @@ def intend(tx: Tx, calling: PendingCall, last: Attempt | None, now: Now) -> Pend
     until = now.ms + calling.grant.may_run_ms
     written, whom = calling.step.write_request(calling.payload), calling.provider.bound_as
     if last is not None and last.state == CallState.NOT_APPLIED and last.request in {"", written}:
-        taken_up = replace(last, state=CallState.INTENDED, may_run_until=until, request=written)
-        _take(tx, replace(taken_up, provider=whom))
+        taken_up = last._replace(
+            state=CallState.INTENDED, may_run_until=until, request=written, provider=whom
+        )
+        _take(tx, taken_up)
         return replace(calling, attempt=last.attempt, taken=last.taken + 1)
     attempt = last.attempt + 1 if last else calling.attempt
     tx.later(
@@ -88,7 +90,7 @@ def take_up(
         until = max(others, now.ms + calling.grant.may_run_ms)
         taken += 1
         # One of before says not who was called: it is who is bound now.
-        _take(tx, replace(attempt, may_run_until=until, provider=calling.provider.bound_as))
+        _take(tx, attempt._replace(may_run_until=until, provider=calling.provider.bound_as))
     stored = attempt.request
     return replace(
         calling,

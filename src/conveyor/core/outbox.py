@@ -8,7 +8,7 @@ left behind. For a timer it is the deadline.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,8 +22,7 @@ RELAY_GRACE_MS = 5_000
 SWEEP_ROWS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class OwedToken:
+class OwedToken(NamedTuple):
     """A token that an order is owed: a row of the outbox. `now` is false for timers.
 
     `held`: it is owed anew, at a later time, so that a copy already sent is not it.

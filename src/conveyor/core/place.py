@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
-from conveyor.core.routing_slip import Flow, Place, step_at
+from conveyor.core.routing_slip import Flow, Place, owed_at
 
 
 def place_of(order: Order) -> Place:
@@ -17,7 +17,7 @@ def place_of(order: Order) -> Place:
 def due_step(flows: Mapping[str, Flow], order: Order) -> str:
     """Name the step that the order is owed; '' when its flow is not installed here."""
     flow = flows.get(order.flow)
-    return step_at(flow, Place(order.position, order.ending)) if flow else ""
+    return owed_at(flow, order.position, order.ending) if flow else ""
 
 
 def also_at(flows: Mapping[str, Flow], order: Order) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -61,7 +61,7 @@ def place(
     tx.later(_INSERT, row)
     owed = OwedToken(new.id, FIRST_VERSION, service_of(first), first, turn, now.ms, fresh=True)
     if order.traceparent:
-        owed = replace(owed, traceparent=order.traceparent)
+        owed = owed._replace(traceparent=order.traceparent)
         tx.measure(OrderPlaced(order.traceparent, new.asked, new.id, order.flow, now.ms))
     outbox.put(tx, owed)
     detail = {name: said for name, said in ((timeline.KEY, key), (timeline.AFTER, after)) if said}

@@ -214,7 +214,7 @@ def _call_anew(ended: _Ended) -> Disposition:
         return turn_back_now(delivery)
     assert last is not None  # noqa: S101 - read for whatever is not an answer
     if not ended.was_taken_up:
-        last = replace(last, may_run_until=calling.others_until)
+        last = last._replace(may_run_until=calling.others_until)
     anew = replace(calling, order=order, grant=context.grant(calling.provider))
     return calls.take_up(delivery.tx, anew, last, context.now, ask_only=False)
 

@@ -105,9 +105,14 @@ def flow_name(key: str) -> str:
 
 def step_at(flow: Flow, place: Place) -> str:
     """Name the step that is owed at this place; '' when there is none, the order is at its end."""
-    if place.ending:
-        return flow.steps[place.position].undo if place.position >= 0 else ""
-    return flow.steps[place.position].name if place.position < len(flow.steps) else ""
+    return owed_at(flow, place.position, place.ending)
+
+
+def owed_at(flow: Flow, position: int, ending: str) -> str:
+    """Name the same by what of a place says it: groups ask for each of their orders."""
+    if ending:
+        return flow.steps[position].undo if position >= 0 else ""
+    return flow.steps[position].name if position < len(flow.steps) else ""
 
 
 def advance(flow: Flow, place: Place, members: int = 1) -> Place:

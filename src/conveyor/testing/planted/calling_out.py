@@ -34,7 +34,7 @@ def _new_key(step: str = EVERY_STEP) -> Make:
     def make(right: Any) -> Any:
         def intend(tx: Any, calling: Any, last: Any, now: Any) -> Any:
             if last and step in calling.step_name:
-                last = replace(last, state=CallState.SPENT)
+                last = last._replace(state=CallState.SPENT)
             return right(tx, calling, last, now)
 
         return intend
