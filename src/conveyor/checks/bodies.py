@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from conveyor.checks.columns import on_page
 from conveyor.checks.pages import Page
 from conveyor.core.gathered import PerTransaction
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 
@@ -32,6 +33,11 @@ class _Row(NamedTuple):
 
 class Placed(_Row):
     """What is looked at of an order."""
+
+    @property
+    def went_through(self) -> bool:
+        """Whether all of its steps are done and stay done: completed, or refunded after it."""
+        return self.status == OrderStatus.COMPLETED or self.ending == OrderStatus.REFUNDED
 
     @cached_property
     def body(self) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class Decision(StrEnum):
     NOT_FOUND = "not_found"
     STILL_OWES = "still_owes"
     NOT_WAITING = "not_waiting"
+    NOT_COMPLETED = "not_completed"
+    NOT_REFUNDABLE = "not_refundable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,11 @@ def cancel(
         return Intervention(Decision.NOT_FOUND)
     flow = registry.flow(order.flow)
     if order.backwards or order.cancelling or order.status in TERMINAL:
-        already = order.ending or order.cancelling
+        already = order.cancelling or order.ending not in {"", OrderStatus.REFUNDED}
         return Intervention(Decision.ALREADY if already else Decision.TOO_LATE)
     if too_late_to_cancel(tx, registry, order):
         return Intervention(Decision.TOO_LATE)
-    _note(tx, order, now, TimelineEvent.CANCEL_ASKED, reason=reason, **by.facts)
+    tell(tx, order, now, TimelineEvent.CANCEL_ASKED, reason=reason, **by.facts)
     if order.status != OrderStatus.PARKED and _call_is_open(tx, registry, order):
         row = {"b_id": order.id, "b_version": order.version, "b_reason": reason}
         tx.later(_ASK_TO_CANCEL, row, must_match=True)
@@ -130,7 +132,7 @@ def redrive(
     if order is None or order.status != OrderStatus.PARKED:
         return Intervention(Decision.NOT_FOUND if order is None else Decision.NOT_PARKED)
     _unpark(tx, order, now)
-    _note(tx, order, now, TimelineEvent.REDRIVEN, why=by.why, **by.facts)
+    tell(tx, order, now, TimelineEvent.REDRIVEN, why=by.why, **by.facts)
     status = move_order(tx, registry, order, place_of(order), now)
     return Intervention(Decision.ACCEPTED, status=status)
 
@@ -140,23 +142,27 @@ def discard(
 ) -> Intervention:
     """Give a parked order up for good; refused while anything of it is left to undo.
 
-    Past its flow's pivot that writes off what it is still to pay, and lets go of what it holds.
+    Past its flow's pivot that writes off what it is still to pay, and lets go of what it holds. Of
+    one that is being refunded the refund is given up: it is completed again, and keeps its money.
     """
     order = _locked(tx, order_id)
     if order is None or order.status != OrderStatus.PARKED:
         return Intervention(Decision.NOT_FOUND if order is None else Decision.NOT_PARKED)
     flow = registry.flow(order.flow)
     past = flow.is_past_pivot(place_of(order))
-    left = undone_by(flow, _after(order) if order.backwards else place_of(order))
+    gives_up_refund = order.ending == OrderStatus.REFUNDED
+    left = () if gives_up_refund else undone_by(flow, place_of(order))
     if (left and not past) or _call_is_open(tx, registry, order):
         return Intervention(Decision.STILL_OWES, () if past else left)
     if past:
         loss = {"written_off": order.total, "currency": order.currency}
-        _note(tx, order, now, TimelineEvent.DISCARDED, reason=reason, **by.facts, **loss)
+        tell(tx, order, now, TimelineEvent.DISCARDED, reason=reason, **by.facts, **loss)
         return _compensate(tx, registry, order, now, reason)
     _unpark(tx, order, now)
-    _note(tx, order, now, TimelineEvent.DISCARDED, reason=reason, **by.facts)
+    tell(tx, order, now, TimelineEvent.DISCARDED, reason=reason, **by.facts)
     end = Place(-1, order.ending or OrderStatus.CANCELLED)
+    if gives_up_refund:  # all of it is done, as before it was asked for
+        order, end, reason = order._replace(reason=""), Place(len(flow.steps)), ""
     status = move_order(tx, registry, order, end, now, reason=reason)
     return Intervention(Decision.ACCEPTED, status=status)
 
@@ -168,12 +174,12 @@ def _compensate(
     if order.status == OrderStatus.PARKED:
         _unpark(tx, order, now)
     if order.backwards:
-        _note(tx, order, now, TimelineEvent.REDRIVEN, why=by.why, **by.facts)
+        tell(tx, order, now, TimelineEvent.REDRIVEN, why=by.why, **by.facts)
         status = move_order(tx, registry, order, place_of(order), now)
-        return Intervention(Decision.ACCEPTED, undone_by(flow, _after(order)), status=status)
+        return Intervention(Decision.ACCEPTED, undone_by(flow, place_of(order)), status=status)
     if _call_is_open(tx, registry, order):
         # First the outstanding call must have a known outcome; then it turns back.
-        _note(tx, order, now, TimelineEvent.REDRIVEN, why=by.why, **by.facts)
+        tell(tx, order, now, TimelineEvent.REDRIVEN, why=by.why, **by.facts)
         marked = order._replace(cancelling=True)
         undoes = undone_by(flow, _after(order))
         status = move_order(tx, registry, marked, place_of(order), now, reason=reason)
@@ -181,13 +187,14 @@ def _compensate(
         unless = "" if step.undo else step.name
         return Intervention(Decision.ACCEPTED, undoes, unless=unless, status=status)
     release(tx, order, now.ms)
-    _note(tx, order, now, TimelineEvent.TURNED_BACK, why=by.why, **by.facts)
+    tell(tx, order, now, TimelineEvent.TURNED_BACK, why=by.why, **by.facts)
     back = turn_back(flow, place_of(order), OrderStatus.CANCELLED)
     status = move_order(tx, registry, order, back, now, reason=reason)
     return Intervention(Decision.ACCEPTED, undone_by(flow, place_of(order)), status=status)
 
 
-def _note(tx: Tx, order: Order, now: Now, event: TimelineEvent, **facts: object) -> None:
+def tell(tx: Tx, order: Order, now: Now, event: TimelineEvent, **facts: object) -> None:
+    """Write in an order's story what somebody decided about it."""
     detail = {name: fact for name, fact in facts.items() if fact != "" or name == "reason"}
     timeline.note(tx, order.id, order.version, now.ms, event, detail=detail)
     if order.traceparent:

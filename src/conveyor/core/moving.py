@@ -59,7 +59,7 @@ def move_order(
     `stops` says how where it does not go on by itself: AWAITING or PARKED. Who is `unmarked` is not
     to turn back any more, and why it was to is forgotten. Gives the status that it has from now on.
     """
-    if place.ending and not order.backwards:
+    if place.ending and not order.backwards and place.ending != OrderStatus.REFUNDED:
         due = step_at(registry.flow(order.flow), place_of(order))
         registry.step(due).turned_back(tx, order, now)
     parking, awaiting = stops == OrderStatus.PARKED, stops == OrderStatus.AWAITING

@@ -15,7 +15,13 @@ class OrderStatus(StrEnum):
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     REFUSED = "refused"
+    REFUNDED = "refunded"
+    """Completed, and its money was given back: what was delivered stays where it is."""
 
 
-TERMINAL = frozenset({OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.REFUSED})
+TERMINAL = frozenset(
+    {OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.REFUSED, OrderStatus.REFUNDED}
+)
 SETTLED = TERMINAL | {OrderStatus.PARKED}
+UNDONE = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUSED})
+"""The ends at which nothing is left of what an order's steps did."""

@@ -1,12 +1,15 @@
 """The routing slip: where an order goes next. Pure data and pure functions.
 
 A place is a position on the slip and an ending. Going forward (`ending == ""`) the position is
-the step that is owed; going back it is the step whose compensation is owed.
+the step that is owed; going back it is the step whose compensation is owed. An order that was
+completed and is refunded goes back by one compensation, that which returns its money, to its end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+
+from conveyor.core.order_status import OrderStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +134,33 @@ def begin(place: Place) -> Place:
 
 def turn_back(flow: Flow, place: Place, ending: str) -> Place:
     """Give the nearest begun step up to this place that has a compensation; -1: nothing is left."""
+    if ending == OrderStatus.REFUNDED:
+        return Place(-1, ending)  # its money was given back, and everything else of it stays
     position = _last_begun(place)
     while position >= 0 and not flow.steps[position].undo:
         position -= 1
     return Place(position, ending)
 
 
+def refunding(flow: Flow, undo: str) -> Place | None:
+    """Give where a completed order goes to have only this undone; None: its flow never does that.
+
+    Of several lines that are undone by it, it is the last: once is for all of them.
+    """
+    lines = (at for at in reversed(range(len(flow.steps))) if flow.steps[at].undo == undo)
+    position = next(lines, None)
+    return None if position is None else Place(position, OrderStatus.REFUNDED)
+
+
 def undone_by(flow: Flow, place: Place) -> tuple[str, ...]:
-    """Name the compensations that an order turning back at this place will run, in order."""
-    begun = flow.steps[: _last_begun(place) + 1]
-    return tuple(step.undo for step in reversed(begun) if step.undo)
+    """Name the compensations that an order is still to run, in order, that turns or goes back here.
+
+    Of one that goes back that which is owed at this place is the first.
+    """
+    if place.ending == OrderStatus.REFUNDED:
+        return (step_at(flow, place),) if place.position >= 0 else ()
+    last = place.position if place.ending else _last_begun(place)
+    return tuple(step.undo for step in reversed(flow.steps[: last + 1]) if step.undo)
 
 
 def _last_begun(place: Place) -> int:

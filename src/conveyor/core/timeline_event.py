@@ -27,6 +27,8 @@ class TimelineEvent(StrEnum):
     TURNED_BACK = "turned_back"
     DISCARDED = "discarded"
     CANCEL_ASKED = "cancel_asked"
+    REFUND_ASKED = "refund_asked"
+    """An operator has the money of a completed order given back."""
     DUPLICATE_DROPPED = "duplicate_dropped"
     RESENT = "resent"
     NOTED = "noted"
@@ -35,3 +37,4 @@ class TimelineEvent(StrEnum):
     """What its customer has said of themselves was taken out of it."""
     COMPLETED = "completed"
     CANCELLED = "cancelled"
+    REFUNDED = "refunded"

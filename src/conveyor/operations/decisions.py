@@ -19,13 +19,12 @@ from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, undone_by
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
+from conveyor.operations.refunds import REFUND_STEP
 
 VOID = "void"
 REFUND = "refund"
 PART_REFUND = "part_refund"
 NOTHING_TO_RETURN = "nothing_to_return"
-
-_REFUND_STEP = "payments.refund"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +183,8 @@ def _say(
         return NotCancelled(f"It was refused ({order.reason}): nothing is left to cancel.")
     if order.status == OrderStatus.COMPLETED:
         return NotCancelled("It is completed.")
+    if order.ending == OrderStatus.REFUNDED:
+        return NotCancelled("It was completed, and its money is given back.")
     return NotCancelled(f"{flow.cancel_until} has begun, and from there it only goes forward.")
 
 
@@ -205,7 +206,7 @@ def _outcome(tx: Tx, order: Order, steps: tuple[str, ...]) -> str:
     payment = payments.of_order(tx, order.id)
     if payment and payment.captured:
         return REFUND
-    if _REFUND_STEP in steps:
+    if REFUND_STEP in steps:
         # Of what is being taken now; a step that awaits another card has taken nothing.
         return REFUND if _is_called(tx, order) else VOID if payment else NOTHING_TO_RETURN
     return VOID if payment or steps else NOTHING_TO_RETURN

@@ -25,7 +25,7 @@ class Debt(StrEnum):
     """What is owed."""
 
     REFUND = "refund"
-    """To the customer: the order is undone, and its money not given back."""
+    """To the customer: the order is undone or refunded, and its money not yet given back."""
     HOLD = "hold"
     """To the customer: the order is undone, and its money still held."""
     COLLECT = "collect"

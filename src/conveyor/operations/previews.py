@@ -1,4 +1,4 @@
-"""What would become of many orders, were each of them cancelled, redriven or given up now."""
+"""What would become of many orders, were each of them cancelled, refunded or decided about now."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from conveyor.core.registry import Registry
 from conveyor.core.transaction import Tx
 from conveyor.operations.explain.outlook import choices, to_cancel
 from conveyor.operations.order_search import page_of
+from conveyor.operations.refunds import why_not_refunded, would_refund
 
 
 class Action(StrEnum):
@@ -27,6 +28,11 @@ class Action(StrEnum):
     REDRIVE = "redrive"
     COMPENSATE = "compensate"
     DISCARD = "discard"
+    REFUND = "refund"
+
+
+_OF_ANY = frozenset({Action.CANCEL, Action.REFUND})
+"""These are not only for parked orders."""
 
 
 class Would(StrEnum):
@@ -37,6 +43,8 @@ class Would(StrEnum):
     TOO_LATE = Decision.TOO_LATE.value
     NOT_PARKED = Decision.NOT_PARKED.value
     STILL_OWES = Decision.STILL_OWES.value
+    NOT_COMPLETED = Decision.NOT_COMPLETED.value
+    NOT_REFUNDABLE = Decision.NOT_REFUNDABLE.value
     FLOW_MISSING = "flow_missing"
 
 
@@ -73,16 +81,26 @@ async def preview(
 
 def judged(tx: Tx, registry: Registry, action: Action, order: Order, made: Attempts) -> Judged:
     """Judge one order in this transaction, of whose calls `made` knows."""
-    if action != Action.CANCEL and order.status != OrderStatus.PARKED:
+    if action not in _OF_ANY and order.status != OrderStatus.PARKED:
         return Judged(order, Would.NOT_PARKED)
     if order.flow not in registry.flows:
         return Judged(order, Would.FLOW_MISSING)
+    if action == Action.REFUND:
+        return _to_refund(tx, registry, order)
     if action == Action.REDRIVE:
         return Judged(order, Would.ACCEPTED, f"takes {due_step(registry.flows, order)} again")
     calls = list(made.of(order.id))
     if action == Action.CANCEL:
         return _to_cancel(tx, registry, order, calls)
     return _to_give_up(tx, registry, action, order, calls)
+
+
+def _to_refund(tx: Tx, registry: Registry, order: Order) -> Judged:
+    if order.ending == OrderStatus.REFUNDED:
+        return Judged(order, Would.ALREADY)
+    if (refused := why_not_refunded(tx, registry, order)) is not None:
+        return Judged(order, Would(refused.what.value))
+    return Judged(order, Would.ACCEPTED, would_refund(tx, registry, order))
 
 
 def _to_cancel(tx: Tx, registry: Registry, order: Order, calls: Sequence[Attempt]) -> Judged:
@@ -104,4 +122,7 @@ def _to_give_up(
         return Judged(order, Would.STILL_OWES)
     if pivot_is_done(tx, registry, order):
         return Judged(order, Would.TOO_LATE)
+    if order.ending == OrderStatus.REFUNDED:
+        due = due_step(registry.flows, order)
+        return Judged(order, Would.ACCEPTED, f"goes on refunding it: takes {due} again")
     return Judged(order, Would.ACCEPTED, "ends it: nothing is left to undo")

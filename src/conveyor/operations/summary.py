@@ -36,6 +36,12 @@ AFTER_ALL = "\U0010ffff"
 """No key and no id comes after it."""
 
 
+# On the index of what did not end by being completed.
+_REFUNDED = sa.select(sa.func.count()).where(
+    orders.c.ending == str(OrderStatus.REFUNDED), orders.c.ending != sa.text("''")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Which:
     """A merchant's orders, or everybody's (None).
@@ -56,6 +62,8 @@ class Which:
 @dataclass(slots=True)
 class Summary:
     """Orders by status, money by currency in minor units, milliseconds from placed to settled.
+
+    How long those took that were refunded after they had settled is not known any more.
 
     An order counts as open until it is at its end or parked. Those in the archive are counted as
     `archived`, and in nothing else.
@@ -90,6 +98,8 @@ class _State:
     parked_last: int
     newest: str
     archived: int
+    refunded: int
+    """Of everybody, as what is parked: those that were at their end, and left it."""
 
 
 class Summaries:
@@ -162,7 +172,9 @@ def _state(tx: Tx, which: Which) -> _State:
         newest = newest.where(orders.c.merchant == which.merchant)
     keyed = sa.select(idempotency.c.order_id).where(*_keys(tx, which)) if which.key_prefix else None
     archived = archived_count(tx, which.merchant, which.flow, keyed)
-    return _State(int(count), int(stopped), int(last), tx.execute(newest).scalar_one(), archived)
+    refunded = int(tx.execute(_REFUNDED).scalar_one())
+    newest_id = tx.execute(newest).scalar_one()
+    return _State(int(count), int(stopped), int(last), newest_id, archived, refunded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +238,10 @@ def _add(
     # A parked order has got as far as it will get by itself.
     settled_at = sa.func.coalesce(orders.c.settled_at, orders.c.updated_at)
     latency = (settled_at - orders.c.placed_at).label("latency")
-    settled = sa.or_(orders.c.settled_at.is_not(None), orders.c.status == OrderStatus.PARKED)
+    settled = sa.and_(
+        sa.or_(orders.c.settled_at.is_not(None), orders.c.status == OrderStatus.PARKED),
+        orders.c.ending != str(OrderStatus.REFUNDED),
+    )
     times = sa.select(latency, sa.func.count()).select_from(found).where(*conditions, settled)
     for milliseconds, many in tx.execute(times.group_by(latency)):
         summary.latencies[int(milliseconds)] += int(many)

@@ -31,6 +31,7 @@ from conveyor.entrypoints.cli.operators import operators
 from conveyor.entrypoints.cli.options import INTERRUPTED
 from conveyor.entrypoints.cli.orders import orders, place
 from conveyor.entrypoints.cli.package import package
+from conveyor.entrypoints.cli.refunding import refund
 from conveyor.entrypoints.cli.replay import replay
 from conveyor.entrypoints.cli.retrying import retry
 from conveyor.entrypoints.cli.running import serve, up, work
@@ -155,4 +156,5 @@ _LOOKING: list[click.Command] = [
 for _command in (*_RUNNING, *_ADVISING, *_LOOKING, *commands_of_flows()):
     main.add_command(_command)
 orders.add_command(answer)
+orders.add_command(refund)
 orders.add_command(retry)

@@ -26,6 +26,7 @@ STATUSES = (
     OrderStatus.CANCELLED,
     OrderStatus.REFUSED,
     OrderStatus.COMPLETED,
+    OrderStatus.REFUNDED,
 )
 
 Counts = Mapping[tuple[str, str], int]

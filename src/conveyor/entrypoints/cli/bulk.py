@@ -1,4 +1,4 @@
-"""Cancelling or redriving all orders that match: first what that would do, then doing it."""
+"""Doing one thing to all orders that match, such as cancelling: first what it would do, then it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ RATE = 20.0
 """Orders a second: what is set going should not be what everybody else has to wait for."""
 PREVIEW_PAGE = 100
 SAMPLE = 3
-ACCEPTED = "accepted"
+ACCEPTED, ALREADY = "accepted", "already"
 TOO_MUCH = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 BUSY_TRIES, BUSY_SECONDS = 30, 1.0
 WORDS = {
-    "already": "cancelled before",
     "too_late": "too late",
     "not_parked": "not parked",
+    "not_completed": "not completed",
+    "not_refundable": "not to be refunded",
     "flow_missing": "its flow is not installed",
 }
 
@@ -60,6 +61,11 @@ class Doing:
     done: str
     path: Callable[[str], str]
     body: Json
+
+    def says(self, would: str) -> str:
+        """Say what would come of an order."""
+        words = WORDS | {ACCEPTED: self.done, ALREADY: f"{self.done} before"}
+        return words.get(would, would)
 
 
 @dataclass(slots=True)
@@ -204,7 +210,7 @@ def _show_groups(bulk: _Bulk) -> None:
     rows = [
         (
             f"{group.orders:,}",
-            bulk.doing.done if would == ACCEPTED else WORDS.get(would, would),
+            bulk.doing.says(would),
             does,
             " ".join(group.sample) + (" ..." if group.orders > len(group.sample) else ""),
         )

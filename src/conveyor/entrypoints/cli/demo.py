@@ -32,6 +32,7 @@ STATUSES = (
     OrderStatus.COMPLETED,
     OrderStatus.CANCELLED,
     OrderStatus.REFUSED,
+    OrderStatus.REFUNDED,
     OrderStatus.AWAITING,
     OrderStatus.PARKED,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import click
 
@@ -27,6 +27,13 @@ def a_name(_context: click.Context, _param: click.Parameter, value: str | None) 
     if value is not None and not value.strip():
         raise click.BadParameter(f"{value!r} is no id and no reference.")
     return value
+
+
+def is_one(order: str | None, where: Mapping[str, str]) -> TypeGuard[str]:
+    """Whether one order is named, and not by `--where` which of them."""
+    if (order is None) == (not where):
+        raise click.UsageError("name one ORDER, or say with --where which of them.")
+    return order is not None
 
 
 def is_id(name: str) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeGuard
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from click.core import ParameterSource
@@ -23,7 +22,7 @@ from conveyor.entrypoints.cli.options import (
     with_target,
 )
 from conveyor.entrypoints.cli.order_filters import filter_options, where_option
-from conveyor.entrypoints.cli.order_names import a_name, id_of
+from conveyor.entrypoints.cli.order_names import a_name, id_of, is_one
 from conveyor.entrypoints.cli.order_words import cancelled, show_list, show_order, tell
 from conveyor.entrypoints.cli.output import emit, note, say
 from conveyor.entrypoints.cli.pages import collect
@@ -53,7 +52,7 @@ def place(file: BinaryIO, key: str | None, target: Target, *, as_json: bool) -> 
 
 @click.group()
 def orders() -> None:
-    """List, show, cancel, redrive and watch orders."""
+    """List, show, cancel, refund, redrive and watch orders."""
 
 
 @orders.command("list")
@@ -129,7 +128,7 @@ def cancel(
     says what would become of them, and --yes does it; Ctrl-C stops, and the same command goes on.
     """
     body = {"reason": reason}
-    if _is_one(order, where):
+    if is_one(order, where):
         answer = run(_of_order(target, order, "POST", "/v1/orders/{}/cancel", body))
         emit(answer, as_json=as_json, show=lambda answer: say(cancelled(answer)))
         return
@@ -159,7 +158,7 @@ def redrive(
     first that says what would become of them, and --yes does it; Ctrl-C stops, and the same command
     goes on.
     """
-    if _is_one(order, where):
+    if is_one(order, where):
         decided = run(_of_order(target, order, "POST", "/v1/dead-letters/{}/redrive"))
         emit(decided, as_json=as_json, show=lambda it: say(f"Order {it['id']} is redriven."))
         return
@@ -192,12 +191,6 @@ async def _call(
 ) -> Json:
     async with target.client(begins=begins, moves=moves) as client:
         return (await client.send(method, path, body, key=key))[0]
-
-
-def _is_one(order: str | None, where: Mapping[str, str]) -> TypeGuard[str]:
-    if (order is None) == (not where):
-        raise click.UsageError("name one ORDER, or say with --where which of them.")
-    return order is not None
 
 
 async def _of_order(target: Target, order: str, method: str, path: str, body: Json = None) -> Json:

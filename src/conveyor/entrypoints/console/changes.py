@@ -33,9 +33,11 @@ from conveyor.entrypoints.http.bodies import read_object
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.dead_letters import problem_of
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
-from conveyor.operations import decisions
+from conveyor.entrypoints.http.refunds import why_refused
+from conveyor.operations import decisions, refunds
 from conveyor.operations.decisions import NotCancelled
 from conveyor.operations.explain import Story
+from conveyor.operations.refunds import NotRefunded
 
 ANSWER = "answer"
 NEEDED, OPTIONAL = "needed", "optional"
@@ -91,12 +93,22 @@ async def _discard(
     return await decisions.discard(engine, order.id, sees, reason, by=by)
 
 
+async def _refund(engine: Engine, order: Order, viewer: Viewer, reason: str) -> None:
+    sees, by = viewer.grant.sees, viewer.acting()
+    match await refunds.refund(engine, order.id, sees, reason, by=by):
+        case None:
+            raise not_found("order")
+        case NotRefunded() as refused:
+            raise why_refused(refused)
+
+
 CHANGES: Mapping[str, Change] = {
     "cancel": Change("Cancel this order?", "Cancel the order", OPTIONAL, _cancel),
     "redrive": Change("Let this order try again?", "Redrive the order", OPTIONAL, _redrive),
     "retry": Change("Let this order try now?", "Retry now", OPTIONAL, _retry),
     "compensate": Change("Give up and undo this order?", "Undo the order", NEEDED, _compensate),
     "discard": Change("Discard this order?", "Discard the order", NEEDED, _discard),
+    "refund": Change("Refund this order?", "Refund the order", NEEDED, _refund),
 }
 
 

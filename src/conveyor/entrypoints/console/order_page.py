@@ -27,6 +27,7 @@ DID = {
     "retry": "It has its next try now.",
     "compensate": "What was done of it is being undone.",
     "discard": "It was given up.",
+    "refund": "Its money is given back.",
     "answer": "The answer was taken.",
     "edit": "It was changed.",
 }
@@ -38,6 +39,7 @@ VERBS = {
     "retry": "Retry now",
     "compensate": "Give up and undo",
     "discard": "Discard",
+    "refund": "Refund",
 }
 PAID_VERBS = {"cancel": "Cancel and refund", "compensate": "Give up, undo and refund"}
 """Where money was taken, that is what it comes to."""

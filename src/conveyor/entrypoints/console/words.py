@@ -28,6 +28,7 @@ _MEANINGS = {
     OrderStatus.COMPLETED: "all of it is done",
     OrderStatus.CANCELLED: "it was undone",
     OrderStatus.REFUSED: "a step said no, and it was undone",
+    OrderStatus.REFUNDED: "it was completed, and its money given back",
 }
 
 KINDS = (

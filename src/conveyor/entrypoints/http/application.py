@@ -24,6 +24,7 @@ from conveyor.entrypoints.http import (
     orders,
     overview,
     previews,
+    refunds,
     reports,
     retrying,
     services,
@@ -57,6 +58,7 @@ OURS = (
     Routes(orders.router, {"orders": "Placing orders, looking at them, cancelling them."}),
     Routes(events.router),
     Routes(answers.router),
+    Routes(refunds.router),
     Routes(retrying.router),
 )
 FURTHER = (

@@ -40,6 +40,12 @@ class Code(ProblemCode):
     NOT_PARKED = Decision.NOT_PARKED.value, 409, "The order does not wait for an operator."
     STILL_OWES = Decision.STILL_OWES.value, 409, "Something is left to undo; `detail` names it."
     NOT_WAITING = Decision.NOT_WAITING.value, 409, "The order does not rest until a next try."
+    NOT_COMPLETED = Decision.NOT_COMPLETED.value, 409, "Only a completed order is refunded."
+    NOT_REFUNDABLE = (
+        Decision.NOT_REFUNDABLE.value,
+        409,
+        "Its money cannot be given back here; `detail` says why.",
+    )
     NOT_AWAITED = answers.NOT_AWAITED, 409, "The order does not wait for that, or no longer."
     FLOW_MISSING = "flow_missing", 409, "The order's flow is not installed here; `detail` names it."
     NO_ARCHIVE = "no_archive", 409, "The archive has no directory, or none that can be written."

@@ -12,7 +12,7 @@ from conveyor.core.interventions import Decision, Intervention
 from conveyor.core.place import place_of
 from conveyor.core.registry import Registry
 from conveyor.core.rfc3339 import iso
-from conveyor.core.routing_slip import Place, undone_by
+from conveyor.core.routing_slip import undone_by
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Acting, Api, Operator, TheApi
@@ -53,6 +53,12 @@ _NOT_WAITING = (
     "The order does not rest until a next try: it is in work, parked, at its end, behind another, "
     "or awaits an answer. Its explanation says which."
 )
+_NOT_SO = {
+    Decision.NOT_PARKED: "The order is not parked.",
+    Decision.NOT_WAITING: _NOT_WAITING,
+    Decision.NOT_COMPLETED: "The order is not completed.",
+    Decision.NOT_REFUNDABLE: "The order cannot be refunded.",
+}
 _ORDER_ID = re.compile(ORDER_ID_PATTERN)
 _MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
 
@@ -194,10 +200,13 @@ def problem_of(decided: Intervention) -> ProblemError | None:
             return ProblemError(Code.STILL_OWES, detail)
         case Decision.TOO_LATE | Decision.ALREADY:
             return ProblemError(Code.TOO_LATE, _TOO_LATE)
-        case Decision.NOT_PARKED:
-            return ProblemError(Code.NOT_PARKED, "The order is not parked.")
-        case Decision.NOT_WAITING:
-            return ProblemError(Code.NOT_WAITING, _NOT_WAITING)
+        case (
+            Decision.NOT_PARKED
+            | Decision.NOT_WAITING
+            | Decision.NOT_COMPLETED
+            | Decision.NOT_REFUNDABLE
+        ):
+            return ProblemError(Code(decided.what.value), _NOT_SO[decided.what])
         case Decision.NOT_FOUND:
             return not_found("order")
         case _:
@@ -224,8 +233,7 @@ def _parked_view(one: ParkedOrder, registry: Registry) -> ParkedView:
 def _parked_detail(one: ParkedOrder, registry: Registry) -> ParkedDetail:
     order = one.order
     flow = registry.flows.get(order.flow)
-    end = Place(order.position + 1) if order.backwards else place_of(order)
-    undoes = undone_by(flow, end) if flow else ()
+    undoes = undone_by(flow, place_of(order)) if flow else ()
     view = _parked_view(one, registry).model_dump()
     return ParkedDetail(**view, traceback=one.parked.traceback, undoes=list(undoes))
 

@@ -67,7 +67,7 @@ class WaitView(BaseModel):
 class ChoiceView(BaseModel):
     """What can be done about the order."""
 
-    what: Literal["cancel", "retry", "redrive", "compensate", "discard"]
+    what: Literal["cancel", "retry", "redrive", "compensate", "discard", "refund"]
     does: str
 
 

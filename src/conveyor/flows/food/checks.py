@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from conveyor.checks import Check, Examination, Finding, check_rows
+from conveyor.checks.columns import went_through
 from conveyor.checks.finding import needed
-from conveyor.core.order_status import TERMINAL, OrderStatus
+from conveyor.core.order_status import TERMINAL
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.flows import FOOD
@@ -55,7 +56,7 @@ def check_food(tx: Tx, _: Examination) -> list[Finding]:
             tx,
             Finding("meal_delivered", 1, "Completed means that a rider brought it"),
             meals,
-            sa.and_(_o.status == OrderStatus.COMPLETED, sa.not_(sa.and_(_delivered, _collected))),
+            sa.and_(went_through(), sa.not_(sa.and_(_delivered, _collected))),
         ),
         check_rows(
             tx,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from conveyor.checks import Check, Examination, Finding, check_rows
+from conveyor.checks.columns import went_through
 from conveyor.checks.finding import needed
 from conveyor.commerce.payments.store import payments
-from conveyor.core.order_status import OrderStatus
+from conveyor.core.order_status import UNDONE
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.flows import RENEWAL
 from conveyor.flows.renewal.subscriptions.model import DAY_MS, LIVE, RenewalState
 from conveyor.flows.renewal.subscriptions.tables import plans, renewals, subscriptions
-from conveyor.operations.audit.rules import UNDONE
 
 _o, _r, _s = orders.c, renewals.c, subscriptions.c
 
@@ -26,7 +26,7 @@ _renewed = renewals.outerjoin(orders, _o.id == _r.order_id).outerjoin(
 )
 _disagrees = sa.or_(
     _o.id.is_(None),
-    sa.and_(_o.status == OrderStatus.COMPLETED, _r.state != RenewalState.EXTENDED),
+    sa.and_(went_through(), _r.state != RenewalState.EXTENDED),
     sa.and_(
         _o.status.in_(sorted(UNDONE)), _r.state.in_([RenewalState.OPEN, RenewalState.EXTENDED])
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, check_rows
+from conveyor.checks.columns import went_through
 from conveyor.checks.finding import needed
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
@@ -90,7 +91,7 @@ def check_shipped(tx: Tx, examination: Examination) -> list[Finding]:
     awaited = sa.or_(
         sa.false(), *(sa.and_(_o.flow == flow, _o.position == at) for flow, at in ships.items())
     )
-    ended = sa.and_(_o.status == OrderStatus.COMPLETED, _o.flow.in_(ships))
+    ended = sa.and_(went_through(), _o.flow.in_(ships))
     waits = sa.and_(_o.status == OrderStatus.AWAITING, awaited)
     finding = Finding(
         "completed_is_delivered",

@@ -24,10 +24,11 @@ _RESERVED = sa.select(_r.order_id, _r.sku, _r.quantity, _r.state).where(on_page(
 
 @dataclass(frozen=True, slots=True)
 class _Slip:
-    """At which position a flow reserves and sells."""
+    """At which position a flow reserves and sells, and has done all of it."""
 
     reserve: int
     sell: int
+    end: int
 
 
 def _slips(flows: Mapping[str, Flow]) -> dict[str, _Slip]:
@@ -36,7 +37,7 @@ def _slips(flows: Mapping[str, Flow]) -> dict[str, _Slip]:
         names = [line.name for line in flow.steps]
         if RESERVE in names:
             sells = (at for at, line in enumerate(flow.steps) if SELL in line.also)
-            slips[key] = _Slip(names.index(RESERVE), next(sells, len(names)))
+            slips[key] = _Slip(names.index(RESERVE), next(sells, len(names)), len(names))
     return slips
 
 
@@ -62,11 +63,12 @@ class GoodsAsOrdered:
 
 
 def _agree(slip: _Slip, order: Placed, held: Sequence[tuple[str, int, str]]) -> bool:
-    if order.ending or order.position <= slip.reserve:
+    if not order.went_through and (order.ending or order.position <= slip.reserve):
         return order.ending != "" or not held
     items = read_body(order.raw_body, Goods).items
     awaits = order.status == OrderStatus.AWAITING
-    if order.position > slip.sell or (order.position == slip.sell and awaits):
+    position = slip.end if order.went_through else order.position
+    if position > slip.sell or (position == slip.sell and awaits):
         return sorted(held) == sorted((i.sku, i.quantity, SOLD) for i in items)
     ordered = sorted((item.sku, item.quantity) for item in items)
     there = sorted((sku, quantity) for sku, quantity, state in held if state != RELEASED)

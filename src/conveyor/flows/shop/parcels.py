@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from conveyor.checks import MAX_EXAMPLES, Examined, Finding, Page, on_page
+from conveyor.checks.columns import went_through
 from conveyor.core.attempts import called_in, summed_up
 from conveyor.core.bound import Bound
-from conveyor.core.order_status import OrderStatus
+from conveyor.core.order_status import UNDONE
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
@@ -115,10 +116,10 @@ def _shipped(services: Collection[str]) -> sa.Select[Any]:
         sa.select(_s.order_id, _s.carrier_key, _s.tracking, _o.merchant, called)
         .join(orders, _o.id == _s.order_id)
         .outerjoin(tried, tried.c.order_id == _s.order_id)
-        .where(on_page(_s.order_id), _o.status == OrderStatus.COMPLETED)
+        .where(on_page(_s.order_id), went_through())
     )
 
 
 def _undone(tx: Tx, order_ids: Sequence[str]) -> list[str]:
     found = {row.id: row.status for row in tx.execute(_STATUSES, {"ids": list(order_ids)}).all()}
-    return [i for i in order_ids if found.get(i) in {OrderStatus.CANCELLED, OrderStatus.REFUSED}]
+    return [i for i in order_ids if found.get(i) in UNDONE]

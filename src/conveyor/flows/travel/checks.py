@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from conveyor.checks import MAX_EXAMPLES, Check, Examination, Finding, check_rows
-from conveyor.checks.columns import Column, count_if
+from conveyor.checks.columns import Column, count_if, went_through
 from conveyor.checks.finding import needed
 from conveyor.core.archived import sums_of
-from conveyor.core.order_status import TERMINAL, OrderStatus
+from conveyor.core.order_status import UNDONE
 from conveyor.core.tables import orders, turns
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.archiving import ASKED
@@ -64,9 +64,9 @@ _OVER = sa.or_(
 )
 _of_order = bookings.join(orders, orders.c.id == _b.order_id)
 _UNLIKE_ORDER = sa.or_(
-    sa.and_(orders.c.status == OrderStatus.COMPLETED, _b.state != BookingState.BOOKED),
+    sa.and_(went_through(), _b.state != BookingState.BOOKED),
     sa.and_(
-        orders.c.status.in_(sorted(TERMINAL - {OrderStatus.COMPLETED})),
+        orders.c.status.in_(sorted(UNDONE)),
         _b.state.in_((*_HAS, BookingState.WAITING)),
     ),
 )

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from conveyor.checks import Examination, Finding, Page, on_page
 from conveyor.checks.bodies import Placed, placed_on
 from conveyor.core.body import read_body
-from conveyor.core.order_status import OrderStatus
 from conveyor.core.transaction import Tx
 from conveyor.flows.travel.bookings.model import BookingState, Journey, Wanted
 from conveyor.flows.travel.bookings.tables import bookings
@@ -50,4 +49,4 @@ def _agree(order: Placed, booked: Sequence[tuple[int, str, int, str]]) -> bool:
         if leg >= len(legs) or legs[leg] != Wanted(resource, quantity):
             return False
     completed = [BookingState.BOOKED] * len(legs)
-    return order.status != OrderStatus.COMPLETED or [state for *_, state in booked] == completed
+    return not order.went_through or [state for *_, state in booked] == completed

@@ -36,7 +36,7 @@ _p = payments.c
 _kept = sa.func.coalesce(_p.captured - _p.refunded, 0)
 _held = sa.and_(_p.captured == 0, _p.authorized > 0, sa.not_(_p.voided))
 _undone = orders.c.status != OrderStatus.COMPLETED
-# As the audit judges it: completed means paid, undone that no more is kept than a fee.
+# As the audit judges it: completed means paid, any other end that no more is kept than a fee.
 _OUT_OF_BALANCE = (
     sa.select(orders.c.id, orders.c.flow, _p.order_id.is_(None))
     .outerjoin(payments, _p.order_id == orders.c.id)

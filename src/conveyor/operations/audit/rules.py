@@ -13,13 +13,12 @@ import sqlalchemy as sa
 from conveyor.checks.columns import Column
 from conveyor.commerce.payments.store import payments
 from conveyor.core.ambient import CLOCK_SLACK_MS
-from conveyor.core.order_status import SETTLED, TERMINAL, OrderStatus
+from conveyor.core.order_status import SETTLED, TERMINAL, UNDONE, OrderStatus
 from conveyor.core.routing_slip import Flow
 from conveyor.core.tables import orders, outbox, parked
 from conveyor.operations.audit.view import View
 
 PAYMENTS = "payments"
-UNDONE = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUSED})
 
 NOW = sa.bindparam("now", type_=sa.BigInteger)
 LOST_BEFORE = sa.bindparam("lost_before", type_=sa.BigInteger)
@@ -35,6 +34,7 @@ _held = sa.case(
     else_=sa.func.coalesce(payments.c.authorized, 0),
 )
 _fee = sa.func.coalesce(payments.c.fee, 0)
+_captured = sa.func.coalesce(payments.c.captured, 0)
 _kept = sa.func.coalesce(payments.c.captured - payments.c.refunded, 0)
 
 
@@ -59,7 +59,7 @@ def order_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
 
 def _endings() -> list[Rule]:
     ending = sa.case(
-        (_undone, _o.ending != _o.status), (_o.status == OrderStatus.COMPLETED, _o.ending != "")
+        (_o.status == OrderStatus.COMPLETED, _o.ending != ""), (_terminal, _o.ending != _o.status)
     )
     return [
         Rule(
@@ -71,7 +71,7 @@ def _endings() -> list[Rule]:
         Rule(
             "ending_agrees",
             1,
-            "An order ended as it was on its way to: completed forward, undone backwards",
+            "An order ended as it was on its way to: completed forward, any other end backwards",
             sa.func.coalesce(ending, sa.false()),
         ),
         Rule(
@@ -104,6 +104,12 @@ def _money(view: View, flows: Sequence[Flow]) -> list[Rule]:
             4,
             "Completed means that exactly the order's total was captured and kept",
             sa.and_(_o.status == OrderStatus.COMPLETED, _o.flow.in_(paid), _kept != _o.total),
+        ),
+        Rule(
+            "refunded_is_given_back",
+            4,
+            "Refunded means that exactly the order's total was captured, and all of it given back",
+            sa.and_(_o.status == OrderStatus.REFUNDED, sa.or_(_captured != _o.total, _kept != 0)),
         ),
         Rule(
             "undone_owes_nothing",
@@ -202,10 +208,25 @@ def _stories(view: View) -> list[Rule]:
         Rule(
             "ended_once",
             7,
-            "An order at its end ended once, as its status says; no other has ended",
+            "An order at its end ended once, and once more for each refund that was asked for, "
+            "as its status says; no other has ended",
             sa.or_(
-                sa.func.coalesce(story.endings, 0) != sa.case((_terminal, 1), else_=0),
+                sa.func.coalesce(story.endings, 0)
+                != sa.case((_terminal, 1), else_=0) + sa.func.coalesce(story.refunds_asked, 0),
                 sa.and_(_terminal, story.ended_as != _o.status),
+            ),
+            by_story=True,
+        ),
+        Rule(
+            "refunded_by_somebody",
+            7,
+            "Only what was completed is refunded, and only where an operator asked for it",
+            sa.and_(
+                _o.ending == OrderStatus.REFUNDED,
+                sa.or_(
+                    sa.func.coalesce(story.refunds_asked, 0) == 0,
+                    story.completed != story.refunds_asked,
+                ),
             ),
             by_story=True,
         ),

@@ -11,11 +11,12 @@ from itertools import pairwise
 import sqlalchemy as sa
 
 from conveyor.checks.columns import Column
-from conveyor.core.order_status import OrderStatus
+from conveyor.core.order_status import UNDONE, OrderStatus
 from conveyor.core.routing_slip import Flow, Step
 from conveyor.core.tables import orders
-from conveyor.operations.audit.rules import UNDONE, Rule
+from conveyor.operations.audit.rules import Rule
 from conveyor.operations.audit.view import View
+from conveyor.operations.refunds import REFUND_STEP
 
 _o = orders.c
 _undone = _o.status.in_(sorted(UNDONE))
@@ -36,6 +37,15 @@ def slip_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
             7,
             "Completed means that every step was done, and nothing was undone",
             _any(flows, lambda flow: _incomplete(view, flow)),
+        ),
+        by_story(
+            "refunded_alone",
+            9,
+            "Refunded means that every step was done, and nothing but its money was taken back",
+            sa.and_(
+                _o.ending == OrderStatus.REFUNDED,
+                _any(flows, lambda flow: _not_only_refunded(view, flow)),
+            ),
         ),
         by_story(
             "compensated_once",
@@ -101,6 +111,18 @@ def _incomplete(view: View, flow: Flow) -> Column:
     return sa.and_(
         _o.status == OrderStatus.COMPLETED, sa.or_(_o.position != len(flow.steps), *undone)
     )
+
+
+def _not_only_refunded(view: View, flow: Flow) -> Column:
+    undos = dict.fromkeys(line.undo for line in flow.steps if line.undo)
+    wrong = [view.done(undo) > 0 for undo in undos if undo != REFUND_STEP]
+    if REFUND_STEP in undos:
+        given_back = sa.case((_o.status == OrderStatus.REFUNDED, 1), else_=0)
+        wrong.append(view.done(REFUND_STEP) != given_back)
+    else:
+        wrong.append(sa.true())
+    wrong += [view.done(line.name) == 0 for line in flow.steps if not line.each]
+    return sa.or_(*wrong)
 
 
 def _unequal(

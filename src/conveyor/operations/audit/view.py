@@ -102,7 +102,10 @@ def _story(
         sa.func.max(moving).label("last_version"),
         count_if(event == TimelineEvent.PLACED).label("placed"),
         count_if(ended).label("endings"),
+        # Of an order that ended more than once it is the later word: completed, then refunded.
         sa.func.max(sa.case((ended, event))).label("ended_as"),
+        count_if(sa.and_(ended, event == TimelineEvent.COMPLETED)).label("completed"),
+        count_if(event == TimelineEvent.REFUND_ASKED).label("refunds_asked"),
         sa.func.min(sa.case((event == TimelineEvent.CANCEL_ASKED, version))).label("cancel_asked"),
         sa.func.min(sa.case((event == TimelineEvent.PARKED, version))).label("parked_at"),
         count_if(event == TimelineEvent.PARKED).label("parked"),

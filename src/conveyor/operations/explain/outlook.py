@@ -23,6 +23,7 @@ from conveyor.core.routing_slip import Place, service_of, step_at, undone_by
 from conveyor.core.tables import outbox
 from conveyor.core.transaction import Tx
 from conveyor.operations.explain.story import Choice, Wait
+from conveyor.operations.refunds import why_not_refunded, would_refund
 from conveyor.system.named_ports import Unbound
 
 _OWED = sa.select(outbox.c.due_at, outbox.c.waits_for).where(
@@ -111,9 +112,12 @@ def _waits_for_message(tx: Tx, order: Order, due: str) -> Wait:
 def choices(
     tx: Tx, registry: Registry, order: Order, attempts: Sequence[Attempt]
 ) -> tuple[Choice, ...]:
-    """Say what can be done; nothing at its end, or while it is being undone."""
+    """Say what can be done; nothing while it is being undone, or once that is its end."""
     if order.status == OrderStatus.PARKED:
         return _of_parked(tx, registry, order, attempts)
+    if order.status == OrderStatus.COMPLETED:
+        can = why_not_refunded(tx, registry, order) is None
+        return (Choice("refund", would_refund(tx, registry, order)),) if can else ()
     return () if (cancel := to_cancel(tx, registry, order, attempts)) is None else (cancel,)
 
 
@@ -172,8 +176,11 @@ def _of_parked(
     flow = registry.flow(order.flow)
     due = step_at(flow, place_of(order))
     is_open = _open_call(attempts, due) is not None
-    left = undone_by(flow, _end(order, after=order.backwards or is_open))
+    left = undone_by(flow, _end(order, after=is_open and not order.backwards))
     redrive = Choice("redrive", f"takes {due} again")
+    if order.ending == OrderStatus.REFUNDED:
+        keeps = f"gives the refund up: it is completed again, and {_keeps(order)}"
+        return (redrive,) if is_open else (redrive, Choice("discard", keeps))
     if flow.is_past_pivot(place_of(order)):
         writes_off = f"writes off {money(order.total, order.currency)}, and {_runs(left)}"
         return (redrive,) if is_open else (redrive, Choice("discard", writes_off))
@@ -185,6 +192,10 @@ def _of_parked(
         return redrive, Choice("discard", ends)
     verb = "goes on undoing: " if order.backwards else ""
     return redrive, Choice("compensate", verb + _runs(left))
+
+
+def _keeps(order: Order) -> str:
+    return f"its {money(order.total, order.currency)} are kept"
 
 
 def _end(order: Order, *, after: bool) -> Place:

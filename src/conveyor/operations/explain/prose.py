@@ -40,6 +40,8 @@ def _heading(story: Story) -> Iterator[str]:
     elif order.status == OrderStatus.PARKED and story.parked:
         parked = story.parked
         yield f"It is parked since {iso(parked.parked_at)}, at {parked.step}: {parked.cause}."
+    elif order.ending == OrderStatus.REFUNDED:
+        yield f"It was completed, and its money is being given back{reason}."
     else:
         yield f"It is {order.status}{reason}."
     if order.cancelling:

@@ -108,6 +108,12 @@ def _cancel_asked(_entry: Entry, detail: Detail) -> str:
     return "cancellation was asked for" + (f": {reason}" if reason else "") + _facts(facts)
 
 
+def _refund_asked(_entry: Entry, detail: Detail) -> str:
+    facts = dict(detail)
+    reason = facts.pop("reason", "")
+    return "its money is to be given back" + (f": {reason}" if reason else "") + _facts(facts)
+
+
 def _duplicate(entry: Entry, _detail: Detail) -> str:
     return f"a late or doubled message for {entry.step} (version {entry.version}) was dropped"
 
@@ -151,6 +157,7 @@ _PHRASES: dict[TimelineEvent, Phrase] = {
     ),
     TimelineEvent.DISCARDED: _discarded,
     TimelineEvent.CANCEL_ASKED: _cancel_asked,
+    TimelineEvent.REFUND_ASKED: _refund_asked,
     TimelineEvent.DUPLICATE_DROPPED: _duplicate,
     TimelineEvent.RESENT: _resent,
     TimelineEvent.ERASED: lambda entry, detail: (
@@ -159,4 +166,7 @@ _PHRASES: dict[TimelineEvent, Phrase] = {
     TimelineEvent.NOTED: lambda _entry, detail: str(detail.get("what", "")),
     TimelineEvent.COMPLETED: lambda _entry, _detail: "completed",
     TimelineEvent.CANCELLED: lambda _entry, _detail: "cancelled: what had been done is undone",
+    TimelineEvent.REFUNDED: lambda _entry, _detail: (
+        "refunded: its money was given back, and everything else stays"
+    ),
 }
