@@ -8,7 +8,7 @@ from typing import Any
 
 from conveyor.testing.faults import MENUS
 from conveyor.testing.plot import Plot, Subject, ours
-from conveyor.testing.scenes import scenes_of
+from conveyor.testing.scenes import in_the_way_of_refunds, scenes_of
 from conveyor.testing.story import FLOWS, Event, Story
 
 CALM = 0.2
@@ -21,6 +21,13 @@ LATE_SECONDS = (60.0, 1_200.0, 14_400.0)
 PAUSED = 0.15
 """Of the stories that are disturbed, in how many an operator pauses a service for a while."""
 PAUSED_SECONDS = (5.0, 30.0, 400.0)
+
+REFUNDED = 0.25
+"""Of the stories that are disturbed, in how many an operator has completed orders refunded."""
+REFUND_SECONDS = (30.0, 300.0, 4_000.0, 20_000.0, 200_000.0)
+"""A meal takes minutes, a parcel days."""
+IN_THE_WAY = 0.7
+"""Of those, in how many the provider or a process is not as it should be meanwhile."""
 
 
 def draw(seed: int, flow: str, subject: Subject | None = None) -> Story:
@@ -38,6 +45,7 @@ def draw(seed: int, flow: str, subject: Subject | None = None) -> Story:
         events += scene.rng.choice(scenes)(scene) if plays else _misfortunes(plot)
         events += _late(Plot(random.Random(f"{seed} {flow} late"), subject))
         events += _pauses(Plot(random.Random(f"{seed} {flow} pauses"), subject))
+        events += _refunds(Plot(random.Random(f"{seed} {flow} refunds"), subject))
     events.sort(key=lambda event: event.at)
     return Story(seed, flow, tuple(events), tuple(range(len(events))))
 
@@ -146,3 +154,18 @@ def _pauses(plot: Plot) -> list[Event]:
         return Event(round(plot.when(), 2), "pause", facts)
 
     return [one() for _ in range(rng.choice((1, 1, 2, 4)))]
+
+
+def _refunds(plot: Plot) -> list[Event]:
+    """Draw the refunds of a story, if it has some, and what is in their way: as `_late`."""
+    rng = plot.rng
+    if rng.random() > REFUNDED:
+        return []
+    at = plot.seconds(*REFUND_SECONDS)
+    asked = {"process": plot.process(), "times": rng.choice((1, 1, 2))}
+    events = [Event(at, "refund", asked)]
+    events += in_the_way_of_refunds(plot, at) if rng.random() < IN_THE_WAY else []
+    if rng.random() < 0.3:
+        asked = {"process": plot.process(), "times": 1}
+        events.append(Event(round(at + plot.seconds(1, 60, 1_500), 2), "refund", asked))
+    return events

@@ -78,6 +78,7 @@ async def restore(world: World, event: Event) -> None:
     asked = {it.order_id for it in world.outside.sent if it.operation in {"authorize", "charge"}}
     world.unpaid |= asked - _paid(world)
     world.turned_back.clear()
+    world.to_refund.clear()
     for number in range(len(world.processes)):
         world.start(number)
 

@@ -1,8 +1,9 @@
-"""What operators do: they decide about parked orders, redrive poison, run renewals, count stock."""
+"""What operators do: decide about orders, refund, redrive poison, run renewals, count stock."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,9 +13,10 @@ from conveyor.core.interventions import Decision
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.scan import Scan, Scanned
 from conveyor.flows.shop.inventory.store import set_stock
-from conveyor.operations import decisions
+from conveyor.operations import decisions, refunds
 from conveyor.operations.dead_letters import list_poison, redrive_poison
 from conveyor.operations.parked_orders import parked_orders
+from conveyor.operations.refunds import NotRefunded, Refunded
 from conveyor.operations.service_pauses import pause_service, resume_service
 from conveyor.system.composition import App
 from conveyor.testing.process import insist
@@ -85,6 +87,23 @@ async def decide(world: World, process: int, what: str, order_id: str) -> None:
     if what in {"compensate", "cancel"} and accepted:
         said = Promise(world.loop.elapsed, bool(getattr(answer, "unless", "")))
         world.turned_back.setdefault(order_id, said)
+
+
+async def refund(world: World, event: Event) -> None:
+    """An operator has the money of all that is completed given back, or several do it at once."""
+    process = event.facts["process"]
+    query = "SELECT id FROM orders WHERE status = 'completed' AND merchant = ? ORDER BY id"
+
+    async def ask(order_id: str, asked: int) -> None:
+        def refund_it(app: App) -> Coroutine[Any, Any, Refunded | NotRefunded | None]:
+            return refunds.refund(app.engine, order_id, MERCHANT, "an operator says so")
+
+        if isinstance(await insist(world, asked, refund_it), Refunded):
+            world.to_refund.add(order_id)
+
+    for (order_id,) in world.store.rows(query, MERCHANT):
+        operators = range(event.facts["times"])
+        await asyncio.gather(*(ask(order_id, process + n) for n in operators))
 
 
 async def pause(world: World, event: Event) -> None:

@@ -134,6 +134,25 @@ def _is_put_back_twice(plot: Plot) -> list[Event]:
     ]
 
 
+def in_the_way_of_refunds(plot: Plot, at: float) -> list[Event]:
+    """The provider does not give back what a completed order has paid, or who asks dies over it."""
+    rng = plot.rng
+    how = rng.choice((*IN_DOUBT, "unavailable", "saved_error", "declined", "declined_silently"))
+    failing = _provider(plot, "refund", how, rng.choice((1, 2, 3, 1_000)))
+    events = [Event(at, failing.kind, failing.facts)]
+    if rng.random() < 0.4:
+        seconds = plot.seconds(5, 35, 90)
+        kind, upon = rng.choice(("suspend", "crash")), rng.choice(("refund", "lookup"))
+        events.append(_upon(plot, upon, kind, process=WHO_ASKED, seconds=seconds))
+    if rng.random() < 0.4:
+        decides = {
+            "process": 0,
+            "what": rng.choice(("redrive", "discard", "discard", "compensate")),
+        }
+        events.append(Event(round(at + plot.seconds(20, 200, 800), 2), "operator", decides))
+    return events
+
+
 SCENES: tuple[Scene, ...] = (
     _changes_its_mind,
     _changes_its_mind,

@@ -27,6 +27,7 @@ PLAYS: dict[str, Play] = {
     "cancel": customers.cancel,
     "scan": operators.scan,
     "operator": operators.operator,
+    "refund": operators.refund,
     "pause": operators.pause,
     "poison": operators.poison,
     "stock": operators.stock,

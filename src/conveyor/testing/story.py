@@ -29,6 +29,7 @@ PEOPLE = CUSTOMERS | {
     "scan",
     "operator",
     "poison",
+    "refund",
 }
 
 

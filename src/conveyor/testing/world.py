@@ -166,6 +166,8 @@ class World:
         """What was ordered, where a life says it."""
         self.taken_in: set[str] = set()
         self.turned_back: dict[str, operators.Promise] = {}
+        self.to_refund: set[str] = set()
+        """Completed orders of which an operator was told that their money goes back."""
         self.forgotten: set[str] = set()
         """Orders whose undoing, begun after the backup that was put back, the database forgot."""
         self.unpaid: set[str] = set()

@@ -56,6 +56,7 @@ def check(world: World) -> None:
                 check_one(left, row)
             shop.check_parcel(world, row)
     promises.check_forward(world, rows)
+    promises.check_refunded(world, rows)
     for check_all in OF_ALL:
         check_all(left, rows)
     renewal.check_months(world, left, rows)

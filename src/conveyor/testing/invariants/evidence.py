@@ -9,8 +9,14 @@ if TYPE_CHECKING:
     from conveyor.testing.invariants.slips import Slips
     from conveyor.testing.world import World
 
-TERMINAL = frozenset({"completed", "cancelled", "refused"})
+UNDONE = frozenset({"cancelled", "refused"})
+TERMINAL = UNDONE | {"completed", "refunded"}
 Row = dict[str, Any]
+
+
+def went_through(row: Row) -> bool:
+    """Whether all of an order is done and stays done: completed, or refunded after that."""
+    return {row["status"], row["ending"]} & {"completed", "refunded"} != set()
 
 
 class Posting(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from conveyor.testing.invariants.evidence import TERMINAL
+from conveyor.testing.invariants.evidence import UNDONE, went_through
 
 if TYPE_CHECKING:
     from conveyor.testing.invariants.evidence import Evidence, Row
@@ -32,9 +32,9 @@ def _check_meal(left: Evidence, row: Row, told: list[str], ticket: str) -> None:
     where = f"{row['id']} {row['status']}"
     if len(live) > 1:
         left.say("one_rider", f"{where}: {live}")
-    if row["status"] == "completed" and (live != ["delivered"] or ticket != "collected"):
+    if went_through(row) and (live != ["delivered"] or ticket != "collected"):
         left.say("completed_is_brought", f"{where}: {live} {ticket}")
-    if row["status"] in TERMINAL - {"completed"}:
+    if row["status"] in UNDONE:
         if "delivered" in live:
             if not _was_discarded(left, row["id"]):
                 left.say("undone_is_not_eaten", where)

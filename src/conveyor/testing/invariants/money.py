@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from conveyor.testing.invariants.evidence import Evidence, Row
 
 
+_DUE = {"completed": "completed_is_paid", "refunded": "refunded_is_given_back"}
+
+
 def check_money(left: Evidence, row: Row) -> None:
     """3 and 4: the provider's books, ours, and what is due."""
     theirs: dict[str, list[int]] = defaultdict(list)
@@ -29,8 +32,9 @@ def check_money(left: Evidence, row: Row) -> None:
         left.say("books_are_the_providers", f"{where}: ours {tuple(ours)}, theirs {sums}")
     kept, due = sum(captured) - sum(theirs["refund"]), _due(left, row)
     if kept != due:
-        name = "completed_is_paid" if row["status"] == "completed" else "undone_is_given_back"
-        left.say(name, f"{where}: kept {kept}, due are {due}")
+        left.say(_DUE.get(row["status"], "undone_is_given_back"), f"{where}: {kept}, due are {due}")
+    if row["status"] == "refunded" and not sum(captured) == row["total"] > 0:
+        left.say("refunded_was_paid", f"{where}: {sum(captured)} of {row['total']}")
     if theirs["authorize"] and not captured and not theirs["void"]:
         left.say("nothing_left_held", f"{where}: {dict(theirs)}")
 
@@ -40,6 +44,8 @@ def _due(left: Evidence, row: Row) -> int:
     slip, total = left.slips[row["flow"]], int(row["total"])
     if row["status"] == "completed":
         return total if slip.has("payments.capture", "payments.charge") else 0
+    if row["status"] == "refunded":
+        return 0
     told = timeline(left, row["id"])
     asked = next((at for at, it in enumerate(told) if it.event == "cancel_asked"), 0)
     before = told[:asked]

@@ -6,12 +6,17 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from conveyor.testing.invariants.evidence import went_through
+
 if TYPE_CHECKING:
     from conveyor.testing.invariants.evidence import Evidence, Row
     from conveyor.testing.invariants.slips import Slip
 
 # Each of these moves the order's version on by one.
-MOVES = frozenset({"done", "awaiting", "again", "refused", "parked", "redriven", "turned_back"})
+MOVES = frozenset(
+    {"done", "awaiting", "again", "refused", "parked", "redriven", "turned_back", "refund_asked"}
+)
+MONEY_BACK = "payments.refund"
 
 
 class Told(NamedTuple):
@@ -32,9 +37,14 @@ def check_versions(left: Evidence, row: Row) -> None:
     """7: versions rise by one."""
     told = timeline(left, row["id"])
     # The order's end is an entry without a step, and may be called like a step's outcome.
-    moves = [v for v, event, step in told if event in MOVES and (event, step) != ("refused", "")]
+    moved = [it for it in told if it.event in MOVES and it[1:] != ("refused", "")]
     # What is discarded is at its end at once, or is turned back to it.
-    moves += [v for v, event, _ in told if event == "discarded" and v not in moves]
+    turned = {it.version for it in moved}
+    moves = [
+        it.version
+        for it in told
+        if it in moved or (it.event == "discarded" and it.version not in turned)
+    ]
     # A step that waits until an earlier call is over is taken again at the same version.
     waits = [v for v, event, _ in told if event == "again"]
     moves = [v for at, v in enumerate(moves) if v not in waits or v not in moves[at + 1 :]]
@@ -46,19 +56,20 @@ def check_story(left: Evidence, row: Row) -> None:
     """9: a compensation runs once, in reverse, only for steps that were begun."""
     told, slip = timeline(left, row["id"]), left.slips[row["flow"]]
     done = [it.step for it in told if it.event == "done"]
-    body, completed = json.loads(row["body"]), row["status"] == "completed"
+    body, whole = json.loads(row["body"]), went_through(row)
     for step in set(done):
         most = len(body[slip.each[step]]) if step in slip.each else 1
-        if done.count(step) > most or (completed and done.count(step) < most):
+        if done.count(step) > most or (whole and done.count(step) < most):
             left.say("a_step_once", f"{row['id']}: {done}")
     done = [step for step, _ in groupby(done)]
     ahead = [step for step in done if step in slip.undo]
     forward = list(slip.undo)
     if ahead != forward[: len(ahead)]:
         left.say("steps_in_order", f"{row['id']}: {done}")
-    if completed and ahead != forward:
+    if whole and ahead != forward:
         left.say("completed_is_whole", f"{row['id']}: {done}")
-    if done[len(ahead) :] not in ([[]] if completed else _backs(slip, told, ahead)):
+    money = [MONEY_BACK] if row["status"] == "refunded" else []
+    if done[len(ahead) :] not in ([money] if whole else _backs(slip, told, ahead)):
         left.say("undone_in_reverse", f"{row['id']} {row['status']}: {done}")
 
 

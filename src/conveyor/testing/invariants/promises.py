@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.core.queue import DEAD_LETTER_SUFFIX
 from conveyor.testing.fate import FORWARD
+from conveyor.testing.invariants.evidence import went_through
 
 if TYPE_CHECKING:
     from conveyor.testing.invariants.evidence import Row
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 NUMBERED = re.compile(r"n\d+")
 """What a customer with a number orders is referred to so."""
+_GIVEN_UP = "SELECT order_id FROM timeline WHERE event = 'discarded'"
 TURN_SECONDS = 3.0
 """How long after it was promised that an order turns back a request forward may still leave."""
 
@@ -52,13 +54,21 @@ def check_forward(world: World, rows: list[Row]) -> None:
         row = status.get(order_id)
         if row is None or (unless_taken and order_id in taken):
             continue
-        if row["status"] == "completed":
+        if went_through(row):
             world.say("promised_to_turn_back", f"{order_id} was completed")
         for sent in world.outside.sent:
             late = sent.at > at + TURN_SECONDS + world.latency()
             forward = sent.operation in FORWARD and "payments.void" not in sent.key
             if sent.order_id == order_id and late and forward:
                 world.say("turned_back_goes_forward", f"{sent.key} at {sent.at:.1f} s, {at:.1f} s")
+
+
+def check_refunded(world: World, rows: list[Row]) -> None:
+    """What was promised to be refunded is, unless an operator has given that up."""
+    given_up = {row[0] for row in world.store.rows(_GIVEN_UP)}
+    for row in rows:
+        if row["id"] in world.to_refund - given_up and row["ending"] != "refunded":
+            world.say("promised_to_refund", f"{row['id']} is {row['status']}")
 
 
 def check_followers(world: World) -> None:

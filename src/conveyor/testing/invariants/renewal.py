@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from conveyor.testing.invariants.evidence import TERMINAL
+from conveyor.testing.invariants.evidence import TERMINAL, went_through
 
 if TYPE_CHECKING:
     from conveyor.testing.invariants.evidence import Evidence, Row
@@ -50,12 +50,18 @@ def check_months(world: World, left: Evidence, rows: list[Row]) -> None:
 
 
 def _kept(left: Evidence, rows: list[Row]) -> Counter[tuple[str, int]]:
-    """Say how often each period was charged and not given back."""
+    """Say how often each period was charged and not given back, but for what was refunded later.
+
+    Who was given the money of a completed renewal keeps the period.
+    """
     renewals = [row for row in rows if row["flow"].startswith("renewal@")]
     placed = {row["id"]: json.loads(row["body"]) for row in renewals}
+    later = {row["id"] for row in renewals if went_through(row)}
     kept: Counter[tuple[str, int]] = Counter()
     for posting in left.postings():
         body = placed.get(posting.order_id)
+        if posting.operation == "refund" and posting.order_id in later:
+            continue
         if body and posting.operation in {"charge", "refund"}:
             one = 1 if posting.operation == "charge" else -1
             kept[body["subscription"], body["period"]] += one

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from conveyor.testing.invariants.evidence import TERMINAL
+from conveyor.testing.invariants.evidence import TERMINAL, went_through
 
 if TYPE_CHECKING:
     from conveyor.testing.invariants.evidence import Evidence, Row
@@ -22,7 +22,7 @@ def check_stock(left: Evidence, rows: list[Row]) -> None:
         slip = left.slips[row["flow"]]
         if not slip.has("inventory.reserve"):
             continue
-        completed, sells = row["status"] == "completed", slip.has("inventory.sell")
+        completed, sells = went_through(row), slip.has("inventory.sell")
         # The carrier lost it: it is sold, and its money given back. Who sells nothing keeps it.
         may_be_held = row["id"] in lost or row["status"] not in TERMINAL or not sells
         for item in json.loads(row["body"])["items"]:
@@ -44,7 +44,7 @@ def check_parcel(world: World, row: Row) -> None:
         p for p in world.outside.parcels.values()
         if p.order_id == row["id"] and p.arrives_at is not None
     ]  # fmt: skip
-    completed = row["status"] == "completed"
+    completed = went_through(row)
     if arrived and not completed:
         world.say("undone_is_not_shipped", f"{row['id']} {row['status']}: {arrived[0].tracking}")
     if not arrived and completed and world.slips[row["flow"]].has("shipping.ship"):

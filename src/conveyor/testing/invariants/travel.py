@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from conveyor.testing.invariants.evidence import TERMINAL
+from conveyor.testing.invariants.evidence import TERMINAL, UNDONE, went_through
 
 if TYPE_CHECKING:
     from conveyor.testing.invariants.evidence import Evidence, Row
@@ -47,8 +47,8 @@ def _check_resource(left: Evidence, resource: Row, asked: list[Row], *, at_rest:
 
 def _check_journey(left: Evidence, row: Row, states: list[str]) -> None:
     legs = len(json.loads(row["body"])["legs"])
-    if row["status"] == "completed" and states != ["booked"] * legs:
+    if went_through(row) and states != ["booked"] * legs:
         left.say("completed_is_booked", f"{row['id']}: {states}")
-    undone = row["status"] in TERMINAL - {"completed"}
+    undone = row["status"] in UNDONE
     if undone and {"held", "booked", "waiting"} & set(states):
         left.say("undone_has_no_seat", f"{row['id']}: {states}")
