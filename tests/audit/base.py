@@ -17,6 +17,7 @@ from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.flows.travel.bookings import granting
 from conveyor.flows.travel.bookings.model import Offer, Terms
 from conveyor.operations.audit import AuditReport, run_audit
+from conveyor.operations.refunds import Refunded, refund
 from conveyor.system.composition import App
 from conveyor.system.parts import Parts
 from conveyor.testing.crashing import Boundaries
@@ -65,6 +66,7 @@ class Base:
         await app.parts.database.run(lambda tx: set_stock(tx, "default", "CD", 1_000))
         for name, (key, body) in SHOP.items():
             await self._put(app, name, key, body)
+        await self._put(app, "refunded", "k6", TWO)
         town = (meals.at_metres("r1", 100), meals.at_metres("r2", 200))
         await meals.open_town(app, *town)
         self.ids["meal"] = await meals.order_meal(app, "f1")
@@ -83,6 +85,9 @@ class Base:
         cards = [("s1", "card_ok"), ("s2", "card_insufficient_funds")]
         await renewals.subscribe(app, cards)
         await asyncio.sleep(600)
+        given = await refund(app.engine, self.ids["refunded"], "default", "arrived broken")
+        assert isinstance(given, Refunded)
+        await meals.settled(app, self.ids["refunded"])
 
     async def _put(self, app: App, name: str, key: str, body: Mapping[str, Any]) -> None:
         placed = await app.placement.place("default", key, app.installed.bodies.read(body))

@@ -763,4 +763,68 @@ FURTHER = (
         ),
     ),
 )
-PLANTS = (*FURTHER, *EXISTING, *KEYS, *MONEY, *GOODS, *TOKENS, *STORIES, *MERCHANTS, *OTHERS)
+REFUNDS = (
+    Plant(
+        "refunded, and its money was kept",
+        "refunded_is_given_back",
+        "refunded",
+        (f"UPDATE payments SET refunded = 0 {of('refunded', 'p')}",),
+        (f"DELETE FROM provider_operations {of('refunded', 'p')} AND operation = 'refund'",),
+    ),
+    Plant(
+        "refunded, and its goods are available again",
+        "goods_as_ordered",
+        "refunded",
+        (
+            f"UPDATE reservations SET state = 'released' {of('refunded', 'r')}",
+            "UPDATE stock SET sold = sold - 2, available = available + 2",
+        ),
+    ),
+    Plant(
+        "refunded, and no parcel ever arrived",
+        "completed_has_arrived",
+        "refunded",
+        theirs=(f"DELETE FROM carrier_parcels {of('refunded', 'c')}",),
+    ),
+    Plant(
+        "refunded, and nobody asked for it",
+        "refunded_by_somebody",
+        "refunded",
+        (f"DELETE FROM timeline {of('refunded', 't')} AND event = 'refund_asked'",),
+    ),
+    Plant(
+        "refunded, and more was undone than its money",
+        "refunded_alone",
+        "refunded",
+        (
+            (
+                f"UPDATE timeline SET step = 'inventory.release' {of('refunded', 't')} "
+                "AND step = 'payments.refund'"
+            ),
+        ),
+    ),
+    Plant(
+        "completed, and its money went back as by a refund",
+        "completed_is_paid",
+        "refunded",
+        (
+            (
+                "UPDATE orders SET status = 'completed', ending = '', position = 5, reason = '' "
+                f"{of('refunded')}"
+            ),
+        ),
+    ),
+)
+
+PLANTS = (
+    *FURTHER,
+    *EXISTING,
+    *KEYS,
+    *MONEY,
+    *GOODS,
+    *TOKENS,
+    *STORIES,
+    *MERCHANTS,
+    *OTHERS,
+    *REFUNDS,
+)
