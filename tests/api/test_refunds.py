@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from tests.api.archiving import archive_all, orders_of_all_flows
 from tests.api.serving import (
     Server,
@@ -24,6 +25,7 @@ from tests.api.serving import (
 from tests.api.test_postgres import migrated
 from tests.servers.postgres import postgres_server
 
+from conveyor.core.tables import detached_months
 from conveyor.operations.faults import faults_of
 
 SETTINGS: dict[str, Any] = {
@@ -176,6 +178,17 @@ def test_what_cannot_be_refunded_says_why(server: Server, client: httpx.Client) 
         problem_of(server.client(key).post(f"/v1/orders/{mine}/refund", json=WHY), 403)
     problem_of(client.post(f"/v1/orders/{mine}/refund", json={"reason": ""}), 422)
     assert client.get(f"/v1/orders/{mine}").json()["status"] == "completed"
+
+
+def test_whom_it_has_called_must_be_known(server: Server, client: httpx.Client) -> None:
+    order_id = completed(client)
+    alone = sa.insert(detached_months).values(
+        name="2026-01", since=order_id, until=f"{order_id}0", detached_at=1
+    )
+    server.run(server.app.parts.database.run(lambda tx: tx.execute(alone)))
+    refused = problem_of(refund(client, order_id), 409)
+    assert refused["code"] == "not_refundable"
+    assert "Its calls were detached (2026-01)" in refused["detail"]
 
 
 def test_what_the_provider_does_not_give_back_waits_for_an_operator(

@@ -56,8 +56,9 @@ STANDING: dict[str, dict[str, Any]] = {
     "completed": {"position": 5, **SETTLED},
     "cancelled": {"position": -1, "ending": "cancelled", "reason": "ordered twice", **SETTLED},
     "refused": {"position": -1, "ending": "refused", "reason": "why", **SETTLED},
+    "refunded": {"position": -1, "ending": "refunded", "reason": "broken", **SETTLED},
 }
-ALL = range(7, 0, -1)
+ALL = range(8, 0, -1)
 BY_EACH = [
     (OrderFilter(id=one_of_many(3).id), [3]),
     (OrderFilter(reference="r3"), [3]),
@@ -77,7 +78,7 @@ BY_EACH = [
     (OrderFilter(merchant=MERCHANT), [*ALL]),
     (OrderFilter(merchant="another"), []),
     (OrderFilter(placed_after=3_000, placed_before=5_000), [4, 3]),
-    (OrderFilter(settled_after=9_000), [7, 6, 5]),
+    (OrderFilter(settled_after=9_000), [8, 7, 6, 5]),
     (OrderFilter(settled_before=9_000), []),
     (OrderFilter(settled_after=9_000, reason="why", sku="S7", flow="shop"), [7]),
 ]
@@ -120,7 +121,7 @@ def test_orders_are_found_by_each_filter_and_by_all(books: Books, filler: int) -
 
 
 def test_pages_go_on_where_the_last_one_ended(books: Books) -> None:
-    placed = [one_of_many(n, reason="why") for n in range(1, 8)]
+    placed = [one_of_many(n, reason="why") for n in range(1, 9)]
     books.run(lambda tx: insert_orders(tx, placed))
     for wanted in (EVERYTHING, OrderFilter(reason="why"), OrderFilter(reason="why", flow="shop")):
         first = found(books, wanted, limit=4)

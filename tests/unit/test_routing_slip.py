@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from conveyor.core.routing_slip import (
@@ -11,6 +13,7 @@ from conveyor.core.routing_slip import (
     Step,
     advance,
     begin,
+    refunding,
     step_at,
     turn_back,
     undone_by,
@@ -31,7 +34,7 @@ FLOW = Flow(
     pivot="cards.capture",
 )
 LEGS = 2
-BACK = "refused"
+BACK, REFUNDED = "refused", "refunded"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,35 @@ def test_where_an_order_turns_back_to_and_what_is_undone(
 ) -> None:
     assert turn_back(FLOW, place, BACK) == Place(turns_to, BACK)
     assert undone_by(FLOW, place) == undoes
+
+
+@pytest.mark.parametrize(
+    ("place", "undoes"),
+    [
+        (Place(3, BACK), ("cards.refund", "cards.void", "seats.release")),
+        (Place(0, BACK), ("seats.release",)),
+        (Place(-1, BACK), ()),
+        (Place(3, REFUNDED), ("cards.refund",)),
+        (Place(-1, REFUNDED), ()),
+    ],
+)
+def test_what_is_left_to_undo_of_an_order_that_goes_back(
+    place: Place, undoes: tuple[str, ...]
+) -> None:
+    assert undone_by(FLOW, place) == undoes
+
+
+def test_a_refund_is_one_compensation_and_then_the_end() -> None:
+    there = refunding(FLOW, "cards.refund")
+    assert there == Place(3, REFUNDED)
+    assert step_at(FLOW, there) == "cards.refund"
+    assert advance(FLOW, there) == Place(-1, REFUNDED)
+    assert refunding(FLOW, "cards.forget") is None
+
+
+def test_of_several_lines_a_refund_takes_the_last() -> None:
+    twice = replace(FLOW, steps=(*FLOW.steps, Step("cards.capture", undo="cards.refund")))
+    assert refunding(twice, "cards.refund") == Place(5, REFUNDED)
 
 
 @pytest.mark.parametrize(

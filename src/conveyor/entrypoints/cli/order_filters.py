@@ -23,7 +23,10 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     "status": {"type": STATUSES, "help": "Only these."},
     "flow": {"metavar": "NAME", "help": "Only orders of this flow."},
     "step": {"metavar": "NAME", "help": "Only orders that are owed, or await, this step."},
-    "reason": {"metavar": "TEXT", "help": "Only those refused, cancelled or turned back for it."},
+    "reason": {
+        "metavar": "TEXT",
+        "help": "Only those refused, cancelled, refunded or turned back for it.",
+    },
     "placed_after": {"metavar": "TIME", "help": f"Only from then on, such as {A_TIME}."},
     "placed_before": {"metavar": "TIME", "help": "Only until then."},
     "settled_after": {"metavar": "TIME", "help": "Only what came to its end from then on."},

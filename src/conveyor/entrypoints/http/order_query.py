@@ -49,7 +49,7 @@ def asked_for(  # noqa: PLR0913 - FastAPI takes a model only where there is noth
         ),
     ] = None,
     reason: Annotated[
-        Reason | None, Query(description="Why it was refused, cancelled or turned back.")
+        Reason | None, Query(description="Why it was refused, cancelled, refunded or turned back.")
     ] = None,
     merchant: Annotated[
         Word | None, Query(description="For keys that see more than one merchant's.")

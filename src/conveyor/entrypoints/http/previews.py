@@ -1,4 +1,4 @@
-"""What would become of orders, were all that match cancelled or redriven."""
+"""What would become of orders, were all that match cancelled, refunded or redriven."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def preview_orders(
     limit: Limit = PAGE,
     cursor: OrderId | None = None,
 ) -> Previewed:
-    """Say of each order that matches what cancelling or redriving it now would do. Does nothing."""
+    """Say of each order that matches what an action would do to it now. Does nothing."""
     judged, following = await previews.preview(
         api.app.engine, Action(action), wanted, grant.sees, limit=limit, cursor=cursor
     )

@@ -59,7 +59,9 @@ class OrderView(BaseModel):
     currency: str
     total: Amount
     step: str | None = Field(description="The step it is owed or awaits; null at its end.")
-    reason: str = Field(description="Why it was refused, cancelled or turned back; else empty.")
+    reason: str = Field(
+        description="Why it was refused, cancelled, refunded or turned back; else empty."
+    )
     cancelling: bool = Field(description="It turns back when the call that is open has ended.")
     version: int
     placed_at: Time
