@@ -84,8 +84,17 @@ def of_an_operator(town: Town) -> dict[ProblemCode, httpx.Response]:
         Code.NOT_PARKED: town.owner.post(decide(done, "redrive")),
         Code.NOT_WAITING: town.owner.post(f"/v1/orders/{done}/retry"),
         Code.STILL_OWES: town.owner.post(decide(owing, "discard"), json=BECAUSE),
+        Code.NOT_COMPLETED: town.owner.post(f"/v1/orders/{owing}/refund", json=BECAUSE),
+        Code.NOT_REFUNDABLE: _free_of_charge(town),
         TravelCode.GIVEN_AWAY: _given_away(town),
     }
+
+
+def _free_of_charge(town: Town) -> httpx.Response:
+    free = order_of(items=[{"sku": "CD", "quantity": 1, "unit_price": 0}], total=0)
+    order_id = place(town.owner, free)
+    wait_for(town.owner, order_id, "completed")
+    return town.owner.post(f"/v1/orders/{order_id}/refund", json=BECAUSE)
 
 
 def _given_away(town: Town) -> httpx.Response:
