@@ -13,6 +13,9 @@ from conveyor.commerce.orders.placement import Placed
 from conveyor.core.order import Order
 from conveyor.core.order_status import OrderStatus
 from conveyor.flows.renewal.subscriptions.changes import Changes
+from conveyor.operations import decisions
+from conveyor.operations.faults import faults_of
+from conveyor.operations.refunds import refund
 from conveyor.system.composition import App
 from conveyor.testing.virtual import Machine
 
@@ -83,6 +86,27 @@ def test_another_is_refused_and_nothing_is_charged(
 
     world.run(life)
     assert charges(world.directory) == {}
+
+
+def test_the_next_is_charged_while_the_one_before_waits_to_be_refunded(tmp_path: Path) -> None:
+    world = Machine(tmp_path, {"renewal_scan_seconds": 0, "max_receives": 1})
+
+    async def life(app: App) -> None:
+        await begin(app)
+        before = await renew(app)
+        (fault,) = (it for it in faults_of(app) if it.name == "payments-failing")
+        fault.switch(on=True)
+        await refund(app.engine, before.id, MERCHANT, "it was down for a week")
+        stuck = await settled(app, before.id)
+        assert (stuck.status, stuck.ending) == (OrderStatus.PARKED, OrderStatus.REFUNDED)
+        fault.switch(on=False)
+        assert (await renew(app, period=1)).status == OrderStatus.COMPLETED
+        await decisions.redrive(app.engine, before.id, MERCHANT)
+        assert (await settled(app, before.id)).status == OrderStatus.REFUNDED
+        assert (await find(app, "s")).period == 2
+
+    world.run(life)
+    assert [what for _, what in charges(world.directory)["s"]] == ["charge", "charge", "refund"]
 
 
 def test_one_that_ends_with_its_period_is_not_renewed(world: Machine) -> None:

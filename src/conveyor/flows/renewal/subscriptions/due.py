@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.flows.renewal.subscriptions import store
@@ -41,11 +42,13 @@ class Run:
 
 _s, _p, _r, _o = subscriptions.c, plans.c, renewals.c, orders.c
 _now = sa.bindparam("now", type_=sa.BigInteger)
+# A period that was paid for stays so, be its money on its way back.
+_is_over = sa.or_(_o.settled_at.is_not(None), _o.ending == OrderStatus.REFUNDED)
 # Asked of each subscription by itself: as a join it could be planned over all orders.
 _earlier_is_over = (
     sa.select(
         sa.and_(
-            _o.settled_at.is_not(None),
+            _is_over,
             sa.not_(_o.placed_at.between(sa.bindparam("began", type_=sa.BigInteger), _now)),
         )
     )
@@ -95,7 +98,7 @@ _UNSETTLED = (
         _r.merchant == sa.bindparam("of_merchant"),
         _r.subscription == sa.bindparam("of_subscription"),
         _r.period == sa.bindparam("of_period"),
-        _o.settled_at.is_(None),
+        sa.not_(_is_over),
     )
 )
 
