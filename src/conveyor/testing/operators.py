@@ -84,9 +84,15 @@ async def decide(world: World, process: int, what: str, order_id: str) -> None:
     accepted = getattr(answer, "what", "") == Decision.ACCEPTED or isinstance(
         answer, decisions.Cancelled
     )
-    if what in {"compensate", "cancel"} and accepted:
+    if what in {"compensate", "cancel"} and accepted and not _is_refunded(world, order_id):
         said = Promise(world.loop.elapsed, bool(getattr(answer, "unless", "")))
         world.turned_back.setdefault(order_id, said)
+
+
+def _is_refunded(world: World, order_id: str) -> bool:
+    """Whether it is being refunded, or was: then it does not turn back."""
+    query = "SELECT 1 FROM orders WHERE id = ? AND ending = 'refunded'"
+    return bool(world.store.rows(query, order_id))
 
 
 async def refund(world: World, event: Event) -> None:
