@@ -24,8 +24,8 @@ PAUSED_SECONDS = (5.0, 30.0, 400.0)
 
 REFUNDED = 0.25
 """Of the stories that are disturbed, in how many an operator has completed orders refunded."""
-REFUND_SECONDS = (30.0, 300.0, 4_000.0, 20_000.0, 200_000.0)
-"""A meal takes minutes, a parcel days."""
+REFUND_SECONDS = (30.0, 300.0, 2_000.0)
+"""A parcel takes half a minute here, a meal minutes; while something is to come, time is dear."""
 IN_THE_WAY = 0.7
 """Of those, in how many the provider or a process is not as it should be meanwhile."""
 
