@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -68,7 +70,7 @@ class Shop:
     def open(self) -> None:
         """Begin to serve, with goods to sell."""
         self.start("serve", "--port", 0)
-        assert say("stock", "set", "CD", 1_000, **self.served).code == 0
+        assert say("stock", "set", "CD", 1_000_000, **self.served).code == 0
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
@@ -78,14 +80,23 @@ class Shop:
         with httpx.Client(base_url=server, headers=headers, timeout=PATIENCE_SECONDS) as client:
             yield client
 
-    def place(self, count: int, customer: str) -> list[str]:
+    def place(self, many: int, customer: str) -> list[str]:
         """Place so many orders, each until it is answered with 202; give their ids."""
-        placed = []
         with self.client() as client:
-            for number in range(count):
-                placed.append(_place(client, f"{customer}-{number}"))
-                self.answered.append(placed[-1])
-        return placed
+            return [self._place(client, f"{customer}-{number}") for number in range(many)]
+
+    def place_until(self, enough: Event, customer: str) -> None:
+        """Place one order after the other, each until it is answered, until it is enough."""
+        with self.client() as client:
+            for number in count():
+                if enough.is_set():
+                    return
+                self._place(client, f"{customer}-{number}")
+
+    def _place(self, client: httpx.Client, key: str) -> str:
+        order_id = _place(client, key)
+        self.answered.append(order_id)
+        return order_id
 
     def audit(self) -> Said:
         """Ask for an audit."""
