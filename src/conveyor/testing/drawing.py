@@ -26,6 +26,7 @@ REFUNDED = 0.25
 """Of the stories that are disturbed, in how many an operator has completed orders refunded."""
 REFUND_SECONDS = (30.0, 300.0, 2_000.0)
 """A parcel takes half a minute here, a meal minutes; while something is to come, time is dear."""
+TAKEN = frozenset({"capture", "charge"})
 IN_THE_WAY = 0.7
 """Of those, in how many the provider or a process is not as it should be meanwhile."""
 
@@ -158,8 +159,9 @@ def _pauses(plot: Plot) -> list[Event]:
 
 def _refunds(plot: Plot) -> list[Event]:
     """Draw the refunds of a story, if it has some, and what is in their way: as `_late`."""
-    rng = plot.rng
-    if rng.random() > REFUNDED:
+    rng, asked_for = plot.rng, [plot.subject.calls[flow].operations for flow in plot.flows]
+    takes_money = any(TAKEN.intersection(operations) for operations in asked_for)
+    if not takes_money or rng.random() > REFUNDED:
         return []
     at = plot.seconds(*REFUND_SECONDS)
     asked = {"process": plot.process(), "times": rng.choice((1, 1, 2))}
