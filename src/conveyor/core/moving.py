@@ -78,15 +78,21 @@ def move_order(
     row["b_expected_at"] = token.due_at if token else now.ms
     _write(tx, order, row, turn, (place.ending, why, now.ms if status in TERMINAL else None))
     if ended:
-        timeline.note(tx, order.id, order.version + 1, now.ms, TimelineEvent(status))
-        seconds = (now.ms - order.placed_at) / 1000
-        tx.measure(OrderSettled(order.flow, status.value, seconds, order.traceparent))
-        if order.traceparent:
-            tx.measure(Happened(order.traceparent, order.id, order.flow, status.value, now.ms))
-        if order_log.tells_settled():
-            personal = registry.personal
-            order_log.settled(tx, personal, order, status=status, reason=why, now_ms=now.ms)
+        _tell_end(tx, registry, order, status, now, why=why)
     return status
+
+
+def _tell_end(
+    tx: Tx, registry: Registry, order: Order, status: OrderStatus, now: Now, *, why: str
+) -> None:
+    timeline.note(tx, order.id, order.version + 1, now.ms, TimelineEvent(status))
+    seconds = (now.ms - order.placed_at) / 1000
+    tx.measure(OrderSettled(order.flow, status.value, seconds, order.traceparent))
+    if order.traceparent:
+        tx.measure(Happened(order.traceparent, order.id, order.flow, status.value, now.ms))
+    if order_log.tells_settled():
+        personal = registry.personal
+        order_log.settled(tx, personal, order, status=status, reason=why, now_ms=now.ms)
 
 
 def _write(

@@ -20,25 +20,29 @@ from conveyor.operations.refunds import REFUND_STEP
 
 _o = orders.c
 _undone = _o.status.in_(sorted(UNDONE))
+_by_story = partial(Rule, by_story=True)
 
 
 def slip_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
     """Give the rules that follow from the routing slips, each over all the flows together."""
-    by_story = partial(Rule, by_story=True)
+    return [*_forward(view, flows), *_back(view, flows)]
+
+
+def _forward(view: View, flows: Sequence[Flow]) -> list[Rule]:
     return [
-        by_story(
+        _by_story(
             "along_the_slip",
             7,
             "Going forward, an order has done the steps before its place and no other",
             _any(flows, lambda flow: _off_the_slip(view, flow)),
         ),
-        by_story(
+        _by_story(
             "every_step_done",
             7,
             "Completed means that every step was done, and nothing was undone",
             _any(flows, lambda flow: _incomplete(view, flow)),
         ),
-        by_story(
+        _by_story(
             "refunded_alone",
             9,
             "Refunded means that every step was done, and nothing but its money was taken back",
@@ -47,13 +51,18 @@ def slip_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
                 _any(flows, lambda flow: _not_only_refunded(view, flow)),
             ),
         ),
-        by_story(
+    ]
+
+
+def _back(view: View, flows: Sequence[Flow]) -> list[Rule]:
+    return [
+        _by_story(
             "compensated_once",
             9,
             "A compensation ran at most once for each step that was begun",
             _any(flows, lambda flow: _unequal(view, flow, operator.gt, _most)),
         ),
-        by_story(
+        _by_story(
             "compensated_whole",
             9,
             "Cancelled or refused means that every step that was begun was undone",
@@ -62,13 +71,13 @@ def slip_rules(view: View, flows: Sequence[Flow]) -> list[Rule]:
                 _any(flows, lambda flow: _unequal(view, flow, operator.lt, _least)),
             ),
         ),
-        by_story(
+        _by_story(
             "compensated_in_reverse",
             9,
             "Compensations ran in the reverse of the order of their steps",
             _any(flows, lambda flow: _out_of_order(view, flow)),
         ),
-        by_story(
+        _by_story(
             "written_off_by_somebody",
             4,
             "What was done past its flow's pivot is undone only where an operator gave it up",
