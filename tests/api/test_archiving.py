@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from tests.api.archiving import CUSTOMER, MAIL, STREET, archive_all, files_of, orders_of_all_flows
 from tests.api.keeping import notes
+from tests.api.on_each import EACH, server_on
 from tests.api.operators import log_of
 from tests.api.serving import (
     Server,
@@ -26,9 +26,7 @@ from tests.api.serving import (
     stock_up,
     wait_for,
 )
-from tests.api.test_postgres import migrated
 from tests.cli.driver import say
-from tests.servers.postgres import postgres_server
 
 from conveyor.core.archived import archived_sums
 from conveyor.core.transaction import Tx
@@ -41,18 +39,11 @@ FOR_GOOD = {"idempotency_keys", "operator_actions", "archived_orders"}
 """Tables that keep their rows of an archived order; see `operations.archive.documents`."""
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=EACH)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     settings: dict[str, Any] = {**QUICK, "archive": str(tmp_path / "archive")}
-    if request.param == "sqlite":
-        with Server(tmp_path, **settings) as running:
-            yield running
-        return
-    with postgres_server(durable=False) as postgres:
-        url = postgres.fresh_database()
-        asyncio.run(migrated(url))
-        with Server(tmp_path, database_url=url, **settings) as running:
-            yield running
+    with server_on(request.param, tmp_path, **settings) as running:
+        yield running
 
 
 def kept_of(tx: Tx, order_id: str) -> set[str]:

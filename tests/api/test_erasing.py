@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from tests.api.erasing import check_erasure, check_what_is_under_way
+from tests.api.on_each import EACH, server_on
 from tests.api.operators import check_operators_log, log_of
 from tests.api.serving import Server, order_of, place, stock_up, wait_for
-from tests.api.test_postgres import migrated
 from tests.cli.driver import say
 from tests.flows.canaries import found_in
-from tests.servers.postgres import postgres_server
 
 from conveyor.core import dead_messages
 from conveyor.core.message import Token, encode
@@ -22,19 +20,11 @@ from conveyor.core.queue import Received
 from conveyor.core.transaction import Tx
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=EACH)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    if request.param == "sqlite":
-        with Server(tmp_path) as running:
-            stock_up(running.client())
-            yield running
-        return
-    with postgres_server(durable=False) as postgres:
-        url = postgres.fresh_database()
-        asyncio.run(migrated(url))
-        with Server(tmp_path, database_url=url) as running:
-            stock_up(running.client())
-            yield running
+    with server_on(request.param, tmp_path) as running:
+        stock_up(running.client())
+        yield running
 
 
 def dumped(tx: Tx) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from tests.api.on_each import server_on
 from tests.api.pausing import check_pausing
 from tests.api.serving import (
-    Server,
     fields_of,
     order_of,
     paid_by,
@@ -18,31 +17,16 @@ from tests.api.serving import (
     stock_up,
     wait_for,
 )
-from tests.servers.postgres import postgres_server
-
-from conveyor.settings import Settings
-from conveyor.system.backends import open_database
-from conveyor.system.installation import installation
-from conveyor.system.tables import migrate_all
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a system on PostgreSQL."""
     data = tmp_path_factory.mktemp("postgres")
-    with postgres_server(durable=False) as postgres:
-        url = postgres.fresh_database()
-        asyncio.run(migrated(url))
-        with Server(data, database_url=url) as server:
-            client = server.client_of("default")
-            stock_up(client)
-            yield client
-
-
-async def migrated(url: str) -> None:
-    database = open_database(Settings(database_url=url))
-    await migrate_all(database, installation(Settings()))
-    await database.close()
+    with server_on("postgres", data) as server:
+        client = server.client_of("default")
+        stock_up(client)
+        yield client
 
 
 def test_an_order_goes_through_and_is_told_about(client: httpx.Client) -> None:

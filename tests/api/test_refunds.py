@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from tests.api.archiving import archive_all, orders_of_all_flows
+from tests.api.on_each import EACH, server_on
 from tests.api.serving import (
     Server,
     order_of,
@@ -22,8 +22,6 @@ from tests.api.serving import (
     wait_for,
     wait_until,
 )
-from tests.api.test_postgres import migrated
-from tests.servers.postgres import postgres_server
 
 from conveyor.core.tables import detached_months
 from conveyor.operations.faults import faults_of
@@ -38,21 +36,14 @@ DELIVERED = ("bought", "eaten", "flown", "renewed")
 WHY = {"reason": "arrived broken"}
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=EACH)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("refunds")
     settings = {**SETTINGS, "archive": str(home / "archive")}
-    if request.param == "sqlite":
-        with Server(home, **settings) as running:
-            yield running
-        return
-    with postgres_server(durable=False) as postgres:
-        url = postgres.fresh_database()
-        asyncio.run(migrated(url))
-        with Server(home, database_url=url, **settings) as running:
-            yield running
+    with server_on(request.param, home, **settings) as running:
+        yield running
 
 
 @pytest.fixture

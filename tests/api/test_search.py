@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
 from typing import Any
 
 import httpx
 import pytest
+from tests.api.on_each import EACH, server_on
 from tests.api.serving import (
     Server,
     fields_of,
@@ -18,36 +17,16 @@ from tests.api.serving import (
     stock_up,
     wait_for,
 )
-from tests.servers.postgres import postgres_server
-
-from conveyor.settings import Settings
-from conveyor.system.backends import open_database
-from conveyor.system.installation import installation
-from conveyor.system.tables import migrate_all
 
 Ids = dict[str, str]
 THEIRS = "theirs"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=EACH)
 def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A system of its own on each database."""
-    start = partial(Server, tmp_path_factory.mktemp("search"))
-    if request.param == "sqlite":
-        with start() as server:
-            yield server
-        return
-    with postgres_server(durable=False) as postgres:
-        url = postgres.fresh_database()
-        asyncio.run(_migrate(url))
-        with start(database_url=url) as server:
-            yield server
-
-
-async def _migrate(url: str) -> None:
-    database = open_database(Settings(database_url=url))
-    await migrate_all(database, installation(Settings()))
-    await database.close()
+    with server_on(request.param, tmp_path_factory.mktemp("search")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

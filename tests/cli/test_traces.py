@@ -127,18 +127,6 @@ def test_what_cannot_be_had_is_told_with_what_to_do(tmp_path: Path) -> None:
     )
 
 
-def test_without_the_extra_it_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [it for it in sys.modules if it.startswith("conveyor.adapters.otel")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    said = say("up", "--data", tmp_path, "--port", 0, OTEL_TRACES_EXPORTER="otlp")
-    assert said.code == 2
-    assert "OTEL_TRACES_EXPORTER: traces need" in said.err
-    assert "pip install 'conveyor[otel]', or set OTEL_SDK_DISABLED=true" in said.err
-
-
 @pytest.mark.parametrize(
     "off", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}, {}]
 )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from tests.api.on_each import server_on
 from tests.api.serving import NO_TLS, PATIENCE_SECONDS, Server, place, wait_for
-from tests.api.test_postgres import migrated
 from tests.console.conftest import OURS
 from tests.console.night import SETTINGS, parcel, put_right
 from tests.console.test_desk import fields, only_pile, park
-from tests.servers.postgres import postgres_server
 
 SCRIPT = {"hx-request": "true"}
 
@@ -21,12 +19,8 @@ SCRIPT = {"hx-request": "true"}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A system on PostgreSQL."""
-    with postgres_server(durable=False) as postgres:
-        url = postgres.fresh_database()
-        asyncio.run(migrated(url))
-        data = tmp_path_factory.mktemp("desk")
-        with Server(data, database_url=url, **SETTINGS) as running:
-            yield running
+    with server_on("postgres", tmp_path_factory.mktemp("desk"), **SETTINGS) as running:
+        yield running
 
 
 @pytest.fixture
