@@ -19,20 +19,11 @@ from typing import Any, TypeVar
 from conveyor.core.batching import Batcher
 from conveyor.core.calling import PendingCall, perform
 from conveyor.core.committing import Work, commit_group
-from conveyor.core.disposal import GIVEN_BACK_SECONDS, Disposal
-from conveyor.core.disposition import (
-    Disposition,
-    Faulted,
-    Handled,
-    Held,
-    Orphaned,
-    Poisoned,
-    Returned,
-    Stale,
-    Waiting,
-)
+from conveyor.core.disposal import Disposal
+from conveyor.core.disposition import Faulted
 from conveyor.core.engine import Engine
 from conveyor.core.errors import PoisonError
+from conveyor.core.finishing import Finishing
 from conveyor.core.in_hand import InHand
 from conveyor.core.lease import MessageLeases
 from conveyor.core.message import decode
@@ -60,6 +51,7 @@ class Consumer:
         self.leases = MessageLeases(self.queue, engine.ambient, self._freed)
         self.rides = Rides(queue_name, engine.database, engine.ambient, self._freed)
         self._disposal = Disposal(engine, queue_name, self.leases, self.rides)
+        self._finishing = Finishing(engine, queue_name, self._disposal, self._begin)
         self._receiver = Receiver(engine, self.queue, self._room, self._take)
         self._opening: Batcher[InHand, None] = self._groups(self._open)
         self._closing: Batcher[EndedCall, None] = self._groups(self._close)
@@ -172,7 +164,7 @@ class Consumer:
             try:
                 token = decode(message.body)
             except PoisonError as error:
-                self._spawn(self._bury(message, error.cause), [message.receipt])
+                self._spawn(self._finishing.bury(message, error.cause), [message.receipt])
             else:
                 it = InHand(token, message.receipt, message, since, now_ms)
                 carried.append(token.traceparent)
@@ -198,57 +190,10 @@ class Consumer:
             # Not one order's fault, nor that the database is away: all come back.
             dispositions = [Faulted(self._disposal.rest(it.receives)) for it in taken]
         receipts = [it.receipt for it in taken]
-        self._spawn(self._finish(taken, dispositions, owed), receipts)
+        self._spawn(self._finishing.finish(taken, dispositions, owed), receipts)
 
-    async def _finish(
-        self,
-        taken: Sequence[InHand],
-        dispositions: Sequence[Disposition],
-        owed: Sequence[OwedToken],
-    ) -> None:
-        deletes: list[str] = []
-        rests: dict[str, int] = {}
-        buries: list[Coroutine[Any, Any, None]] = []
-        now, measures = asyncio.get_running_loop().time(), self.engine.measures
-        for it, disposition in zip(taken, dispositions, strict=True):
-            self.engine.tally[disposition.counted_as, self.name] += 1
-            if isinstance(disposition, Handled):
-                of_step = measures.step_seconds[it.token.step,]
-                measures.observe(of_step, now - it.since, it.span or it.token.traceparent)
-            match disposition:
-                case PendingCall():
-                    self._spawn(self._call(it, disposition), [it.receipt])
-                case Handled() | Stale() | Held():
-                    deletes.append(it.receipt)
-                case Waiting(order_id, breaker):
-                    breaker.waiting.add(order_id)
-                    deletes.append(it.receipt)
-                case Orphaned(order_id):
-                    log.warning("%s: no order %s: its token is dropped", self.name, order_id)
-                    deletes.append(it.receipt)
-                case Faulted(rest):
-                    rests[it.receipt] = rest
-                case Poisoned(cause) if it.message is not None:
-                    buries.append(self._disposal.bury(it.message, cause))
-                case Returned() | Poisoned():
-                    rests[it.receipt] = GIVEN_BACK_SECONDS
-        await self._let_go(
-            self._disposal.delete(deletes),
-            self._disposal.give_back(rests),
-            self.engine.relay.send(owed),
-            *buries,
-        )
-
-    async def _let_go(self, *work: Coroutine[Any, Any, None]) -> None:
-        for result in await asyncio.gather(*work, return_exceptions=True):
-            if isinstance(result, Exception):
-                # The commit stands: the sweeper sends what is owed, stale messages are dropped.
-                said = "%s: could not delete or give back"
-                self.engine.gate.failed(log, result, said, self.name)
-
-    async def _bury(self, message: Received, cause: str) -> None:
-        self.engine.tally[Poisoned.counted_as, self.name] += 1
-        await self._disposal.bury(message, cause)
+    def _begin(self, taken: InHand, calling: PendingCall) -> None:
+        self._spawn(self._call(taken, calling), [taken.receipt])
 
     async def _call(self, taken: InHand, calling: PendingCall) -> None:
         provider = calling.provider

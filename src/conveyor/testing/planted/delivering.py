@@ -21,6 +21,7 @@ from conveyor.core import (
 from conveyor.core.consumer import Consumer
 from conveyor.core.dead_letter import dead_letter
 from conveyor.core.disposal import Disposal
+from conveyor.core.finishing import Finishing
 from conveyor.core.receiving import Receiver
 from conveyor.core.retries import RetryPolicy
 from conveyor.core.tables import orders
@@ -183,7 +184,7 @@ BUGS = (
     bug("no_relay_at_once", "tokens wait for the sweeper", "shop",
         (relay.Relay, "send", nothing)),
     bug("one_of_a_group", "of a group only the first is finished", "shop",
-        (Consumer, "_finish", _half)),
+        (Finishing, "finish", _half)),
     bug("bury_raises", "a dead letter that cannot be sent ends its group", "food",
         (Disposal, "bury", _buries_or_raises), (Consumer, "_ended", _leaks)),
     bug("buried_or_not", "poison is deleted though the dead letters did not take it", "food",
