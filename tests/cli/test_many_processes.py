@@ -208,8 +208,9 @@ def test_a_worker_keeps_to_it_that_a_service_is_paused(environment: dict[str, st
 
         pause()
         order = place()
-        until(lambda: shipping()["visible"] == 1)
-        assert "a strike" in told(order)["waits_for"]["what"]
+        # Its message may have a neighbour: what a test before had sent twice, and nobody took.
+        until(lambda: "a strike" in (told(order)["waits_for"] or {"what": ""})["what"])
+        until(lambda: shipping()["visible"] >= 1)
 
         assert say("services", "resume", "shipping", **served).code == 0
         until_it_says(work, "shipping goes on")
@@ -219,8 +220,8 @@ def test_a_worker_keeps_to_it_that_a_service_is_paused(environment: dict[str, st
         # Its long poll is ended anew: SQS gives nothing to who has stopped asking.
         pause()
         second = place()
-        until(lambda: shipping()["visible"] == 1)
-        assert told(second)["order"]["status"] == "processing"
+        until(lambda: "a strike" in (told(second)["waits_for"] or {"what": ""})["what"])
+        until(lambda: shipping()["visible"] >= 1)
         assert say("services", "resume", "shipping", **served).code == 0
         until(lambda: told(second)["order"]["status"] == "completed")
         assert work.stop().code == 0
