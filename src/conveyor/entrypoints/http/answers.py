@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 
 from conveyor.access.model import OPERATE
 from conveyor.commerce.orders import store
@@ -24,10 +24,11 @@ from conveyor.entrypoints.http.context import Acting, Answerer, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import AnswerTaken
 from conveyor.extension import Answerable, ExternalStep
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
+router = ApiRouter("/v1/orders", tags=["orders"], responses=looking())
 
 StepName = Annotated[str, Path(max_length=MAX_STEP_LENGTH, examples=["refunds.decide"])]
 Version = Annotated[

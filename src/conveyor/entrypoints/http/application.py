@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 from importlib.metadata import version
 
-from fastapi import Depends, FastAPI
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 
 from conveyor.access.model import LocalKey, Token
 from conveyor.core.measures import CALL_SECONDS, Histograms
@@ -31,15 +30,16 @@ from conveyor.entrypoints.http import (
 )
 from conveyor.entrypoints.http.actions import ActionLog
 from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.context import Api, known_query
+from conveyor.entrypoints.http.context import Api
 from conveyor.entrypoints.http.dead_letter_schemas import ReasonBody
 from conveyor.entrypoints.http.described import listed
-from conveyor.entrypoints.http.documentation import add_docs, describe, operation_id
+from conveyor.entrypoints.http.documentation import add_docs, describe
 from conveyor.entrypoints.http.headers import AnswerHeaders
 from conveyor.entrypoints.http.key_schemas import KeyBody
 from conveyor.entrypoints.http.placing import add_placing
 from conveyor.entrypoints.http.problems import HANDLERS
 from conveyor.entrypoints.http.request_figures import RequestFigures
+from conveyor.entrypoints.http.routing import add_routes, known_routes, operation_id
 from conveyor.entrypoints.http.traced_requests import TracedRequests
 from conveyor.extension import Routes
 from conveyor.system.composition import App
@@ -108,11 +108,8 @@ def create_http(
     http.state.api = Api.over(app, local, token)
     add_placing(http)
     for routes in all_routes:
-        http.include_router(routes.router, dependencies=[Depends(known_query)])
+        add_routes(http, routes.router)
     add_docs(http)
-    routers = (http.router, *(routes.router for routes in all_routes))
-    http.state.routes = [
-        route for router in routers for route in router.routes if isinstance(route, APIRoute)
-    ]
+    http.state.routes = known_routes(http, [routes.router for routes in all_routes])
     describe(http, app.installed, all_routes, codes)
     return http

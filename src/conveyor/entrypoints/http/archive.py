@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from conveyor.commerce.orders.model import SingleLine
@@ -18,6 +18,7 @@ from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Acting, Api, Operator, Reader, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, invalid
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import ArchivedView, Body, Counts, OrderId
 from conveyor.operations.archive import (
     ArchiveBusyError,
@@ -29,7 +30,7 @@ from conveyor.operations.archive import (
 )
 from conveyor.operations.archive.archiver import MOST_ORDERS, PAGE_ORDERS, OrdersMovedError
 
-router = APIRouter(prefix="/v1/archive", tags=["archive"], responses=looking())
+router = ApiRouter("/v1/archive", tags=["archive"], responses=looking())
 
 
 class ArchiveBody(Body):

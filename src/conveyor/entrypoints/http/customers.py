@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, Field
 
 from conveyor.commerce.orders.model import Word
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.context import Acting, Operator, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import Body
 from conveyor.operations.erasure import erase_customer
 
-router = APIRouter(prefix="/v1/customers", tags=["customers"], responses=looking())
+router = ApiRouter("/v1/customers", tags=["customers"], responses=looking())
 
 
 class EraseBody(Body):

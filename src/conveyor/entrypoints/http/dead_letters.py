@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, assert_never
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 
 from conveyor.access.model import Grant
 from conveyor.core.interventions import Decision, Intervention
@@ -28,6 +28,7 @@ from conveyor.entrypoints.http.dead_letter_schemas import (
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import AN_ORDER, ORDER_ID_PATTERN, OrderId
 from conveyor.operations import decisions
 from conveyor.operations.dead_letters import (
@@ -44,7 +45,7 @@ MAX_PAGE = 200
 PAGE = 50
 MESSAGE_ID_PATTERN = r"^[0-9A-Za-z-]{1,100}$"
 
-router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], responses=looking())
+router = ApiRouter("/v1/dead-letters", tags=["dead letters"], responses=looking())
 _TOO_LATE = (
     "It is too late to undo it: what was delivered cannot be taken back. Redrive it to try again, "
     "or discard it with a reason: then its money is let go, and what it was to pay written off."

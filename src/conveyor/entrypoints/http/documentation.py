@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -97,12 +96,6 @@ def _by_flow(bodies: dict[str, list[str]]) -> dict[str, Any]:
         "oneOf": [{"$ref": ref} for ref in refs.values()],
         "discriminator": {"propertyName": "flow", "mapping": flows},
     }
-
-
-def operation_id(route: APIRoute) -> str:
-    """Name an operation as a client's method: `place_order` is `placeOrder`."""
-    first, *further = route.name.split("_")
-    return first + "".join(word.capitalize() for word in further)
 
 
 def _offer_scopes(operation: dict[str, Any]) -> None:

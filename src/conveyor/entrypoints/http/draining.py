@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from conveyor.core.draining import Drain
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Acting, Operator, TheApi, changed
@@ -11,8 +9,9 @@ from conveyor.entrypoints.http.dead_letter_schemas import Drained, DrainedQueue
 from conveyor.entrypoints.http.dead_letters import sees_poison
 from conveyor.entrypoints.http.described import changing
 from conveyor.entrypoints.http.problems import ProblemError
+from conveyor.entrypoints.http.routing import ApiRouter
 
-router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+router = ApiRouter("/v1/dead-letters", tags=["dead letters"])
 _NOT_YOURS = "Messages in the dead-letter queues are shown to whoever runs the system."
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from conveyor.access.model import Grant
@@ -32,6 +32,7 @@ from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import not_found
 from conveyor.entrypoints.http.rates import Rates
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.system.composition import App
 
 LOOK_SECONDS = 1.0
@@ -45,7 +46,7 @@ MAX_NUMBER = 2**63 - 1
 Still = Callable[[], Awaitable[Grant | None]]
 """Gives what the follower's key opens now; None: nothing any more."""
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
+router = ApiRouter("/v1/orders", tags=["orders"], responses=looking())
 
 _EXAMPLE = """\
 id: 17

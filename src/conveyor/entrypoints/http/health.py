@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import TheApi
 from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.problems import ProblemError
 from conveyor.entrypoints.http.report_schemas import Health, Program
+from conveyor.entrypoints.http.routing import ApiRouter
 
 METRICS_TYPES = ("text/plain", "application/openmetrics-text")
 
-router = APIRouter(tags=["health"])
+router = ApiRouter(tags=["health"])
 
 
 @router.get("/", responses=problems(Code.INVALID))

@@ -8,13 +8,13 @@ from __future__ import annotations
 import secrets
 from importlib.metadata import version
 
-from fastapi import Depends, FastAPI
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 
 from conveyor.entrypoints.http import health
-from conveyor.entrypoints.http.context import Api, known_query
+from conveyor.entrypoints.http.context import Api
 from conveyor.entrypoints.http.headers import AnswerHeaders
 from conveyor.entrypoints.http.problems import HANDLERS
+from conveyor.entrypoints.http.routing import add_routes, known_routes
 from conveyor.system.composition import App
 
 
@@ -31,6 +31,6 @@ def create_health(app: App) -> FastAPI:
     )
     http.add_middleware(AnswerHeaders)
     http.state.api = Api.over(app, None, secrets.token_bytes)
-    http.include_router(health.router, dependencies=[Depends(known_query)])
-    http.state.routes = [it for it in health.router.routes if isinstance(it, APIRoute)]
+    add_routes(http, health.router)
+    http.state.routes = known_routes(http, [health.router])
     return http

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from conveyor.commerce.orders.intake import plain_total
 from conveyor.commerce.orders.intake_consumer import (
@@ -22,9 +22,10 @@ from conveyor.entrypoints.http.context import Placer, TheApi
 from conveyor.entrypoints.http.described import changing
 from conveyor.entrypoints.http.placing import KEY_PARAMETER, idempotency_key
 from conveyor.entrypoints.http.problems import ProblemError, invalid
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import Queued
 
-router = APIRouter()
+router = ApiRouter()
 
 _PLAIN = {"orderId": "ORD123", "userId": "U456", "items": ["Item1", "Item2"], "total": 100}
 

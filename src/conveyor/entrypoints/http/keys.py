@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import Depends, Path, Response
 
 from conveyor.access import store
 from conveyor.access.model import KEY_ID_PATTERN, Grant
@@ -20,9 +20,10 @@ from conveyor.entrypoints.http.context import Acting, KeyKeeper, TheApi, changed
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.key_schemas import KeyBody, Keys, KeyView, NewKey
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import when
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=looking())
+router = ApiRouter("/v1/keys", tags=["keys"], responses=looking())
 DAY_MS = 86_400_000
 _KEY_ID = re.compile(KEY_ID_PATTERN)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field, JsonValue
 
 from conveyor.core.operator_actions import Action, Wanted, listing
@@ -12,13 +12,14 @@ from conveyor.core.rfc3339 import iso
 from conveyor.entrypoints.http.context import Operator, TheApi
 from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.order_query import Moment
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import OrderId, Time, ms_of
 
 MAX_PAGE = 200
 PAGE = 50
 ACTION_PATTERN = r"^[a-z][a-z_-]*\.[a-z][a-z_-]*$"
 
-router = APIRouter(prefix="/v1/operators", tags=["operators"], responses=looking())
+router = ApiRouter("/v1/operators", tags=["operators"], responses=looking())
 
 
 class ActionView(BaseModel):

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 
 from conveyor.commerce.orders import store
 from conveyor.core import timeline
@@ -21,6 +21,7 @@ from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.order_query import PAGE, AskedFor, Limit
 from conveyor.entrypoints.http.order_views import cancel_answer, order_detail, order_view
 from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import (
     AN_ORDER,
     ORDER_ID_PATTERN,
@@ -39,7 +40,7 @@ from conveyor.operations.decisions import Cancelled, NotCancelled
 from conveyor.operations.explain import explain
 from conveyor.operations.order_search import find_orders
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
+router = ApiRouter("/v1/orders", tags=["orders"], responses=looking())
 _ORDER_ID = re.compile(ORDER_ID_PATTERN)
 
 

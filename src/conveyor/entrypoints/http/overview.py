@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fastapi import APIRouter
-
 from conveyor.access.model import Grant
 from conveyor.core.rfc3339 import iso
 from conveyor.core.workers import Worker
@@ -22,12 +20,13 @@ from conveyor.entrypoints.http.overview_schemas import (
     WorkerView,
 )
 from conveyor.entrypoints.http.report_schemas import Latency
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.services import pause_view
 from conveyor.operations.overview import FlowLine, Standing, Station
 from conveyor.operations.queue_states import QueueState
 from conveyor.operations.status import Status
 
-router = APIRouter(tags=["reports"], responses=looking())
+router = ApiRouter(tags=["reports"], responses=looking())
 
 
 @router.get("/v1/overview")

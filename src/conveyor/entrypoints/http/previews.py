@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from conveyor.entrypoints.http.context import Reader, TheApi
 from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.order_query import PAGE, AskedFor, Limit
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import OrderId, Status
 from conveyor.operations import previews
 from conveyor.operations.previews import Action, Judged, Would
@@ -21,7 +21,7 @@ else:  # see `schemas.Status`
     AnAction = Literal[*Action]
     AWould = Literal[*Would]
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=looking())
+router = ApiRouter("/v1/orders", tags=["orders"], responses=looking())
 
 
 class OrderOutlook(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, Field
 
 from conveyor.entrypoints.http.bodies import body_is, body_of
@@ -14,10 +14,11 @@ from conveyor.entrypoints.http.dead_letter_schemas import ReasonBody
 from conveyor.entrypoints.http.described import BODY, changing
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import Amount, OrderId, Status
 from conveyor.operations.refunds import NotRefunded, Refunded, refund
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
+router = ApiRouter("/v1/orders", tags=["orders"])
 Reason = Annotated[ReasonBody, Depends(body_of(ReasonBody))]
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from conveyor.entrypoints.http.context import Auditor, Reader, TheApi
 from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.report_schemas import Audit, Latency, SummaryView
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import KEY_PATTERN
 from conveyor.operations.summary import P50, P99, Summary, Which
 from conveyor.system.request_counts import requests_made
 
 MAX_REASONS = 5
 
-router = APIRouter(tags=["reports"], responses=looking())
+router = ApiRouter(tags=["reports"], responses=looking())
 
 
 @router.get("/v1/summary")

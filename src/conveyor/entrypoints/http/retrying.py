@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from conveyor.core.order_status import OrderStatus
@@ -12,10 +11,11 @@ from conveyor.entrypoints.http.dead_letters import problem_of
 from conveyor.entrypoints.http.described import changing
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import not_found
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import OrderId, Status
 from conveyor.operations import decisions
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
+router = ApiRouter("/v1/orders", tags=["orders"])
 
 
 class Retried(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from pydantic import BaseModel, Field
 
 from conveyor.access.model import Grant
@@ -19,11 +19,12 @@ from conveyor.entrypoints.http.context import Acting, Api, Operator, TheApi
 from conveyor.entrypoints.http.dead_letter_schemas import ReasonBody
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, invalid
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import Time
 from conveyor.operations import service_pauses
 from conveyor.operations.service_pauses import ServiceState, UnknownServiceError, service_states
 
-router = APIRouter(prefix="/v1/services", tags=["services"], responses=looking())
+router = ApiRouter("/v1/services", tags=["services"], responses=looking())
 
 Name = Annotated[SingleLine, Path(description="As `GET /v1/services` names it.")]
 _NOT_YOURS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 
 from conveyor.commerce.orders.model import Item
 from conveyor.core.answers import TAKEN
@@ -26,6 +26,7 @@ from conveyor.entrypoints.http.context import (
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import not_found, turned_away
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import OrderId, when
 from conveyor.flows.food.codes import FoodCode
 from conveyor.flows.food.restaurants import store
@@ -47,7 +48,7 @@ from conveyor.flows.food.schemas import (
 MAX_PAGE = 1_000
 PAGE = 100
 
-router = APIRouter(prefix="/v1/restaurants", tags=["restaurants"], responses=looking())
+router = ApiRouter("/v1/restaurants", tags=["restaurants"], responses=looking())
 
 Name = Annotated[str, Path(pattern=NAME_PATTERN, examples=["luigi"])]
 TICKET = "/{name}/tickets/{order_id}"

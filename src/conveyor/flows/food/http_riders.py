@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 
 from conveyor.commerce.orders.model import Shipping
 from conveyor.core.answers import TAKEN
@@ -26,6 +26,7 @@ from conveyor.entrypoints.http.context import (
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import ProblemError, not_found, turned_away
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import A_TIME, when
 from conveyor.flows.food.body import Position
 from conveyor.flows.food.codes import FoodCode
@@ -49,7 +50,7 @@ MAX_PAGE = 1_000
 PAGE = 100
 MAX_OFFERS = 100
 
-router = APIRouter(prefix="/v1/riders", tags=["riders"], responses=looking())
+router = ApiRouter("/v1/riders", tags=["riders"], responses=looking())
 
 Name = Annotated[str, Path(pattern=NAME_PATTERN, examples=["r-1"])]
 OFFER = "/{name}/offers/{order_id}"

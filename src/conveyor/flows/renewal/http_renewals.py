@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
 from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
@@ -17,6 +17,7 @@ from conveyor.entrypoints.http.context import (
     changed,
 )
 from conveyor.entrypoints.http.described import BODY, changing, looking
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.flows.renewal.http_subscriptions import views
 from conveyor.flows.renewal.scan import Scan
 from conveyor.flows.renewal.schemas import (
@@ -35,7 +36,7 @@ from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT
 MAX_PAGE = 1_000
 PAGE = 50
 
-router = APIRouter(prefix="/v1/renewals", tags=["renewals"], responses=looking())
+router = ApiRouter("/v1/renewals", tags=["renewals"], responses=looking())
 
 
 @router.get("")

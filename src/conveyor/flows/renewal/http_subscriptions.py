@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 
 from conveyor.core.rfc3339 import iso
 from conveyor.core.transaction import Tx
@@ -20,6 +20,7 @@ from conveyor.entrypoints.http.context import (
 )
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import when
 from conveyor.flows.renewal.codes import RenewalCode
 from conveyor.flows.renewal.schemas import (
@@ -44,7 +45,7 @@ from conveyor.flows.renewal.subscriptions.model import Plan, Subscription
 MAX_PAGE = 1_000
 PAGE = 100
 
-router = APIRouter(prefix="/v1", tags=["subscriptions"], responses=looking())
+router = ApiRouter("/v1", tags=["subscriptions"], responses=looking())
 
 PlanId = Annotated[str, Path(pattern=NAME_PATTERN, examples=["monthly"])]
 SubscriptionId = Annotated[str, Path(pattern=NAME_PATTERN, examples=["s-1"])]

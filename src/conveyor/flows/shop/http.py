@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 
 from conveyor.commerce.orders.model import PRINTABLE, Word
 from conveyor.entrypoints.http.bodies import body_is, body_of
@@ -17,6 +17,7 @@ from conveyor.entrypoints.http.context import (
     changed,
 )
 from conveyor.entrypoints.http.described import BODY, changing, looking
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.flows.shop.inventory import store
 from conveyor.flows.shop.inventory.model import StockLevel
 from conveyor.flows.shop.schemas import (
@@ -30,7 +31,7 @@ from conveyor.flows.shop.schemas import (
 MAX_PAGE = 1_000
 PAGE = 100
 
-router = APIRouter(prefix="/v1/stock", tags=["stock"], responses=looking())
+router = ApiRouter("/v1/stock", tags=["stock"], responses=looking())
 
 Sku = Annotated[str, Path(min_length=1, max_length=200, pattern=PRINTABLE, examples=["CD"])]
 

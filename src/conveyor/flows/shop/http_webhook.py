@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from conveyor.entrypoints.http.bodies import any_json, read_body
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import TheApi
 from conveyor.entrypoints.http.described import problems
 from conveyor.entrypoints.http.problems import ProblemError, invalid
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import A_TIME, AN_ORDER
 from conveyor.flows.shop.carrier import confirmations_of
 from conveyor.flows.shop.schemas import Confirmed
@@ -22,7 +23,7 @@ from conveyor.flows.shop.shipping.webhooks import (
     WebhookRejectedError,
 )
 
-router = APIRouter(tags=["webhooks"])
+router = ApiRouter(tags=["webhooks"])
 
 _CONFIRMATION = {
     "type": "shipment.delivered",

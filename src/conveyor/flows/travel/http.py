@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 
 from conveyor.commerce.orders.model import PRINTABLE
 from conveyor.core.actor import Actor
@@ -21,6 +21,7 @@ from conveyor.entrypoints.http.context import (
 )
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, not_found
+from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.flows.travel.body import MAX_NAME_CHARACTERS, NAME, Day
 from conveyor.flows.travel.bookings import store
 from conveyor.flows.travel.bookings.granting import offer
@@ -41,7 +42,7 @@ PAGE = 100
 MAX_SHOWN = 5
 """Resources that a problem names."""
 
-router = APIRouter(prefix="/v1/resources", tags=["resources"], responses=looking())
+router = ApiRouter("/v1/resources", tags=["resources"], responses=looking())
 
 Name = Annotated[
     str,
