@@ -39,7 +39,8 @@ SHARE = 0.8
 MIB = 1024 * 1024
 MAX_MIB = 300.0
 LOOK_SECONDS = 0.1
-SETTLED_SECONDS = 300.0
+STILL_SECONDS = 60.0
+"""In so long one at least settles, of however many: `serve` takes more than workers carry out."""
 COLUMNS = (
     "system",
     "full/s",
@@ -122,9 +123,11 @@ class System:
 
     def settled(self) -> dict[str, int | None]:
         """Wait until what it carries out is settled; gives when each order was, None: not yet."""
-        give_up = time.monotonic() + SETTLED_SECONDS
-        while self.settles and self._open():
-            assert time.monotonic() < give_up, "orders stay open"
+        left, since = 0, time.monotonic()
+        while self.settles and (still := self._open()):
+            if still != left:
+                left, since = still, time.monotonic()
+            assert time.monotonic() < since + STILL_SECONDS, f"{left} orders stand still"
             time.sleep(1)
         where = self.deployment.database.replace("postgresql://", "postgresql+psycopg://")
         engine = sa.create_engine(where or f"sqlite:///{self.deployment.data / 'conveyor.db'}")
