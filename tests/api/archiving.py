@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 from tests.api.food import PLACE, SHIFT, meal
-from tests.api.serving import order_of, paid_by, place, stock_up, wait_for, wait_until
+from tests.api.serving import order_of, paid_by, place, stock_up, wait_for
 from tests.flows.travel_driver import flight, journey
+from tests.servers.waiting import wait_until
 
 CUSTOMER = "canary-customer"
 MAIL = "canary.mail@example.com"

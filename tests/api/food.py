@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from tests.api.serving import Server, place, wait_for, wait_until
+from tests.api.serving import Server, place, wait_for
+from tests.servers.waiting import wait_until
 
 PLACE = {"latitude": 52.5, "longitude": 13.4}
 SHIFT = "2100-01-01T00:00:00Z"

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 from tests.api.operators import log_of
-from tests.api.serving import fields_of, order_of, place, problem_of, wait_for, wait_until
+from tests.api.serving import fields_of, order_of, place, problem_of, wait_for
+from tests.servers.waiting import wait_until
 
 WHY = {"reason": "the carrier moves house"}
 

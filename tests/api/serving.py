@@ -7,13 +7,13 @@ import json
 import secrets
 import ssl
 import threading
-import time
-from collections.abc import Callable, Collection, Coroutine, Hashable
+from collections.abc import Collection, Coroutine, Hashable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
 from fastapi import FastAPI
+from tests.servers.waiting import PATIENCE_SECONDS, wait_until
 
 from conveyor.access import store as keys
 from conveyor.access.model import SCOPES, new_local_key
@@ -27,8 +27,6 @@ from conveyor.settings import Settings
 from conveyor.system.composition import App
 from conveyor.system.opening import open_app
 
-PATIENCE_SECONDS = 60.0
-GLANCE_SECONDS = 0.01
 WEBHOOK_SECRET = write_secret(b"a secret between carrier and us!")
 MERCHANT = "default"
 PATIENT = {"failed_keys_a_minute": 1_000_000}
@@ -153,17 +151,6 @@ def _described(http: FastAPI) -> Any:
     if routes not in _DESCRIBED:
         _DESCRIBED[routes] = http.openapi()["paths"]
     return _DESCRIBED[routes]
-
-
-def wait_until(look: Callable[[], T], is_so: Callable[[T], bool]) -> T:
-    """Look until it is so; gives what was seen last, and fails when it never is."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        seen = look()
-        if is_so(seen):
-            return seen
-        assert time.monotonic() < give_up_at, seen
-        time.sleep(GLANCE_SECONDS)
 
 
 def wait_for(client: httpx.Client, order_id: str, *statuses: str) -> Any:

@@ -14,10 +14,11 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
-from tests.api.serving import Server, order_of, problem_of, stock_up, wait_for, wait_until
+from tests.api.serving import Server, order_of, problem_of, stock_up, wait_for
 from tests.flows.canaries import found_in, with_canaries
 from tests.flows.travel_driver import DATE, journey
 from tests.servers.collector import Collector, collecting
+from tests.servers.waiting import wait_until
 
 from conveyor.core.errors import DatabaseUnavailableError
 from conveyor.core.order_status import SETTLED, OrderStatus

@@ -12,18 +12,10 @@ import httpx
 import pytest
 from tests.api.food import PLACE, SHIFT, Town, ticket
 from tests.api.operations import PROBLEM_JSON, operations_of
-from tests.api.serving import (
-    Server,
-    order_of,
-    paid_by,
-    place,
-    problem_of,
-    stock_up,
-    wait_for,
-    wait_until,
-)
+from tests.api.serving import Server, order_of, paid_by, place, problem_of, stock_up, wait_for
 from tests.edge.wire import Answer, Wire, ask
 from tests.flows.travel_driver import flight, journey
+from tests.servers.waiting import wait_until
 
 from conveyor.commerce.orders import placement
 from conveyor.core.errors import CommitUnknownError, DatabaseUnavailableError

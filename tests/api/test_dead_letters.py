@@ -7,15 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.serving import (
-    Server,
-    fields_of,
-    paid_by,
-    place,
-    problem_of,
-    wait_for,
-    wait_until,
-)
+from tests.api.serving import Server, fields_of, paid_by, place, problem_of, wait_for
+from tests.servers.waiting import wait_until
 
 from conveyor.core.queue import Outgoing
 from conveyor.entrypoints.cli.dead_letters import _show_list

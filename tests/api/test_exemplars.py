@@ -10,9 +10,10 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser
 from prometheus_client.samples import Exemplar
-from tests.api.serving import Server, order_of, stock_up, wait_for, wait_until
+from tests.api.serving import Server, order_of, stock_up, wait_for
 from tests.servers.collector import Collector, collecting
 from tests.servers.memory import directory_in_memory
+from tests.servers.waiting import wait_until
 
 OPENMETRICS = "application/openmetrics-text"
 ASKED_BY_PROMETHEUS = (

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.serving import wait_until
 from tests.cli.driver import running
+from tests.servers.waiting import wait_until
 
 from conveyor.entrypoints import server_file
 

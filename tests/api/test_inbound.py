@@ -19,8 +19,8 @@ from tests.api.serving import (
     place,
     problem_of,
     wait_for,
-    wait_until,
 )
+from tests.servers.waiting import wait_until
 
 from conveyor.core.queue import Outgoing
 from conveyor.flows.shop.shipping.webhooks import WebhookKey

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.serving import Server, fields_of, order_of, problem_of, wait_until
+from tests.api.serving import Server, fields_of, order_of, problem_of
+from tests.servers.waiting import wait_until
 
 from conveyor.access.model import SCOPES
 

@@ -7,16 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.serving import (
-    Server,
-    fields_of,
-    order_of,
-    paid_by,
-    place,
-    problem_of,
-    wait_for,
-    wait_until,
-)
+from tests.api.serving import Server, fields_of, order_of, paid_by, place, problem_of, wait_for
+from tests.servers.waiting import wait_until
 
 Start = Callable[..., Server]
 NOBODYS = "01KDVXQG0053EJ2M8Q4N7T6WAB"

@@ -15,7 +15,8 @@ from tests.api.pausing import (
     queue,
     service,
 )
-from tests.api.serving import Server, order_of, paid_by, place, stock_up, wait_for, wait_until
+from tests.api.serving import Server, order_of, paid_by, place, stock_up, wait_for
+from tests.servers.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

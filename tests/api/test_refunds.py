@@ -12,16 +12,8 @@ import pytest
 import sqlalchemy as sa
 from tests.api.archiving import archive_all, orders_of_all_flows
 from tests.api.on_each import EACH, server_on
-from tests.api.serving import (
-    Server,
-    order_of,
-    paid_by,
-    place,
-    problem_of,
-    stock_up,
-    wait_for,
-    wait_until,
-)
+from tests.api.serving import Server, order_of, paid_by, place, problem_of, stock_up, wait_for
+from tests.servers.waiting import wait_until
 
 from conveyor.core.tables import detached_months
 from conveyor.operations.faults import faults_of

@@ -12,15 +12,8 @@ from typing import NoReturn
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.api.serving import (
-    Server,
-    order_of,
-    paid_by,
-    place,
-    problem_of,
-    wait_for,
-    wait_until,
-)
+from tests.api.serving import Server, order_of, paid_by, place, problem_of, wait_for
+from tests.servers.waiting import wait_until
 
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.core.errors import DatabaseUnavailableError

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.timeout(660)  # it makes thousands of requests
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 6
+MORE_EXAMPLES = 50
 SECONDS = 600
 """Far more than it needs: a machine may have much else to do."""
 
@@ -27,8 +28,17 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing", "stateful"])
-def test_schemathesis_finds_nothing(own: Server, tmp_path: Path, phases: str) -> None:
+@pytest.mark.parametrize(
+    ("phases", "examples"),
+    [
+        ("examples,coverage", EXAMPLES),
+        ("stateful", EXAMPLES),
+        pytest.param("fuzzing", MORE_EXAMPLES, marks=pytest.mark.soak),
+    ],
+)
+def test_schemathesis_finds_nothing(
+    own: Server, tmp_path: Path, phases: str, examples: int
+) -> None:
     hooks = {
         "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks",
         "PYTHONPATH": str(Path.cwd()),
@@ -36,7 +46,7 @@ def test_schemathesis_finds_nothing(own: Server, tmp_path: Path, phases: str) ->
     }
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION)]
     command += ["run", f"{own.url}/openapi.json"]
-    command += ["--phases", phases, "--max-examples", str(EXAMPLES), "--seed", "1", "--no-color"]
+    command += ["--phases", phases, "--max-examples", str(examples), "--seed", "1", "--no-color"]
     run = subprocess.run(
         command,
         env={**os.environ, **hooks},

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
-from tests.api.serving import PATIENCE_SECONDS, Server, order_of, place, wait_until
+from tests.api.serving import Server, order_of, place
 from tests.examples.stories import status_of
+from tests.servers.waiting import PATIENCE_SECONDS, wait_until
 
 from conveyor.core.order_status import OrderStatus
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.serving import Server, fields_of, problem_of, wait_until
+from tests.api.serving import Server, fields_of, problem_of
+from tests.servers.waiting import wait_until
 
 PLAN = {"price": 999, "currency": "USD"}
 

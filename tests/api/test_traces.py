@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.api.food import Town, ticket
-from tests.api.serving import MERCHANT, Server, order_of, place, stock_up, wait_for, wait_until
+from tests.api.serving import MERCHANT, Server, order_of, place, stock_up, wait_for
 from tests.servers.collector import Collector, Span, collecting, whole
 from tests.servers.memory import directory_in_memory
+from tests.servers.waiting import wait_until
 
 from conveyor.entrypoints.json_lines import JsonLines
 

@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from click.testing import CliRunner
+from tests.servers.waiting import wait_until
 
 from conveyor.entrypoints.cli import main
 from conveyor.operations.cdnow import order_body, packaged_purchases
 
 PATIENCE_SECONDS = 240.0
-GLANCE_SECONDS = 0.02
 PREFIX = "CONVEYOR_"
 WIDE = {"COLUMNS": "200"}
 SIMULATED = {"CONVEYOR_PAYMENT_PROVIDER": "simulated", "CONVEYOR_CARRIER": "simulated"}
@@ -192,19 +191,12 @@ def running(data: Path, *arguments: object, **environment: str) -> Iterator[tupl
 
 def until(happened: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait until it gives something true, and give that."""
-    give_up_at = time.monotonic() + seconds
-    while not (result := happened()):
-        assert time.monotonic() < give_up_at, "it did not happen"
-        time.sleep(GLANCE_SECONDS)
-    return result
+    return wait_until(happened, bool, seconds)
 
 
 def until_is(wanted: object, given: Callable[[], Any]) -> None:
     """Wait until it gives what is wanted; a failure shows what it gave last."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while (last := given()) != wanted and time.monotonic() < give_up_at:
-        time.sleep(GLANCE_SECONDS)
-    assert last == wanted
+    wait_until(given, lambda it: it == wanted, PATIENCE_SECONDS)
 
 
 def bodies(count: int, **changes: Any) -> list[dict[str, Any]]:

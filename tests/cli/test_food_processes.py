@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import Process, say, write_lines
+from tests.cli.driver import Process, say, until, write_lines
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
 from tests.servers.postgres import postgres_server
 
-MEALS = 40
+MEALS = 20
 PLACE = {"latitude": 52.5, "longitude": 13.4}
 SHIFT = "2100-01-01T00:00:00Z"
 IMPATIENT = {
@@ -74,8 +74,7 @@ def test_meals_survive_the_death_of_a_worker(environment: dict[str, str], tmp_pa
         doomed.ready()
         worker.ready()
         with Process("replay", file, "--json", **served) as replay:
-            while not say("orders", "list", "--status", "awaiting", "--json", **served).json():
-                pass
+            until(lambda: say("orders", "list", "--status", "awaiting", "--json", **served).json())
             doomed.popen.kill()
             assert replay.popen.stdout
             result = json.loads(replay.popen.stdout.read())

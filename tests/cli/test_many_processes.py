@@ -13,6 +13,7 @@ import pytest
 from tests.cli.driver import PATIENCE_SECONDS, Process, bodies, say, say_apart, until, write_lines
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
 from tests.servers.postgres import postgres_server
+from tests.servers.waiting import wait_until
 
 COUNT = 30
 # What a killed process was given comes again soon.
@@ -179,6 +180,10 @@ def until_it_says(process: Process, words: str) -> None:
     assert any(words in line for line in process.popen.stderr), words
 
 
+def waits_for_the_strike(waits_for: Any) -> bool:
+    return waits_for is not None and "a strike" in waits_for["what"]
+
+
 def test_a_worker_keeps_to_it_that_a_service_is_paused(environment: dict[str, str]) -> None:
     set_up(environment)
     key = say("keys", "create", "--scopes", "place,read,operate,audit", **environment).out.strip()
@@ -209,8 +214,8 @@ def test_a_worker_keeps_to_it_that_a_service_is_paused(environment: dict[str, st
         pause()
         order = place()
         # Its message may have a neighbour: what a test before had sent twice, and nobody took.
-        until(lambda: "a strike" in (told(order)["waits_for"] or {"what": ""})["what"])
-        until(lambda: shipping()["visible"] >= 1)
+        wait_until(lambda: told(order)["waits_for"], waits_for_the_strike)
+        wait_until(shipping, lambda it: it["visible"] >= 1)
 
         assert say("services", "resume", "shipping", **served).code == 0
         until_it_says(work, "shipping goes on")
@@ -220,8 +225,8 @@ def test_a_worker_keeps_to_it_that_a_service_is_paused(environment: dict[str, st
         # Its long poll is ended anew: SQS gives nothing to who has stopped asking.
         pause()
         second = place()
-        until(lambda: "a strike" in (told(second)["waits_for"] or {"what": ""})["what"])
-        until(lambda: shipping()["visible"] >= 1)
+        wait_until(lambda: told(second)["waits_for"], waits_for_the_strike)
+        wait_until(shipping, lambda it: it["visible"] >= 1)
         assert say("services", "resume", "shipping", **served).code == 0
         until(lambda: told(second)["order"]["status"] == "completed")
         assert work.stop().code == 0

@@ -10,9 +10,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 from tests.api.conftest import server, start
-from tests.api.serving import NO_TLS, PATIENCE_SECONDS, Server
+from tests.api.serving import NO_TLS, Server
 from tests.console.shop import Seat, Shop, open_browser, open_shop
 from tests.servers.memory import directory_in_memory, tmp_path
+from tests.servers.waiting import PATIENCE_SECONDS
 
 __all__ = ["server", "start", "tmp_path"]
 

@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.api.food import PLACE, meal
-from tests.api.serving import NO_TLS, PATIENCE_SECONDS, order_of, place, stock_up, wait_for
+from tests.api.serving import NO_TLS, order_of, place, stock_up, wait_for
 from tests.cli.driver import running
+from tests.servers.waiting import PATIENCE_SECONDS
 
 ENSURE = Path(__file__).parents[2] / "scripts" / "ensure-system-packages"
 CHROMIUM = Path("/usr/bin/chromium")

@@ -11,10 +11,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.api.pausing import kinds_of, overview, queue
-from tests.api.serving import Server, place, wait_for, wait_until
+from tests.api.serving import Server, place, wait_for
 from tests.console.night import owner, parcel, put_right, server
 from tests.console.shop import Seat
 from tests.console.test_accessibility import PHONE, violations
+from tests.servers.waiting import wait_until
 
 from conveyor.core.dead_letter import CAUSE
 from conveyor.core.message import Token, encode

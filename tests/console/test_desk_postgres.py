@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from tests.api.on_each import server_on
-from tests.api.serving import NO_TLS, PATIENCE_SECONDS, Server, place, wait_for
+from tests.api.serving import NO_TLS, Server, place, wait_for
 from tests.console.conftest import OURS
 from tests.console.night import SETTINGS, parcel, put_right
 from tests.console.test_desk import fields, only_pile, park
+from tests.servers.waiting import PATIENCE_SECONDS
 
 SCRIPT = {"hx-request": "true"}
 

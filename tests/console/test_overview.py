@@ -8,16 +8,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import sqlalchemy as sa
-from tests.api.serving import (
-    PATIENCE_SECONDS,
-    Server,
-    paid_by,
-    place,
-    stock_up,
-    wait_for,
-    wait_until,
-)
+from tests.api.serving import Server, paid_by, place, stock_up, wait_for
 from tests.servers.memory import directory_in_memory
+from tests.servers.waiting import PATIENCE_SECONDS, wait_until
 
 from conveyor.core.transaction import Tx
 from conveyor.core.workers import SILENT_MS, Worker, listing, say_alive

@@ -82,6 +82,7 @@ def work(shop: Shop) -> None:
         time.sleep(PAUSE_SECONDS if SECONDS else 0)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(SECONDS + 120)
 def test_pictures_are_taken(busy: tuple[Shop, str], browser: Browser, tmp_path: Path) -> None:
     shop, parked = busy

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from tests.api.serving import Server, order_of, paid_by, place, wait_for, wait_until
+from tests.api.serving import Server, order_of, paid_by, place, wait_for
 from tests.cli.driver import until
 from tests.console.night import owner, parcel, put_right, server
+from tests.servers.waiting import wait_until
 
 __all__ = ["owner", "server"]
 

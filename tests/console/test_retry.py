@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.serving import Server, place, problem_of, wait_for, wait_until
+from tests.api.serving import Server, place, problem_of, wait_for
 from tests.cli.driver import say
 from tests.console.night import SETTINGS, owner, parcel, put_right
 from tests.servers.memory import directory_in_memory
+from tests.servers.waiting import wait_until
 
 __all__ = ["owner"]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.serving import Server, order_of, paid_by, place, wait_for, wait_until
+from tests.api.serving import Server, order_of, paid_by, place, wait_for
 from tests.servers.memory import directory_in_memory
+from tests.servers.waiting import wait_until
 
 from conveyor.access import sessions
 from conveyor.entrypoints.console.links import LINK_MS

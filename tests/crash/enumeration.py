@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 
 import pytest
 from tests.crash.scenarios import Lived
+from tests.flows.machines import only
 from tests.servers.memory import directory_in_memory
 
-from conveyor.settings import Settings
-from conveyor.system.installation import Installation, installation
 from conveyor.testing.crashing import Boundaries, Crash
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import BrokenInvariantError, Machine
 
+THIRD = 3
+
 both_ways = pytest.mark.parametrize("rides", [True, False], ids=["riding", "by-queue"])
 """Orders ride on, or each step comes from its queue."""
+both_ways_at_points = pytest.mark.parametrize(
+    ("rides", "every"),
+    [
+        pytest.param(True, 1, id="riding"),
+        pytest.param(False, THIRD, id="by-queue"),
+        pytest.param(False, 1, id="by-queue-each", marks=pytest.mark.soak),
+    ],
+)
+"""Orders that ride die at each point. Of those that do not it is the first scenario's: the others
+die at every third, as each step has all kinds of points once more, and at each in `make soak`."""
 
 
 def record(scenario: Lived, *, rides: bool = False) -> list[str]:
@@ -39,12 +49,12 @@ def durable_points(names: list[str]) -> list[int]:
     return [1, *(at for at, name in enumerate(names, 1) if name.startswith("after"))]
 
 
-def sampled(scenario: Lived, among: Sequence[Lived]) -> int:
-    """Give which points to take: each of the first scenario, every other one of those like it.
+def sampled(scenario: Lived, among: Sequence[Lived], every: int = 1) -> int:
+    """Give which points to take: each of the first scenario, of those like it half of `every`.
 
     They share most of their points with it, and the simulator crashes at all of them by chance.
     """
-    return 1 if scenario is among[0] else 2
+    return 1 if scenario is among[0] else 2 * every
 
 
 def crash_at(
@@ -63,12 +73,7 @@ def crash_at(
         scenario.check(world.directory)
 
 
-@cache
-def _installed() -> Installation:
-    return installation(Settings())  # no scenario adds to it
-
-
 @contextmanager
 def _world(scenario: Lived, *, rides: bool) -> Iterator[Machine]:
     with directory_in_memory() as directory:
-        yield Machine(directory, scenario.settings | {"ride_on": rides}, _installed())
+        yield Machine(directory, scenario.settings | {"ride_on": rides}, only(scenario.flow))

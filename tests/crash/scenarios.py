@@ -36,6 +36,9 @@ class Lived(Protocol):
     def name(self) -> str: ...
 
     @property
+    def flow(self) -> str: ...
+
+    @property
     def endings(self) -> frozenset[str]: ...
 
     @property
@@ -60,6 +63,7 @@ class Scenario:
     stock: int = STOCK
     cancel_after: float | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    flow: str = "shop"
 
     def life(self, *, cancel_at_once: bool = False) -> Callable[[App], Coroutine[Any, Any, Order]]:
         """Give what happens in one process: also in the one that comes after a crash."""

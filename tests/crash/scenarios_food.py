@@ -45,6 +45,7 @@ class FoodScenario:
     method: str = "card_ok"
     cancel_at: str = ""
     settings: dict[str, Any] = field(default_factory=lambda: IMPATIENT)
+    flow: str = "food"
 
     def life(self, *, cancel_at_once: bool = False) -> Callable[[App], Coroutine[Any, Any, Order]]:
         """See `Lived`."""

@@ -37,6 +37,7 @@ class RenewalScenario:
     new_card: str = ""
     cancel_after: float | None = None
     settings: dict[str, Any] = field(default_factory=lambda: {"renewal_scan_seconds": 5.0})
+    flow: str = "renewal"
 
     def life(self, *, cancel_at_once: bool = False) -> Callable[[App], Coroutine[Any, Any, Order]]:
         """See `Lived`."""

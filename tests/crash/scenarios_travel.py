@@ -35,6 +35,7 @@ class TravelScenario:
     waitlist: bool = False
     cancel_after: float | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    flow: str = "travel"
     every: int = 1
     """A long life is crashed at every so many of its points."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.crash.enumeration import both_ways, crash_at, durable_points, record
+from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record
 from tests.crash.scenarios import Scenario
 
 from conveyor.commerce.orders.store import find
@@ -46,9 +46,9 @@ SCENARIOS = (
 )
 
 
-@both_ways
+@both_ways_at_points
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_the_money_goes_back_once(scenario: Refunding, rides: bool) -> None:
+def test_the_money_goes_back_once(scenario: Refunding, rides: bool, every: int) -> None:
     points = durable_points(record(scenario, rides=rides))
-    for point in points:
+    for point in points[::every]:
         crash_at(scenario, point, rides=rides)

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.crash.enumeration import both_ways, crash_at, durable_points, record, sampled
+from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record, sampled
 from tests.crash.scenarios_renewal import RENEWALS, RenewalScenario
+from tests.flows.machines import machine_of
 from tests.flows.renewals import (
     assert_clean,
     charges,
@@ -34,14 +35,14 @@ SAMPLE = 3
 by_scenario = pytest.mark.parametrize("scenario", RENEWALS, ids=lambda scenario: scenario.name)
 
 
-@both_ways
+@both_ways_at_points
 @by_scenario
 def test_a_renewal_survives_a_crash_at_every_durable_point(
-    scenario: RenewalScenario, rides: bool
+    scenario: RenewalScenario, rides: bool, every: int
 ) -> None:
     points = durable_points(record(scenario, rides=rides))
     assert len(points) > 5
-    for point in points[:: sampled(scenario, RENEWALS)]:
+    for point in points[:: sampled(scenario, RENEWALS, every)]:
         crash_at(scenario, point, rides=rides)
 
 
@@ -60,12 +61,12 @@ def test_a_retry_survives_a_crash_at_every_third_durable_point_of_its_day(tmp_pa
         await make_plan(app, retry_days=(1,))
         await subscribe(app, [("poor", "card_insufficient_funds"), ("good", "card_ok")])
 
-    first_day = Machine(tmp_path / "first")
+    first_day = machine_of("renewal", tmp_path / "first")
     live_on(first_day, 0, first)
 
     def second_day(name: str) -> Machine:
         shutil.copytree(first_day.directory, tmp_path / name)
-        world = Machine(tmp_path / name)
+        world = machine_of("renewal", tmp_path / name)
         world.elapsed, world.seed = SECOND_DAY * 86_400, 7
         return world
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
-from tests.crash.enumeration import both_ways, crash_at, durable_points, record
+from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record
 from tests.crash.scenarios import COMPLETED, Scenario
 
 from conveyor.commerce.orders.store import find
@@ -50,11 +50,11 @@ IMPATIENT = (
 )
 
 
-@both_ways
+@both_ways_at_points
 @pytest.mark.parametrize("scenario", IMPATIENT, ids=lambda scenario: scenario.name)
-def test_nothing_is_doubled(scenario: Impatient, rides: bool) -> None:
+def test_nothing_is_doubled(scenario: Impatient, rides: bool, every: int) -> None:
     retried.clear()
     points = durable_points(record(scenario, rides=rides))
     assert len(retried) > 1
-    for point in points[::SAMPLE]:
+    for point in points[:: SAMPLE * every]:
         crash_at(scenario, point, rides=rides)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.crash.enumeration import both_ways, crash_at, durable_points, record
+from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record
 from tests.crash.scenarios_travel import JOURNEYS, TravelScenario
 
 pytestmark = pytest.mark.timeout(300)  # a life for each point of another
@@ -11,14 +11,14 @@ pytestmark = pytest.mark.timeout(300)  # a life for each point of another
 by_scenario = pytest.mark.parametrize("scenario", JOURNEYS, ids=lambda scenario: scenario.name)
 
 
-@both_ways
+@both_ways_at_points
 @by_scenario
 def test_a_journey_survives_a_crash_at_every_durable_point(
-    scenario: TravelScenario, rides: bool
+    scenario: TravelScenario, rides: bool, every: int
 ) -> None:
     points = durable_points(record(scenario, rides=rides))
     assert len(points) > 5
-    for point in points[:: scenario.every]:
+    for point in points[:: scenario.every * every]:
         crash_at(scenario, point, rides=rides)
 
 

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 
 import httpx
 from tests.api.food import Town
-from tests.api.serving import Server, problem_of, wait_until
+from tests.api.serving import Server, problem_of
 from tests.edge.wire import Wire, request
+from tests.servers.waiting import wait_until
 
 UNKNOWN = f"cvy_{'a' * 16}_{'b' * 32}"
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from tests.api.serving import Server, wait_until
+from tests.api.serving import Server
 from tests.edge.wire import Wire, ask, request
+from tests.servers.waiting import wait_until
 
 PATH = "/v1/orders"
 CANCEL = f"{PATH}/01ARZ3NDEKTSV4RRFFQ69G5FAV/cancel"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
-from tests.api.serving import Server, wait_until
+from tests.api.serving import Server
 from tests.edge.wire import Answer, Wire, ask, request
+from tests.servers.waiting import wait_until
 
 from conveyor.entrypoints.edge.protocol import GuardedProtocol
 from conveyor.entrypoints.edge.refusals import TOO_SLOW

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ from typing import Any
 
 import httpx
 import psycopg
-from tests.cli.driver import GLANCE_SECONDS, PATIENCE_SECONDS, Process, Said, say, until
+from tests.cli.driver import PATIENCE_SECONDS, Process, Said, say, until
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
+from tests.servers.waiting import wait_until
 
 TOTAL = 1_177
 ORDER = {
@@ -143,11 +143,10 @@ def all_settle(url: str) -> dict[str, int]:
 
 
 def _place(client: httpx.Client, key: str) -> str:
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < give_up_at:
+    def post() -> httpx.Response:
         answer = client.post("/v1/orders", json=ORDER, headers={"Idempotency-Key": key})
-        if answer.status_code == HTTPStatus.ACCEPTED:
-            return str(answer.json()["id"])
-        assert answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR, answer.text
-        time.sleep(GLANCE_SECONDS)
-    raise AssertionError(f"{key} was not answered")
+        assert answer.is_success or answer.is_server_error, answer.text
+        return answer
+
+    answer = wait_until(post, lambda it: it.status_code == HTTPStatus.ACCEPTED, PATIENCE_SECONDS)
+    return str(answer.json()["id"])

@@ -12,7 +12,7 @@ from tests.servers.standby import on
 
 from conveyor.adapters.postgres.creation import beside
 
-COUNT = 80
+COUNT = 50
 IN_HAND = 10
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.examples.stories import order_of, place, status_of, steps_done
+from tests.flows.machines import machine_of
 from tests.flows.provider_driver import Troubles, lost, never, refuse, slow, unheard
 from tests.flows.renewals import find, make_plan, subscribe
 
@@ -26,7 +27,6 @@ from conveyor.flows.renewal.subscriptions.changes import Changes
 from conveyor.operations import decisions
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
-from conveyor.testing.virtual import Machine
 
 ORDER = {
     "customer": {"id": "1"},
@@ -101,7 +101,7 @@ def test_a_copy_that_failed_leaves_the_key_to_the_copy_that_still_calls(
         assert await status_of(app, order_id) == "completed"
         await assert_clean(app)
 
-    Machine(tmp_path).run(life)
+    machine_of("shop", tmp_path).run(life)
     assert len(set(troubles.keys)) == 1
     assert applied(tmp_path, operation) == 1
 
@@ -120,7 +120,7 @@ def test_a_period_is_charged_once_though_a_copy_failed(
         await asyncio.sleep(QUARTER)
         await assert_clean(app)
 
-    Machine(tmp_path, {"renewal_scan_seconds": 1}).run(life)
+    machine_of("renewal", tmp_path, {"renewal_scan_seconds": 1}).run(life)
     assert applied(tmp_path, "charge") == 1
 
 
@@ -139,7 +139,7 @@ def test_a_parcel_is_on_its_way_though_an_enquiry_about_it_failed(
         assert isinstance(said, decisions.NotCancelled)
 
     late = {"delivery_deadline_seconds": 30, "delivery_delay_seconds": 40_000}
-    Machine(tmp_path, late).run(life)
+    machine_of("shop", tmp_path, late).run(life)
     assert parcels(tmp_path) == 1
     assert applied(tmp_path, "refund") == 0
 
@@ -158,7 +158,7 @@ def test_another_card_has_another_key_though_the_first_was_certainly_not_charged
         await asyncio.sleep(QUARTER)
         await assert_clean(app)
 
-    Machine(tmp_path, {"renewal_scan_seconds": 1}).run(life)
+    machine_of("renewal", tmp_path, {"renewal_scan_seconds": 1}).run(life)
     asked = set(zip(troubles.keys, (request.method for request in troubles.requests), strict=True))
     assert {method for _, method in asked} == {"card_slow", "card_ok"}
     assert len({key for key, _ in asked}) == len(asked)
@@ -182,7 +182,7 @@ def test_what_may_still_be_dispatched_is_not_refunded(
         assert await status_of(app, order_id) == "completed"
         await assert_clean(app)
 
-    Machine(tmp_path).run(life)
+    machine_of("shop", tmp_path).run(life)
     assert (parcels(tmp_path), applied(tmp_path, "refund")) == (1, 0)
 
 
@@ -202,12 +202,12 @@ def test_a_carrier_that_is_down_does_not_make_it_too_late_to_cancel(
         assert await status_of(app, order_id) == "cancelled"
         await assert_clean(app)
 
-    Machine(tmp_path).run(life)
+    machine_of("shop", tmp_path).run(life)
     assert (parcels(tmp_path), applied(tmp_path, "refund")) == (0, 1)
 
 
 def test_a_restored_backup_comes_back_to_the_same_keys(tmp_path: Path) -> None:
-    world = Machine(tmp_path)
+    world = machine_of("shop", tmp_path)
     database, backup = tmp_path / "conveyor.db", tmp_path / "backup.db"
     orders: list[str] = []
 
@@ -241,7 +241,7 @@ def test_a_key_whose_error_is_played_back_is_not_used_for_ever(tmp_path: Path) -
         await assert_clean(app)
         return order_id
 
-    Machine(tmp_path).run(life)
+    machine_of("shop", tmp_path).run(life)
     assert applied(tmp_path, "authorize") == applied(tmp_path, "capture") == 1
 
 
@@ -261,7 +261,7 @@ def test_who_is_compensated_is_not_charged(tmp_path: Path, monkeypatch: pytest.M
         assert len(troubles.keys) == before
         await assert_clean(app)
 
-    Machine(tmp_path).run(life)
+    machine_of("shop", tmp_path).run(life)
     assert applied(tmp_path, "capture") == 0
 
 
@@ -282,7 +282,7 @@ def test_who_is_compensated_is_refunded_what_was_charged_after_all(
         assert await status_of(app, order_id) == "cancelled"
         await assert_clean(app)
 
-    Machine(tmp_path).run(life)
+    machine_of("shop", tmp_path).run(life)
     assert (applied(tmp_path, "capture"), applied(tmp_path, "refund")) == (1, 1)
 
 
@@ -310,7 +310,7 @@ def test_who_is_compensated_gets_no_parcel_unless_it_is_on_its_way(
         assert len(troubles.keys) == before
         await assert_clean(app)
 
-    Machine(tmp_path, {"delivery_delay_seconds": takes_seconds}).run(life)
+    machine_of("shop", tmp_path, {"delivery_delay_seconds": takes_seconds}).run(life)
     assert (parcels(tmp_path), applied(tmp_path, "refund")) == ((1, 0) if taken else (0, 1))
 
 
@@ -328,7 +328,7 @@ def test_a_cancelled_order_is_only_asked_about(
         assert await status_of(app, order_id) == "cancelled"
         await assert_clean(app)
 
-    Machine(tmp_path).run(life)
+    machine_of("shop", tmp_path).run(life)
     assert len(troubles.keys) == 1
     assert applied(tmp_path, "capture") == 0
 
@@ -348,7 +348,7 @@ def test_an_unknown_charge_is_repeated_as_it_was_asked_for(
         assert (await find(app, "s1")).status == "active"
         await assert_clean(app)
 
-    Machine(tmp_path, {"renewal_scan_seconds": 1}).run(life)
+    machine_of("renewal", tmp_path, {"renewal_scan_seconds": 1}).run(life)
     assert [request.method for request in troubles.requests] == ["card_ok", "card_ok"]
     assert len(set(troubles.keys)) == 1
 
@@ -369,7 +369,7 @@ def test_a_call_that_hangs_has_a_deadline_and_is_asked_about(
 
     if by_provider:
         monkeypatch.setattr(SimulatedPaymentProvider, "call_seconds", 10, raising=False)
-    Machine(tmp_path, {} if by_provider else {"call_timeout_seconds": 10}).run(life)
+    machine_of("shop", tmp_path, {} if by_provider else {"call_timeout_seconds": 10}).run(life)
     assert len(troubles.keys) == 1
 
 
@@ -389,7 +389,7 @@ def test_no_more_calls_are_under_way_than_a_provider_is_to_have(
 
     if by_provider:
         monkeypatch.setattr(SimulatedPaymentProvider, "calls_at_once", 7, raising=False)
-    Machine(tmp_path, {} if by_provider else {"calls_at_once": 7}).run(life)
+    machine_of("shop", tmp_path, {} if by_provider else {"calls_at_once": 7}).run(life)
     assert troubles.most == 7
     assert len(troubles.keys) == len(set(troubles.keys)) == 60
 
@@ -413,7 +413,7 @@ def test_a_refund_that_is_declined_again_and_again_is_parked(
         cause = _one(tmp_path / "conveyor.db", "SELECT cause FROM parked")
         assert "account closed" in cause
 
-    Machine(tmp_path).run(life)
+    machine_of("shop", tmp_path).run(life)
     # Eight tries: each key is called once, is lost, and is asked about.
     assert len(troubles.keys) == len(set(troubles.keys)) == 4
 
@@ -447,7 +447,7 @@ def test_a_decline_is_not_believed_while_another_may_still_be_charging(
         assert (await find(app, "s1")).status == "active"
         await assert_clean(app)
 
-    Machine(tmp_path, {"renewal_scan_seconds": 1}).run(life)
+    machine_of("renewal", tmp_path, {"renewal_scan_seconds": 1}).run(life)
     assert applied(tmp_path, "charge") == 1
 
 
@@ -467,6 +467,6 @@ def test_a_step_that_decides_otherwise_first_hears_of_its_open_call(
         assert await status_of(app, order_id) == ends
         await assert_clean(app)
 
-    Machine(tmp_path).run(life)
+    machine_of("shop", tmp_path).run(life)
     assert len(troubles.keys) == 1
     assert applied(tmp_path, "capture") == (1 if ends == "completed" else 0)

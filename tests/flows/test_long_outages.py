@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from tests.examples.stories import place, status_of
+from tests.flows.machines import machine_of
 from tests.flows.test_outages import ORDER, Away, database_away
 
 from conveyor.commerce.orders import placement
@@ -21,7 +22,6 @@ from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.operations.dead_letters import list_poison
 from conveyor.system.composition import App
 from conveyor.testing.tokens import check_tokens
-from conveyor.testing.virtual import Machine
 
 MINUTE = 60.0
 HOUR = 3_600.0
@@ -38,7 +38,7 @@ async def stock(app: App) -> None:
 
 @pytest.mark.parametrize("minutes", [10, 30])
 def test_orders_wait_for_the_database_and_none_is_parked(tmp_path: Path, minutes: int) -> None:
-    world = Machine(tmp_path, {"payment_latency_seconds": 1.0})
+    world = machine_of("shop", tmp_path, {"payment_latency_seconds": 1.0})
 
     async def life(app: App) -> None:
         ids = [await place(app, ORDER) for _ in range(20)]
@@ -54,7 +54,7 @@ def test_orders_wait_for_the_database_and_none_is_parked(tmp_path: Path, minutes
 
 
 def test_a_database_that_comes_and_goes_parks_no_order(tmp_path: Path) -> None:
-    world = Machine(tmp_path, {"payment_latency_seconds": 1.0})
+    world = machine_of("shop", tmp_path, {"payment_latency_seconds": 1.0})
 
     async def life(app: App) -> None:
         ids: list[str] = []
@@ -72,7 +72,7 @@ def test_a_database_that_comes_and_goes_parks_no_order(tmp_path: Path) -> None:
 
 
 def test_nothing_is_received_while_nothing_can_be_committed(tmp_path: Path) -> None:
-    world = Machine(tmp_path)
+    world = machine_of("shop", tmp_path)
 
     async def life(app: App) -> None:
         queue = app.parts.queues.queue("payments")
@@ -93,7 +93,7 @@ def test_nothing_is_received_while_nothing_can_be_committed(tmp_path: Path) -> N
 
 
 def test_a_stop_is_prompt_while_the_database_is_away(tmp_path: Path) -> None:
-    world = Machine(tmp_path)
+    world = machine_of("shop", tmp_path)
 
     async def life(app: App) -> float:
         ids = [await place(app, ORDER)]
@@ -111,7 +111,7 @@ def test_a_stop_is_prompt_while_the_database_is_away(tmp_path: Path) -> None:
 
 
 def test_intake_waits_for_the_database(tmp_path: Path) -> None:
-    world = Machine(tmp_path)
+    world = machine_of("shop", tmp_path)
 
     async def life(app: App) -> None:
         await stock(app)
@@ -128,7 +128,7 @@ def test_intake_waits_for_the_database(tmp_path: Path) -> None:
 def test_intake_waits_while_too_many_orders_are_being_placed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = Machine(tmp_path)
+    world = machine_of("shop", tmp_path)
 
     async def life(app: App) -> None:
         await stock(app)
@@ -170,7 +170,7 @@ class _Sends:
 
 
 def test_a_dead_letter_that_cannot_be_sent_harms_nobody_else(tmp_path: Path) -> None:
-    world = Machine(tmp_path, {"in_flight": 1})
+    world = machine_of("shop", tmp_path, {"in_flight": 1})
     world.wrap_queues = lambda queues: Failing(queues, "payments-dead", 1)
 
     async def life(app: App) -> None:
@@ -187,7 +187,7 @@ def test_a_dead_letter_that_cannot_be_sent_harms_nobody_else(tmp_path: Path) -> 
 
 
 def test_a_dead_letter_of_intake_that_cannot_be_sent_harms_nobody_else(tmp_path: Path) -> None:
-    world = Machine(tmp_path)
+    world = machine_of("shop", tmp_path)
     world.wrap_queues = lambda queues: Failing(queues, "intake-dead", 1)
 
     async def life(app: App) -> None:
@@ -205,7 +205,7 @@ def test_a_dead_letter_of_intake_that_cannot_be_sent_harms_nobody_else(tmp_path:
 def test_a_loop_that_breaks_is_started_again_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = Machine(tmp_path)
+    world = machine_of("shop", tmp_path)
     runs: list[float] = []
 
     async def breaks(_self: Reconciler, stop: asyncio.Event) -> None:

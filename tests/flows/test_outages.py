@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 
 import pytest
 from tests.examples.stories import place, status_of
+from tests.flows.machines import machine_of
 
 from conveyor.core.errors import DatabaseUnavailableError, QueueUnavailableError
 from conveyor.system.composition import App
 from conveyor.testing.tokens import check_tokens
-from conveyor.testing.virtual import Machine
 
 OUTAGE_SECONDS = 60.0
 AFTERWARDS_SECONDS = 400.0
@@ -77,7 +77,7 @@ def database_away(app: App) -> Iterator[None]:
 
 @pytest.mark.parametrize("after_seconds", [0.0, 0.5, 1.5, 2.5])
 def test_orders_are_taken_while_the_queues_are_away(tmp_path: Path, after_seconds: float) -> None:
-    world = Machine(tmp_path, {"payment_latency_seconds": 1.0})
+    world = machine_of("shop", tmp_path, {"payment_latency_seconds": 1.0})
     world.wrap_queues = Away
 
     async def life(app: App) -> None:
@@ -97,7 +97,7 @@ def test_orders_are_taken_while_the_queues_are_away(tmp_path: Path, after_second
 
 @pytest.mark.parametrize("after_seconds", [0.0, 0.5, 1.5, 2.5])
 def test_work_goes_on_when_the_database_is_back(tmp_path: Path, after_seconds: float) -> None:
-    world = Machine(tmp_path, {"payment_latency_seconds": 1.0})
+    world = machine_of("shop", tmp_path, {"payment_latency_seconds": 1.0})
 
     async def life(app: App) -> None:
         order_id = await place(app, ORDER)

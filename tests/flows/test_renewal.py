@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.flows.machines import machine_of
 from tests.flows.renewals import (
     MERCHANT,
     PLAN,
@@ -47,7 +48,7 @@ CARD_DAY = 2
 
 @pytest.fixture
 def world(tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "world")
+    return machine_of("renewal", tmp_path / "world")
 
 
 def orders_of(tx: Tx) -> list[Order]:
@@ -177,7 +178,7 @@ def test_one_that_is_cancelled_while_past_due_ends_at_once(world: Machine) -> No
 def test_one_cancelled_while_its_retry_is_under_way_ends_when_the_answer_is_known(
     tmp_path: Path,
 ) -> None:
-    world = Machine(tmp_path / "slow", {"payment_latency_seconds": 5.0})
+    world = machine_of("renewal", tmp_path / "slow", {"payment_latency_seconds": 5.0})
 
     async def first(app: App) -> None:
         await make_plan(app)
@@ -263,7 +264,7 @@ def test_a_timer_that_fires_late_does_nothing(world: Machine) -> None:
 def test_a_card_that_is_replaced_while_the_old_one_is_charged_is_tried_at_once(
     tmp_path: Path,
 ) -> None:
-    world = Machine(tmp_path / "slow", {"payment_latency_seconds": 5.0})
+    world = machine_of("renewal", tmp_path / "slow", {"payment_latency_seconds": 5.0})
 
     async def first(app: App) -> None:
         await make_plan(app)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.flows.machines import machine_of
 from tests.flows.renewals import MERCHANT, charges, find, live_on, make_plan, states, subscribe
 
 from conveyor.flows.renewal.subscriptions.changes import Changes, Impossible
 from conveyor.flows.renewal.subscriptions.model import Subscription, SubscriptionStatus
 from conveyor.system.composition import App
-from conveyor.testing.virtual import Machine
 
 
 @pytest.mark.parametrize("afterwards", ["suspend", "cancel"])
 def test_one_cancelled_while_past_due_is_never_charged_again(
     tmp_path: Path, afterwards: str
 ) -> None:
-    world = Machine(tmp_path)
+    world = machine_of("renewal", tmp_path)
 
     async def first(app: App) -> None:
         await make_plan(app, afterwards=afterwards)
@@ -44,7 +44,7 @@ def test_one_cancelled_while_past_due_is_never_charged_again(
 
 
 def test_one_cancelled_while_suspended_stays_so(tmp_path: Path) -> None:
-    world = Machine(tmp_path)
+    world = machine_of("renewal", tmp_path)
 
     async def first(app: App) -> None:
         await make_plan(app, afterwards="suspend", retry_days=(1,))

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.flows.machines import machine_of
 from tests.flows.renewals import (
     MERCHANT,
     Life,
@@ -61,7 +62,7 @@ def test_every_one_is_charged_once_with_two_scans_and_a_kill_in_between(
         await until_quiet(app)
 
     def prepared(name: str) -> Machine:
-        world = Machine(tmp_path / name, BY_HAND)
+        world = machine_of("renewal", tmp_path / name, BY_HAND)
         world.run(begin)
         return world
 
@@ -82,7 +83,7 @@ def test_every_one_is_charged_once_with_two_scans_and_a_kill_in_between(
 
 
 def test_nothing_starts_while_it_is_paused(tmp_path: Path) -> None:
-    world = Machine(tmp_path / "world", BY_HAND)
+    world = machine_of("renewal", tmp_path / "world", BY_HAND)
 
     async def life(app: App) -> None:
         await make_plan(app)
@@ -102,7 +103,7 @@ def test_nothing_starts_while_it_is_paused(tmp_path: Path) -> None:
 
 
 def test_the_first_per_cent_are_always_the_same(tmp_path: Path) -> None:
-    world = Machine(tmp_path / "world", BY_HAND)
+    world = machine_of("renewal", tmp_path / "world", BY_HAND)
     first = {name for name, _ in names(600) if share_of(MERCHANT, name) < shares_in(10)}
 
     async def life(app: App) -> None:
@@ -122,7 +123,7 @@ def test_the_first_per_cent_are_always_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("asked", "allowed"), [(100.0, 10.0), (50.0, 10.0), (10.0, 50.0)])
 def test_no_more_start_than_the_operator_lets(tmp_path: Path, asked: float, allowed: float) -> None:
-    world = Machine(tmp_path / "world", BY_HAND)
+    world = machine_of("renewal", tmp_path / "world", BY_HAND)
     first = {name for name, _ in names(300) if share_of(MERCHANT, name) < shares_in(10)}
 
     async def life(app: App) -> None:
@@ -138,7 +139,7 @@ def test_no_more_start_than_the_operator_lets(tmp_path: Path, asked: float, allo
 
 
 def test_two_scans_together_keep_to_the_pace(tmp_path: Path) -> None:
-    world = Machine(tmp_path / "world", BY_HAND)
+    world = machine_of("renewal", tmp_path / "world", BY_HAND)
     per_second, count = 20.0, 400
 
     async def life(app: App) -> float:
@@ -164,7 +165,7 @@ def test_two_scans_together_keep_to_the_pace(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, int]]:
     """How a night ends in which nothing goes wrong."""
-    world = Machine(tmp_path_factory.mktemp("undisturbed"))
+    world = machine_of("renewal", tmp_path_factory.mktemp("undisturbed"))
     world.run(mixed_night())
     return states(world.directory)
 
@@ -188,7 +189,7 @@ def mixed_night(purge_after: float | None = None) -> Life:
 def test_every_message_ten_times_shuffled_ends_the_same(
     tmp_path: Path, undisturbed: dict[str, tuple[str, int]]
 ) -> None:
-    world = Machine(tmp_path / "storm", {"ride_on": False})
+    world = machine_of("renewal", tmp_path / "storm", {"ride_on": False})
     world.wrap_queues = storming
     world.run(mixed_night())
     check_tokens(world.directory)
@@ -200,7 +201,9 @@ def test_every_message_ten_times_shuffled_ends_the_same(
 def test_purging_every_queue_loses_no_renewal(
     tmp_path: Path, undisturbed: dict[str, tuple[str, int]], after_seconds: float
 ) -> None:
-    world = Machine(tmp_path / "purged", {"payment_latency_seconds": 1.0, "ride_on": False})
+    world = machine_of(
+        "renewal", tmp_path / "purged", {"payment_latency_seconds": 1.0, "ride_on": False}
+    )
     world.run(mixed_night(after_seconds))
     check_tokens(world.directory)
     check_goods(world.directory)
@@ -222,7 +225,7 @@ def renewal(name: str, period: int, *, total: int = 999) -> RenewalBody:
 
 
 def test_orders_that_are_placed_by_hand_pay_for_a_period_once(tmp_path: Path) -> None:
-    world = Machine(tmp_path / "world", BY_HAND)
+    world = machine_of("renewal", tmp_path / "world", BY_HAND)
 
     async def place(app: App, key: str, body: RenewalBody) -> str:
         placed = await app.placement.place(MERCHANT, key, body)
@@ -260,7 +263,7 @@ def test_orders_that_are_placed_by_hand_pay_for_a_period_once(tmp_path: Path) ->
 
 
 def test_an_order_that_has_only_the_key_of_a_renewal_does_not_stop_it(tmp_path: Path) -> None:
-    world = Machine(tmp_path / "world", BY_HAND)
+    world = machine_of("renewal", tmp_path / "world", BY_HAND)
 
     async def life(app: App) -> None:
         await make_plan(app)

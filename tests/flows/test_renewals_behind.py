@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.flows.machines import machine_of
 from tests.flows.renewals import DAY, MERCHANT, assert_clean, find, make_plan, states, subscribe
 
 from conveyor.adapters.steady_clock import LASTING_SECONDS
@@ -22,7 +23,6 @@ from conveyor.flows.renewal.subscriptions.model import SubscriptionStatus
 from conveyor.system.composition import App
 from conveyor.testing.invariants.files import check_goods
 from conveyor.testing.loop import LoopClock
-from conveyor.testing.virtual import Machine
 
 SCANS = {"renewal_scan_seconds": 10.0}
 YEAR = 365 * DAY
@@ -66,7 +66,7 @@ def test_a_clock_that_is_ahead_charges_one_period_at_most(
 ) -> None:
     right, wrong = LoopClock.now_ms, {"ms": 0}
     monkeypatch.setattr(LoopClock, "now_ms", lambda self: right(self) + wrong["ms"])
-    world = Machine(tmp_path, SCANS)
+    world = machine_of("renewal", tmp_path, SCANS)
 
     async def life(app: App) -> None:
         await make_plan(app)
@@ -86,7 +86,7 @@ def test_a_clock_that_is_ahead_charges_one_period_at_most(
 def test_what_another_system_has_not_charged_for_a_year_waits_for_an_operator(
     tmp_path: Path,
 ) -> None:
-    world = Machine(tmp_path, SCANS)
+    world = machine_of("renewal", tmp_path, SCANS)
 
     async def life(app: App) -> None:
         await make_plan(app)
@@ -110,7 +110,7 @@ def test_what_another_system_has_not_charged_for_a_year_waits_for_an_operator(
 def test_no_run_charges_a_period_before_the_order_of_the_one_before_is_settled(
     tmp_path: Path,
 ) -> None:
-    world = Machine(tmp_path, SCANS)
+    world = machine_of("renewal", tmp_path, SCANS)
 
     async def life(app: App) -> None:
         await make_plan(app)

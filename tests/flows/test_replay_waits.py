@@ -6,19 +6,20 @@ import json
 from io import BytesIO
 from pathlib import Path
 
+from tests.flows.machines import machine_of
+
 from conveyor.flows.shop.inventory.store import set_stock
 from conveyor.operations.cdnow import order_body, packaged_purchases
 from conveyor.operations.order_file import read_orders
 from conveyor.operations.replay import Progress, Replay
 from conveyor.operations.replay_local import LocalTarget
 from conveyor.system.composition import App
-from conveyor.testing.virtual import Machine
 
 AN_HOUR = 3_600.0
 
 
 def test_it_says_what_they_wait_for_and_is_silent_once_they_move(tmp_path: Path) -> None:
-    world = Machine(tmp_path / "world", {"delivery_delay_seconds": AN_HOUR})
+    world = machine_of("shop", tmp_path / "world", {"delivery_delay_seconds": AN_HOUR})
     lines = [json.dumps(order_body(purchase)).encode() for purchase in packaged_purchases()[:3]]
     said: list[str] = []
 

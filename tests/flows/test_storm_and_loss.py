@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.crash.enumeration import both_ways
+from tests.flows.machines import machine_of
 
 from conveyor.commerce.orders.intake_consumer import INTAKE
 from conveyor.commerce.orders.model import OrderBody
@@ -25,7 +26,6 @@ from conveyor.system.composition import App
 from conveyor.testing.invariants.files import check_settled, received
 from conveyor.testing.storming import COPIES, SPREAD_SECONDS, storming
 from conveyor.testing.tokens import check_tokens
-from conveyor.testing.virtual import Machine
 
 STOCK = 27
 METHODS = ("card_ok", "card_declined", "card_insufficient_funds", "card_unanswered", "card_flaky")
@@ -88,7 +88,7 @@ def final_state(directory: Path) -> dict[str, tuple[Any, ...]]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ...]]:
     """The final state of a run in which nothing goes wrong; stock for all."""
-    world = Machine(tmp_path_factory.mktemp("undisturbed"))
+    world = machine_of("shop", tmp_path_factory.mktemp("undisturbed"))
 
     async def life(app: App) -> None:
         await place_all(app)
@@ -108,7 +108,7 @@ def test_every_message_and_webhook_ten_times_shuffled_ends_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Confirmations, "receive", storm_of_webhooks)
-    world = Machine(tmp_path / "storm", {"ride_on": rides})
+    world = machine_of("shop", tmp_path / "storm", {"ride_on": rides})
     world.wrap_queues = storming
 
     async def life(app: App) -> None:
@@ -129,7 +129,9 @@ def test_every_message_and_webhook_ten_times_shuffled_ends_the_same(
 def test_purging_every_queue_in_the_middle_loses_no_order(
     tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]], after_seconds: float, rides: bool
 ) -> None:
-    world = Machine(tmp_path / "purged", {"payment_latency_seconds": 1.0, "ride_on": rides})
+    world = machine_of(
+        "shop", tmp_path / "purged", {"payment_latency_seconds": 1.0, "ride_on": rides}
+    )
 
     async def life(app: App) -> None:
         await place_all(app)

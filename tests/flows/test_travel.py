@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.flows.machines import machine_of
 from tests.flows.travel_driver import (
     FLIGHT,
     HOTEL,
@@ -27,7 +28,6 @@ from tests.flows.travel_driver import (
 
 from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
-from conveyor.testing.virtual import Machine
 
 Life = Callable[[App], Coroutine[Any, Any, None]]
 MINUTE = 60
@@ -44,7 +44,7 @@ def live(tmp_path: Path) -> Callable[[Life], None]:
             broken = [finding for finding in report.findings if finding.violations]
             assert not broken, broken
 
-        Machine(tmp_path, settings).run(audited)
+        machine_of("travel", tmp_path, settings).run(audited)
 
     return run
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.flows.machines import machine_of
 from tests.flows.travel_driver import (
     MERCHANT,
     STUCK,
@@ -28,7 +29,6 @@ from conveyor.operations.audit import run_audit
 from conveyor.operations.explain import explain, sentences
 from conveyor.operations.parked_orders import parked_orders
 from conveyor.system.composition import App
-from conveyor.testing.virtual import Machine
 
 RETRIED = Intervention(Decision.ACCEPTED, status=OrderStatus.PROCESSING)
 SETTINGS = {"max_receives": 2, "backoff_base_seconds": 1.0}
@@ -62,7 +62,7 @@ def test_it_is_named_with_how_many_it_holds_back(tmp_path: Path) -> None:
         assert f"order {first} (parked) and 1 more, which come before it" in said
         await _clean(app)
 
-    Machine(tmp_path, SETTINGS).run(life)
+    machine_of("travel", tmp_path, SETTINGS).run(life)
 
 
 def test_once_redriven_it_comes_first(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_once_redriven_it_comes_first(tmp_path: Path) -> None:
         assert await statuses(app, [first, *behind]) == ["completed"] * 2 + ["refused"] * 2
         await _clean(app)
 
-    Machine(tmp_path, SETTINGS).run(life)
+    machine_of("travel", tmp_path, SETTINGS).run(life)
 
 
 @pytest.mark.parametrize("decide", [decisions.compensate, decisions.discard])
@@ -86,11 +86,11 @@ def test_once_given_up_it_takes_nothing(tmp_path: Path, decide: Any) -> None:
         assert (await resource(app)).booked == 2
         await _clean(app)
 
-    Machine(tmp_path, SETTINGS).run(life)
+    machine_of("travel", tmp_path, SETTINGS).run(life)
 
 
 def test_it_stays_in_front_after_a_restart_and_a_purge(tmp_path: Path) -> None:
-    world = Machine(tmp_path, SETTINGS)
+    world = machine_of("travel", tmp_path, SETTINGS)
     ids: list[str] = []
 
     async def first_life(app: App) -> None:
@@ -129,4 +129,4 @@ def test_one_that_rests_has_its_next_try_at_once_while_its_message_rests(tmp_pat
         await asyncio.sleep(600)
         await _clean(app)
 
-    Machine(tmp_path, rests).run(life)
+    machine_of("travel", tmp_path, rests).run(life)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.flows.machines import machine_of
 from tests.flows.travel_driver import all_orders, flight, hotel, journey, place, set_up, settled
 
 from conveyor.operations.audit import run_audit
@@ -20,7 +21,7 @@ from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
 METHODS = ("card_ok", "card_ok", "card_declined", "card_flaky")
-JOURNEYS = 48
+JOURNEYS = 30
 FLIGHTS = ("UA1545", "AA1141", "B6725")
 SEATS = 9
 ROOMS = 20
@@ -62,7 +63,9 @@ def first_requests(directory: Path) -> list[Any]:
 
 @pytest.mark.timeout(300)  # every message ten times, and all of it twice
 def test_every_message_ten_times_in_no_order_ends_in_order(tmp_path: Path) -> None:
-    calm, storm = (Machine(tmp_path / name, {"ride_on": False}) for name in ("calm", "storm"))
+    calm, storm = (
+        machine_of("travel", tmp_path / name, {"ride_on": False}) for name in ("calm", "storm")
+    )
     storm.wrap_queues = storming
 
     async def stormy(app: App) -> None:
@@ -88,11 +91,13 @@ def test_every_message_ten_times_in_no_order_ends_in_order(tmp_path: Path) -> No
         assert asked == sorted(asked)
 
 
-@pytest.mark.parametrize("after_seconds", [0.2, 1.5, 3.0])
+@pytest.mark.parametrize(
+    "after_seconds", [1.5, *(pytest.param(it, marks=pytest.mark.soak) for it in (0.2, 3.0))]
+)
 def test_purging_every_queue_in_the_middle_loses_nobodys_turn(
     tmp_path: Path, after_seconds: float
 ) -> None:
-    world = Machine(tmp_path, {"payment_latency_seconds": 1.0, "ride_on": False})
+    world = machine_of("travel", tmp_path, {"payment_latency_seconds": 1.0, "ride_on": False})
 
     async def life(app: App) -> None:
         placing = asyncio.ensure_future(place_all(app))

@@ -12,8 +12,9 @@ from typing import Any, Self, cast
 
 import boto3
 import httpx
-from tests.api.serving import Server, order_of, place, wait_for, wait_until
+from tests.api.serving import Server, order_of, place, wait_for
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT
+from tests.servers.waiting import wait_until
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

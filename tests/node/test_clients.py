@@ -4,9 +4,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.api.serving import fields_of, problem_of, wait_until
+from tests.api.serving import fields_of, problem_of
 from tests.node.conftest import Start
 from tests.node.driver import Door, Shop
+from tests.servers.waiting import wait_until
 
 CHARGE = "billing.charge"
 CONSUMERS = ("consumer-v2.js", "consumer-v3.mjs")

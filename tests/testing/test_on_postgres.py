@@ -19,7 +19,8 @@ from conveyor.testing.rush import draw_rush
 from conveyor.testing.story import FLOWS
 from conveyor.testing.world import World
 
-RUNS = 6
+RUNS = 2
+MORE_RUNS = 20
 MOST_RUNS = 40
 UNLOCKED = ("orders_unlocked", "seats_unlocked", "card_read_early")
 DATABASES = "SELECT count(*) FROM pg_database"
@@ -32,9 +33,10 @@ def world(postgres: Postgres) -> Iterator[World]:
     made.close()
 
 
+@pytest.mark.parametrize("runs", [RUNS, pytest.param(MORE_RUNS, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("flow", FLOWS)
-def test_its_stories_break_nothing(world: World, flow: str) -> None:
-    stories = [d(seed, flow) for d in (draw, draw_rush) for seed in range(1, RUNS + 1)]
+def test_its_stories_break_nothing(world: World, flow: str, runs: int) -> None:
+    stories = [d(seed, flow) for d in (draw, draw_rush) for seed in range(1, runs + 1)]
     assert [v for story in stories for v in world.play(story).violations] == []
 
 

@@ -35,7 +35,7 @@ def summary(flow: str, seed: int) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_seed_is_the_same_life_again(flow: str) -> None:
-    assert summary(flow, 7) == summary(flow, 7)
+    assert summary(flow, 5) == summary(flow, 5)
 
 
 def test_a_seed_is_the_same_life_in_another_process() -> None:

@@ -7,15 +7,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.servers.waiting import wait_until
 
-PATIENCE_SECONDS = 60.0
-GLANCE_SECONDS = 0.02
 RUN = """
 import time
 from tests.servers.{module} import {module}_server as start
@@ -54,10 +52,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until_gone(pid: int, temporary: Path) -> None:
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while is_alive(pid) or any(temporary.iterdir()):
-        assert time.monotonic() < give_up_at, (is_alive(pid), list(temporary.iterdir()))
-        time.sleep(GLANCE_SECONDS)
+    wait_until(lambda: (is_alive(pid), list(temporary.iterdir())), lambda it: it == (False, []))
 
 
 @pytest.fixture
