@@ -28,6 +28,9 @@ from conveyor.core.transaction import Database, Replica, Tx
 PAGE_ROWS = 2_000
 REST_FACTOR = 20
 """After a look at everything, so many times as long as it took until the next."""
+MOST_OLD_MS = 2_000
+"""The number of open orders is never older: where a machine has much else to do each look is slow,
+and whoever waits for the last of them would wait for many times as long as it takes them."""
 COSTLY_MS = 10
 """What takes less is found anew each time."""
 MAX_REMEMBERED = 100
@@ -118,7 +121,7 @@ class Summaries:
     async def of(self, which: Which) -> Summary:
         """Sum up these orders. While some are open, all but their number may be older."""
         state = await self._state_of(which)
-        begun = self._ambient.now_ms()
+        begun = self._ambient.elapsed_ms()
         if which in self._summaries:
             summary, then, until = self._summaries[which]
             if begun < until if state.open else state == then:
@@ -134,11 +137,12 @@ class Summaries:
         return summary
 
     async def _state_of(self, which: Which) -> _State:
-        begun = self._ambient.now_ms()
+        begun = self._ambient.elapsed_ms()
         state, until = self._states.get(which, (None, 0))
         if state is None or begun >= until:
             state = await self._read_from(which).read(lambda tx: _state(tx, which))
-            self._states[which] = state, self._rest_until(begun)
+            until = self._ambient.elapsed_ms() + MOST_OLD_MS
+            self._states[which] = state, min(self._rest_until(begun), until)
         return state
 
     def _read_from(self, which: Which) -> Database | Replica:
@@ -147,7 +151,7 @@ class Summaries:
         return self._replica if self._replica and lags else self._database
 
     def _rest_until(self, begun: int) -> int:
-        now = self._ambient.now_ms()
+        now = self._ambient.elapsed_ms()
         cost = now - begun
         return now + REST_FACTOR * cost if cost >= COSTLY_MS else now
 
