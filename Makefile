@@ -32,7 +32,7 @@ demo: install ## Watch four flows side by side, a thousand real orders among the
 
 test: lint $(DEPLOY_VENV)/.installed ## Check everything: lint, types, layers, then the tests
 	@scripts/install-node-packages $(NODE)
-	@$(BIN)/pytest -n 4 --dist worksteal
+	@$(BIN)/pytest -n 6 --dist worksteal
 
 soak: $(INSTALLED)-test ## Run the longest tests, then simulate disturbed lives until stopped or broken
 	@$(BIN)/pytest -q -m soak
