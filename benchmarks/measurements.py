@@ -21,6 +21,7 @@ from benchmarks.settling import measure_settling
 from benchmarks.sizes import Sizes
 from benchmarks.sqs_layouts import compare_layouts
 from benchmarks.strict_order import measure_strict_order
+from benchmarks.written import measure_written
 
 Measurement = Callable[[Servers, Sizes], Section]
 
@@ -45,5 +46,6 @@ MEASUREMENTS: dict[str, Measurement] = {
 }
 ON_REQUEST: dict[str, Measurement] = {
     "sqs-layouts": compare_layouts,
+    "written": measure_written,
 }
 """What helps to decide, and is left out of a whole run."""
