@@ -11,7 +11,7 @@ from tests.cli.driver import Process, say, until, write_lines
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
 from tests.servers.postgres import postgres_server
 
-MEALS = 20
+MEALS = 40
 PLACE = {"latitude": 52.5, "longitude": 13.4}
 SHIFT = "2100-01-01T00:00:00Z"
 IMPATIENT = {

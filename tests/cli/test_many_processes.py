@@ -214,8 +214,8 @@ def test_a_worker_keeps_to_it_that_a_service_is_paused(environment: dict[str, st
         pause()
         order = place()
         # Its message may have a neighbour: what a test before had sent twice, and nobody took.
-        wait_until(lambda: told(order)["waits_for"], waits_for_the_strike)
-        wait_until(shipping, lambda it: it["visible"] >= 1)
+        wait_until(lambda: told(order)["waits_for"], waits_for_the_strike, PATIENCE_SECONDS)
+        wait_until(shipping, lambda it: it["visible"] >= 1, PATIENCE_SECONDS)
 
         assert say("services", "resume", "shipping", **served).code == 0
         until_it_says(work, "shipping goes on")
@@ -225,8 +225,8 @@ def test_a_worker_keeps_to_it_that_a_service_is_paused(environment: dict[str, st
         # Its long poll is ended anew: SQS gives nothing to who has stopped asking.
         pause()
         second = place()
-        wait_until(lambda: told(second)["waits_for"], waits_for_the_strike)
-        wait_until(shipping, lambda it: it["visible"] >= 1)
+        wait_until(lambda: told(second)["waits_for"], waits_for_the_strike, PATIENCE_SECONDS)
+        wait_until(shipping, lambda it: it["visible"] >= 1, PATIENCE_SECONDS)
         assert say("services", "resume", "shipping", **served).code == 0
         until(lambda: told(second)["order"]["status"] == "completed")
         assert work.stop().code == 0

@@ -14,7 +14,7 @@ from conveyor.testing.crashing import Boundaries, Crash
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import BrokenInvariantError, Machine
 
-THIRD = 3
+OTHER, THIRD = 2, 3
 
 both_ways = pytest.mark.parametrize("rides", [True, False], ids=["riding", "by-queue"])
 """Orders ride on, or each step comes from its queue."""
@@ -27,7 +27,8 @@ both_ways_at_points = pytest.mark.parametrize(
     ],
 )
 """Orders that ride die at each point. Of those that do not it is the first scenario's: the others
-die at every third, as each step has all kinds of points once more, and at each in `make soak`."""
+die at every third, as each step has all kinds of points once more, and at each in `make soak`; see
+`sampled`."""
 
 
 def record(scenario: Lived, *, rides: bool = False) -> list[str]:
@@ -49,12 +50,12 @@ def durable_points(names: list[str]) -> list[int]:
     return [1, *(at for at, name in enumerate(names, 1) if name.startswith("after"))]
 
 
-def sampled(scenario: Lived, among: Sequence[Lived], every: int = 1) -> int:
-    """Give which points to take: each of the first scenario, of those like it half of `every`.
+def sampled(scenario: Lived, among: Sequence[Lived], every: int) -> int:
+    """Give which points to take: each of the first scenario, every so many of those like it.
 
     They share most of their points with it, and the simulator crashes at all of them by chance.
     """
-    return 1 if scenario is among[0] else 2 * every
+    return 1 if scenario is among[0] else every
 
 
 def crash_at(

@@ -8,7 +8,7 @@ order is also crashed at some of the rounds of the loop in between.
 from __future__ import annotations
 
 import pytest
-from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record
+from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record, sampled
 from tests.crash.scenarios import SCENARIOS, Scenario
 
 pytestmark = pytest.mark.timeout(300)  # a life for each point of another
@@ -27,7 +27,7 @@ def test_an_order_survives_a_crash_at_every_durable_point(
 ) -> None:
     points = durable_points(record(scenario, rides=rides))
     assert len(points) > 5
-    for point in points[:: 1 if scenario is HAPPY else every]:
+    for point in points[:: sampled(scenario, SCENARIOS, every)]:
         crash_at(scenario, point, rides=rides)
 
 

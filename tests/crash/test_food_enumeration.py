@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record, sampled
+from tests.crash.enumeration import (
+    OTHER,
+    both_ways_at_points,
+    crash_at,
+    durable_points,
+    record,
+    sampled,
+)
 from tests.crash.scenarios_food import MEALS, FoodScenario
 
 pytestmark = pytest.mark.timeout(300)  # a life for each point of another
@@ -18,7 +25,7 @@ def test_a_meal_survives_a_crash_at_every_durable_point(
 ) -> None:
     points = durable_points(record(scenario, rides=rides))
     assert len(points) > 5
-    for point in points[:: sampled(scenario, MEALS, every)]:
+    for point in points[:: sampled(scenario, MEALS, OTHER * every)]:
         crash_at(scenario, point, rides=rides)
 
 

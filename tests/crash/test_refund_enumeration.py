@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record
+from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record, sampled
 from tests.crash.scenarios import Scenario
 
 from conveyor.commerce.orders.store import find
@@ -50,5 +50,5 @@ SCENARIOS = (
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_the_money_goes_back_once(scenario: Refunding, rides: bool, every: int) -> None:
     points = durable_points(record(scenario, rides=rides))
-    for point in points[::every]:
+    for point in points[:: sampled(scenario, SCENARIOS, every)]:
         crash_at(scenario, point, rides=rides)

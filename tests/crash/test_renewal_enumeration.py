@@ -6,7 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.crash.enumeration import both_ways_at_points, crash_at, durable_points, record, sampled
+from tests.crash.enumeration import (
+    OTHER,
+    both_ways_at_points,
+    crash_at,
+    durable_points,
+    record,
+    sampled,
+)
 from tests.crash.scenarios_renewal import RENEWALS, RenewalScenario
 from tests.flows.machines import machine_of
 from tests.flows.renewals import (
@@ -42,7 +49,7 @@ def test_a_renewal_survives_a_crash_at_every_durable_point(
 ) -> None:
     points = durable_points(record(scenario, rides=rides))
     assert len(points) > 5
-    for point in points[:: sampled(scenario, RENEWALS, every)]:
+    for point in points[:: sampled(scenario, RENEWALS, OTHER * every)]:
         crash_at(scenario, point, rides=rides)
 
 

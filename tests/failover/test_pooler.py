@@ -12,7 +12,7 @@ from tests.servers.standby import on
 
 from conveyor.adapters.postgres.creation import beside
 
-COUNT = 50
+COUNT = 80
 IN_HAND = 10
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.flows.machines import only
 from tests.flows.test_calls import assert_clean
 from tests.flows.test_providers_of_merchants import MINUTE, place, statuses
 
@@ -24,7 +25,6 @@ from conveyor.operations.audit import run_audit
 from conveyor.operations.explain import explain, sentences
 from conveyor.settings import Settings
 from conveyor.system.composition import App
-from conveyor.system.installation import installation
 from conveyor.testing.virtual import Machine
 
 POST = "tests.flows.test_carriers_of_merchants:acme_post"
@@ -170,7 +170,7 @@ def rename(machine: Machine, carrier: str, secrets: str) -> None:
 
 
 def test_an_order_keeps_to_the_carrier_that_has_its_parcel(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, NAMED | LATER, installation(Settings(data=tmp_path)).looping([]))
+    machine = Machine(tmp_path, NAMED | LATER, only())
     machine.paced = True
     ids: list[str] = []
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.examples.stories import place, status_of
+from tests.flows.machines import only
 from tests.flows.test_long_outages import statuses
 from tests.flows.test_outages import ORDER
 
@@ -22,9 +23,7 @@ from conveyor.flows import SHOP
 from conveyor.flows.shop.carrier import CARRIER
 from conveyor.operations.doctor import providers
 from conveyor.operations.explain import explain, sentences
-from conveyor.settings import Settings
 from conveyor.system.composition import App
-from conveyor.system.installation import installation
 from conveyor.system.parts import Parts
 from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
@@ -61,8 +60,7 @@ class Shop(Machine):
 
     def __init__(self, directory: Path, port: Any, **settings: Any) -> None:
         # Other flows' loops look around each second, which is many times in some hours.
-        installed = installation(Settings(data=directory)).looping([SHOP.name])
-        super().__init__(directory, settings, installed)
+        super().__init__(directory, settings, only(SHOP.name))
         self.paced = True
         self._port = port
 

@@ -25,7 +25,7 @@ def test_a_rush_on_one_process_that_is_killed(tmp_path: Path, requests: int, fli
 
 
 @pytest.mark.parametrize(
-    ("requests", "flights"), [(150, 1), pytest.param(800, 4, marks=pytest.mark.soak)]
+    ("requests", "flights"), [(300, 2), pytest.param(800, 4, marks=pytest.mark.soak)]
 )
 def test_8_producers_and_4_workers_on_postgres_and_sqs_of_which_one_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requests: int, flights: int

@@ -21,7 +21,7 @@ from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
 METHODS = ("card_ok", "card_ok", "card_declined", "card_flaky")
-JOURNEYS = 30
+JOURNEYS = 48
 FLIGHTS = ("UA1545", "AA1141", "B6725")
 SEATS = 9
 ROOMS = 20

@@ -57,8 +57,9 @@ class Finishing:
         deletes: list[str] = []
         rests: dict[str, int] = {}
         buries: list[Coroutine[Any, Any, None]] = []
+        now = asyncio.get_running_loop().time()
         for it, disposition in zip(taken, dispositions, strict=True):
-            self._count(it, disposition)
+            self._count(it, disposition, now)
             match disposition:
                 case PendingCall():
                     self._call(it, disposition)
@@ -88,13 +89,12 @@ class Finishing:
         self._engine.tally[Poisoned.counted_as, self._name] += 1
         await self._disposal.bury(message, cause)
 
-    def _count(self, it: InHand, disposition: Disposition) -> None:
+    def _count(self, it: InHand, disposition: Disposition, now: float) -> None:
         self._engine.tally[disposition.counted_as, self._name] += 1
         if isinstance(disposition, Handled):
             measures = self._engine.measures
-            took = asyncio.get_running_loop().time() - it.since
             of_step = measures.step_seconds[it.token.step,]
-            measures.observe(of_step, took, it.span or it.token.traceparent)
+            measures.observe(of_step, now - it.since, it.span or it.token.traceparent)
 
     async def _let_go(self, *work: Coroutine[Any, Any, None]) -> None:
         for result in await asyncio.gather(*work, return_exceptions=True):

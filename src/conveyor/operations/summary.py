@@ -29,8 +29,8 @@ PAGE_ROWS = 2_000
 REST_FACTOR = 20
 """After a look at everything, so many times as long as it took until the next."""
 MOST_OLD_MS = 2_000
-"""The number of open orders is never older: where a machine has much else to do each look is slow,
-and whoever waits for the last of them would wait for many times as long as it takes them."""
+"""The number of open orders is not remembered for longer: on a machine that has much else to do
+each look is slow, and whoever waits for the last order would wait for many times as long."""
 COSTLY_MS = 10
 """What takes less is found anew each time."""
 MAX_REMEMBERED = 100
@@ -141,8 +141,8 @@ class Summaries:
         state, until = self._states.get(which, (None, 0))
         if state is None or begun >= until:
             state = await self._read_from(which).read(lambda tx: _state(tx, which))
-            until = self._ambient.elapsed_ms() + MOST_OLD_MS
-            self._states[which] = state, min(self._rest_until(begun), until)
+            soon = self._ambient.elapsed_ms() + MOST_OLD_MS
+            self._states[which] = state, min(self._rest_until(begun), soon)
         return state
 
     def _read_from(self, which: Which) -> Database | Replica:
