@@ -185,6 +185,8 @@ def test_restaurants_and_riders_are_listed_page_by_page(town: Town) -> None:
         ("/v1/restaurants/x", {**PLACE, "simulated": "rude"}, "simulated"),
         ("/v1/riders/x", {**PLACE, "capacity": 0}, "capacity"),
         ("/v1/riders/x", {**PLACE, "shift_until": "tomorrow"}, "shift_until"),
+        ("/v1/riders/x", {**PLACE, "shift_until": "1"}, "shift_until"),
+        ("/v1/riders/x", {**PLACE, "shift_until": 1}, "shift_until"),
     ],
 )
 def test_a_wrong_field_is_named(client: httpx.Client, path: str, body: Any, field: str) -> None:

@@ -5,26 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime, BeforeValidator, StringConstraints
+from pydantic import StringConstraints
 
 from conveyor.commerce.orders.model import PRINTABLE, SingleLine, Word
 from conveyor.commerce.orders.order_filter import OrderFilter
 from conveyor.core.message import MAX_STEP_LENGTH
-from conveyor.entrypoints.http.schemas import A_TIME, AN_ORDER, OrderId, Status, ms_of
+from conveyor.entrypoints.http.schemas import A_TIME, AN_ORDER, Instant, OrderId, Status, ms_of
 
 MAX_PAGE = 200
 PAGE = 50
 MAX_REASON_LENGTH = 2_000
 
 
-def _no_number(value: object) -> object:
-    """Pydantic takes seconds since 1970 too, which OpenAPI's `date-time` does not."""
-    if isinstance(value, str) and ":" not in value:
-        raise ValueError(f"is a time such as {A_TIME}")
-    return value
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), Query(examples=[A_TIME])]
+Moment = Annotated[Instant, Query(examples=[A_TIME])]
 StepOf = Annotated[str, StringConstraints(max_length=MAX_STEP_LENGTH, pattern=PRINTABLE)]
 Reason = Annotated[str, StringConstraints(max_length=MAX_REASON_LENGTH, pattern=PRINTABLE)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -21,6 +23,17 @@ KEY_PATTERN = r"^[\x20-\x7e]{1,255}$"
 AN_ORDER = "01KDVXQG0053EJ2M8Q4N7T6WAB"
 A_TIME = "2026-01-01T12:00:00.000+00:00"
 
+
+def _no_number(value: object) -> object:
+    """Pydantic takes seconds since 1970 too, which OpenAPI's `date-time` does not."""
+    if not isinstance(value, str) or ":" not in value:
+        raise ValueError(f"is a time such as {A_TIME}")
+    return value
+
+
+# Not strict: what a validator hands on is no JSON any more, of which a text would be a time.
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_no_number)]
+"""A time that comes in, with its offset; `Time` is one that goes out."""
 OrderId = Annotated[str, Field(pattern=ORDER_ID_PATTERN, examples=[AN_ORDER])]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=[A_TIME])]
 Amount = Annotated[int, Field(ge=0)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from conveyor.commerce.orders.model import WHOLE, Item, Shipping, SingleLine, Word
-from conveyor.entrypoints.http.schemas import AN_ORDER, Body, OrderId, Time
+from conveyor.entrypoints.http.schemas import AN_ORDER, Body, Instant, OrderId, Time
 from conveyor.flows.food.body import Latitude, Longitude, Position
 from conveyor.flows.food.restaurants.model import (
     MAX_MINUTES,
@@ -109,7 +109,7 @@ class RiderBody(Body):
 
     latitude: Latitude
     longitude: Longitude
-    shift_until: AwareDatetime | None = Field(None, description="None: off shift.")
+    shift_until: Instant | None = Field(None, description="None: off shift.")
     capacity: Annotated[int, Field(ge=1, le=MAX_CAPACITY), WHOLE] = 1
     simulated: RiderBehaviour | None = Field(None, description="How a simulated one behaves.")
 
@@ -117,7 +117,7 @@ class RiderBody(Body):
 class ShiftBody(Body):
     """Until when the rider can be offered orders; null ends the shift."""
 
-    until: AwareDatetime | None
+    until: Instant | None
 
 
 class RiderView(BaseModel):
