@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from conveyor.core import attempts, calls
 from conveyor.core.applying_outcomes import apply_outcome
@@ -106,7 +107,8 @@ def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) ->
             dispositions.append(Stale())  # another copy of the token recorded this very call
             continue
         seen.add(order.id)
-        dispositions.append(_close(_Ended(delivery, calling, last), called))
+        work = partial(_close, _Ended(delivery, calling, last), called.result)
+        dispositions.append(guard(delivery, work))
     return dispositions
 
 
@@ -128,29 +130,24 @@ def _waits_for(order: Order, calling: PendingCall, last: Attempt | None) -> bool
     return last is None or (last.attempt == calling.attempt and last.is_open)
 
 
-def _close(ended: _Ended, called: EndedCall) -> Disposition:
-    delivery, calling, result = ended.delivery, ended.calling, called.result
-
-    def work() -> Disposition:
-        match result:
-            case Failed():
-                return _failed(ended, result)
-            case HeldBack():
-                return _held_back(ended)
-            case NotCalled():
-                return _call_anew(ended)
-            case NothingFound():
-                return _found_nothing(ended)
-        gather_alone(delivery)
-        yes = _is_yes(called)
-        if not yes and not ended.alone:
-            return ended.ask_later()
-        ended.end(CallState.ANSWERED if yes else CallState.DECLINED)
-        return _settled(
-            delivery, calling.step.record(delivery.tx, delivery.order, result, delivery.context.now)
-        )
-
-    return guard(delivery, work)
+def _close(ended: _Ended, result: object) -> Disposition:
+    match result:
+        case Failed():
+            return _failed(ended, result)
+        case HeldBack():
+            return _held_back(ended)
+        case NotCalled():
+            return _call_anew(ended)
+        case NothingFound():
+            return _found_nothing(ended)
+    delivery, step = ended.delivery, ended.calling.step
+    gather_alone(delivery)
+    yes = step.took_effect(result)
+    if not yes and not ended.alone:
+        return ended.ask_later()
+    ended.end(CallState.ANSWERED if yes else CallState.DECLINED)
+    outcome = step.record(delivery.tx, delivery.order, result, delivery.context.now)
+    return _settled(delivery, outcome)
 
 
 def _settled(delivery: Delivery, outcome: Outcome) -> Disposition:

@@ -8,6 +8,7 @@ neighbours; savepoints for every order of every group would cost more than the w
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from conveyor.core import calls, timeline
@@ -85,7 +86,8 @@ def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[InHand]) -> list[
         if rest_seconds := groups.holds(order):
             dispositions[at] = hold(delivery, context.now.ms + round(rest_seconds * 1000))
             continue
-        dispositions[at] = disposition = _open(delivery, live.get(order.id, ""), attempts)
+        work = partial(_open, delivery, live.get(order.id, ""), attempts)
+        dispositions[at] = disposition = guard(delivery, work)
         if isinstance(disposition, Handled):
             groups.had_its_turn(order, parked=disposition.parked)
     groups.let_come(tx, context.now.ms)
@@ -118,24 +120,20 @@ def is_live(order: Order) -> bool:
 
 def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
     context, order = delivery.context, delivery.order
-
-    def work() -> Disposition:
-        context.registry.flow(order.flow)  # raises where the flow is not installed: a fault
-        if delivery.traceless > context.retries.max_receives:
-            return stop_here(delivery, CRASHED_CAUSE)
-        if due != delivery.step:
-            return Poisoned(f"order {order.id} is owed {due!r}, not {delivery.step!r}")
-        gather_alone(delivery)
-        last = attempts.last(order.id, delivery.step)
-        if order.cancelling and not (last and last.is_open):
-            return turn_back_now(delivery)
-        outcome = _take(delivery, attempts)
-        if isinstance(outcome, PendingCall | Waiting):
-            return outcome
-        apply_outcome(delivery, outcome)
-        return Handled(parked=isinstance(outcome, Park))
-
-    return guard(delivery, work)
+    context.registry.flow(order.flow)  # raises where the flow is not installed: a fault
+    if delivery.traceless > context.retries.max_receives:
+        return stop_here(delivery, CRASHED_CAUSE)
+    if due != delivery.step:
+        return Poisoned(f"order {order.id} is owed {due!r}, not {delivery.step!r}")
+    gather_alone(delivery)
+    last = attempts.last(order.id, delivery.step)
+    if order.cancelling and not (last and last.is_open):
+        return turn_back_now(delivery)
+    outcome = _take(delivery, attempts)
+    if isinstance(outcome, PendingCall | Waiting):
+        return outcome
+    apply_outcome(delivery, outcome)
+    return Handled(parked=isinstance(outcome, Park))
 
 
 def _take(delivery: Delivery, attempts: Attempts) -> Outcome | PendingCall | Waiting:
