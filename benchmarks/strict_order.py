@@ -88,14 +88,16 @@ def rush_embedded(home: Path, rush: Rush) -> Outcome:
     return _checked(deployment, url, rush, records, seconds)
 
 
-def rush_on_servers(home: Path, rush: Rush, url: str, endpoint_url: str) -> Outcome:
-    """Run it in many processes, on PostgreSQL and SQS, some of which are killed."""
+def rush_on_servers(
+    home: Path, rush: Rush, url: str, endpoint_url: str, count: int = WORKERS
+) -> Outcome:
+    """Run it in many processes, on PostgreSQL and SQS: of `count` workers one is killed."""
     deployment = Deployment(home / "data", url, endpoint_url, SHORT_VISIBILITY)
     deployment.prepare()
     _offer(deployment, rush, home / "flights.csv")
     records = [home / f"records-{number}" for number in range(rush.producers)]
     with ExitStack() as stack, _counting(url) as settled:
-        workers = [stack.enter_context(deployment.start("work", "all")) for _ in range(WORKERS)]
+        workers = [stack.enter_context(deployment.start("work", "all")) for _ in range(count)]
         begun = time.monotonic()
         producers = [
             stack.enter_context(_rushing(deployment, rush, path, number))

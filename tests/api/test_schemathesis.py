@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(660)  # it makes thousands of requests
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 6
 MORE_EXAMPLES = 50
+EVERYTHING, OF_AN_ORDER = "", "^/v1/orders/"
 SECONDS = 600
 """Far more than it needs: a machine may have much else to do."""
 
@@ -29,15 +30,18 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize(
-    ("phases", "examples"),
+    ("phases", "paths", "examples"),
     [
-        ("examples,coverage", EXAMPLES),
-        ("stateful", EXAMPLES),
-        pytest.param("fuzzing", MORE_EXAMPLES, marks=pytest.mark.soak),
+        ("examples", EVERYTHING, EXAMPLES),
+        ("coverage", OF_AN_ORDER, EXAMPLES),
+        ("stateful", EVERYTHING, EXAMPLES),
+        pytest.param("coverage", EVERYTHING, EXAMPLES, marks=pytest.mark.soak),
+        pytest.param("fuzzing", EVERYTHING, MORE_EXAMPLES, marks=pytest.mark.soak),
     ],
+    ids=["examples", "coverage of an order", "stateful", "coverage", "fuzzing"],
 )
 def test_schemathesis_finds_nothing(
-    own: Server, tmp_path: Path, phases: str, examples: int
+    own: Server, tmp_path: Path, phases: str, paths: str, examples: int
 ) -> None:
     hooks = {
         "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks",
@@ -46,7 +50,17 @@ def test_schemathesis_finds_nothing(
     }
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION)]
     command += ["run", f"{own.url}/openapi.json"]
-    command += ["--phases", phases, "--max-examples", str(examples), "--seed", "1", "--no-color"]
+    command += [
+        "--include-path-regex",
+        paths,
+        "--phases",
+        phases,
+        "--max-examples",
+        str(examples),
+        "--seed",
+        "1",
+        "--no-color",
+    ]
     run = subprocess.run(
         command,
         env={**os.environ, **hooks},

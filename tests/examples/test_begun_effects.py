@@ -38,7 +38,7 @@ from conveyor.operations.audit import run_audit
 from conveyor.system.composition import App
 from conveyor.testing.virtual import Machine
 
-HIRE_SECONDS = 3_600.0
+HIRE_SECONDS = 120.0
 HIRE, CALL_OFF = "halls.hire", "halls.call_off"
 PARTY = Flow(
     name="party",

@@ -49,7 +49,9 @@ async def two_scans(app: App) -> list[Scanned]:
     return await asyncio.gather(*(scan.all(scan.run_of(MERCHANT), stop) for _ in range(2)))
 
 
-@pytest.mark.parametrize("part_of_the_way", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(
+    "part_of_the_way", [0.5, *(pytest.param(it, marks=pytest.mark.soak) for it in (0.1, 0.9))]
+)
 def test_every_one_is_charged_once_with_two_scans_and_a_kill_in_between(
     tmp_path: Path, part_of_the_way: float
 ) -> None:

@@ -15,11 +15,11 @@ from conveyor.operations.replay import Progress, Replay
 from conveyor.operations.replay_local import LocalTarget
 from conveyor.system.composition import App
 
-AN_HOUR = 3_600.0
+MINUTES = 300.0
 
 
 def test_it_says_what_they_wait_for_and_is_silent_once_they_move(tmp_path: Path) -> None:
-    world = machine_of("shop", tmp_path / "world", {"delivery_delay_seconds": AN_HOUR})
+    world = machine_of("shop", tmp_path / "world", {"delivery_delay_seconds": MINUTES})
     lines = [json.dumps(order_body(purchase)).encode() for purchase in packaged_purchases()[:3]]
     said: list[str] = []
 

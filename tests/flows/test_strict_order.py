@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(300)  # it runs many processes
 
 
 @pytest.mark.parametrize(
-    ("requests", "flights"), [(2_000, 5), pytest.param(8_000, 20, marks=pytest.mark.soak)]
+    ("requests", "flights"), [(1_000, 3), pytest.param(8_000, 20, marks=pytest.mark.soak)]
 )
 def test_a_rush_on_one_process_that_is_killed(tmp_path: Path, requests: int, flights: int) -> None:
     rush = Rush(requests=requests, flights=flights, producers=8)
@@ -25,16 +25,17 @@ def test_a_rush_on_one_process_that_is_killed(tmp_path: Path, requests: int, fli
 
 
 @pytest.mark.parametrize(
-    ("requests", "flights"), [(300, 2), pytest.param(800, 4, marks=pytest.mark.soak)]
+    ("rush", "workers"),
+    [(Rush(240, 2, 2), 2), pytest.param(Rush(800, 4, 8), 4, marks=pytest.mark.soak)],
+    ids=["a few", "many"],
 )
-def test_8_producers_and_4_workers_on_postgres_and_sqs_of_which_one_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requests: int, flights: int
+def test_workers_on_postgres_and_sqs_of_which_one_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rush: Rush, workers: int
 ) -> None:
     for name, value in AWS_TEST_ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    rush = Rush(requests=requests, flights=flights, producers=8)
     with postgres_server(durable=False) as postgres, ministack_server() as sqs:
         url = postgres.fresh_database()
-        figures = rush_on_servers(tmp_path, rush, url, sqs.endpoint_url).figures
-    booked = flights * SEATS_A_FLIGHT
-    assert figures == {"requests": requests, "booked": booked, "timed": requests}
+        figures = rush_on_servers(tmp_path, rush, url, sqs.endpoint_url, workers).figures
+    booked = rush.flights * SEATS_A_FLIGHT
+    assert figures == {"requests": rush.requests, "booked": booked, "timed": rush.requests}

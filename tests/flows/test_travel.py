@@ -120,7 +120,7 @@ def test_a_place_that_comes_free_goes_to_the_first_who_waits(live: Any) -> None:
         assert await statuses(app, waiting[2:]) == ["refused"]
         assert (await resource(app)).waiting == 0
 
-    live(life, payment_latency_seconds=30.0, call_timeout_seconds=60.0)
+    live(life, payment_latency_seconds=30.0, call_timeout_seconds=60.0, booking_wait_seconds=600.0)
 
 
 def test_who_waits_is_not_overtaken(live: Any) -> None:

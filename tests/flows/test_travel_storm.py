@@ -21,10 +21,10 @@ from conveyor.testing.tokens import check_tokens
 from conveyor.testing.virtual import Machine
 
 METHODS = ("card_ok", "card_ok", "card_declined", "card_flaky")
-JOURNEYS = 48
+JOURNEYS = 24
 FLIGHTS = ("UA1545", "AA1141", "B6725")
-SEATS = 9
-ROOMS = 20
+SEATS = 5
+ROOMS = 10
 
 
 async def place_all(app: App) -> list[str]:

@@ -17,7 +17,7 @@ from conveyor.testing.drawing import draw
 from conveyor.testing.world import World
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-LIVES = 40
+LIVES = 15
 MOST_LIVES = 60
 """Within how many the bug is to be found."""
 

@@ -290,7 +290,7 @@ def test_a_group_that_sqs_would_not_take_is_named_by_its_digest(name: str) -> No
 
 
 @settings(
-    max_examples=40,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
