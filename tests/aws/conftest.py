@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.aws.deployment import Deployment, deployed
-from tests.aws.runtime import lay_out
+from tests.aws.runtime import TASK, lay_out
 from tests.servers.ministack import SqsServer, ministack_server
+from tests.servers.once import once
 from tests.servers.pooler import pooled
 from tests.servers.postgres import Postgres, postgres_server
 
@@ -21,14 +23,12 @@ Deploy = Callable[..., Deployment]
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("archive") / "functions.zip"
-    build(target)
-    return target
+    return once(tmp_path_factory, "functions.zip", build)
 
 
 @pytest.fixture(scope="session")
 def package(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return lay_out(archive, tmp_path_factory.mktemp("lambda"))
+    return once(tmp_path_factory, "functions", partial(lay_out, archive)) / TASK
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Self
 
 API = "/2018-06-01/runtime"
+TASK = "task"
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 START_SECONDS = 60.0
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
@@ -212,8 +213,8 @@ def _api_of(function: Function) -> type[BaseHTTPRequestHandler]:
 
 
 def lay_out(archive: Path, target: Path) -> Path:
-    """Unpack a package, and beside it AWS's runtime client, which Lambda brings along."""
-    package = target / "task"
+    """Unpack a package into `TASK`, and beside it AWS's runtime client, which Lambda brings."""
+    package = target / TASK
     shutil.unpack_archive(archive, package)
     for name in CLIENT:
         for file in distribution(name).files or ():

@@ -9,13 +9,15 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.cli.driver import running, say_apart, until
-from tests.examples.conftest import GIFT_CARDS, installed
+from tests.examples.conftest import GIFT_CARDS, install
+from tests.servers.once import once
 
 GIFT = {
     "flow": "gift",
@@ -67,7 +69,7 @@ class Place:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tmp_path_factory.mktemp("source") / "gift_cards"
     shutil.copytree(GIFT_CARDS, source)
-    return installed(source, tmp_path_factory.mktemp("first"))
+    return once(tmp_path_factory, "gift-cards", partial(install, source))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tmp_path_factory.mktemp("source") / "gift_cards"
     shutil.copytree(GIFT_CARDS, source)
     (source / "gift_cards" / "migrations" / "0002_greetings.py").write_text(SECOND)
-    return installed(source, tmp_path_factory.mktemp("second"))
+    return once(tmp_path_factory, "newer-gift-cards", partial(install, source))
 
 
 def columns_of(data: Path) -> set[str]:
