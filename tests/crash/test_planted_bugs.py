@@ -12,10 +12,10 @@ from tests.crash.scenarios import SCENARIOS, Scenario
 from conveyor.core import calls, taking_tokens
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
-from conveyor.core.calling import PendingCall
 from conveyor.core.consumer import Consumer
 from conveyor.core.in_hand import InHand
 from conveyor.core.outbox import OwedToken
+from conveyor.core.provider_call import ProviderCall
 from conveyor.core.relay import Relay
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
@@ -78,13 +78,13 @@ def test_calling_a_provider_before_the_intent_is_written_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The intent is written with the result, when the call is over.
-    def intend_later(tx: Tx, calling: PendingCall, last: Attempt | None, now: Now) -> PendingCall:
+    def intend_later(tx: Tx, calling: ProviderCall, last: Attempt | None, now: Now) -> ProviderCall:
         withheld: Any = _Withheld(tx)
         return calls_intend(withheld, calling, last, now)
 
     def end_with_intent(
         tx: Tx,
-        calling: PendingCall,
+        calling: ProviderCall,
         last: Attempt | None,
         state: CallState,
         now: Now,
@@ -111,7 +111,7 @@ class _Withheld:
         return
 
 
-def _before(calling: PendingCall) -> Attempt | None:
+def _before(calling: ProviderCall) -> Attempt | None:
     if calling.attempt == 1:
         return None
     number = calling.attempt - 1

@@ -14,11 +14,14 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 from tests.unit.core_driver import Core
 
-from conveyor.core.calling import Grant, NotCalled, PendingCall, perform
+from conveyor.core.calling import NotCalled, perform
 from conveyor.core.consumer import Consumer
 from conveyor.core.errors import KeySpentError, NotAppliedError, UnansweredError
+from conveyor.core.in_hand import InHand
+from conveyor.core.message import Token
 from conveyor.core.outbox import OwedToken
 from conveyor.core.outcome import Done, Outcome
+from conveyor.core.provider_call import Grant, ProviderCall
 from conveyor.core.slots import Slots
 from conveyor.core.step import CallStep
 from conveyor.core.tables import calls
@@ -59,8 +62,9 @@ def test_who_was_suspended_beyond_its_grant_calls_nothing(tmp_path: Path, stoppe
             wall = core.now_ms - round(ago * 1000 if stopped == "the machine" else 0)
             grant = Grant(begun=steady, begun_ms=wall)
             order, provider = await one_order(core), core.engine.providers.of("ask")
-            calling = PendingCall(order, "ask.price", core.ask, "a", provider, grant, attempt=1)
-            assert await perform(calling, core.ambient, core.engine.measures) == NotCalled()
+            token = InHand(Token(order.id, "ask.price", order.version), "receipt")
+            call = ProviderCall(order, "ask.price", core.ask, "a", provider, grant, token)
+            assert await perform(call, core.ambient, core.engine.measures) == NotCalled()
             assert core.ask.called == []
 
     run_virtual(main())

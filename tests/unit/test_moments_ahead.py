@@ -12,9 +12,9 @@ from tests.unit.goods_driver import NOW_MS, Books, insert_orders, order
 from conveyor.core import calls
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
-from conveyor.core.calling import Grant
 from conveyor.core.order import Order
 from conveyor.core.outcome import Awaiting, Outcome, Park, Refused
+from conveyor.core.provider_call import Grant
 from conveyor.core.step import Now
 from conveyor.core.transaction import Tx
 from conveyor.flows.food.riders import store as riders

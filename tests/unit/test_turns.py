@@ -64,12 +64,12 @@ def test_turns_are_counted_in_each_group(line: Line) -> None:
 
 def test_who_comes_before_their_turn_is_owed_it_again_behind_the_others(line: Line) -> None:
     first, second = line.come("a", "a")
-    assert line.kinds(second) == ["Held"]
+    assert line.kinds(second) == ["held"]
     row = line.row(second)
     rest_seconds = HOLD_SECONDS + HOLD_SECONDS_A_PLACE
     assert (row.held, row.due_at) == (True, line.now + rest_seconds * 1000)
-    assert line.kinds(first) == ["Handled"]
-    assert line.kinds(second) == ["Handled"]
+    assert line.kinds(first) == ["handled"]
+    assert line.kinds(second) == ["handled"]
 
 
 def come(line: Line) -> list[str]:
@@ -113,7 +113,7 @@ def test_some_are_let_come_at_a_time(line: Line) -> None:
 def test_a_batch_in_any_order_is_taken_in_turn(line: Line) -> None:
     people = line.come(*"abab" * 5)
     shuffled = random.Random(3).sample(people, len(people))
-    assert set(line.kinds(*shuffled)) == {"Handled"}
+    assert set(line.kinds(*shuffled)) == {"handled"}
     assert passed(line.books)[::2] != []
     for name in "ab":
         ours = [o.order_id for o in people if o.turn.group_key.endswith(name)]
@@ -122,7 +122,7 @@ def test_a_batch_in_any_order_is_taken_in_turn(line: Line) -> None:
 
 def test_other_groups_do_not_wait(line: Line) -> None:
     _, _, other = line.come("a", "a", "b")
-    assert line.kinds(other) == ["Handled"]
+    assert line.kinds(other) == ["handled"]
 
 
 def test_who_is_at_the_end_has_no_turn(line: Line) -> None:
@@ -137,26 +137,26 @@ def test_a_token_that_is_lost_still_comes_before_those_behind_it(line: Line) -> 
     lost, second = line.come("a", "a")
     with line.books.tx() as tx:
         tx.execute(sa.text("DELETE FROM outbox"))
-    assert line.kinds(second) == ["Held"]
-    assert line.kinds(lost, second) == ["Handled", "Handled"]
+    assert line.kinds(second) == ["held"]
+    assert line.kinds(lost, second) == ["handled", "handled"]
 
 
 def test_an_order_that_awaits_an_answer_has_had_its_turn(line: Line) -> None:
     [waiting] = line.come("a", doing="wait")
     [second] = line.come("a", first=2)
-    assert line.kinds(waiting) == ["Handled"]
+    assert line.kinds(waiting) == ["handled"]
     [order] = line.orders([waiting])
     assert (order.status, order.sequence) == (OrderStatus.AWAITING, 0)
-    assert line.kinds(second) == ["Handled"]
-    assert line.kinds(version(waiting, 2)) == ["Handled"]
+    assert line.kinds(second) == ["handled"]
+    assert line.kinds(version(waiting, 2)) == ["handled"]
 
 
 def test_a_parked_order_holds_back_its_group_and_no_other(line: Line) -> None:
     [parked] = line.come("a", doing="park")
     second, third, other = line.come("a", "a", "b", first=2)
-    assert line.kinds(third, parked, second, other) == ["Held", "Handled", "Held", "Handled"]
+    assert line.kinds(third, parked, second, other) == ["held", "handled", "held", "handled"]
     assert line.row(second).due_at == line.now + HOLD_BEHIND_PARKED_SECONDS * 1000
-    assert line.kinds(second) == ["Held"]
+    assert line.kinds(second) == ["held"]
     front = line.books.run(lambda tx: before(tx, line.orders([third])[0]))
     assert front is not None
     assert (front.order_id, front.status, front.count) == (parked.order_id, OrderStatus.PARKED, 2)
@@ -185,18 +185,18 @@ def test_what_is_decided_about_a_parked_order_lets_its_group_go_on(line: Line, w
     again = line.sweep()
     assert [o.order_id for o in again] == [second.order_id, third.order_id]
     if decided:
-        assert line.kinds(second) == ["Held"]
-        assert line.kinds(*decided) == ["Handled"]
-    assert line.kinds(second, third) == ["Handled", "Handled"]
+        assert line.kinds(second) == ["held"]
+        assert line.kinds(*decided) == ["handled"]
+    assert line.kinds(second, third) == ["handled", "handled"]
 
 
 def test_a_fault_in_front_keeps_those_behind_it_waiting(line: Line) -> None:
     [broken] = line.come("a", doing="break")
     second, other = line.come("a", "b", first=2)
     batch = (second, broken, other)
-    assert line.kinds(*batch, isolate=True) == ["Held", "Faulted", "Handled"]
+    assert line.kinds(*batch, isolate=True) == ["held", "faulted", "handled"]
     line.gate.broken = False
-    assert line.kinds(second, broken) == ["Handled", "Handled"]
+    assert line.kinds(second, broken) == ["handled", "handled"]
     assert passed(line.books) == [other.order_id, broken.order_id, second.order_id]
 
 
@@ -204,10 +204,10 @@ def test_who_faults_for_the_last_time_is_parked_and_keeps_the_turn(line: Line) -
     [broken] = line.come("a", doing="break")
     [second] = line.come("a", first=2)
     for receives in (1, 2):
-        assert line.kinds(broken, isolate=True, receive_count=receives) == ["Faulted"]
-    assert line.kinds(broken, isolate=True, receive_count=3) == ["Handled"]
+        assert line.kinds(broken, isolate=True, receive_count=receives) == ["faulted"]
+    assert line.kinds(broken, isolate=True, receive_count=3) == ["handled"]
     assert line.orders([broken])[0].status == OrderStatus.PARKED
-    assert line.kinds(second) == ["Held"]
+    assert line.kinds(second) == ["held"]
 
 
 class _Direct:

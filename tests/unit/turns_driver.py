@@ -102,8 +102,8 @@ class Line:
         return self.books.run(work)
 
     def kinds(self, *owed: OwedToken, **how: Any) -> list[str]:
-        """The same, with the verdicts' names."""
-        return [type(disposition).__name__ for disposition in self.take(*owed, **how)]
+        """The same, by what they are counted as."""
+        return [disposition.counted_as for disposition in self.take(*owed, **how)]
 
     def orders(self, owed: Sequence[OwedToken]) -> list[Order]:
         ids = [o.order_id for o in owed]

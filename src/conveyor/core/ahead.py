@@ -13,9 +13,9 @@ from functools import partial
 import sqlalchemy as sa
 
 from conveyor.core.ambient import CLOCK_SLACK_MS
-from conveyor.core.calling import Grant
 from conveyor.core.engine import Engine
 from conveyor.core.group_order import HOLD_BEHIND_PARKED_SECONDS
+from conveyor.core.provider_call import Grant
 from conveyor.core.tables import orders, outbox
 from conveyor.core.transaction import Tx
 

@@ -55,11 +55,24 @@ def apply_outcome(delivery: Delivery, outcome: Outcome) -> None:
             _tell(delivery, TimelineEvent.AGAIN, {"reason": reason, **detail})
             move_order(tx, registry, order, begin(place), now, rest_seconds=seconds)
         case Park(cause, detail, trace):
-            _tell(delivery, TimelineEvent.PARKED, {"cause": cause, **detail})
-            step, tries = delivery.step, delivery.attempt
-            park(tx, order, now, step=step, cause=cause, attempts=tries, traceback=trace)
-            order_log.parked(delivery, cause, trace)
-            move_order(tx, registry, order, begin(place), now, stops=OrderStatus.PARKED)
+            stop(delivery, Park(cause, {**detail, **_by_queue(delivery)}, trace), begin(place))
+
+
+def stop(delivery: Delivery, why: Park, place: Place) -> None:
+    """Park the order at this place, until an operator decides."""
+    tx, order, context = delivery.tx, delivery.order, delivery.context
+    delivery.note(TimelineEvent.PARKED, {"cause": why.cause, **why.detail})
+    park(
+        tx,
+        order,
+        context.now,
+        step=delivery.step,
+        cause=why.cause,
+        attempts=delivery.tries,
+        traceback=why.trace,
+    )
+    order_log.parked(delivery, why.cause, why.trace)
+    move_order(tx, context.registry, order, place, context.now, stops=OrderStatus.PARKED)
 
 
 def _done(delivery: Delivery, flow: Flow, place: Place, detail: Mapping[str, Any]) -> None:
@@ -75,8 +88,11 @@ def _done(delivery: Delivery, flow: Flow, place: Place, detail: Mapping[str, Any
 
 def _tell(delivery: Delivery, event: TimelineEvent, detail: Mapping[str, Any]) -> None:
     """Write what the step came to, and whether a message brought it there."""
-    by_queue = {timeline.BY_QUEUE: True} if delivery.by_queue else {}
-    delivery.note(event, {**detail, **by_queue})
+    delivery.note(event, {**detail, **_by_queue(delivery)})
+
+
+def _by_queue(delivery: Delivery) -> Mapping[str, Any]:
+    return {timeline.BY_QUEUE: True} if delivery.by_queue else {}
 
 
 def _past_pivot(flow: Flow, place: Place, outcome: Outcome) -> Outcome:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from conveyor.core.attempts import IS_OPEN, Attempt
 from conveyor.core.call_state import CallState
-from conveyor.core.calling import Grant, PendingCall
+from conveyor.core.provider_call import Grant, ProviderCall
 from conveyor.core.step import Now
 from conveyor.core.tables import calls
 from conveyor.core.time_limits import MAX_CALL_SECONDS
@@ -45,26 +45,26 @@ _END = (
 )
 
 
-def intend(tx: Tx, calling: PendingCall, last: Attempt | None, now: Now) -> PendingCall:
+def intend(tx: Tx, call: ProviderCall, last: Attempt | None, now: Now) -> ProviderCall:
     """Write the intent of a call: with the same key while nothing came of it, else with a new one.
 
     `last` is closed: an open attempt is taken up with `take_up`. A provider may have kept a request
     that did nothing, with its key: another one needs another.
     """
-    until = now.ms + calling.grant.may_run_ms
-    written, whom = calling.step.write_request(calling.payload), calling.provider.bound_as
+    until = now.ms + call.grant.may_run_ms
+    written, whom = call.step.write_request(call.payload), call.provider.bound_as
     if last is not None and last.state == CallState.NOT_APPLIED and last.request in {"", written}:
         taken_up = last._replace(
             state=CallState.INTENDED, may_run_until=until, request=written, provider=whom
         )
         _take(tx, taken_up)
-        return replace(calling, attempt=last.attempt, taken=last.taken + 1)
-    attempt = last.attempt + 1 if last else calling.attempt
+        return replace(call, attempt=last.attempt, times_taken=last.taken + 1)
+    attempt = last.attempt + 1 if last else call.attempt
     tx.later(
         _INTEND,
         {
-            "order_id": calling.order.id,
-            "step": calling.step_name,
+            "order_id": call.order.id,
+            "step": call.step_name,
             "attempt": attempt,
             "state": CallState.INTENDED,
             "intended_at": now.ms,
@@ -75,28 +75,28 @@ def intend(tx: Tx, calling: PendingCall, last: Attempt | None, now: Now) -> Pend
             "provider": whom,
         },
     )
-    return replace(calling, attempt=attempt) if last else calling
+    return replace(call, attempt=attempt) if last else call
 
 
 def take_up(
-    tx: Tx, calling: PendingCall, attempt: Attempt, now: Now, *, ask_only: bool
-) -> PendingCall:
+    tx: Tx, call: ProviderCall, attempt: Attempt, now: Now, *, ask_only: bool
+) -> ProviderCall:
     """Take up an attempt of which nobody knows what became: with its key, and what was asked.
 
     Whoever only asks leaves the attempt as it is.
     """
     taken, others = attempt.taken, others_until(attempt, now)
     if not ask_only:
-        until = max(others, now.ms + calling.grant.may_run_ms)
+        until = max(others, now.ms + call.grant.may_run_ms)
         taken += 1
         # One of before says not who was called: it is who is bound now.
-        _take(tx, attempt._replace(may_run_until=until, provider=calling.provider.bound_as))
+        _take(tx, attempt._replace(may_run_until=until, provider=call.provider.bound_as))
     stored = attempt.request
     return replace(
-        calling,
-        payload=calling.step.read_request(stored) if stored else calling.payload,
+        call,
+        payload=call.step.read_request(stored) if stored else call.payload,
         attempt=attempt.attempt,
-        taken=taken,
+        times_taken=taken,
         known=True,
         ask_only=ask_only,
         alone=others <= now.ms,
@@ -117,7 +117,7 @@ def others_until(attempt: Attempt, now: Now) -> int:
 
 def end(
     tx: Tx,
-    calling: PendingCall,
+    call: ProviderCall,
     last: Attempt | None,
     state: CallState,
     now: Now,
@@ -129,16 +129,16 @@ def end(
     `last` is the attempt as it was read now, or None where it need not be. `over`: this request can
     do nothing any more, so that its grant is given back.
     """
-    keeps = last is not None and (not over or last.taken != calling.taken)
+    keeps = last is not None and (not over or last.taken != call.times_taken)
     tx.later(
         _END,
         {
-            "b_order_id": calling.order.id,
-            "b_step": calling.step_name,
-            "b_attempt": calling.attempt,
+            "b_order_id": call.order.id,
+            "b_step": call.step_name,
+            "b_attempt": call.attempt,
             "b_state": state,
             "b_ended_at": now.ms,
-            "b_may_run_until": last.may_run_until if last and keeps else calling.others_until,
+            "b_may_run_until": last.may_run_until if last and keeps else call.others_until,
         },
         must_match=True,
     )

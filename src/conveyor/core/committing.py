@@ -6,10 +6,12 @@ While the database does not commit, the group waits for it (see `gate`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol, TypeVar
 
-from conveyor.core.disposition import Disposition, Returned
+from conveyor.core.disposal import GIVEN_BACK_SECONDS
+from conveyor.core.disposition import Disposition, Rest
 from conveyor.core.engine import Engine
 from conveyor.core.errors import UNABLE
 from conveyor.core.group_context import GroupContext
@@ -18,35 +20,42 @@ from conveyor.core.relay import commit
 from conveyor.core.transaction import Tx
 
 T = TypeVar("T")
-Work = Callable[[Tx, GroupContext, Sequence[T]], list[Disposition]]
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Work(Protocol[T_contra]):
+    """What is done in the transaction of a group: it says what is to be done with each of it."""
+
+    def __call__(
+        self, tx: Tx, context: GroupContext, group: Sequence[T_contra]
+    ) -> list[Disposition]:
+        """Do it; it may be done anew."""
+        ...
+
+
+RETURNED = Rest(GIVEN_BACK_SECONDS, "returned")
+"""Nothing can be committed now, which is nobody's fault."""
 
 
 async def commit_group(
-    engine: Engine, work: Work[T], items: Sequence[T], stopping: asyncio.Event
+    engine: Engine, work: Work[T], group: Sequence[T], stopping: asyncio.Event
 ) -> tuple[list[Disposition], list[OwedToken]]:
-    """Give the verdicts once they are committed, and what is to be sent then.
+    """Give the dispositions once they are committed, and what is to be sent then.
 
-    They are `Returned` where they cannot be committed in time.
+    Whatever cannot be committed in time is given back.
 
     Raises what neither one order nor the database's being away is to blame for.
     """
-    gate = engine.gate
-    while gate.is_open or await gate.opened_in_time(stopping):
+    isolate = False
+    while engine.gate.is_open or await engine.gate.opened_in_time(stopping):
+        context = engine.group_context(isolate=isolate)
+        handle = partial(work, context=context, group=group)
         try:
-            return await _commit(engine, work, items)
+            return await commit(engine.database, handle, engine.measures)
         except UNABLE as error:
-            gate.close(error)
-    return [Returned() for _ in items], []
-
-
-async def _commit(
-    engine: Engine, work: Work[T], items: Sequence[T]
-) -> tuple[list[Disposition], list[OwedToken]]:
-    try:
-        context = engine.group_context(isolate=False)
-        return await commit(engine.database, lambda tx: work(tx, context, items), engine.measures)
-    except UNABLE:
-        raise
-    except Exception:  # noqa: BLE001 - whose fault it was, the isolated run tells
-        context = engine.group_context(isolate=True)
-        return await commit(engine.database, lambda tx: work(tx, context, items), engine.measures)
+            engine.gate.close(error)
+        except Exception:
+            if isolate:
+                raise
+            isolate = True  # whose fault it was, that run tells
+    return [RETURNED] * len(group), []

@@ -13,14 +13,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from conveyor.core.batching import Batcher
-from conveyor.core.calling import PendingCall, perform
+from conveyor.core.calling import perform
 from conveyor.core.committing import Work, commit_group
 from conveyor.core.disposal import Disposal
-from conveyor.core.disposition import Faulted
+from conveyor.core.disposition import Rest
 from conveyor.core.engine import Engine
 from conveyor.core.errors import PoisonError
 from conveyor.core.finishing import Finishing
@@ -28,9 +29,10 @@ from conveyor.core.in_hand import InHand
 from conveyor.core.lease import MessageLeases
 from conveyor.core.message import decode
 from conveyor.core.outbox import OwedToken
+from conveyor.core.provider_call import ProviderCall
 from conveyor.core.queue import Received
 from conveyor.core.receiving import Receiver
-from conveyor.core.recording_results import EndedCall, record_results
+from conveyor.core.recording_results import record_results
 from conveyor.core.riding import Rides
 from conveyor.core.taking_tokens import take_tokens
 
@@ -54,7 +56,7 @@ class Consumer:
         self._finishing = Finishing(engine, queue_name, self._disposal, self._begin)
         self._receiver = Receiver(engine, self.queue, self._room, self._take)
         self._opening: Batcher[InHand, None] = self._groups(self._open)
-        self._closing: Batcher[EndedCall, None] = self._groups(self._close)
+        self._closing: Batcher[ProviderCall, None] = self._groups(self._close)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
@@ -177,8 +179,8 @@ class Consumer:
         await self._transact(take_tokens, group, group)
         return [None] * len(group)
 
-    async def _close(self, group: list[EndedCall]) -> list[None]:
-        await self._transact(record_results, group, [called.taken for called in group])
+    async def _close(self, group: list[ProviderCall]) -> list[None]:
+        await self._transact(record_results, group, [call.in_hand for call in group])
         return [None] * len(group)
 
     async def _transact(self, work: Work[T], items: Sequence[T], taken: Sequence[InHand]) -> None:
@@ -188,23 +190,22 @@ class Consumer:
             dispositions, owed = await commit_group(self.engine, work, items, self._stopping)
         if committing.error:
             # Not one order's fault, nor that the database is away: all come back.
-            dispositions = [Faulted(self._disposal.rest(it.receives)) for it in taken]
+            dispositions = [Rest(self._disposal.rest(it.receives)) for it in taken]
         receipts = [it.receipt for it in taken]
         self._spawn(self._finishing.finish(taken, dispositions, owed), receipts)
 
-    def _begin(self, taken: InHand, calling: PendingCall) -> None:
-        self._spawn(self._call(taken, calling), [taken.receipt])
+    def _begin(self, call: ProviderCall) -> None:
+        self._spawn(self._call(call), [call.in_hand.receipt])
 
-    async def _call(self, taken: InHand, calling: PendingCall) -> None:
-        provider = calling.provider
+    async def _call(self, call: ProviderCall) -> None:
+        engine, provider = self.engine, call.provider
         was_paused = provider.breaker.is_paused
-        engine = self.engine
         if engine.traces is not None:
-            taken = engine.traces.placed(taken, calling.order)
-        result = await perform(calling, engine.ambient, engine.measures, taken.span)
-        await self._closing.submit(EndedCall(calling, result, taken))
+            call = replace(call, in_hand=engine.traces.placed(call.in_hand, call.order))
+        result = await perform(call, engine.ambient, engine.measures)
+        await self._closing.submit(replace(call, result=result))
         if was_paused and not provider.breaker.is_paused:
-            await self.engine.relay.let_come(provider.name)
+            await engine.relay.let_come(provider.name)
 
     def _spawn(self, work: Coroutine[Any, Any, None], receipts: Sequence[str]) -> None:
         task = asyncio.create_task(work)

@@ -34,19 +34,19 @@ OUTCOMES = {
 class Delivery:
     """An order with its token in our hands, or with an answer.
 
-    `attempt` is which try at its step this is; 0 for an answer. `traceless`: receives of its
-    message, this one too, of which no fault is on record. `by_queue`: a message brought it.
-    `taken` is the token in our hands, `asked` the span of whoever gave the answer.
+    `tries` counts the tries at its step, this one too; 0 for an answer. Of `traceless` receives of
+    its message, this one too, no fault is on record. `by_queue`: a message brought it. `in_hand`
+    is its token, `asked` the span of whoever gave the answer.
     """
 
     tx: Tx
     context: GroupContext
     order: Order
     step: str
-    attempt: int = 0
+    tries: int = 0
     traceless: int = 1
     by_queue: bool = False
-    taken: InHand | None = None
+    in_hand: InHand | None = None
     asked: SpanContext | None = None
 
     def note(self, event: TimelineEvent, detail: Mapping[str, Any] | None = None) -> None:
@@ -62,13 +62,13 @@ class Delivery:
             self.context.now.ms,
             event,
             step=self.step,
-            attempt=self.attempt,
+            attempt=self.tries,
             detail=detail,
         )
 
     def trace(self, outcome: str, cause: str = "") -> None:
         """Tell what the step came to, where its order is in a trace."""
-        order, taken = self.order, self.taken
+        order, taken = self.order, self.in_hand
         if not order.traceparent:
             return
         if outcome == TimelineEvent.PARKED and taken is None:
@@ -81,7 +81,7 @@ class Delivery:
                 order.id,
                 order.flow,
                 self.step,
-                self.attempt,
+                self.tries,
                 outcome,
                 cause,
                 taken.taken_at if taken else self.context.now.ms,

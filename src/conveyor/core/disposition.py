@@ -1,81 +1,50 @@
-"""What is to be done with a message once its group's transaction has committed."""
+"""What is to be done with a message, or with what rides, once its transaction has committed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from conveyor.core.breaker import Breaker
-from conveyor.core.calling import PendingCall
+from conveyor.core.provider_call import ProviderCall
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
-    """The effect is committed: delete the message."""
+class Delete:
+    """It has done what it was for, or can do nothing any more.
 
-    counted_as: ClassVar = "handled"
+    `counted_as` says why. `said` is for the log, of its order. `waits_for` is whoever its order
+    waits for, which is owed the same token again.
+    """
 
-    parked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """The order's version is not the message's: delete it."""
-
-    counted_as: ClassVar = "stale"
+    counted_as: str
+    said: str = ""
+    waits_for: Breaker | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Orphaned:
-    """Its order is not in the database, as after a restore: delete it."""
+class Rest:
+    """Leave the message and let it be seen again in so many seconds: after a fault, as a rule."""
 
-    counted_as: ClassVar = "orphaned"
-
-    order_id: str
+    seconds: int
+    counted_as: str = "faulted"
 
 
 @dataclass(frozen=True, slots=True)
-class Poisoned:
+class Bury:
     """It can never be handled: to the dead-letter queue with the cause."""
 
-    counted_as: ClassVar = "poisoned"
-
     cause: str
+    counted_as: str = "poisoned"
 
 
-@dataclass(frozen=True, slots=True)
-class Faulted:
-    """Leave the message and let it be seen again in so many seconds."""
+Disposition = Delete | Rest | Bury | ProviderCall
 
-    counted_as: ClassVar = "faulted"
-
-    rest_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """Nothing can be committed now: give the message back. It is nobody's fault."""
-
-    counted_as: ClassVar = "returned"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Its time has not come (its turn, or the end of a call): delete it, it is owed again."""
-
-    counted_as: ClassVar = "held"
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Its provider is paused: delete it, it is owed again."""
-
-    counted_as: ClassVar = "waiting"
-
-    order_id: str
-    breaker: Breaker
-
-
-Disposition = (
-    Handled | Stale | Orphaned | Poisoned | Faulted | Returned | Held | Waiting | PendingCall
-)
+HANDLED = Delete("handled")
+"""The effect is committed."""
+PARKED = Delete("handled")
+"""The same: what came of it is that the order stops here."""
+STALE = Delete("stale")
+"""The order's version is not the token's."""
+HELD = Delete("held")
+"""Its time has not come (its turn, or the end of a call): it is owed again."""
+ORPHANED = Delete("orphaned", "is not in the database, as after a restore: its token is dropped")

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from conveyor.core import order_log, timeline
+from conveyor.core.applying_outcomes import stop
 from conveyor.core.delivery import Delivery
-from conveyor.core.disposition import Disposition, Faulted, Handled
-from conveyor.core.moving import move_order
+from conveyor.core.disposition import PARKED, Disposition, Rest
 from conveyor.core.order import Order
-from conveyor.core.order_status import OrderStatus
-from conveyor.core.parking import park
+from conveyor.core.outcome import Park
 from conveyor.core.place import place_of
 from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
@@ -73,31 +72,19 @@ def fault(
     delivery.note(event, {"cause": cause})
     order_log.fault(delivery, cause, unknown=event == TimelineEvent.UNKNOWN)
     known = order.flow in context.registry.flows
-    if known and (last_try or context.retries.exhausted(delivery.attempt)):
-        told = replace(delivery, taken=None)  # the step is, with its fault
+    if known and (last_try or context.retries.exhausted(delivery.tries)):
+        told = replace(delivery, in_hand=None)  # the step is, with its fault
         return stop_here(told, cause, personal.trace(order, error))
-    rest = context.retries.rest_seconds(delivery.attempt, context.random)
+    rest = context.retries.rest_seconds(delivery.tries, context.random)
     due_at = context.now.ms + rest * 1000
     if delivery.by_queue:
         expect(delivery, due_at)
     else:
         owe_again(delivery, due_at)
-    return Faulted(rest)
+    return Rest(rest)
 
 
 def stop_here(delivery: Delivery, cause: str, trace: str = "") -> Disposition:
-    """Park the order, until an operator decides."""
-    tx, order, context = delivery.tx, delivery.order, delivery.context
-    park(
-        tx,
-        order,
-        context.now,
-        step=delivery.step,
-        cause=cause,
-        attempts=delivery.attempt,
-        traceback=trace,
-    )
-    delivery.note(TimelineEvent.PARKED, {"cause": cause})
-    order_log.parked(delivery, cause, trace)
-    move_order(tx, context.registry, order, place_of(order), context.now, stops=OrderStatus.PARKED)
-    return Handled(parked=True)
+    """Park the order where it is: not by its step's own decision."""
+    stop(delivery, Park(cause, trace=trace), place_of(delivery.order))
+    return PARKED

@@ -10,22 +10,12 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from conveyor.core.calling import PendingCall
 from conveyor.core.disposal import GIVEN_BACK_SECONDS, Disposal
-from conveyor.core.disposition import (
-    Disposition,
-    Faulted,
-    Handled,
-    Held,
-    Orphaned,
-    Poisoned,
-    Returned,
-    Stale,
-    Waiting,
-)
+from conveyor.core.disposition import HANDLED, PARKED, Bury, Delete, Disposition, Rest
 from conveyor.core.engine import Engine
 from conveyor.core.in_hand import InHand
 from conveyor.core.outbox import OwedToken
+from conveyor.core.provider_call import ProviderCall
 from conveyor.core.queue import Received
 
 log = logging.getLogger(__name__)
@@ -39,7 +29,7 @@ class Finishing:
         engine: Engine,
         queue_name: str,
         disposal: Disposal,
-        call: Callable[[InHand, PendingCall], None],
+        call: Callable[[ProviderCall], None],
     ) -> None:
         """`call` begins the call of a provider that was committed, and does not wait for it."""
         self._engine = engine
@@ -61,21 +51,19 @@ class Finishing:
         for it, disposition in zip(taken, dispositions, strict=True):
             self._count(it, disposition, now)
             match disposition:
-                case PendingCall():
-                    self._call(it, disposition)
-                case Handled() | Stale() | Held():
+                case ProviderCall():
+                    self._call(disposition)
+                case Delete(_, said, breaker):
                     deletes.append(it.receipt)
-                case Waiting(order_id, breaker):
-                    breaker.waiting.add(order_id)
-                    deletes.append(it.receipt)
-                case Orphaned(order_id):
-                    log.warning("%s: no order %s: its token is dropped", self._name, order_id)
-                    deletes.append(it.receipt)
-                case Faulted(rest):
-                    rests[it.receipt] = rest
-                case Poisoned(cause) if it.message is not None:
+                    if said:
+                        log.warning("%s: order %s %s", self._name, it.token.order_id, said)
+                    if breaker:
+                        breaker.waiting.add(it.token.order_id)
+                case Rest(seconds):
+                    rests[it.receipt] = seconds
+                case Bury(cause) if it.message is not None:
                     buries.append(self._disposal.bury(it.message, cause))
-                case Returned() | Poisoned():
+                case Bury():  # what rides has nothing to bury: it is owed, and comes as a message
                     rests[it.receipt] = GIVEN_BACK_SECONDS
         await self._let_go(
             self._disposal.delete(deletes),
@@ -86,12 +74,12 @@ class Finishing:
 
     async def bury(self, message: Received, cause: str) -> None:
         """Send what cannot even be read to the dead letters."""
-        self._engine.tally[Poisoned.counted_as, self._name] += 1
+        self._engine.tally[Bury(cause).counted_as, self._name] += 1
         await self._disposal.bury(message, cause)
 
     def _count(self, it: InHand, disposition: Disposition, now: float) -> None:
         self._engine.tally[disposition.counted_as, self._name] += 1
-        if isinstance(disposition, Handled):
+        if disposition is HANDLED or disposition is PARKED:
             measures = self._engine.measures
             of_step = measures.step_seconds[it.token.step,]
             measures.observe(of_step, now - it.since, it.span or it.token.traceparent)

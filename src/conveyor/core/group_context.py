@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from conveyor.core.calling import Grant
+from conveyor.core.provider_call import Grant
 from conveyor.core.providers import Provider, Providers
 from conveyor.core.registry import Registry
 from conveyor.core.retries import RetryPolicy

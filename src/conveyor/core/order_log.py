@@ -72,14 +72,14 @@ def tells_settled() -> bool:
 def fault(delivery: Delivery, cause: str, *, unknown: bool) -> None:
     """Tell that a step was taken and came to nothing, or to nobody knows what."""
     facts = _facts(delivery, "unknown" if unknown else "fault", cause)
-    said = (delivery.order.id, delivery.step, delivery.attempt, cause)
+    said = (delivery.order.id, delivery.step, delivery.tries, cause)
     delivery.tx.tell(Line(logging.WARNING, _FAULT, said, facts))
 
 
 def parked(delivery: Delivery, cause: str, trace: str) -> None:
     """Tell that an order waits for an operator; `trace` is '' where nothing was raised."""
     facts = _facts(delivery, "parked", cause) | {"traceback": trace}
-    said = (delivery.order.id, delivery.step, delivery.attempt, cause)
+    said = (delivery.order.id, delivery.step, delivery.tries, cause)
     delivery.tx.tell(Line(logging.ERROR, _PARKED, said, facts))
 
 
@@ -89,7 +89,7 @@ def _facts(delivery: Delivery, event: str, cause: str) -> dict[str, Any]:
         "order": delivery.order.id,
         "flow": delivery.order.flow,
         "step": delivery.step,
-        "try": delivery.attempt,
+        "try": delivery.tries,
         "cause": cause,
         TRACE: trace_id_of(delivery.order.traceparent),
     }

@@ -15,16 +15,16 @@ from conveyor.core import attempts, calls
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempt, Attempts
 from conveyor.core.call_state import IN_EFFECT, CallState
-from conveyor.core.calling import Failed, HeldBack, NotCalled, NothingFound, PendingCall
+from conveyor.core.calling import Failed, HeldBack, NotCalled, NothingFound
 from conveyor.core.delivery import Delivery
-from conveyor.core.disposition import Disposition, Handled, Orphaned, Stale
+from conveyor.core.disposition import HANDLED, ORPHANED, STALE, Disposition
 from conveyor.core.faults import fault, faults_of, guard, tries
 from conveyor.core.gathering import gather_all, gather_alone
 from conveyor.core.group_context import GroupContext
-from conveyor.core.in_hand import InHand
 from conveyor.core.order import Order, load
 from conveyor.core.outcome import Again, Awaiting, Outcome
 from conveyor.core.place import due_step
+from conveyor.core.provider_call import ProviderCall
 from conveyor.core.taking_tokens import turn_back_now
 from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
@@ -36,15 +36,6 @@ NOT_GIVEN = (Failed, HeldBack, NotCalled, NothingFound)
 
 
 @dataclass(frozen=True, slots=True)
-class EndedCall:
-    """A call that has ended, with what it gave, and the token for which it was made."""
-
-    calling: PendingCall
-    result: object
-    taken: InHand
-
-
-@dataclass(frozen=True, slots=True)
 class _Ended:
     """A call that has ended for an order that still waits for it.
 
@@ -52,23 +43,23 @@ class _Ended:
     """
 
     delivery: Delivery
-    calling: PendingCall
+    call: ProviderCall
     last: Attempt | None
 
     @property
     def alone(self) -> bool:
         """Whether nobody else can be calling with this key, or have done so unknown to us."""
-        return self.calling.alone and not self.was_taken_up
+        return self.call.alone and not self.was_taken_up
 
     @property
     def was_taken_up(self) -> bool:
         """Whether another has taken the attempt up since."""
-        return self.last is not None and self.last.taken != self.calling.taken
+        return self.last is not None and self.last.taken != self.call.times_taken
 
     def end(self, state: CallState, *, over: bool = True) -> None:
         """Write what became of the attempt."""
         delivery = self.delivery
-        calls.end(delivery.tx, self.calling, self.last, state, delivery.context.now, over=over)
+        calls.end(delivery.tx, self.call, self.last, state, delivery.context.now, over=over)
 
     def ask_later(self) -> Disposition:
         """Leave it open, and ask once whoever else had it can do nothing with it any more.
@@ -76,61 +67,61 @@ class _Ended:
         That is no fault, and costs no try.
         """
         self.end(CallState.UNKNOWN)
-        last, until = self.last, self.calling.others_until
+        last, until = self.last, self.call.others_until
         if last is not None and self.was_taken_up:
             until = last.may_run_until
         self.delivery.note(TimelineEvent.NOTED, {"what": "an earlier call may still take effect"})
         return hold(self.delivery, max(until, self.delivery.context.now.ms))
 
 
-def record_results(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) -> list[Disposition]:
+def record_results(
+    tx: Tx, context: GroupContext, group: Sequence[ProviderCall]
+) -> list[Disposition]:
     """Take what providers answered, or did not."""
-    loaded = load(tx, [called.calling.order.id for called in group])
+    loaded = load(tx, [call.order.id for call in group])
     gather_all(tx, context, [(o, due_step(context.registry.flows, o)) for o in loaded.values()])
     known_attempts = _attempts(tx, context, group)
-    of = [(loaded.get(called.calling.order.id), called.taken.receives) for called in group]
+    of = [(loaded.get(call.order.id), call.in_hand.receives) for call in group]
     known = faults_of(tx, [(order, count) for order, count in of if order])
     dispositions: list[Disposition] = []
     seen: set[str] = set()
-    for called in group:
-        calling = called.calling
-        order = loaded.get(calling.order.id)
+    for call in group:
+        order = loaded.get(call.order.id)
         if order is None:  # a backup was put back meanwhile
-            dispositions.append(Orphaned(calling.order.id))
+            dispositions.append(ORPHANED)
             continue
-        taken = called.taken
-        counts = tries(known, order, taken.receives)
-        delivery = Delivery(tx, context, order, calling.step_name, *counts, taken)
-        last = known_attempts.last(order.id, calling.step_name)
-        if order.id in seen or not _waits_for(order, calling, last):
-            _look_at_late(delivery, called)
-            dispositions.append(Stale())  # another copy of the token recorded this very call
+        counts = tries(known, order, call.in_hand.receives)
+        delivery = Delivery(tx, context, order, call.step_name, *counts, call.in_hand)
+        last = known_attempts.last(order.id, call.step_name)
+        if order.id in seen or not _waits_for(order, call, last):
+            _look_at_late(delivery, call)
+            dispositions.append(STALE)  # another copy of the token recorded this very call
             continue
         seen.add(order.id)
-        work = partial(_close, _Ended(delivery, calling, last), called.result)
-        dispositions.append(guard(delivery, work))
+        dispositions.append(guard(delivery, partial(_close, _Ended(delivery, call, last))))
     return dispositions
 
 
-def _attempts(tx: Tx, context: GroupContext, group: Sequence[EndedCall]) -> Attempts:
+def _attempts(tx: Tx, context: GroupContext, group: Sequence[ProviderCall]) -> Attempts:
     """Read the attempts of a group, but for those with a yes: the fence of its write is enough."""
-    ids = [c.calling.order.id for c in group if context.isolate or not _is_yes(c)]
+    ids = [c.order.id for c in group if context.isolate or not _is_yes(c)]
     return attempts.latest(tx, ids) if ids else Attempts()
 
 
-def _is_yes(called: EndedCall) -> bool:
-    result = called.result
-    return not isinstance(result, NOT_GIVEN) and called.calling.step.took_effect(result)
+def _is_yes(call: ProviderCall) -> bool:
+    result = call.result
+    return not isinstance(result, NOT_GIVEN) and call.step.took_effect(result)
 
 
-def _waits_for(order: Order, calling: PendingCall, last: Attempt | None) -> bool:
+def _waits_for(order: Order, call: ProviderCall, last: Attempt | None) -> bool:
     """Whether the order is where the call left it, and the attempt open."""
-    if order.version != calling.order.version:
+    if order.version != call.order.version:
         return False
-    return last is None or (last.attempt == calling.attempt and last.is_open)
+    return last is None or (last.attempt == call.attempt and last.is_open)
 
 
-def _close(ended: _Ended, result: object) -> Disposition:
+def _close(ended: _Ended) -> Disposition:
+    result = ended.call.result
     match result:
         case Failed():
             return _failed(ended, result)
@@ -140,7 +131,7 @@ def _close(ended: _Ended, result: object) -> Disposition:
             return _call_anew(ended)
         case NothingFound():
             return _found_nothing(ended)
-    delivery, step = ended.delivery, ended.calling.step
+    delivery, step = ended.delivery, ended.call.step
     gather_alone(delivery)
     yes = step.took_effect(result)
     if not yes and not ended.alone:
@@ -157,7 +148,7 @@ def _settled(delivery: Delivery, outcome: Outcome) -> Disposition:
         if isinstance(outcome, Again) or (early and isinstance(outcome, Awaiting)):
             return turn_back_now(delivery, begun=True)
     apply_outcome(delivery, outcome)
-    return Handled()
+    return HANDLED
 
 
 def _failed(ended: _Ended, failed: Failed) -> Disposition:
@@ -167,9 +158,7 @@ def _failed(ended: _Ended, failed: Failed) -> Disposition:
         if delivery.order.cancelling:
             return turn_back_now(delivery)
         # A message's receives do not count keys: it may be another message each time.
-        last_key = (
-            failed.spent and ended.calling.attempt % delivery.context.retries.max_receives == 0
-        )
+        last_key = failed.spent and ended.call.attempt % delivery.context.retries.max_receives == 0
         return _blame(ended, failed, TimelineEvent.FAULT, last_try=last_key)
     if failed.spent:
         return ended.ask_later()
@@ -181,7 +170,7 @@ def _blame(
     ended: _Ended, failed: Failed, event: TimelineEvent, *, last_try: bool = False
 ) -> Disposition:
     """Blame the order, which costs it a try; but where nobody is answered, blame the provider."""
-    delivery, provider, error = ended.delivery, ended.calling.provider, failed.error
+    delivery, provider, error = ended.delivery, ended.call.provider, failed.error
     if provider.breaker.is_paused and not failed.spent:
         cause = delivery.context.registry.personal.cause(delivery.order, error)
         return wait_for(delivery, provider, cause)
@@ -190,19 +179,19 @@ def _blame(
 
 def _held_back(ended: _Ended) -> Disposition:
     """Nothing was sent: what was known of the attempt before is what is known now."""
-    delivery, calling = ended.delivery, ended.calling
-    if calling.known or not ended.alone:
+    delivery, call = ended.delivery, ended.call
+    if call.known or not ended.alone:
         ended.end(CallState.UNKNOWN)
     else:
         ended.end(CallState.NOT_APPLIED)
         if delivery.order.cancelling:
             return turn_back_now(delivery)
-    return wait_for(delivery, calling.provider)
+    return wait_for(delivery, call.provider)
 
 
 def _call_anew(ended: _Ended) -> Disposition:
     """Nothing was sent: take the attempt up with a new grant, unless the order is to turn back."""
-    delivery, calling, last = ended.delivery, ended.calling, ended.last
+    delivery, call, last = ended.delivery, ended.call, ended.last
     order, context = delivery.order, delivery.context
     if order.cancelling and not ended.alone:
         return ended.ask_later()
@@ -211,8 +200,8 @@ def _call_anew(ended: _Ended) -> Disposition:
         return turn_back_now(delivery)
     assert last is not None  # noqa: S101 - read for whatever is not an answer
     if not ended.was_taken_up:
-        last = last._replace(may_run_until=calling.others_until)
-    anew = replace(calling, order=order, grant=context.grant(calling.provider))
+        last = last._replace(may_run_until=call.others_until)
+    anew = replace(call, order=order, grant=context.grant(call.provider), result=None)
     return calls.take_up(delivery.tx, anew, last, context.now, ask_only=False)
 
 
@@ -225,21 +214,20 @@ def _found_nothing(ended: _Ended) -> Disposition:
     if delivery.order.cancelling:
         return turn_back_now(delivery)
     gather_alone(delivery)
-    decided = ended.calling.step.prepare(delivery.tx, delivery.order, delivery.context.now)
+    decided = ended.call.step.prepare(delivery.tx, delivery.order, delivery.context.now)
     if isinstance(decided, Outcome):
         return _settled(delivery, decided)
     return hold(delivery, delivery.context.now.ms)  # it has thought again: the step is taken anew
 
 
-def _look_at_late(delivery: Delivery, called: EndedCall) -> None:
+def _look_at_late(delivery: Delivery, call: ProviderCall) -> None:
     """Say it loudly where a call took effect after it was written that it never would."""
-    calling = called.calling
-    if not _is_yes(called):
+    if not _is_yes(call):
         return
     of_step = [
-        a for a in attempts.of_order(delivery.tx, delivery.order.id) if a.step == calling.step_name
+        a for a in attempts.of_order(delivery.tx, delivery.order.id) if a.step == call.step_name
     ]
-    if any(a.attempt == calling.attempt and a.state in IN_EFFECT for a in of_step):
+    if any(a.attempt == call.attempt and a.state in IN_EFFECT for a in of_step):
         return
-    log.error("%s took effect, and was taken for not applied", calling.key)
-    delivery.note(TimelineEvent.NOTED, {"what": f"{calling.key} took effect after it was given up"})
+    log.error("%s took effect, and was taken for not applied", call.key)
+    delivery.note(TimelineEvent.NOTED, {"what": f"{call.key} took effect after it was given up"})

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from conveyor.core import calls, timeline
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.archived import archived_among
 from conveyor.core.attempts import Attempts, latest
-from conveyor.core.calling import PendingCall
 from conveyor.core.delivery import Delivery
 from conveyor.core.disposition import (
+    HANDLED,
+    ORPHANED,
+    PARKED,
+    STALE,
+    Bury,
+    Delete,
     Disposition,
-    Faulted,
-    Handled,
-    Orphaned,
-    Poisoned,
-    Stale,
-    Waiting,
+    Rest,
 )
 from conveyor.core.errors import UnknownStepError
 from conveyor.core.faults import faults_of, guard, stop_here, tries
@@ -38,6 +38,7 @@ from conveyor.core.order import Order, load
 from conveyor.core.order_status import SETTLED, OrderStatus
 from conveyor.core.outcome import Outcome, Park
 from conveyor.core.place import due_step, place_of
+from conveyor.core.provider_call import ProviderCall
 from conveyor.core.providers import Provider
 from conveyor.core.routing_slip import begin, service_of, turn_back
 from conveyor.core.step import CallStep, LocalStep
@@ -57,30 +58,30 @@ what nobody has thought of: until then it is given back, such as to a worker of 
 """
 
 
-def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[InHand]) -> list[Disposition]:
+def take_tokens(tx: Tx, context: GroupContext, group: Sequence[InHand]) -> list[Disposition]:
     """Take tokens: drop the stale, run local steps, write the intents of calls."""
-    loaded = load(tx, list({t.token.order_id for t in taken}))
+    loaded = load(tx, list({t.token.order_id for t in group}))
     live = {o.id: due_step(context.registry.flows, o) for o in loaded.values() if is_live(o)}
     calling_out = [i for i, step in live.items() if _calls_out(context, step)]
     attempts = latest(tx, calling_out) if calling_out else Attempts()
     gather_all(tx, context, [(loaded[i], step) for i, step in live.items()])
     groups = GroupOrder(tx, [loaded[i] for i in live])
-    of = [(loaded.get(t.token.order_id), t.receives) for t in taken]
+    of = [(loaded.get(t.token.order_id), t.receives) for t in group]
     known = faults_of(tx, [(order, count) for order, count in of if order])
-    archived = archived_among(tx, {t.token.order_id for t in taken} - loaded.keys())
+    archived = archived_among(tx, {t.token.order_id for t in group} - loaded.keys())
     dispositions: dict[int, Disposition] = {}
     seen: set[str] = set()
-    for at in _in_turn(taken, loaded):
-        token, order = taken[at].token, loaded.get(taken[at].token.order_id)
+    for at in _in_turn(group, loaded):
+        token, order = group[at].token, loaded.get(group[at].token.order_id)
         if order is None:
-            dispositions[at] = _of_no_order(tx, taken[at], archived, context.now.ms)
+            dispositions[at] = _of_no_order(tx, group[at], archived, context.now.ms)
             continue
         delivery = Delivery(
-            tx, context, order, token.step, *tries(known, order, taken[at].receives), taken[at]
+            tx, context, order, token.step, *tries(known, order, group[at].receives), group[at]
         )
         if order.id in seen or not fresh(order, token):
             delivery.note(TimelineEvent.DUPLICATE_DROPPED)
-            dispositions[at] = Stale()
+            dispositions[at] = STALE
             continue
         seen.add(order.id)
         if rest_seconds := groups.holds(order):
@@ -88,24 +89,24 @@ def take_tokens(tx: Tx, context: GroupContext, taken: Sequence[InHand]) -> list[
             continue
         work = partial(_open, delivery, live.get(order.id, ""), attempts)
         dispositions[at] = disposition = guard(delivery, work)
-        if isinstance(disposition, Handled):
-            groups.had_its_turn(order, parked=disposition.parked)
+        if disposition is HANDLED or disposition is PARKED:
+            groups.had_its_turn(order, parked=disposition is PARKED)
     groups.let_come(tx, context.now.ms)
-    return [dispositions[at] for at in range(len(taken))]
+    return [dispositions[at] for at in range(len(group))]
 
 
 def _of_no_order(tx: Tx, taken: InHand, archived: Collection[str], now_ms: int) -> Disposition:
     if taken.token.order_id in archived or taken.token.order_id == NO_ORDER:
         # It is at its end, and its story is in a file; or it only woke somebody's poll.
-        return Stale()
+        return STALE
     token, age = taken.token, now_ms - taken.message.sent_at_ms if taken.message else 0
     if age >= ORPHAN_SECONDS * 1000:
         # The order was answered for and is gone: the audit names what is kept for no order.
         event = TimelineEvent.DUPLICATE_DROPPED
         timeline.note(tx, token.order_id, token.version, now_ms, event, step=token.step)
-        return Orphaned(token.order_id)
+        return ORPHANED
     # The queue's clock may be ahead of ours.
-    return Faulted(min(ORPHAN_SECONDS, ORPHAN_SECONDS - age // 1000))
+    return Rest(min(ORPHAN_SECONDS, ORPHAN_SECONDS - age // 1000))
 
 
 def fresh(order: Order, token: Token) -> bool:
@@ -124,19 +125,19 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
     if delivery.traceless > context.retries.max_receives:
         return stop_here(delivery, CRASHED_CAUSE)
     if due != delivery.step:
-        return Poisoned(f"order {order.id} is owed {due!r}, not {delivery.step!r}")
+        return Bury(f"order {order.id} is owed {due!r}, not {delivery.step!r}")
     gather_alone(delivery)
     last = attempts.last(order.id, delivery.step)
     if order.cancelling and not (last and last.is_open):
         return turn_back_now(delivery)
     outcome = _take(delivery, attempts)
-    if isinstance(outcome, PendingCall | Waiting):
+    if isinstance(outcome, ProviderCall | Delete):
         return outcome
     apply_outcome(delivery, outcome)
-    return Handled(parked=isinstance(outcome, Park))
+    return PARKED if isinstance(outcome, Park) else HANDLED
 
 
-def _take(delivery: Delivery, attempts: Attempts) -> Outcome | PendingCall | Waiting:
+def _take(delivery: Delivery, attempts: Attempts) -> Outcome | ProviderCall | Delete:
     tx, order, now = delivery.tx, delivery.order, delivery.context.now
     step = delivery.context.registry.step(delivery.step)
     if order.status == OrderStatus.AWAITING:
@@ -150,7 +151,7 @@ def _take(delivery: Delivery, attempts: Attempts) -> Outcome | PendingCall | Wai
 
 def _begin_call(
     delivery: Delivery, step: CallStep[Any, Any], attempts: Attempts
-) -> Outcome | PendingCall | Waiting:
+) -> Outcome | ProviderCall | Delete:
     tx, order, now = delivery.tx, delivery.order, delivery.context.now
     last = attempts.last(order.id, delivery.step)
     is_open = last is not None and last.is_open
@@ -162,11 +163,12 @@ def _begin_call(
     if provider.breaker.holds_back(order.id, delivery.context.begun):
         return wait_for(delivery, provider)
     theirs, grant = provider.steps.get(delivery.step, step), delivery.context.grant(provider)
-    calling = PendingCall(order, delivery.step, theirs, prepared, provider, grant)
+    in_hand = cast("InHand", delivery.in_hand)  # there is one: no answer begins a call
+    call = ProviderCall(order, delivery.step, theirs, prepared, provider, grant, in_hand)
     if last is not None and is_open:
         only_ask = order.cancelling or isinstance(prepared, Outcome)
-        return calls.take_up(tx, calling, last, now, ask_only=only_ask)
-    return calls.intend(tx, calling, last, now)
+        return calls.take_up(tx, call, last, now, ask_only=only_ask)
+    return calls.intend(tx, call, last, now)
 
 
 def _provider(delivery: Delivery, attempts: Attempts) -> Provider:
@@ -185,7 +187,7 @@ def turn_back_now(delivery: Delivery, *, begun: bool = False) -> Disposition:
     place = begin(place_of(order)) if begun else place_of(order)
     back = turn_back(registry.flow(order.flow), place, OrderStatus.CANCELLED)
     move_order(delivery.tx, registry, order, back, delivery.context.now)
-    return Handled()
+    return HANDLED
 
 
 def _calls_out(context: GroupContext, step: str) -> bool:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from conveyor.core import outbox
 from conveyor.core.delivery import Delivery
-from conveyor.core.disposition import Disposition, Held, Waiting
+from conveyor.core.disposition import HELD, Delete, Disposition
 from conveyor.core.outbox import OwedToken
 from conveyor.core.providers import Provider
 from conveyor.core.routing_slip import service_of
@@ -24,11 +24,11 @@ _EXPECT = (
 def hold(delivery: Delivery, due_at: int) -> Disposition:
     """Owe the order the same token again, at that time."""
     owe_again(delivery, due_at)
-    delivery.trace(Held.counted_as)
-    return Held()
+    delivery.trace(HELD.counted_as)
+    return HELD
 
 
-def wait_for(delivery: Delivery, provider: Provider, cause: str = "") -> Waiting:
+def wait_for(delivery: Delivery, provider: Provider, cause: str = "") -> Delete:
     """Its provider is paused: owe the order the same token again, once that may have changed.
 
     That costs no try, and is told once, but for a call of its own that failed meanwhile.
@@ -39,8 +39,9 @@ def wait_for(delivery: Delivery, provider: Provider, cause: str = "") -> Waiting
         delivery.note(TimelineEvent.WAITING, told)
     rest_ms = round(breaker.wait_seconds(order_id, context.begun) * 1000)
     owe_again(delivery, context.now.ms + rest_ms, provider.name)
-    delivery.trace(Waiting.counted_as)
-    return Waiting(order_id, breaker)
+    waiting = Delete("waiting", waits_for=breaker)
+    delivery.trace(waiting.counted_as)
+    return waiting
 
 
 def owe_again(delivery: Delivery, due_at: int, waits_for: str = "") -> None:

@@ -12,10 +12,10 @@ from conveyor.commerce.payments import steps as payment_steps
 from conveyor.commerce.payments.ports import Declined
 from conveyor.core import (
     applying_outcomes,
-    calling,
     calls,
     deadlines,
     lease,
+    provider_call,
     recording_results,
     tables,
     taking_tokens,
@@ -47,7 +47,7 @@ def _anybody_ends_it(step: str = EVERY_STEP) -> Make:
 
     def make(right: Any) -> Any:
         def alone(self: Any) -> bool:
-            return step in self.calling.step_name or bool(right.fget(self))
+            return step in self.call.step_name or bool(right.fget(self))
 
         return property(alone)
 
@@ -126,7 +126,7 @@ UNFENCED = (
     .values(calls._set("state", "ended_at", "may_run_until"))
 )
 """As once: an attempt that is closed is ended again, as by a late copy that got no answer."""
-NO_GRANT = (calling.Grant, "is_over", always(value=False))
+NO_GRANT = (provider_call.Grant, "is_over", always(value=False))
 NEW_KEY = (calls, "intend", _new_key())
 
 BUGS = (
