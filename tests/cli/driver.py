@@ -9,7 +9,6 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from click.testing import CliRunner
+from tests.cli.forking import COMMAND, start
 from tests.servers.waiting import wait_until
 
 from conveyor.entrypoints.cli import main
@@ -28,8 +28,6 @@ PREFIX = "CONVEYOR_"
 WIDE = {"COLUMNS": "200"}
 SIMULATED = {"CONVEYOR_PAYMENT_PROVIDER": "simulated", "CONVEYOR_CARRIER": "simulated"}
 """Nobody is to be paid by tests; on PostgreSQL that has to be said."""
-COMMAND = (sys.executable, "-c", "from conveyor.entrypoints.cli import main; main()")
-
 _TELL_AT_THE_END = "import atexit, sys; atexit.register(lambda: print(*sys.modules))"
 TELLING = (*COMMAND[:-1], f"{_TELL_AT_THE_END}; {COMMAND[-1]}")
 """The same, which says at its end what it has loaded."""
@@ -61,28 +59,19 @@ def say(*arguments: object, stdin: str = "", **environment: str) -> Said:
 
 def say_apart(*arguments: object, command: Sequence[str] = COMMAND, **environment: str) -> Said:
     """Run a command as a process of its own, to its end."""
-    done = subprocess.run(
-        [*command, *(str(a) for a in arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-        env=_environment(environment),
-    )
-    return Said(done.returncode, done.stdout, done.stderr)
+    with Process(*arguments, command=command, **environment) as process:
+        return process.end()
 
 
 def piped(text: bytes, *arguments: object) -> Said:
     """Run a command as a process of its own whose standard input is a pipe."""
-    done = subprocess.run(
-        [*COMMAND, *(str(a) for a in arguments)],
-        input=text,
-        capture_output=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-        env=_environment({}),
-    )
-    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with start([*COMMAND, *(str(a) for a in arguments)], _environment({}), **pipes) as process:
+        try:
+            out, err = process.communicate(text, PATIENCE_SECONDS)
+        finally:
+            process.kill()
+    return Said(process.returncode, out.decode(), err.decode())
 
 
 class _Screen(io.StringIO):
@@ -119,12 +108,9 @@ def on_a_screen(*arguments: str, rows: int, columns: int) -> list[str]:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     size = {"COLUMNS": str(columns), "LINES": str(rows), "TERM": "dumb"}
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
-        env=_environment(size),
-    ) as process:
+    environment = _environment(size)
+    null = subprocess.DEVNULL
+    with start([*COMMAND, *arguments], environment, stdout=theirs, stderr=null) as process:
         os.close(theirs)
         said = b""
         try:
@@ -145,12 +131,12 @@ class Process:
     ) -> None:
         # A suite that was started in the background has inherited that Ctrl-C is ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        self.popen = subprocess.Popen(
+        self.popen = start(
             [*command, *(str(a) for a in arguments)],
+            _environment(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=_environment(environment),
         )
 
     def __enter__(self) -> Self:
@@ -176,6 +162,10 @@ class Process:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> Said:
         """Send a signal and wait for the end."""
         self.popen.send_signal(number)
+        return self.end()
+
+    def end(self) -> Said:
+        """Wait for the end."""
         out, err = self.popen.communicate(timeout=PATIENCE_SECONDS)
         return Said(self.popen.returncode, out, err)
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.driver import COMMAND, TELLING, bodies, heard, running, say, say_apart, seen
+from tests.cli.driver import TELLING, bodies, heard, running, say, say_apart, seen
+from tests.cli.forking import COMMAND
 
 from conveyor.entrypoints.cli import main
 

@@ -6,13 +6,13 @@ import os
 import pty
 import signal
 import struct
-import subprocess
 import termios
 from contextlib import suppress
 from fcntl import ioctl
 from typing import Any, Self
 
-from tests.cli.driver import COMMAND, PREFIX, until
+from tests.cli.driver import PREFIX, until
+from tests.cli.forking import COMMAND, start
 
 
 class Terminal:
@@ -31,12 +31,12 @@ class Terminal:
         others = {name: it for name, it in os.environ.items() if not name.startswith(PREFIX)}
         # A suite that was started in the background has inherited that Ctrl-C is ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._process = subprocess.Popen(
+        self._process = start(
             [*COMMAND, *arguments],
+            others | {"TERM": "xterm-256color"} | environment,
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=self._theirs,
-            env=others | {"TERM": "xterm-256color"} | environment,
         )
 
     def __enter__(self) -> Self:
@@ -65,7 +65,7 @@ class Terminal:
         until(lambda: self._read() and self._process.poll() is not None)
         self._read()
         self.after = termios.tcgetattr(self._theirs)
-        return self._process.returncode
+        return self._process.wait()
 
     def _read(self) -> bytes:
         with suppress(BlockingIOError):
