@@ -269,9 +269,10 @@ def test_the_owner_of_a_directory_is_named(data: Path) -> None:
     assert workers[0].startswith(f"process {process.popen.pid} ")
 
 
-def test_what_is_due_and_what_is_not_installed_on_a_server(database: str) -> None:
+def test_what_is_due_and_what_is_not_installed_on_a_server(database: str, tmp_path: Path) -> None:
     order = json.dumps(bodies(1)[0])
-    assert say("place", "-", stdin=order, CONVEYOR_DATABASE_URL=database).code == 0
+    directory = ("--data", tmp_path)  # other tests place orders at the same time
+    assert say("place", "-", *directory, stdin=order, CONVEYOR_DATABASE_URL=database).code == 0
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE orders SET flow = 'gift@2'")
         connection.execute(

@@ -132,7 +132,9 @@ def test_an_index_that_was_not_made_to_its_end_is_named(database: str) -> None:
     assert found["index timeline_by_order"].todo.startswith("CREATE INDEX timeline_by_order")
 
 
-def test_what_it_costs_is_told_and_polls_for_nothing_are_named(database: str) -> None:
+def test_what_it_costs_is_told_and_polls_for_nothing_are_named(
+    database: str, tmp_path: Path
+) -> None:
     settings = Settings(database_url=database, queue_url="sqs://eu-west-1/well-")
 
     def check(tx: Tx) -> Iterator[Finding]:
@@ -141,7 +143,8 @@ def test_what_it_costs_is_told_and_polls_for_nothing_are_named(database: str) ->
     (idle,) = looked(database, check)
     assert (idle.subject, "idle, a month: functions $" in idle.says) == ("shop", True)
     order = json.dumps(bodies(1)[0])
-    assert say("place", "-", stdin=order, CONVEYOR_DATABASE_URL=database).code == 0
+    directory = ("--data", tmp_path)  # other tests place orders at the same time
+    assert say("place", "-", *directory, stdin=order, CONVEYOR_DATABASE_URL=database).code == 0
     estimated, requests = looked(database, check)
     assert "an order, at the last day's 1: functions $" in estimated.says
     assert (requests.status, requests.says) == (Status.OK, "0.0 to SQS an order, so far")
