@@ -12,7 +12,7 @@ from tests.api.test_events import following
 
 from conveyor.core import timeline
 from conveyor.core.timeline_event import TimelineEvent
-from conveyor.entrypoints.http.events import MAX_ENTRIES
+from conveyor.operations.following import MAX_ENTRIES
 
 MIB = 1024 * 1024
 

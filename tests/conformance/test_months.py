@@ -25,7 +25,7 @@ from conveyor.core.timeline_event import TimelineEvent
 from conveyor.core.transaction import Tx
 from conveyor.settings import Settings
 from conveyor.system.installation import installation
-from conveyor.system.months import AHEAD, Months, server_ms
+from conveyor.system.months import AHEAD, Months, servers_clock
 from conveyor.system.tables import migrate_all
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def homes(url: str, table: str = "timeline") -> dict[str, str]:
 
 
 def now_of(url: str) -> int:
-    return play(url, lambda database: database.read(server_ms))
+    return play(url, servers_clock)
 
 
 def new_id(at_ms: int) -> str:

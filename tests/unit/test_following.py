@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from tests.unit.goods_driver import order
 
-from conveyor.entrypoints.http.events import Following, Seen
+from conveyor.entrypoints.http.events import Following
+from conveyor.operations.following import Seen
 
 
 def test_a_glimpse_is_told_when_it_changes() -> None:

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from conveyor.access import store
-from conveyor.access.model import LOCAL_ID, Grant, LocalKey, digest_of, id_of
-from conveyor.access.store import ApiKey
+from conveyor.access.model import LOCAL_ID, ApiKey, Grant, LocalKey, digest_of, id_of
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import ConveyorError
 from conveyor.core.outage import tell

@@ -85,6 +85,22 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it is kept: a hash of it, never its text. Times are milliseconds since the epoch."""
+
+    id: str
+    digest: str
+    merchant: str
+    scopes: tuple[str, ...]
+    subject: str
+    label: str
+    created_at: int
+    revoked_at: int | None = None
+    expires_at: int | None = None
+    last_used_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LocalKey:
     """A key that is nowhere but in this process and in a file that only its user may read."""
 

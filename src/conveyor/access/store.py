@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
-from conveyor.access.model import SCOPES, Token, digest_of, new_key_text
+from conveyor.access.model import SCOPES, ApiKey, Token, digest_of, new_key_text
 from conveyor.core.step import Now
 from conveyor.core.tables import metadata
 from conveyor.core.transaction import Tx
@@ -41,22 +41,6 @@ _USED = (
     .where(api_keys.c.id == sa.bindparam("of_id"))
     .values(last_used_at=sa.bindparam("at"))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A row of `api_keys`. Times are milliseconds since the epoch."""
-
-    id: str
-    digest: str
-    merchant: str
-    scopes: tuple[str, ...]
-    subject: str
-    label: str
-    created_at: int
-    revoked_at: int | None = None
-    expires_at: int | None = None
-    last_used_at: int | None = None
 
 
 def create(

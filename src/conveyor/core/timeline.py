@@ -80,6 +80,14 @@ def of_order(tx: Tx, order_id: str) -> list[Entry]:
     return [Entry(*row) for row in tx.execute(query)]
 
 
+_LAST = sa.select(sa.func.max(timeline.c.id)).where(timeline.c.order_id == sa.bindparam("of_order"))
+
+
+def last_number(tx: Tx, order_id: str) -> int:
+    """Give the number of an order's last entry; 0: it has none."""
+    return int(tx.execute(_LAST, {"of_order": order_id}).scalar() or 0)
+
+
 _FAULTS = (
     sa.select(timeline.c.order_id, timeline.c.version, sa.func.count())
     .where(

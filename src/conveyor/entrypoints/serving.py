@@ -9,12 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from socket import socket
 
-from conveyor.access import store as keys
 from conveyor.access.model import LocalKey, new_local_key
 from conveyor.core.errors import DataDirectoryInUseError
 from conveyor.core.rfc3339 import iso
 from conveyor.core.supervision import Loop
-from conveyor.core.transaction import Tx
 from conveyor.entrypoints import server_file
 from conveyor.entrypoints.console import Links, add_console
 from conveyor.entrypoints.edge.server import Listening
@@ -23,6 +21,7 @@ from conveyor.entrypoints.logs import leave_orders_out
 from conveyor.entrypoints.process import Announce, Ready, opened, run
 from conveyor.entrypoints.server import listen, run_until, url_of
 from conveyor.entrypoints.server_file import ServerFile
+from conveyor.operations.keys import create_first_key
 from conveyor.operations.missing_flows import missing_flows
 from conveyor.settings import Settings
 from conveyor.system.composition import App
@@ -119,23 +118,13 @@ async def run_serve(
 
 async def _first_key(app: App) -> str:
     """Make a key if there is none; gives its text, or ''."""
-    now = app.engine.now()
-    merchant = app.settings.intake_merchant
-
-    def make(tx: Tx) -> str:
-        if keys.listing(tx, None):
-            return ""
-        _, text = keys.create(
-            tx,
-            secrets.token_bytes,
-            merchant=merchant,
-            scopes=app.installed.scopes,
-            label=FIRST_KEY_LABEL,
-            now=now,
-        )
-        return text
-
-    return await app.parts.database.run(make)
+    return await create_first_key(
+        app.engine,
+        secrets.token_bytes,
+        merchant=app.settings.intake_merchant,
+        scopes=app.installed.scopes,
+        label=FIRST_KEY_LABEL,
+    )
 
 
 def _listening(

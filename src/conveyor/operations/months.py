@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,6 +18,10 @@ from conveyor.core.errors import DatabaseUnavailableError
 from conveyor.core.months import Month, month_of_id
 from conveyor.core.tables import MONTHLY, detached_months, orders
 from conveyor.core.transaction import Database, Tx
+from conveyor.settings import Settings
+from conveyor.system.backends import open_database
+from conveyor.system.installation import installation
+from conveyor.system.tables import bring_up_to_date
 
 OTHERS = "others"
 """What no month covers: the default partitions."""
@@ -52,8 +57,28 @@ class Plan:
     examples: list[str] = field(default_factory=list)
 
 
-def listed(tx: Tx) -> list[Kept]:
+@asynccontextmanager
+async def by_month(settings: Settings) -> AsyncIterator[Database]:
+    """Open a database that keeps orders by month, with its tables as they should be."""
+    database = open_database(settings)
+    try:
+        await bring_up_to_date(database, installation(settings))
+        yield database
+    finally:
+        await database.close()
+
+
+async def listed(database: Database) -> list[Kept]:
     """Give all that there are, the oldest first, then those detached."""
+    return await database.examine(_listed)
+
+
+async def plan(database: Database, before: Month) -> Plan:
+    """Find out which months are over before this one, and whether their orders are at their end."""
+    return await database.examine(lambda tx: _plan(tx, before))
+
+
+def _listed(tx: Tx) -> list[Kept]:
     by_range: dict[tuple[str, str], list[str]] = {}
     for it in months.partitions(tx):
         by_range.setdefault((it.since, it.until), []).append(it.name)
@@ -68,11 +93,10 @@ def listed(tx: Tx) -> list[Kept]:
     ]
 
 
-def plan(tx: Tx, before: Month) -> Plan:
-    """Find out which months are over before this one, and whether their orders are at their end."""
+def _plan(tx: Tx, before: Month) -> Plan:
     over = [
         it
-        for it in listed(tx)
+        for it in _listed(tx)
         if it.detached_at is None and it.until and it.until <= before.first_id
     ]
     examples: list[str] = []

@@ -19,6 +19,7 @@ from conveyor.core.routing_slip import Flow
 from conveyor.core.tables import orders, parked
 from conveyor.core.transaction import Tx
 from conveyor.operations.explain.outlook import Known, waits_for
+from conveyor.system.composition import App
 
 
 class Debt(StrEnum):
@@ -61,8 +62,29 @@ _to_refund = _kept - sa.func.coalesce(payments.c.fee, 0)
 _held = sa.and_(payments.c.captured == 0, payments.c.authorized > 0, sa.not_(payments.c.voided))
 
 
-def sums(tx: Tx, flows: Iterable[Flow], merchant: str | None) -> list[Sum]:
-    """Add up what is owed of a merchant's open orders, or everybody's."""
+async def owed_orders(
+    app: App,
+    merchant: str | None,
+    now_ms: int,
+    *,
+    only: Debt | None,
+    limit: int,
+    after: str = "",
+) -> tuple[list[Sum], list[Owed]]:
+    """Add up what is owed of a merchant's orders, or everybody's, and list some, oldest first.
+
+    `after` is the id of the last one seen.
+    """
+    known = Known(app.engine.registry, app.ports.unbound)
+
+    def read(tx: Tx) -> tuple[list[Sum], list[Owed]]:
+        found = _owed(tx, known, merchant, now_ms, only=only, limit=limit, after=after)
+        return _sums(tx, known.registry.flows.values(), merchant), found
+
+    return await app.engine.database.read(read)
+
+
+def _sums(tx: Tx, flows: Iterable[Flow], merchant: str | None) -> list[Sum]:
     debt, amount = _debt(flows)
     each = _open(sa.select(debt, orders.c.currency, amount), merchant).subquery()
     query = (
@@ -74,7 +96,7 @@ def sums(tx: Tx, flows: Iterable[Flow], merchant: str | None) -> list[Sum]:
     return sorted(found, key=lambda it: ([*Debt].index(it.debt), it.currency))
 
 
-def owed(
+def _owed(
     tx: Tx,
     known: Known,
     merchant: str | None,
@@ -82,9 +104,8 @@ def owed(
     *,
     only: Debt | None,
     limit: int,
-    after: str = "",
+    after: str,
 ) -> list[Owed]:
-    """List them, the oldest first; `after` is the id of the last one seen."""
     debt, amount = _debt(known.registry.flows.values())
     query = _open(sa.select(debt, amount, parked.c.cause, orders), merchant)
     query = query.outerjoin(parked, parked.c.order_id == orders.c.id)

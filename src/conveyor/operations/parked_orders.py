@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from conveyor.commerce.payments.store import payments
+from conveyor.core.engine import Engine
 from conveyor.core.group_order import waiting_behind
 from conveyor.core.order import Order
 from conveyor.core.parking import Parked
@@ -47,6 +48,20 @@ _PARKED = (
     .order_by(parked.c.order_id)
 )
 _FIELDS = len(parked.c)
+
+
+async def list_parked(
+    engine: Engine, merchant: str | None, *, limit: int, after: str = ""
+) -> list[ParkedOrder]:
+    """List as `parked_orders` does, in a transaction of its own."""
+    return await engine.database.read(
+        lambda tx: parked_orders(tx, merchant, limit=limit, after=after)
+    )
+
+
+async def find_parked(engine: Engine, order_id: str, merchant: str | None) -> ParkedOrder | None:
+    """Give a parked order of this merchant, or of anybody."""
+    return await engine.database.read(lambda tx: parked_order(tx, order_id, merchant))
 
 
 def parked_orders(

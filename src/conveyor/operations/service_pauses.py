@@ -83,6 +83,11 @@ async def resume_service(app: App, name: str, by: Actor) -> bool:
     return took
 
 
+async def paused_now(app: App) -> list[PausedService]:
+    """List the services that are paused, by name."""
+    return await app.engine.database.read(paused_services.paused)
+
+
 async def service_states(app: App) -> list[ServiceState]:
     """Say how all services of this deployment are; one that is paused and not installed, too."""
     now = app.engine.ambient.now_ms()

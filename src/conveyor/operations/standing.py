@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from conveyor.core import dead_messages
 from conveyor.core.attempts import called
+from conveyor.core.engine import Engine
 from conveyor.core.group_order import blocked
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders, outbox, parked
@@ -78,8 +79,12 @@ def called_by_open(tx: Tx, services: Collection[str]) -> dict[str, int]:
     return {name: int(many) for name, many in rows}
 
 
-def standing(tx: Tx, now_ms: int) -> Standing:
+async def standing(engine: Engine, now_ms: int) -> Standing:
     """Look at everybody's orders."""
+    return await engine.database.read(lambda tx: _standing(tx, now_ms))
+
+
+def _standing(tx: Tx, now_ms: int) -> Standing:
     still_open = tx.execute(_OPEN).scalar_one()
     stopped = tx.execute(_PARKED).scalar_one()
     _, behind = blocked(tx)

@@ -12,6 +12,7 @@ from conveyor.commerce.orders.streams import exactly
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 from conveyor.extension import Extension
+from conveyor.system.composition import App
 
 MOST = 20
 """Offered at a time: more of them nobody reads."""
@@ -46,8 +47,18 @@ _SETTLED = (
 )
 
 
-def reasons(tx: Tx, merchant: str | None) -> list[str]:
+async def reasons(app: App, merchant: str | None) -> list[str]:
     """Give why orders of a merchant, or anybody's, were refused or cancelled of late."""
+    return await app.parts.reading.read(lambda tx: _reasons(tx, merchant))
+
+
+async def skus(app: App, merchant: str | None, beginning: str) -> list[str]:
+    """Give SKUs that begin so: what a merchant sells, or what anybody's orders have."""
+    extensions = app.installed.extensions
+    return await app.parts.reading.read(lambda tx: _skus(tx, extensions, merchant, beginning))
+
+
+def _reasons(tx: Tx, merchant: str | None) -> list[str]:
     newest, settled = _NEWEST.order_by(_BY_ID), sa.select(_SETTLED.c.reason)
     if merchant is not None:
         # By its own index: PostgreSQL would else look for the few of a small one among all orders.
@@ -60,10 +71,9 @@ def reasons(tx: Tx, merchant: str | None) -> list[str]:
     return list(tx.execute(query).scalars())
 
 
-def skus(
+def _skus(
     tx: Tx, extensions: Sequence[Extension], merchant: str | None, beginning: str
 ) -> list[str]:
-    """Give SKUs that begin so: what a merchant sells, or what anybody's orders have."""
     asked = MOST * CASES
     found: Iterable[str]
     if merchant is None:

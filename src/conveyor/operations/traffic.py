@@ -63,6 +63,13 @@ async def traffic(app: App) -> Traffic:
     return _of([it for it in found if not it.is_silent(now)], requests)
 
 
+async def requests_so_far(app: App) -> int | None:
+    """Give how many requests all processes have made to the queues; None: they are not counted."""
+    if not app.counts_requests:
+        return None
+    return await app.engine.database.read(requests_made)
+
+
 def _of(alive: Sequence[Worker], requests: Requests | None) -> Traffic:
     told = [it.figures for it in alive if it.figures is not None]
     return Traffic(together(told) if told else None, len(told), len(alive), requests)

@@ -66,13 +66,13 @@ class Months:
 
 async def make_months(database: Database) -> None:
     """Make those of a database to which nobody has a clock yet: the server's own counts."""
-    now_ms = await database.read(server_ms)
+    now_ms = await servers_clock(database)
     await Months(database, lambda: now_ms).make_ahead()
 
 
-def server_ms(tx: Tx) -> int:
-    """Ask the server for the time."""
-    return int(tx.execute(_SERVERS_MS).scalar_one())
+async def servers_clock(database: Database) -> int:
+    """Ask the server for the time, in milliseconds since the epoch."""
+    return await database.read(lambda tx: int(tx.execute(_SERVERS_MS).scalar_one()))
 
 
 def ahead(now_ms: int) -> list[Month]:

@@ -28,8 +28,7 @@ UNITS = {
 async def told(app: App, system: str) -> str:
     """Give the line that tells how a system stands now."""
     now = app.parts.ambient.now_ms()
-    seen = await app.parts.database.read(lambda tx: standing(tx, now))
-    return line(seen, system, now)
+    return line(await standing(app.engine, now), system, now)
 
 
 def line(seen: Standing, system: str, now_ms: int) -> str:

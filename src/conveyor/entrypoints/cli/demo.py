@@ -169,8 +169,7 @@ async def _watch(app: App, show: Show) -> None:
 async def _look(app: App, show: Show) -> None:
     from conveyor.operations.demo import orders_by_step
 
-    registry = app.engine.registry
-    show(await app.parts.database.read(lambda tx: orders_by_step(tx, registry)))
+    show(await orders_by_step(app.engine))
 
 
 async def _result(shown: Demonstration, app: App, seconds: float) -> Result:
@@ -189,7 +188,7 @@ async def _result(shown: Demonstration, app: App, seconds: float) -> Result:
             "refunded": summary.refunded,
             "latency_ms": {"p50": summary.latency(P50), "p99": summary.latency(P99)},
         }
-    stories = await app.parts.database.read(shown.worth_a_look)
+    stories = await shown.worth_a_look(app)
     return Result(flows, seconds, stories, (await run_audit(app)).as_json())
 
 

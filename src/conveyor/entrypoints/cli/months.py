@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,9 @@ from conveyor.entrypoints.cli.options import data_option, json_option, run
 from conveyor.entrypoints.cli.output import counted, emit, say, say_command, table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from conveyor.core.months import Month
-    from conveyor.core.transaction import Database
     from conveyor.operations.months import Kept, Plan
+    from conveyor.settings import Settings
 
 MIB = 1 << 20
 
@@ -119,17 +117,18 @@ def _say_detached(planned: Plan, kept: list[str], *, yes: bool) -> None:
 
 
 async def _list(data: Path) -> list[Kept]:
-    from conveyor.operations.months import listed
+    from conveyor.operations.months import by_month, listed
 
-    async with _database(data) as database:
-        return await database.examine(listed)
+    async with by_month(_settings(data)) as database:
+        return await listed(database)
 
 
 async def _make(data: Path) -> list[str]:
+    from conveyor.operations.months import by_month
     from conveyor.operations.months import make as make_missing
     from conveyor.system.months import make_months
 
-    async with _database(data) as database:
+    async with by_month(_settings(data)) as database:
         with _patience():
             await make_months(database)
             return await make_missing(database)
@@ -137,41 +136,32 @@ async def _make(data: Path) -> list[str]:
 
 async def _detach(data: Path, before: Month, *, yes: bool) -> tuple[Plan, list[str]]:
     from conveyor.operations import months as operated
-    from conveyor.system.months import server_ms
+    from conveyor.system.months import servers_clock
 
-    async with _database(data) as database:
-        now_ms = await database.read(server_ms)
+    async with operated.by_month(_settings(data)) as database:
+        now_ms = await servers_clock(database)
         latest = operated.latest(now_ms)
         if before > latest:
             raise MisuseError(
                 f"--before {before.name}: orders are still placed in a month before that.",
                 f"What is before {latest.name} can be detached now.",
             )
-        planned = await database.examine(lambda tx: operated.plan(tx, before))
+        planned = await operated.plan(database, before)
         if planned.open or not yes:
             return planned, []
         with _patience():
             return planned, await operated.detach(database, planned, now_ms)
 
 
-@asynccontextmanager
-async def _database(data: Path) -> AsyncIterator[Database]:
+def _settings(data: Path) -> Settings:
     from conveyor.settings import Settings
-    from conveyor.system.backends import open_database
-    from conveyor.system.installation import installation
-    from conveyor.system.tables import bring_up_to_date
 
     settings = Settings(data=data)
     if settings.database_path is not None:
         raise MisuseError(
             "only PostgreSQL keeps orders by month.", "Name one in CONVEYOR_DATABASE_URL."
         )
-    database = open_database(settings)
-    try:
-        await bring_up_to_date(database, installation(settings))
-        yield database
-    finally:
-        await database.close()
+    return settings
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from conveyor.commerce.orders.model import SingleLine
-from conveyor.core.answers import TAKEN, StepAnswer
+from conveyor.core.answers import TAKEN
 from conveyor.core.engine import Engine
 from conveyor.core.interventions import Intervention
 from conveyor.core.order import Order
@@ -28,13 +28,13 @@ from conveyor.entrypoints.console.viewer import (
     operator_of,
     viewer_of,
 )
-from conveyor.entrypoints.http.answers import told_by
 from conveyor.entrypoints.http.bodies import read_object
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.dead_letters import problem_of
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.refunds import why_refused
 from conveyor.operations import decisions, refunds
+from conveyor.operations.answering import give_answer
 from conveyor.operations.decisions import NotCancelled
 from conveyor.operations.explain import Story
 from conveyor.operations.refunds import NotRefunded
@@ -158,9 +158,8 @@ async def _answer(console: Console, story: Story, viewer: Viewer, sent: Mapping[
     step, handler = asks
     raw = answer_in(handler.answer, sent)
     answer = read_object("answer", handler.answer, raw)
-    order, told = story.order, told_by(viewer.acting(), step, console.api.app.engine.now())
-    given = StepAnswer(order.id, step, answer, version=order.version, told=told)
-    if await console.api.app.answers.take(given) != TAKEN:
+    app, order, by = console.api.app, story.order, viewer.acting()
+    if await give_answer(app, order.id, step, answer, version=order.version, by=by) != TAKEN:
         raise ProblemError(Code.NOT_AWAITED, _GONE)
 
 

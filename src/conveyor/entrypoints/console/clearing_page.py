@@ -28,7 +28,7 @@ from conveyor.entrypoints.console.viewer import (
 from conveyor.entrypoints.http.dead_letters import MESSAGE_ID_PATTERN, sees_poison
 from conveyor.entrypoints.http.orders import order_or_404
 from conveyor.entrypoints.http.problems import invalid, not_found
-from conveyor.operations.desk import Batch, Pile, Wanted, clear_some, dry_run, find_pile
+from conveyor.operations.desk import Batch, Pile, Wanted, clear_some, dry_run, pile_seen
 from conveyor.operations.desk.messages import PREFIX, MessagePile, find_message_pile
 from conveyor.operations.previews import Action
 
@@ -159,7 +159,7 @@ async def _planned(
     if asked.is_of_messages:
         found = await find_message_pile(engine, wanted.pile)
     else:
-        found = await engine.database.read(lambda tx: find_pile(tx, wanted.pile, wanted.sees))
+        found = await pile_seen(engine, wanted.pile, wanted.sees)
     none_chosen = nobody == "chosen" and not wanted.chosen
     planned = None if none_chosen or not found else await dry_run(engine, wanted)
     return page(

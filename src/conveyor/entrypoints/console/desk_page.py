@@ -7,15 +7,12 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
-from conveyor.core.transaction import Tx
-from conveyor.core.untyped import Json
 from conveyor.entrypoints.console.pages import page
 from conveyor.entrypoints.console.viewer import Console, Viewer, console_of, viewer_of
 from conveyor.entrypoints.http.dead_letters import sees_poison
 from conveyor.entrypoints.http.problems import invalid, not_found
 from conveyor.operations.dead_letters import Look, look_into_dead_letters
-from conveyor.operations.desk import find_pile, members, piles, shared_by
-from conveyor.operations.desk.judging import judge
+from conveyor.operations.desk import pile_page, piles_seen
 from conveyor.operations.desk.members import START, Cursor
 from conveyor.operations.desk.messages import (
     PREFIX,
@@ -23,7 +20,6 @@ from conveyor.operations.desk.messages import (
     judge_messages,
     message_piles,
 )
-from conveyor.operations.desk.sharing import SAMPLE
 
 PAGE = 50
 _COUNT = re.compile(r"[0-9]{1,18}")
@@ -34,17 +30,9 @@ MOST_PILES = 50
 async def desk(request: Request) -> Response:
     """Show the piles, the largest first, and poison in the queues."""
     viewer, console = await viewer_of(request), console_of(request)
-    sees = viewer.grant.sees
-
-    def read(tx: Tx) -> tuple[int, list[Json]]:
-        found = piles(tx, sees)
-        return len(found), [
-            {"pile": it, "shared": shared_by(members(tx, it, sees, limit=SAMPLE))}
-            for it in found[:MOST_PILES]
-        ]
-
+    engine = console.api.app.engine
     look = await _poison(console, viewer)
-    many, shown = await console.api.app.engine.database.read(read)
+    many, shown = await piles_seen(engine, viewer.grant.sees, MOST_PILES)
     return page(
         request,
         "desk.html",
@@ -53,7 +41,7 @@ async def desk(request: Request) -> Response:
         more=many - len(shown),
         messages=message_piles(look),
         not_shown=look.not_shown,
-        now=console.api.app.engine.ambient.now_ms(),
+        now=engine.ambient.now_ms(),
     )
 
 
@@ -62,25 +50,22 @@ async def pile(request: Request) -> Response:
     viewer, engine = await viewer_of(request), console_of(request).api.app.engine
     if request.path_params["pile"].startswith(PREFIX):
         return await _message_pile(request, viewer)
-    sees, after = viewer.grant.sees, cursor_in(request.query_params.get("after", ""))
-
-    def read(tx: Tx) -> dict[str, Json]:
-        found = find_pile(tx, request.path_params["pile"], sees)
-        if found is None:
-            return {"pile": None}
-        them = members(tx, found, sees, limit=PAGE, after=after)
-        return {
-            "pile": found,
-            "members": them,
-            "judged": judge(tx, engine, them),
-            "shared": shared_by(members(tx, found, sees, limit=SAMPLE)),
-            "next": written(them[-1].cursor) if len(them) == PAGE else "",
-        }
-
-    shown = await engine.database.read(read)
-    is_later = after != START
-    now = engine.ambient.now_ms()
-    return page(request, "pile.html", viewer, is_later=is_later, now=now, **shown)
+    key, sees = request.path_params["pile"], viewer.grant.sees
+    after = cursor_in(request.query_params.get("after", ""))
+    found = await pile_page(engine, key, sees, after, PAGE)
+    them = found.members if found else ()
+    return page(
+        request,
+        "pile.html",
+        viewer,
+        pile=found and found.pile,
+        members=them,
+        judged=found.judged if found else {},
+        shared=found.shared if found else (),
+        next=written(them[-1].cursor) if len(them) == PAGE else "",
+        is_later=after != START,
+        now=engine.ambient.now_ms(),
+    )
 
 
 def is_count(text: str) -> bool:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from conveyor.commerce.orders import store
 from conveyor.core.order_status import TERMINAL
 from conveyor.core.place import due_step
-from conveyor.core.tables import timeline
-from conveyor.core.transaction import Tx
 from conveyor.core.untyped import Json
 from conveyor.entrypoints.console.pages import page, render
 from conveyor.entrypoints.console.streams import stream
@@ -20,6 +16,7 @@ from conveyor.entrypoints.http.problems import not_found
 from conveyor.extension import Answerable
 from conveyor.operations.editing import why_not
 from conveyor.operations.explain import Story, explain
+from conveyor.operations.one_order import State, state_of
 
 DID = {
     "cancel": "Its cancellation was taken.",
@@ -43,8 +40,6 @@ VERBS = {
 }
 PAID_VERBS = {"cancel": "Cancel and refund", "compensate": "Give up, undo and refund"}
 """Where money was taken, that is what it comes to."""
-_LAST = sa.select(sa.func.max(timeline.c.id)).where(timeline.c.order_id == sa.bindparam("of_order"))
-State = tuple[int, str, int, int]
 
 
 async def order(request: Request) -> Response:
@@ -65,11 +60,11 @@ async def live(request: Request) -> Response:
 
     async def look() -> str | None:
         nonlocal seen
-        state = await console.api.app.engine.database.read(lambda tx: _state(tx, order_id, viewer))
+        state = await state_of(console.api.app.engine, order_id, viewer.grant.sees)
         if state is None:
             return None
         if state == seen[0]:
-            return None if state[1] in TERMINAL else seen[1]
+            return None if state.status in TERMINAL else seen[1]
         story = await explain(console.api.app, order_id, viewer.grant.sees)
         if story is None:
             return None
@@ -111,11 +106,3 @@ def _shown(console: Console, viewer: Viewer, story: Story) -> dict[str, Json]:
         "trace_url": console.api.app.settings.trace_page(story.trace_id),
         "now": console.api.app.engine.ambient.now_ms(),
     }
-
-
-def _state(tx: Tx, order_id: str, viewer: Viewer) -> State | None:
-    found = store.find(tx, order_id, viewer.grant.sees)
-    if found is None:
-        return None
-    last = tx.execute(_LAST, {"of_order": order_id}).scalar()
-    return found.version, found.status, found.updated_at, int(last or 0)

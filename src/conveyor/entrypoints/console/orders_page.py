@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from conveyor.commerce.orders.saved_searches import LONGEST_NAME, OF_ONE, listing
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.place import due_step
 from conveyor.core.registry import Registry
@@ -18,6 +17,7 @@ from conveyor.entrypoints.console.pages import page
 from conveyor.entrypoints.console.viewer import ROOT, console_of, viewer_of
 from conveyor.entrypoints.http.orders import order_or_404
 from conveyor.entrypoints.http.problems import ProblemError
+from conveyor.operations.saved_searches import LONGEST_NAME, OF_ONE, searches_of
 
 HERE = f"{ROOT}/orders"
 
@@ -47,7 +47,7 @@ async def orders(request: Request) -> Response:
         older=f"{HERE}?{urlencode({**wanted, 'cursor': found.next})}" if found.next else "",
         newest=f"{HERE}?{urlencode(wanted)}" if "cursor" in query else "",
         filtered=bool(wanted),
-        saved=await app.engine.database.read(lambda tx: listing(tx, viewer.grant.merchant)),
+        saved=await searches_of(app.engine, viewer.grant.merchant),
         may_save=viewer.may_change and _can_be_saved(asked, found),
         longest_name=LONGEST_NAME,
         steps_there_are=_steps_in(app.engine.registry),

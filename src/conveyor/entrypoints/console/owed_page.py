@@ -5,13 +5,12 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from conveyor.core.transaction import Tx
 from conveyor.entrypoints.console.pages import page
 from conveyor.entrypoints.console.viewer import console_of, viewer_of
 from conveyor.entrypoints.http.orders import order_or_404
 from conveyor.entrypoints.http.problems import not_found
-from conveyor.operations.explain.outlook import Known
-from conveyor.operations.owed import Debt, Owed, Sum, owed, sums
+from conveyor.operations import owed
+from conveyor.operations.owed import Debt
 
 PAGE = 50
 DEBTS = {
@@ -32,14 +31,8 @@ async def owed_orders(request: Request) -> Response:
         raise not_found("page")
     if after:
         order_or_404(after)
-    known, now = Known(app.engine.registry, app.ports.unbound), app.engine.ambient.now_ms()
-
-    def read(tx: Tx) -> tuple[list[Sum], list[Owed]]:
-        wanted = Debt(only) if only else None
-        found = owed(tx, known, sees, now, only=wanted, limit=PAGE, after=after)
-        return sums(tx, known.registry.flows.values(), sees), found
-
-    totals, found = await app.engine.database.read(read)
+    now, wanted = app.engine.ambient.now_ms(), Debt(only) if only else None
+    totals, found = await owed.owed_orders(app, sees, now, only=wanted, limit=PAGE, after=after)
     return page(
         request,
         "owed.html",

@@ -8,14 +8,18 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from conveyor.commerce.orders import saved_searches
-from conveyor.commerce.orders.saved_searches import KEPT, LONGEST_NAME, MOST_SAVED, OF_ONE
-from conveyor.core.operator_actions import noting
-from conveyor.core.transaction import Tx
 from conveyor.entrypoints.console.finding import wrong_in
 from conveyor.entrypoints.console.viewer import ROOT, console_of, form_of, viewer_of
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
+from conveyor.operations.saved_searches import (
+    KEPT,
+    LONGEST_NAME,
+    MOST_SAVED,
+    OF_ONE,
+    forget_search,
+    save_search,
+)
 
 ORDERS = f"{ROOT}/orders"
 _TOO_MANY = f"There are {MOST_SAVED} searches already: forget one first."
@@ -27,13 +31,7 @@ async def save(request: Request) -> Response:
     sent = await form_of(request, viewer)
     name, asks = _name_in(sent), _asks_in(sent)
     engine, merchant = console_of(request).api.app.engine, viewer.grant.merchant
-    now = engine.now()
-
-    def work(tx: Tx) -> bool:
-        return saved_searches.save(tx, merchant, name, asks, now.ms)
-
-    kept = noting(work, viewer.acting(), "searches.save", now.ms, subject=name, took=bool)
-    if not await engine.database.run(kept):
+    if not await save_search(engine, merchant, name, asks, viewer.acting()):
         raise ProblemError(Code.INVALID, _TOO_MANY)
     return RedirectResponse(f"{ORDERS}?{urlencode(asks)}", 303)
 
@@ -43,13 +41,7 @@ async def forget(request: Request) -> Response:
     viewer = await viewer_of(request)
     name = _name_in(await form_of(request, viewer))
     engine, merchant = console_of(request).api.app.engine, viewer.grant.merchant
-
-    def work(tx: Tx) -> bool:
-        return saved_searches.forget(tx, merchant, name)
-
-    now = engine.now()
-    gone = noting(work, viewer.acting(), "searches.forget", now.ms, subject=name, took=bool)
-    if not await engine.database.run(gone):
+    if not await forget_search(engine, merchant, name, viewer.acting()):
         raise not_found("search")
     return RedirectResponse(ORDERS, 303)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from conveyor.core.transaction import Tx
 from conveyor.entrypoints.console.finding import wrong_in
 from conveyor.entrypoints.console.pages import HEADERS, render
 from conveyor.entrypoints.console.viewer import console_of, viewer_of
@@ -22,12 +21,10 @@ async def suggest(request: Request) -> Response:
     if name not in FIELDS:
         raise not_found("page")
     written = request.query_params.get(name, "").strip()
-
-    def read(tx: Tx) -> list[str]:
-        if name == "reason":
-            return suggestions.reasons(tx, sees)
-        return suggestions.skus(tx, app.installed.extensions, sees, written)
-
-    nobody_can = wrong_in({name: written} if written else {})
-    values = [] if nobody_can else await app.parts.reading.read(read)
+    if wrong_in({name: written} if written else {}):
+        values = []  # nobody can look for that
+    elif name == "reason":
+        values = await suggestions.reasons(app, sees)
+    else:
+        values = await suggestions.skus(app, sees, written)
     return HTMLResponse(render("options.html", values=values), 200, HEADERS)

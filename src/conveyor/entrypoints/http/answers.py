@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Path, Query, Request
 
 from conveyor.access.model import OPERATE
-from conveyor.commerce.orders import store
-from conveyor.core import timeline
-from conveyor.core.actor import Actor
-from conveyor.core.answers import TAKEN, UNKNOWN_ORDER, StepAnswer
+from conveyor.core.answers import TAKEN, UNKNOWN_ORDER
 from conveyor.core.message import MAX_STEP_LENGTH, MAX_VERSION
-from conveyor.core.operator_actions import note
 from conveyor.core.order import Order
-from conveyor.core.step import Now
-from conveyor.core.timeline_event import TimelineEvent
-from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import read_body, read_object
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Acting, Answerer, TheApi
@@ -27,6 +19,8 @@ from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import AnswerTaken
 from conveyor.extension import Answerable, ExternalStep
+from conveyor.operations.answering import give_answer
+from conveyor.operations.one_order import find_order
 
 router = ApiRouter("/v1/orders", tags=["orders"], responses=looking())
 
@@ -72,7 +66,7 @@ async def answer_step(
 ) -> AnswerTaken:
     """Answer a step that awaits it, and let the order go on. A second answer is turned away."""
     wanted, engine = order_or_404(order_id), api.app.engine
-    order = await engine.database.read(lambda tx: store.find(tx, wanted, grant.sees))
+    order = await find_order(engine, wanted, grant.sees)
     if order is None:
         raise not_found("order")
     asks = engine.registry.steps.get(step)
@@ -83,29 +77,13 @@ async def answer_step(
     raw = await read_body(request)
     answer = read_object("answer", asks.answer, raw)
     # A key that can only answer is a program's, which answers each order that comes.
-    told = told_by(by, step, engine.now()) if grant.allows([OPERATE]) else None
-    given = StepAnswer(order.id, step, answer, version=version, told=told)
-    what = await api.app.answers.take(given)
+    who = by if grant.allows([OPERATE]) else None
+    what = await give_answer(api.app, order.id, step, answer, version=version, by=who)
     if what == UNKNOWN_ORDER:
         raise not_found("order")
     if what != TAKEN:
         raise ProblemError(Code.NOT_AWAITED, _not_awaited(order, step, version))
     return AnswerTaken(order=order.id, step=step)
-
-
-def told_by(by: Actor, step: str, now: Now) -> Callable[[Tx, Order], None]:
-    """Give what writes in an order's story, and in the log of operators, that they answered."""
-
-    def write(tx: Tx, order: Order) -> None:
-        what = " ".join(
-            filter(None, (f"{step} is answered by {by.holder}", by.why and f"({by.why})"))
-        )
-        said = {"what": what, **by.facts}
-        timeline.note(tx, order.id, order.version, now.ms, TimelineEvent.NOTED, detail=said)
-        facts = {"step": step}
-        note(tx, by, "orders.answer", now.ms, order=order.id, merchant=order.merchant, detail=facts)
-
-    return write
 
 
 def _not_awaited(order: Order, step: str, version: int | None) -> str:

@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 
 from conveyor.commerce.orders.model import SingleLine
 from conveyor.core.actor import Actor
-from conveyor.core.archived import listed
 from conveyor.entrypoints.http.archive_views import archived_view
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
@@ -27,6 +26,7 @@ from conveyor.operations.archive import (
     Moved,
     Wanted,
     archiver_of,
+    list_archived,
 )
 from conveyor.operations.archive.archiver import MOST_ORDERS, PAGE_ORDERS, OrdersMovedError
 
@@ -101,7 +101,7 @@ async def find_archived_orders(
     reference: Annotated[SingleLine | None, Query(description="Exactly this.")] = None,
 ) -> ArchivedOrders:
     """List orders of the archive, newest first, at most a hundred: of a reference, or of all."""
-    found = await api.app.parts.database.read(lambda tx: listed(tx, reference, grant.sees))
+    found = await list_archived(api.app, reference, grant.sees)
     views = (archived_view(it) for it in found)
     return ArchivedOrders(orders=[it for it in views if it is not None])
 

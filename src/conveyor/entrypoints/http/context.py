@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import Depends, Query, Request, Security
 from fastapi.dependencies.models import Dependant
@@ -27,9 +27,7 @@ from conveyor.access.model import (
 )
 from conveyor.commerce.orders.model import SingleLine
 from conveyor.core.actor import COMMAND_LINE, PERSON_HEADER, Actor
-from conveyor.core.operator_actions import noting
 from conveyor.core.printable import printable
-from conveyor.core.transaction import Tx
 from conveyor.core.untyped import Foreign
 from conveyor.entrypoints.http.addresses import counted_as
 from conveyor.entrypoints.http.codes import Code
@@ -41,8 +39,6 @@ from conveyor.operations.overview import Overviews
 from conveyor.operations.status import Statuses
 from conveyor.operations.summary import Summaries
 from conveyor.system.composition import App
-
-T = TypeVar("T")
 
 BEARER = "apiKey"
 MOST_OF_A_NAME = 200
@@ -200,26 +196,6 @@ async def acting(
 
 
 Acting = Annotated[Actor, Depends(acting)]
-
-
-async def changed(
-    api: Api,
-    by: Actor,
-    action: str,
-    work: Callable[[Tx], T],
-    *,
-    subject: str = "",
-    took: Callable[[T], bool] = lambda _: True,
-    **detail: object,
-) -> T:
-    """Change something in a transaction that also writes who does it; gives what `work` gives.
-
-    `took` says of that whether anything was changed.
-    """
-    engine = api.app.engine
-    now = engine.now()
-    whole = noting(work, by, action, now.ms, subject=subject, took=took, **detail)
-    return await engine.database.run(whole)
 
 
 def require_subject(grant: Grant, subject: str) -> None:

@@ -39,7 +39,7 @@ from conveyor.operations.dead_letters import (
     look_into_dead_letters,
     redrive_poison,
 )
-from conveyor.operations.parked_orders import ParkedOrder, parked_order, parked_orders
+from conveyor.operations.parked_orders import ParkedOrder, find_parked, list_parked
 
 MAX_PAGE = 200
 PAGE = 50
@@ -78,9 +78,7 @@ async def list_dead_letters(
 ) -> DeadLetters:
     """List parked orders by id, and poison messages with the first page."""
     engine = api.app.engine
-    found = await engine.database.read(
-        lambda tx: parked_orders(tx, grant.sees, limit=limit, after=cursor or "")
-    )
+    found = await list_parked(engine, grant.sees, limit=limit, after=cursor or "")
     looks = not cursor and sees_poison(api, grant)
     look = await look_into_dead_letters(engine) if looks else Look([], {})
     return DeadLetters(
@@ -98,7 +96,7 @@ async def show_dead_letter(
     """Show a parked order with its last traceback, or a poison message."""
     engine = api.app.engine
     if _ORDER_ID.fullmatch(letter_id):
-        one = await engine.database.read(lambda tx: parked_order(tx, letter_id, grant.sees))
+        one = await find_parked(engine, letter_id, grant.sees)
         if one is None:
             raise not_found("parked order")
         return _parked_detail(one, engine.registry)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from conveyor.core.draining import Drain
 from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.context import Acting, Operator, TheApi, changed
+from conveyor.entrypoints.http.context import Acting, Operator, TheApi
 from conveyor.entrypoints.http.dead_letter_schemas import Drained, DrainedQueue
 from conveyor.entrypoints.http.dead_letters import sees_poison
 from conveyor.entrypoints.http.described import changing
 from conveyor.entrypoints.http.problems import ProblemError
 from conveyor.entrypoints.http.routing import ApiRouter
+from conveyor.operations.draining import drain_now
 
 router = ApiRouter("/v1/dead-letters", tags=["dead letters"])
 _NOT_YOURS = "Messages in the dead-letter queues are shown to whoever runs the system."
@@ -23,10 +23,7 @@ async def drain_dead_letters(api: TheApi, grant: Operator, by: Acting) -> Draine
     """
     if not sees_poison(api, grant):
         raise ProblemError(Code.FORBIDDEN, _NOT_YOURS)
-    drained = await Drain(api.app.engine).once()
-    counts = {it.queue: it.count for it in drained if it.count}
-    if counts:
-        await changed(api, by, "messages.drain", lambda _: None, queues=counts)
+    drained = await drain_now(api.app.engine, by)
     return Drained(
         queues=[
             DrainedQueue(queue=it.queue, count=it.count, more=it.more, failed=it.failed or None)

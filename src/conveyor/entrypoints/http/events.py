@@ -17,15 +17,9 @@ from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from conveyor.access.model import Grant
-from conveyor.commerce.orders import store
-from conveyor.core import timeline
-from conveyor.core.order import Order
-from conveyor.core.order_status import TERMINAL
 from conveyor.core.rfc3339 import iso
-from conveyor.core.routing_slip import flow_name
 from conveyor.core.supervision import wait_for_stop
 from conveyor.core.timeline import Entry
-from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Reader, TheApi, key_text
 from conveyor.entrypoints.http.described import looking
@@ -33,11 +27,10 @@ from conveyor.entrypoints.http.orders import AnyId, order_or_404
 from conveyor.entrypoints.http.problems import not_found
 from conveyor.entrypoints.http.rates import Rates
 from conveyor.entrypoints.http.routing import ApiRouter
+from conveyor.operations.following import MAX_ENTRIES, Seen, look
 from conveyor.system.composition import App
 
 LOOK_SECONDS = 1.0
-MAX_ENTRIES = 200
-"""Entries that one look reads; a longer story takes several, without a rest."""
 BEAT_SECONDS = 15.0
 """How often a comment is sent while nothing happens, so that nobody takes the line for dead."""
 EVENT_STREAM = "text/event-stream"
@@ -62,20 +55,6 @@ _OVER = {"description": "The order is at its end, and all of its events have bee
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What one look found; `glimpse` is what passes and is kept in no timeline."""
-
-    order: Order
-    entries: list[tuple[int, Entry]]
-    glimpse: Mapping[str, Any]
-
-    @property
-    def is_last(self) -> bool:
-        """Whether nothing can follow."""
-        return self.order.status in TERMINAL and len(self.entries) < MAX_ENTRIES
-
-
 @dataclass(slots=True)
 class Following:
     """One follower's look at one order; `after` is the number of the last event seen."""
@@ -88,7 +67,7 @@ class Following:
 
     async def look(self) -> Seen | None:
         """See what is new; None: there is no such order of this merchant."""
-        return await self.app.engine.database.read(self._read)
+        return await look(self.app, self.order_id, self.merchant, self.after)
 
     def tell(self, seen: Seen) -> str:
         """Write as events what is new."""
@@ -99,17 +78,6 @@ class Following:
             events.append(f"event: glimpse\ndata: {_json(seen.glimpse)}\n\n")
             self.glimpse = seen.glimpse
         return "".join(events)
-
-    def _read(self, tx: Tx) -> Seen | None:
-        order = store.find(tx, self.order_id, self.merchant)
-        if order is None:
-            return None
-        entries = timeline.since(tx, order.id, self.after, MAX_ENTRIES)
-        return Seen(order, entries, self._glimpse(tx, order))
-
-    def _glimpse(self, tx: Tx, order: Order) -> Mapping[str, Any]:
-        extension = self.app.installed.of_flow(flow_name(order.flow))
-        return extension.glimpse(tx, order) if extension else {}
 
 
 @router.get(

@@ -7,21 +7,18 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Response
 
-from conveyor.access import store
-from conveyor.access.model import KEY_ID_PATTERN, Grant
-from conveyor.access.store import ApiKey
-from conveyor.core.operator_actions import note
+from conveyor.access.model import KEY_ID_PATTERN, ApiKey, Grant
 from conveyor.core.rfc3339 import iso
 from conveyor.core.step import Now
-from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, body_of
 from conveyor.entrypoints.http.codes import Code
-from conveyor.entrypoints.http.context import Acting, KeyKeeper, TheApi, changed
+from conveyor.entrypoints.http.context import Acting, KeyKeeper, TheApi
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.key_schemas import KeyBody, Keys, KeyView, NewKey
 from conveyor.entrypoints.http.problems import ProblemError, invalid, not_found
 from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import when
+from conveyor.operations import keys
 
 router = ApiRouter("/v1/keys", tags=["keys"], responses=looking())
 DAY_MS = 86_400_000
@@ -33,7 +30,7 @@ AnyId = Annotated[str, Path(json_schema_extra={"pattern": f"^{KEY_ID_PATTERN}$"}
 @router.get("")
 async def list_keys(api: TheApi, grant: KeyKeeper) -> Keys:
     """List the keys of your merchant, the revoked ones among them."""
-    found = await api.app.engine.database.read(lambda tx: store.listing(tx, grant.sees))
+    found = await keys.keys_of(api.app.engine, grant.sees)
     return Keys(keys=[KeyView(**_facts(key)) for key in found])
 
 
@@ -60,44 +57,31 @@ async def create_key(
     if beyond := list(grant.beyond(body.scopes, subject)):
         detail = f"This API key makes none that opens more than it does itself: {beyond[0]}."
         raise ProblemError(Code.FORBIDDEN, detail)
-
-    def create(tx: Tx) -> tuple[ApiKey, str]:
-        key, text = store.create(
-            tx,
-            api.token,
-            merchant=merchant,
-            scopes=body.scopes,
-            subject=subject,
-            label=body.label,
-            now=now,
-            expires_at=expires_at,
-        )
-        said = {"scopes": list(key.scopes), "merchant": merchant, "label": body.label}
-        note(tx, by, "keys.create", now.ms, subject=key.id, detail=said)
-        return key, text
-
-    key, text = await engine.database.run(create)
+    key, text = await keys.create_key(
+        engine,
+        api.token,
+        by,
+        merchant=merchant,
+        scopes=body.scopes,
+        subject=subject,
+        label=body.label,
+        now=now,
+        expires_at=expires_at,
+    )
     return NewKey(**_facts(key), key=text)
 
 
 @router.delete("/{key_id}", status_code=204, responses=changing(Code.NOT_FOUND))
 async def revoke_key(key_id: AnyId, api: TheApi, grant: KeyKeeper, by: Acting) -> Response:
     """Revoke a key that opens no more than yours: at once here, within seconds elsewhere."""
-    database, now = api.app.engine.database, api.app.engine.now()
     if not _KEY_ID.fullmatch(key_id):
         raise not_found("key")
-    key = await database.read(lambda tx: store.find(tx, key_id))
+    key = await keys.find_key(api.app.engine, key_id)
     if key is None or grant.sees not in {None, key.merchant}:
         raise not_found("key")
     if any(grant.beyond(key.scopes, key.subject)):
         raise ProblemError(Code.FORBIDDEN, "That API key opens more than this one does.")
-    await changed(
-        api,
-        by,
-        "keys.revoke",
-        lambda tx: store.revoke(tx, key_id, grant.sees, now),
-        subject=key_id,
-    )
+    await keys.revoke_key(api.app.engine, key_id, grant.sees, by)
     api.access.forget()
     return Response(status_code=204)
 

@@ -7,7 +7,6 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -15,14 +14,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from starlette.applications import Starlette
 
-from conveyor.core import dead_messages
 from conveyor.core.errors import DatabaseUnavailableError
-from conveyor.core.group_order import blocked
 from conveyor.core.outage import tell
-from conveyor.core.paused_services import names as paused_names
 from conveyor.core.queue import DEAD_LETTER_SUFFIX, Depth
-from conveyor.core.transaction import Tx
-from conveyor.core.workers import Worker, listing
 from conveyor.entrypoints.edge.figures import Figures
 from conveyor.entrypoints.edge.refusals import OVERLOADED
 from conveyor.entrypoints.http.context import Api
@@ -30,7 +24,8 @@ from conveyor.entrypoints.http.measured import measured
 from conveyor.entrypoints.http.measured import requests as answered
 from conveyor.operations.missing_flows import missing_flows
 from conveyor.operations.queue_states import depth_of
-from conveyor.operations.standing import Due, due, waiting
+from conveyor.operations.shared_figures import shared_figures
+from conveyor.operations.standing import Due
 from conveyor.operations.summary import Summary, Which
 
 REMEMBER_MS = 5_000
@@ -55,15 +50,6 @@ class _Look:
     paused: dict[str, bool]
     missing: dict[str, int]
     dead: dict[str, int]
-
-
-class _Read(NamedTuple):
-    late: Due
-    blocked: tuple[int, int]
-    waiting: dict[str, int]
-    processes: list[Worker]
-    dead: dict[str, int]
-    paused: frozenset[str]
 
 
 class Metrics:
@@ -111,18 +97,7 @@ class Metrics:
         engine = self._app.engine
         names = [n + end for n in engine.registry.queues for end in ("", DEAD_LETTER_SUFFIX)]
         depths = await asyncio.gather(*(depth_of(self._app.engine, name) for name in names))
-
-        def read(tx: Tx) -> _Read:
-            return _Read(
-                due(tx, now),
-                blocked(tx),
-                waiting(tx),
-                listing(tx),
-                dead_messages.counts(tx),
-                paused_names(tx),
-            )
-
-        found = await engine.database.read(read)
+        found = await shared_figures(engine, now)
         orders = await self._summaries.of(Which(None))
         seen = dict(zip(names, depths, strict=True))
         missing = await self._missing_flows(now)

@@ -7,13 +7,14 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, Field, JsonValue
 
-from conveyor.core.operator_actions import Action, Wanted, listing
+from conveyor.core.operator_actions import Action, Wanted
 from conveyor.core.rfc3339 import iso
 from conveyor.entrypoints.http.context import Operator, TheApi
 from conveyor.entrypoints.http.described import looking
 from conveyor.entrypoints.http.order_query import Moment
 from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import OrderId, Time, ms_of
+from conveyor.operations.operator_log import actions_of
 
 MAX_PAGE = 200
 PAGE = 50
@@ -62,7 +63,7 @@ async def list_actions(
     `since` is the first moment that counts, `key` the id of an API key.
     """
     wanted = Wanted(grant.sees, order, key, action, ms_of(since), cursor)
-    found = await api.app.engine.database.read(lambda tx: listing(tx, wanted, limit))
+    found = await actions_of(api.app.engine, wanted, limit)
     last = found[-1].id if len(found) == limit else None
     return Actions(actions=[_view(one) for one in found], next=last)
 

@@ -8,12 +8,8 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Path, Request
 
-from conveyor.commerce.orders import store
-from conveyor.core import timeline
-from conveyor.core.order import Order
 from conveyor.core.rfc3339 import iso
 from conveyor.core.timeline import Entry
-from conveyor.core.transaction import Tx
 from conveyor.entrypoints.http.bodies import body_is, parse, read_body
 from conveyor.entrypoints.http.codes import Code
 from conveyor.entrypoints.http.context import Acting, Canceller, Reader, TheApi
@@ -38,6 +34,7 @@ from conveyor.operations import decisions
 from conveyor.operations.archive import find_record
 from conveyor.operations.decisions import Cancelled, NotCancelled
 from conveyor.operations.explain import explain
+from conveyor.operations.one_order import find_order, timeline_of
 from conveyor.operations.order_search import find_orders
 
 router = ApiRouter("/v1/orders", tags=["orders"], responses=looking())
@@ -74,7 +71,7 @@ async def list_orders(
 async def show_order(order_id: AnyId, api: TheApi, grant: Reader) -> OrderDetail:
     """Show an order, and where it is on its way."""
     wanted = order_or_404(order_id)
-    order = await api.app.engine.database.read(lambda tx: store.find(tx, wanted, grant.sees))
+    order = await find_order(api.app.engine, wanted, grant.sees)
     if order is not None:
         return order_detail(order, api.app.engine.registry)
     if (record := await find_record(api.app, wanted, grant.sees)) is None:
@@ -86,12 +83,8 @@ async def show_order(order_id: AnyId, api: TheApi, grant: Reader) -> OrderDetail
 async def show_timeline(order_id: AnyId, api: TheApi, grant: Reader) -> Timeline:
     """Show what happened to an order, oldest first."""
     wanted = order_or_404(order_id)
-
-    def read(tx: Tx) -> tuple[Order | None, list[Entry]]:
-        return store.find(tx, wanted, grant.sees), timeline.of_order(tx, wanted)
-
-    order, entries = await api.app.engine.database.read(read)
-    if order is None:
+    entries = await timeline_of(api.app.engine, wanted, grant.sees)
+    if entries is None:
         if (record := await find_record(api.app, wanted, grant.sees)) is None:
             raise not_found("order")
         entries = record.entries

@@ -12,7 +12,7 @@ from conveyor.entrypoints.http.report_schemas import Audit, Latency, SummaryView
 from conveyor.entrypoints.http.routing import ApiRouter
 from conveyor.entrypoints.http.schemas import KEY_PATTERN
 from conveyor.operations.summary import P50, P99, Summary, Which
-from conveyor.system.request_counts import requests_made
+from conveyor.operations.traffic import requests_so_far
 
 MAX_REASONS = 5
 
@@ -27,8 +27,7 @@ async def show_summary(
 ) -> SummaryView:
     """Sum up your orders, or those whose idempotency key begins so; ask as often as you like."""
     view = _view(await api.summaries.of(Which(grant.merchant, key_prefix or "")))
-    if api.app.counts_requests:
-        view.sqs_requests = await api.app.parts.database.read(requests_made)
+    view.sqs_requests = await requests_so_far(api.app)
     return view
 
 

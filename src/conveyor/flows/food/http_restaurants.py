@@ -20,7 +20,6 @@ from conveyor.entrypoints.http.context import (
     Operator,
     Reader,
     TheApi,
-    changed,
     require_subject,
 )
 from conveyor.entrypoints.http.described import BODY, changing, looking
@@ -44,6 +43,7 @@ from conveyor.flows.food.schemas import (
     Tickets,
     TicketView,
 )
+from conveyor.operations.noted_changes import changed
 
 MAX_PAGE = 1_000
 PAGE = 100
@@ -105,7 +105,7 @@ async def set_restaurant(
         store.put(tx, restaurant)
         return _view(tx, restaurant, now_ms)
 
-    return await changed(api, by, "restaurants.set", write, subject=name)
+    return await changed(api.app.engine, by, "restaurants.set", write, subject=name)
 
 
 @router.get("/{name}", responses=looking(Code.NOT_FOUND))

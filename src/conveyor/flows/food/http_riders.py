@@ -20,7 +20,6 @@ from conveyor.entrypoints.http.context import (
     Operator,
     Reader,
     TheApi,
-    changed,
     require_subject,
 )
 from conveyor.entrypoints.http.described import BODY, changing, looking
@@ -45,6 +44,7 @@ from conveyor.flows.food.schemas import (
     ShiftBody,
     Taken,
 )
+from conveyor.operations.noted_changes import changed
 
 MAX_PAGE = 1_000
 PAGE = 100
@@ -103,7 +103,7 @@ async def set_rider(
         simulated=body.simulated or "",
     )
     if not await changed(
-        api, by, "riders.set", lambda tx: store.put(tx, rider), subject=name, took=bool
+        api.app.engine, by, "riders.set", lambda tx: store.put(tx, rider), subject=name, took=bool
     ):
         detail = f"{name} carries more than {body.capacity} now."
         raise ProblemError(FoodCode.CARRIES_MORE, detail)

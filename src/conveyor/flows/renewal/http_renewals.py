@@ -14,7 +14,6 @@ from conveyor.entrypoints.http.context import (
     Operator,
     Reader,
     TheApi,
-    changed,
 )
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.routing import ApiRouter
@@ -32,6 +31,7 @@ from conveyor.flows.renewal.subscriptions import control, renewals, store
 from conveyor.flows.renewal.subscriptions.control import Control
 from conveyor.flows.renewal.subscriptions.due import Run, count_behind, count_due, due
 from conveyor.flows.renewal.subscriptions.model import ALL_PER_CENT
+from conveyor.operations.noted_changes import changed
 
 MAX_PAGE = 1_000
 PAGE = 50
@@ -97,7 +97,7 @@ async def run_renewals(
     if body.dry:
         return await _dry(api, run)
     if body.run is None:  # else it goes on with one that was begun
-        await changed(api, by, "renewals.run", lambda _: None, per_cent=body.per_cent)
+        await changed(api.app.engine, by, "renewals.run", lambda _: None, per_cent=body.per_cent)
     done = await Scan(api.app.engine).some(run, body.limit)
     return RunView(
         started=done.started,
@@ -118,7 +118,7 @@ async def pause_renewals(api: TheApi, grant: Operator, by: Acting) -> ControlVie
         control.decide(tx, grant.merchant, 0.0, before.per_second)
         return control.read(tx, grant.merchant)
 
-    return ControlView(**_facts(await changed(api, by, "renewals.pause", pause)))
+    return ControlView(**_facts(await changed(api.app.engine, by, "renewals.pause", pause)))
 
 
 @router.post(
@@ -139,7 +139,9 @@ async def resume_renewals(
         return control.read(tx, grant.merchant)
 
     said = body.model_dump(exclude_none=True)
-    return ControlView(**_facts(await changed(api, by, "renewals.resume", resume, **said)))
+    return ControlView(
+        **_facts(await changed(api.app.engine, by, "renewals.resume", resume, **said))
+    )
 
 
 async def _dry(api: TheApi, run: Run) -> RunView:

@@ -14,7 +14,6 @@ from conveyor.entrypoints.http.context import (
     Operator,
     Reader,
     TheApi,
-    changed,
 )
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.routing import ApiRouter
@@ -27,6 +26,7 @@ from conveyor.flows.shop.schemas import (
     StockPage,
     StockView,
 )
+from conveyor.operations.noted_changes import changed
 
 MAX_PAGE = 1_000
 PAGE = 100
@@ -65,7 +65,7 @@ async def import_stock(
     """Set what is available of many SKUs, all or none."""
     rows = [(row.sku, row.available) for row in body.stock]
     count = await changed(
-        api,
+        api.app.engine,
         by,
         "stock.import",
         lambda tx: store.import_stock(tx, grant.merchant, rows),
@@ -89,7 +89,7 @@ async def set_stock(
 ) -> StockView:
     """Set what is available of a SKU; what is reserved or sold stays."""
     level = await changed(
-        api,
+        api.app.engine,
         by,
         "stock.set",
         lambda tx: store.set_stock(tx, grant.merchant, sku, body.available),

@@ -17,7 +17,6 @@ from conveyor.entrypoints.http.context import (
     Operator,
     Reader,
     TheApi,
-    changed,
 )
 from conveyor.entrypoints.http.described import BODY, changing, looking
 from conveyor.entrypoints.http.problems import ProblemError, not_found
@@ -36,6 +35,7 @@ from conveyor.flows.travel.schemas import (
     ResourcesImported,
     ResourceView,
 )
+from conveyor.operations.noted_changes import changed
 
 MAX_PAGE = 1_000
 PAGE = 100
@@ -123,7 +123,7 @@ async def _set(api: Api, merchant: str, offers: Sequence[Offer], by: Actor) -> N
     engine = api.app.engine
     now, terms = engine.now(), booking_terms(api.app.settings)
     too_small = await changed(
-        api,
+        api.app.engine,
         by,
         "resources.set",
         lambda tx: offer(tx, merchant, offers, terms, now.ms),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conveyor.operations.archive.archiver import Archiver, Moved, Wanted, archiver_of
-from conveyor.operations.archive.reading import Record, find_record
+from conveyor.operations.archive.reading import Record, find_record, list_archived
 from conveyor.operations.archive.shelf import (
     ArchiveBusyError,
     ArchiveMissingError,
@@ -23,5 +23,6 @@ __all__ = [
     "Wanted",
     "archiver_of",
     "find_record",
+    "list_archived",
     "shelf_of",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from conveyor.commerce.payments.model import Payment
 from conveyor.commerce.payments.store import payments
-from conveyor.core.archived import Archived, archived_as
+from conveyor.core.archived import Archived, archived_as, listed
 from conveyor.core.attempts import Attempt
 from conveyor.core.call_state import CallState
 from conveyor.core.order import Order
@@ -70,6 +70,11 @@ async def find_record(app: App, order_id: str, merchant: str | None) -> Record |
     if found is None:
         return None
     return Record(found, await read_document(shelf_of(app.settings), found))
+
+
+async def list_archived(app: App, reference: str | None, merchant: str | None) -> list[Archived]:
+    """Give a merchant's newest archived orders, or everybody's: those of this reference, or all."""
+    return await app.parts.database.read(lambda tx: listed(tx, reference, merchant))
 
 
 async def read_document(shelf: Shelf | None, found: Archived) -> Document:

@@ -83,8 +83,11 @@ class Demonstration:
         for _, demo in self.demos:
             await demo.conclude(app, merchant)
 
-    def worth_a_look(self, tx: Tx) -> dict[str, str]:
+    async def worth_a_look(self, app: App) -> dict[str, str]:
         """Give an order of each kind that has a story to tell, with what is special about it."""
+        return await app.parts.database.read(self._worth_a_look)
+
+    def _worth_a_look(self, tx: Tx) -> dict[str, str]:
         told: dict[str, str] = {}
         for extension, demo in self.demos:
             mine = orders.c.flow.in_([flow.key for flow in extension.flows])

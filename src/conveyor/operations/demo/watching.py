@@ -6,6 +6,7 @@ from collections import Counter
 
 import sqlalchemy as sa
 
+from conveyor.core.engine import Engine
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.registry import Registry
 from conveyor.core.routing_slip import Place, flow_name, step_at
@@ -13,8 +14,12 @@ from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
 
 
-def orders_by_step(tx: Tx, registry: Registry) -> Counter[tuple[str, str]]:
+async def orders_by_step(engine: Engine) -> Counter[tuple[str, str]]:
     """Count orders by flow and by the step that they are owed, or else by their status."""
+    return await engine.database.read(lambda tx: _by_step(tx, engine.registry))
+
+
+def _by_step(tx: Tx, registry: Registry) -> Counter[tuple[str, str]]:
     row = orders.c
     where = (row.flow, row.position, row.ending, row.status)
     is_open = row.settled_at.is_(None)

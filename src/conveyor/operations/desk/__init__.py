@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from conveyor.operations.desk.clearing import Batch, Plan, clear_some, dry_run
 from conveyor.operations.desk.judging import Judgement, Verdict
-from conveyor.operations.desk.members import Member, members
-from conveyor.operations.desk.piles import Pile, find_pile, piles
-from conveyor.operations.desk.sharing import Shared, shared_by
+from conveyor.operations.desk.looking import PilePage, PileSeen, pile_page, pile_seen, piles_seen
+from conveyor.operations.desk.members import Member
+from conveyor.operations.desk.piles import Pile
+from conveyor.operations.desk.sharing import Shared
 from conveyor.operations.desk.wanted import Wanted
 
 __all__ = [
@@ -14,14 +15,15 @@ __all__ = [
     "Judgement",
     "Member",
     "Pile",
+    "PilePage",
+    "PileSeen",
     "Plan",
     "Shared",
     "Verdict",
     "Wanted",
     "clear_some",
     "dry_run",
-    "find_pile",
-    "members",
-    "piles",
-    "shared_by",
+    "pile_page",
+    "pile_seen",
+    "piles_seen",
 ]

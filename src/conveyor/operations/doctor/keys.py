@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conveyor.access.store import ApiKey, listing
+from conveyor.access.model import ApiKey
+from conveyor.access.store import listing
 from conveyor.core.transaction import Tx
 from conveyor.operations.doctor.findings import Finding, fine, warning
 
