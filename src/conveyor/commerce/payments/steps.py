@@ -58,9 +58,8 @@ class PaymentStep(CallStep[PaymentRequest, PaymentAnswer]):
         self._write = write
 
     def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
-        """Read the payments of a group at once; an authorization finds none and reads none."""
-        if self._due is not authorization_due:
-            store.gather(tx, [order.id for order in orders])
+        """Read the payments of a group at once."""
+        store.gather(tx, [order.id for order in orders])
 
     def prepare(self, tx: Tx, order: Order, now: Now) -> PaymentRequest | Outcome:
         """A free order is done without a call."""
@@ -86,6 +85,16 @@ class PaymentStep(CallStep[PaymentRequest, PaymentAnswer]):
         return Done(
             {"reference": answer.reference, "amount": answer.amount, "currency": order.currency}
         )
+
+
+class AuthorizeStep(PaymentStep):
+    """Holds the money."""
+
+    def __init__(self, provider: PaymentProvider) -> None:
+        super().__init__(provider, provider.authorize, authorization_due, _add)
+
+    def gather(self, tx: Tx, orders: Sequence[Order]) -> None:
+        """Read nothing: an order has no payment yet."""
 
 
 class ChargeStep(PaymentStep):
@@ -213,7 +222,7 @@ def payment_steps(
 ) -> Mapping[str, StepHandler]:
     """Give the steps of this service, calling `provider`; `payers` is by the name of the flow."""
     return {
-        "payments.authorize": PaymentStep(provider, provider.authorize, authorization_due, _add),
+        "payments.authorize": AuthorizeStep(provider),
         "payments.capture": PaymentStep(provider, provider.capture, capture_due, _capture),
         "payments.charge": ChargeStep(provider, payers),
         "payments.void": ReleaseStep(provider),
