@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from conveyor.adapters.simulated.payment_account import Entry
+from conveyor.adapters.simulated.payment_ledger import load
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.adapters.sqlite import SqliteDatabase
 from conveyor.commerce.payments import store
@@ -82,6 +84,11 @@ class Shop:
 
     async def books(self) -> list[Balance]:
         return await self.database.read(store.books)
+
+    async def answered(self, order_id: str) -> list[Entry]:
+        """List what the provider has answered for one order, oldest first."""
+        entries = await self.provider_database.read(lambda tx: load(tx, [order_id]))
+        return sorted(entries, key=lambda it: (it.at, it.key))
 
     async def close(self) -> None:
         await self.provider.close()

@@ -57,7 +57,7 @@ async def attempt(shop: Shop, step: str, order: Order) -> None:
 
 async def assert_sound(shop: Shop, order: Order) -> None:
     payment = await shop.database.read(lambda tx: store.of_order(tx, order.id))
-    entries = [e for e in await shop.provider.operations_of(order.id) if e.approved]
+    entries = [e for e in await shop.answered(order.id) if e.approved]
     if payment is None:
         assert entries == []
         return

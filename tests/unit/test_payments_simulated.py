@@ -96,7 +96,7 @@ def test_down_faults_for_ever(tmp_path: Path) -> None:
         for attempt in range(10):
             with pytest.raises(NotAppliedError):
                 await shop.provider.authorize(request("card_down"), f"k{attempt}")
-        assert await shop.provider.operations_of("1") == []
+        assert await shop.answered("1") == []
 
     lives(tmp_path, story, story)
 
@@ -136,12 +136,12 @@ def test_the_ledger_tells_of_each_order_and_of_the_sums(tmp_path: Path) -> None:
         for step in ("payments.capture", "payments.refund"):
             await shop.take(step, returned)
         await shop.take("payments.void", euro)
-        entries = await shop.provider.operations_of(returned.id)
+        entries = await shop.answered(returned.id)
         assert [entry.operation for entry in entries] == ["authorize", "capture", "refund"]
         assert {(entry.approved, entry.amount, entry.at) for entry in entries} == {
             (True, returned.total, NOW_MS)
         }
-        (no,) = await shop.provider.operations_of(declined.id)
+        (no,) = await shop.answered(declined.id)
         assert (no.approved, no.reason) == (False, "card declined")
         assert await shop.provider.totals() == [
             Balance("EUR", captured=0, refunded=0, open=0),

@@ -106,7 +106,7 @@ def test_a_free_order_passes_without_a_call(tmp_path: Path, step: str) -> None:
     async def story(shop: Shop) -> None:
         free = an_order(total=0, method="card_down")
         assert await shop.take(step, free) == Done({"free": True})
-        assert await shop.provider.operations_of(free.id) == []
+        assert await shop.answered(free.id) == []
 
     in_a_shop(tmp_path, story)
 
@@ -200,7 +200,7 @@ def test_a_lost_answer_is_asked_for_and_the_money_moves_once(tmp_path: Path) -> 
         order = an_order(method="card_unanswered")
         assert amount_of(await shop.take(AUTHORIZE, order)) == order.total
         assert amount_of(await shop.take(CAPTURE, order)) == order.total
-        assert len(await shop.provider.operations_of(order.id)) == 2
+        assert len(await shop.answered(order.id)) == 2
 
     in_a_shop(tmp_path, story)
 

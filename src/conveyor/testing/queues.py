@@ -24,7 +24,6 @@ from conveyor.testing.loop import OUTSIDE, Owner, ProcessLoop
 
 RECEIVE_LIMIT = 10
 MESSAGE_ID_BITS = 128
-FOREVER = float("inf")
 
 
 class QueueService:

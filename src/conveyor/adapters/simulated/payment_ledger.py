@@ -159,9 +159,6 @@ _MOVED = (
     )
     .group_by(_op.order_id)
 )
-_OF_ORDER = (
-    sa.select(operations).where(_op.order_id == sa.bindparam("of_order")).order_by(_op.at, _op.key)
-)
 
 
 def totals(tx: Tx) -> list[Balance]:
@@ -176,8 +173,3 @@ def moved_between(tx: Tx, after: str, upto: str) -> dict[str, Moved]:
         order_id: Moved(currency, int(authorized), int(captured), int(refunded), bool(voided))
         for order_id, currency, authorized, captured, refunded, voided in rows
     }
-
-
-def of_order(tx: Tx, order_id: str) -> list[Entry]:
-    """List what was answered for one order, oldest first."""
-    return [Entry(*row) for row in tx.execute(_OF_ORDER, {"of_order": order_id})]

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from conveyor.adapters.faults import Breakable
 from conveyor.adapters.simulated import payment_ledger as ledger
-from conveyor.adapters.simulated.payment_account import OPENING, Entry, Operation
+from conveyor.adapters.simulated.payment_account import OPENING, Operation
 from conveyor.adapters.simulated.payment_answers import (
     Incoming,
     Instruction,
@@ -96,10 +96,6 @@ class SimulatedPaymentProvider(Breakable):
     async def totals(self) -> list[Balance]:
         """Sum the ledger by currency, in the form of our own books."""
         return await self._database.read(ledger.totals)
-
-    async def operations_of(self, order_id: str) -> list[Entry]:
-        """List what was answered for one order, oldest first."""
-        return await self._database.read(lambda tx: ledger.of_order(tx, order_id))
 
     async def _send(self, instruction: Instruction) -> PaymentAnswer:
         slow = instruction.request.method == Method.SLOW

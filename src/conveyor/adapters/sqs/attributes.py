@@ -26,7 +26,6 @@ DEFAULTS = {"DelaySeconds": "0"}
 FIFO_DEFAULTS = {"ContentBasedDeduplication": "false"}
 """What a queue has by itself, and is to keep."""
 FIXED_AT_CREATION = frozenset({"FifoQueue"})
-NEEDS_ARN = frozenset({"Policy", "RedrivePolicy"})
 TLS_ONLY = "OverTlsOnly"
 DATA_KEY_SECONDS = 3_600
 """For how long SQS uses a data key before it asks KMS, which bills requests, for another."""

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Self
 
 CANCEL = "cancel"
-SUSPEND = "suspend"
 
 DAY_MS = 86_400_000
 RETRY_DAYS = (1, 3, 5, 7)
