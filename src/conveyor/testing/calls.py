@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from conveyor.core.errors import ConveyorError
 from conveyor.core.routing_slip import Flow
 
 ANY = ""
@@ -25,26 +26,34 @@ class Calls:
     given_back: tuple[tuple[str, str], ...]
 
 
+class UnknownVersionError(ConveyorError):
+    """A version of a flow of which a table of the simulator's says nothing."""
+
+    def __init__(self, key: str, table: str) -> None:
+        super().__init__(f"the simulator knows nothing of {key}: {table} must say what it does")
+        self.key = key
+
+
 OURS: dict[str, Calls] = {
-    "shop": Calls(
+    "shop@1": Calls(
         ("authorize", "capture", "void", "refund", "lookup", "dispatch", "status", ANY),
         ("authorize", "capture", "dispatch"),
         ("authorize", "capture"),
         (("authorize", "void"), ("capture", "refund"), ("capture", "refund")),
     ),
-    "food": Calls(
+    "food@1": Calls(
         ("authorize", "capture", "void", "lookup", ANY),
         ("authorize", "capture"),
         ("authorize", "capture"),
         (("authorize", "void"),),
     ),
-    "travel": Calls(
+    "travel@1": Calls(
         ("authorize", "capture", "void", "refund", "lookup", ANY),
         ("authorize", "capture"),
         ("authorize", "capture"),
         (("authorize", "void"), ("capture", "refund")),
     ),
-    "renewal": Calls(
+    "renewal@1": Calls(
         ("charge", "refund", "lookup", ANY), ("charge",), ("charge",), (("charge", "refund"),)
     ),
 }
@@ -57,6 +66,13 @@ _OF_STEPS = {
     "shipping.ship": "dispatch",
 }
 _LOOKS = {"dispatch": "status"}
+
+
+def of_ours(flow: Flow) -> Calls:
+    """Give those of a flow of ours. Raises `UnknownVersionError`."""
+    if flow.key not in OURS:
+        raise UnknownVersionError(flow.key, f"{__name__}.OURS")
+    return OURS[flow.key]
 
 
 def calls_of(flow: Flow, ports: Collection[str]) -> Calls:

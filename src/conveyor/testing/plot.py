@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from conveyor.testing.calls import OURS, Calls
+from conveyor.system.built_in import built_in
+from conveyor.testing.calls import Calls, of_ours
 from conveyor.testing.story import PROCESSES, Event
 
 QUEUES = ("payments", "inventory", "shipping", "orders", "bookings", "restaurants", "riders",
@@ -29,8 +30,9 @@ class Subject:
 
 
 def ours(*flows: str) -> Subject:
-    """Give what stories of these flows of ours are about."""
-    return Subject(flows, OURS)
+    """Give what stories of these flows of ours are about, in their newest versions."""
+    known = sorted((it for ours in built_in() for it in ours.flows), key=lambda it: it.version)
+    return Subject(flows, {it.name: of_ours(it) for it in known})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What the steps of a flow are, and what undoes each: of our flows said here once more.
 
-A flow of a user's own is believed: nobody else could say it.
+By version: a slip that changes is another version beside the old, and is judged by a line of its
+own. A flow of a user's own is believed: nobody else could say it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from conveyor.core.routing_slip import Flow
+from conveyor.testing.calls import UnknownVersionError
 
 if TYPE_CHECKING:
     from conveyor.system.installation import Installation
@@ -35,7 +37,7 @@ class Slip:
 
 
 OURS: dict[str, Slip] = {
-    "shop": Slip(
+    "shop@1": Slip(
         {
             "payments.authorize": "payments.void",
             "inventory.reserve": "inventory.release",
@@ -45,7 +47,7 @@ OURS: dict[str, Slip] = {
         },
         also=frozenset({"inventory.sell"}),
     ),
-    "food": Slip(
+    "food@1": Slip(
         {
             "payments.authorize": "payments.void",
             "restaurants.confirm": "restaurants.withdraw",
@@ -57,7 +59,7 @@ OURS: dict[str, Slip] = {
         fee_after="restaurants.confirm",
         fee_per_cent=50,
     ),
-    "travel": Slip(
+    "travel@1": Slip(
         {
             "bookings.hold": "bookings.release",
             "payments.authorize": "payments.void",
@@ -67,7 +69,7 @@ OURS: dict[str, Slip] = {
         },
         each={"bookings.hold": "legs"},
     ),
-    "renewal": Slip(
+    "renewal@1": Slip(
         {
             "payments.charge": "payments.refund",
             "subscriptions.extend": "subscriptions.retract",
@@ -85,8 +87,11 @@ class Slips:
         self._added = {flow.key: _slip(flow) for flow in added}
 
     def __getitem__(self, key: str) -> Slip:
-        """Give the slip by which an order of this flow goes, as in `shop@1`."""
-        return self._added.get(key) or OURS[key.partition("@")[0]]
+        """Give that by which orders of `shop@1` go. Raises `UnknownVersionError`."""
+        slip = self._added.get(key) or OURS.get(key)
+        if slip is None:
+            raise UnknownVersionError(key, f"{__name__}.OURS")
+        return slip
 
 
 def slips_of(installed: Installation) -> Slips:
