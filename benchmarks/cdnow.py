@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from conveyor.operations.cdnow import Purchase, order_body, packaged_purchases, read_purchases
+from conveyor.flows.shop.cdnow import Purchase, order_body, packaged_purchases, read_purchases
 
 ENOUGH = 1_000_000_000
 """Units in stock, so that nothing is ever sold out."""

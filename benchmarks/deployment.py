@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.cdnow import ENOUGH, Orders
 from benchmarks.processes import Watched, conveyor, running, watched
 
-from conveyor.operations.cdnow import SKU
+from conveyor.flows.shop.cdnow import SKU
 
 QUEUE_PREFIX = "bench-"
 COMPLETED = "completed"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from conveyor.operations.cdnow import to_jsonl
+from conveyor.flows.shop.cdnow import to_jsonl
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:

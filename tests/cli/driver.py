@@ -21,7 +21,7 @@ from tests.cli.forking import COMMAND, start
 from tests.servers.waiting import wait_until
 
 from conveyor.entrypoints.cli import main
-from conveyor.operations.cdnow import order_body, packaged_purchases
+from conveyor.flows.shop.cdnow import order_body, packaged_purchases
 
 PATIENCE_SECONDS = 240.0
 PREFIX = "CONVEYOR_"

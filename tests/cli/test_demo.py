@@ -11,8 +11,8 @@ import pytest
 from tests.cli.driver import Process, Said, on_a_screen, say, say_apart, until
 
 from conveyor.commerce.orders.model import OrderBody
+from conveyor.flows.shop.cdnow import CdnowLineError, packaged_purchases, read_purchases
 from conveyor.flows.shop.demo import STOCK, card_of, sku_of
-from conveyor.operations.cdnow import CdnowLineError, packaged_purchases, read_purchases
 
 ROOT = Path(__file__).parents[2]
 FLOWS = {"shop": 1_000, "food": 60, "travel": 212, "renewal": 200}

@@ -14,7 +14,7 @@ import pytest
 from tests.cli.driver import running, say, say_apart, until
 from tests.examples.bank import Bank, running_bank
 
-from conveyor.operations.cdnow import order_body, packaged_purchases
+from conveyor.flows.shop.cdnow import order_body, packaged_purchases
 
 BANK = "examples.http_provider:bank"
 ROOT = Path(__file__).parents[2]

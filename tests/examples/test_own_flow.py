@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.driver import running, say, until
 
-from conveyor.operations.cdnow import order_body, packaged_purchases
+from conveyor.flows.shop.cdnow import order_body, packaged_purchases
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

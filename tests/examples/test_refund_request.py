@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.cli.driver import running, say, until
 
-from conveyor.operations.cdnow import order_body, packaged_purchases
+from conveyor.flows.shop.cdnow import order_body, packaged_purchases
 
 STEP = "refunds.decide"
 YES = '{"approved": true, "by": "sam"}'

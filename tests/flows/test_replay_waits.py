@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.flows.machines import machine_of
 
+from conveyor.flows.shop.cdnow import order_body, packaged_purchases
 from conveyor.flows.shop.inventory.store import set_stock
-from conveyor.operations.cdnow import order_body, packaged_purchases
 from conveyor.operations.order_file import read_orders
 from conveyor.operations.replay import Progress, Replay
 from conveyor.operations.replay_local import LocalTarget

@@ -14,8 +14,8 @@ from conveyor.checks.stories import paid
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.tables import orders
 from conveyor.extension import Demo, Story
+from conveyor.flows.shop.cdnow import Purchase, order_body, packaged_purchases
 from conveyor.flows.shop.inventory.store import import_stock
-from conveyor.operations.cdnow import Purchase, order_body, packaged_purchases
 from conveyor.system.composition import App
 
 # A CD's SKU by its price in cents, and the units that there are of it: imports run out.
