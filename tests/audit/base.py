@@ -22,7 +22,8 @@ from conveyor.system.composition import App
 from conveyor.system.parts import Parts
 from conveyor.testing.crashing import Boundaries
 from conveyor.testing.loop import ProcessLoop
-from conveyor.testing.virtual import Machine, open_outside
+from conveyor.testing.simulated import open_books
+from conveyor.testing.virtual import Machine
 
 ORDER: dict[str, Any] = {
     "customer": {"id": "1"},
@@ -118,7 +119,7 @@ class Base:
 
         async def look() -> AuditReport:
             app = App(world.settings, parts, world.installed)
-            await open_outside(parts)
+            await open_books(parts)
             await app.open()
             return await run_audit(app)
 

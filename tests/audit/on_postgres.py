@@ -19,7 +19,8 @@ from conveyor.operations.audit import AuditReport
 from conveyor.system.parts import Parts
 from conveyor.system.tables import tables_of
 from conveyor.testing.loop import ProcessLoop
-from conveyor.testing.virtual import Machine, outside
+from conveyor.testing.simulated import with_books
+from conveyor.testing.virtual import Machine
 
 FILES = ("conveyor.db", "provider.db", "carrier.db")
 QUEUES = "queue.db"
@@ -92,5 +93,5 @@ class PostgresBase(Base):
             file.abandon()  # type: ignore[attr-defined]
         world.outside_files = []
         ours = self._database
-        ports = outside(world.settings, parts.ambient, ours, ours)
+        ports = with_books(world.installed, world.settings, parts.ambient, lambda _file: ours)
         return Parts(parts.ambient, ours, parts.queues, parts.timekeeper, ports)

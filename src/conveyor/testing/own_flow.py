@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from conveyor.core.errors import ConveyorError
 from conveyor.core.routing_slip import Flow, service_of
-from conveyor.extension import PAYMENTS, Extension, Port
-from conveyor.flows.shop.carrier import CARRIER, WEBHOOK
+from conveyor.extension import Extension, Port
+from conveyor.system.built_in import built_in
 from conveyor.system.extension_loading import running
 from conveyor.testing.calls import calls_of
 from conveyor.testing.plot import Subject
@@ -18,9 +18,6 @@ from conveyor.testing.story import FLOWS
 if TYPE_CHECKING:
     from conveyor.system.installation import Installation
     from conveyor.testing.proving import Life
-
-EVERYBODYS = frozenset({PAYMENTS, CARRIER, WEBHOOK})
-"""Who is simulated for all flows."""
 
 
 class UnknownFlowError(ConveyorError):
@@ -101,7 +98,9 @@ def _lives(extension: Extension, flow: str) -> Mapping[str, Life]:
 
 
 def _ports(extension: Extension) -> list[Port[Any]]:
-    return [port for port in extension.ports if port not in EVERYBODYS]
+    """Give those of its own: who stands behind ours is simulated for all flows."""
+    ours = {port for it in built_in() for port in it.ports}
+    return [port for port in extension.ports if port not in ours]
 
 
 def _meeting(lives: Mapping[str, Life]) -> Iterator[tuple[str, ...]]:

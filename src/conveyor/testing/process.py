@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from conveyor.core.ambient import Ambient
 from conveyor.core.errors import ConveyorError
-from conveyor.extension import PAYMENTS
-from conveyor.flows.shop.carrier import CARRIER, WEBHOOK, webhook_keys
 from conveyor.system.composition import App
 from conveyor.system.parts import Parts
 from conveyor.system.timekeeper import machine_timekeeper
-from conveyor.testing.calling import CarrierPort, OwnPort, ProviderPort
+from conveyor.testing.calling import OwnPort
 from conveyor.testing.loop import OWNER
 from conveyor.testing.ports import ProcessClock, QueuesPort
+from conveyor.testing.simulated import in_a_process
 
 if TYPE_CHECKING:
     from conveyor.testing.world import World
@@ -67,9 +66,7 @@ class Process:
             timekeeper=self.timekeeper,
             ports={
                 **{port: OwnPort(self, port.name, it) for port, it in self.world.ports.items()},
-                PAYMENTS: ProviderPort(self),
-                CARRIER: CarrierPort(self),
-                WEBHOOK: webhook_keys(self.world.settings),
+                **in_a_process(self),
             },
         )
         settings = self.world.settings.model_copy(update={"ride_on": self.rides})

@@ -11,13 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
-from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
 from conveyor.core.ambient import Ambient
 from conveyor.core.tracing import Tracer
-from conveyor.core.transaction import Database
-from conveyor.extension import PAYMENTS, Port
-from conveyor.flows.shop.carrier import CARRIER
-from conveyor.flows.shop.simulated.carrier import SimulatedCarrier
+from conveyor.extension import Port
 from conveyor.settings import Settings
 from conveyor.system.composition import App
 from conveyor.system.installation import Installation, installation
@@ -34,6 +30,7 @@ from conveyor.testing.crashing import (
 from conveyor.testing.each_queue import PATIENT_SECONDS, EachQueue, PatientQueue
 from conveyor.testing.loop import START_MS, LoopClock, ProcessLoop, bury
 from conveyor.testing.pace import Pace, paced
+from conveyor.testing.simulated import open_books, with_books
 
 T = TypeVar("T")
 IDLE_SECONDS = 120
@@ -52,24 +49,6 @@ async def until_idle(app: App) -> None:
         if not any(depth.visible + depth.in_flight + depth.delayed for depth in depths):
             return
     raise BrokenInvariantError("messages are left in the queues")
-
-
-def outside(
-    settings: Settings, ambient: Ambient, books: Database, parcels: Database
-) -> dict[Port[Any], Any]:
-    """Give the simulated provider and carrier, on these books of theirs."""
-    latency, after = settings.payment_latency_seconds, settings.delivery_delay_seconds
-    return {
-        PAYMENTS: SimulatedPaymentProvider(books, ambient, latency_seconds=latency),
-        CARRIER: SimulatedCarrier(parcels, ambient, deliver_after_seconds=after),
-    }
-
-
-async def open_outside(parts: Parts) -> None:
-    """Make the tables of those who are simulated, where they are missing."""
-    for it in parts.ports.values():
-        if isinstance(it, SimulatedPaymentProvider | SimulatedCarrier):
-            await it.open()
 
 
 class Machine:
@@ -139,9 +118,13 @@ class Machine:
         keeper = machine_timekeeper(LoopClock(loop).now_ms, loop.time)
         ambient = Ambient(keeper.clock, random.Random(self.seed), loop.time)
         database = CrashingDatabase(self.directory / "conveyor.db", boundaries)
-        books = CrashingDatabase(self.directory / "provider.db", boundaries)
-        parcels = CrashingDatabase(self.directory / "carrier.db", boundaries)
-        self.outside_files = [books, parcels]
+        self.outside_files = []
+
+        def books(file: str) -> CrashingDatabase:
+            opened = CrashingDatabase(self.directory / file, boundaries)
+            self.outside_files.append(opened)
+            return opened
+
         queues: Any = EmbeddedQueues(self.directory / "queue.db", self.installed.queues, ambient)
         if self.paced:
             queues = EachQueue(queues, PatientQueue)
@@ -151,7 +134,7 @@ class Machine:
             database,
             self.wrap_queues(queues),
             keeper,
-            outside(self.settings, ambient, books, parcels) | self._theirs(boundaries),
+            with_books(self.installed, self.settings, ambient, books) | self._theirs(boundaries),
             tracer=self.tracer,
         )
 
@@ -163,7 +146,7 @@ class Machine:
         if not self._has_tables:
             await create_all(app.parts.database, self.installed)
             self._has_tables = True
-        await open_outside(parts)
+        await open_books(parts)
         await app.open()
         stop = asyncio.Event()
         running = asyncio.ensure_future(app.run(self.installed.services, stop))
