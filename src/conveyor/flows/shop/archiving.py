@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from conveyor.core.statements import one_of
 from conveyor.core.tables import orders
 from conveyor.extension import Archiving, Sum, Tx
-from conveyor.flows.shop.inventory.model import RESERVED, SOLD
+from conveyor.flows.shop.inventory.model import ReservationState
 from conveyor.flows.shop.inventory.store import reservations
 from conveyor.flows.shop.shipping.model import ShipmentState
 from conveyor.flows.shop.shipping.store import shipments
 
 _r, _s = reservations.c, shipments.c
-_HOLDING = sa.select(_r.order_id).where(one_of(_r.order_id, "ids"), _r.state == RESERVED)
+_HOLDING = sa.select(_r.order_id).where(
+    one_of(_r.order_id, "ids"), _r.state == ReservationState.RESERVED
+)
 _ON_ITS_WAY = sa.select(_s.order_id).where(
     one_of(_s.order_id, "ids"),
     _s.state.in_((ShipmentState.REQUESTED, ShipmentState.DISPATCHED)),
@@ -23,7 +25,7 @@ _ON_ITS_WAY = sa.select(_s.order_id).where(
 _UNITS = (
     sa.select(orders.c.merchant, _r.sku, sa.func.sum(_r.quantity))
     .join(orders, orders.c.id == _r.order_id)
-    .where(one_of(_r.order_id, "ids"), _r.state == SOLD)
+    .where(one_of(_r.order_id, "ids"), _r.state == ReservationState.SOLD)
     .group_by(orders.c.merchant, _r.sku)
 )
 
@@ -37,7 +39,7 @@ def _holds(tx: Tx, order_ids: Sequence[str]) -> Mapping[str, str]:
 
 def _sums(tx: Tx, order_ids: Sequence[str]) -> Iterable[Sum]:
     for merchant, sku, units in tx.execute(_UNITS, {"ids": list(order_ids)}):
-        yield Sum(reservations.name, merchant, sku, SOLD, int(units))
+        yield Sum(reservations.name, merchant, sku, ReservationState.SOLD, int(units))
 
 
 ARCHIVING = Archiving(_holds, _sums)

@@ -14,7 +14,7 @@ from conveyor.core.body import read_body
 from conveyor.core.order_status import OrderStatus
 from conveyor.core.routing_slip import Flow
 from conveyor.core.transaction import Tx
-from conveyor.flows.shop.inventory.model import RELEASED, SOLD, Goods
+from conveyor.flows.shop.inventory.model import Goods, ReservationState
 from conveyor.flows.shop.inventory.store import reservations
 
 RESERVE, SELL = "inventory.reserve", "inventory.sell"
@@ -69,7 +69,9 @@ def _agree(slip: _Slip, order: Placed, held: Sequence[tuple[str, int, str]]) -> 
     awaits = order.status == OrderStatus.AWAITING
     position = slip.end if order.went_through else order.position
     if position > slip.sell or (position == slip.sell and awaits):
-        return sorted(held) == sorted((i.sku, i.quantity, SOLD) for i in items)
+        return sorted(held) == sorted((i.sku, i.quantity, ReservationState.SOLD) for i in items)
     ordered = sorted((item.sku, item.quantity) for item in items)
-    there = sorted((sku, quantity) for sku, quantity, state in held if state != RELEASED)
+    there = sorted(
+        (sku, quantity) for sku, quantity, state in held if state != ReservationState.RELEASED
+    )
     return len(there) == len(held) and there == ordered

@@ -11,7 +11,7 @@ from conveyor.core.order_status import TERMINAL, OrderStatus
 from conveyor.core.statements import wide_sum, widened
 from conveyor.core.tables import orders
 from conveyor.core.transaction import Tx
-from conveyor.flows.shop.inventory.model import RESERVED, SOLD, StockLevel
+from conveyor.flows.shop.inventory.model import ReservationState, StockLevel
 from conveyor.flows.shop.inventory.store import reservations, stock
 
 MAX_EXAMPLES = 100
@@ -82,14 +82,14 @@ _held = (
     sa.select(
         orders.c.merchant,
         reservations.c.sku,
-        _units_in(RESERVED).label("reserved"),
-        _units_in(SOLD).label("sold"),
+        _units_in(ReservationState.RESERVED).label("reserved"),
+        _units_in(ReservationState.SOLD).label("sold"),
     )
     .join(orders, orders.c.id == reservations.c.order_id)
     .group_by(orders.c.merchant, reservations.c.sku)
     .subquery()
 )
-_gone = sums_of(reservations.name, SOLD)
+_gone = sums_of(reservations.name, ReservationState.SOLD)
 _sold = sa.func.coalesce(_held.c.sold, 0) + sa.func.coalesce(_gone.c.amount, 0)
 _MISCOUNTED = (
     sa.select(stock)
@@ -101,7 +101,7 @@ _MISCOUNTED = (
 _STRANDED = (
     sa.select(reservations.c.order_id, reservations.c.sku, reservations.c.quantity, orders.c.status)
     .join(orders, orders.c.id == reservations.c.order_id)
-    .where(reservations.c.state == RESERVED, orders.c.status.in_(sorted(TERMINAL)))
+    .where(reservations.c.state == ReservationState.RESERVED, orders.c.status.in_(sorted(TERMINAL)))
     .limit(MAX_EXAMPLES)
 )
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
-RESERVED = "reserved"
-RELEASED = "released"
-SOLD = "sold"
+
+class ReservationState(StrEnum):
+    """What became of reserved units: one word for each, stored as it is written."""
+
+    RESERVED = "reserved"
+    RELEASED = "released"
+    SOLD = "sold"
+
 
 MAX_AVAILABLE = 10**15
 """Units of one SKU that may be made available: exact in JSON, and sums stay within 64 bits."""

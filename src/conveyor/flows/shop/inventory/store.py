@@ -11,14 +11,8 @@ from conveyor.core.gathered import Gathered
 from conveyor.core.statements import one_of, pair_of
 from conveyor.core.transaction import PerDialect, Tx
 from conveyor.core.untyped import DialectInsert
-from conveyor.flows.shop.inventory.model import (
-    RELEASED,
-    RESERVED,
-    SOLD,
-    Line,
-    StockLevel,
-    last_wins,
-)
+from conveyor.core.word_column import WordOf
+from conveyor.flows.shop.inventory.model import Line, ReservationState, StockLevel, last_wins
 from conveyor.flows.shop.tables import metadata
 
 # Both are found by their key alone, which on SQLite then is the table: one write, not two.
@@ -44,10 +38,8 @@ reservations = sa.Table(
     sa.Column("line", sa.Integer, primary_key=True, autoincrement=False),  # from 1, as ordered
     sa.Column("sku", sa.Text, nullable=False),
     sa.Column("quantity", sa.BigInteger, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.CheckConstraint(
-        f"state IN ('{RESERVED}', '{RELEASED}', '{SOLD}')", name="reservations_state"
-    ),
+    sa.Column("state", WordOf(ReservationState), nullable=False),
+    sa.CheckConstraint(f"state IN {tuple(map(str, ReservationState))}", name="reservations_state"),
     sqlite_with_rowid=False,
     postgresql_with={"fillfactor": 50},  # as for orders
 )
@@ -73,13 +65,14 @@ _SELL = (
 )
 _RESERVE_LINE = sa.insert(reservations)
 _END = sa.update(reservations).where(
-    reservations.c.order_id == sa.bindparam("of_order"), reservations.c.state == RESERVED
+    reservations.c.order_id == sa.bindparam("of_order"),
+    reservations.c.state == ReservationState.RESERVED,
 )
-_END_RELEASED = _END.values(state=RELEASED)
-_END_SOLD = _END.values(state=SOLD)
+_END_RELEASED = _END.values(state=ReservationState.RELEASED)
+_END_SOLD = _END.values(state=ReservationState.SOLD)
 _HELD = sa.select(reservations.c.order_id, reservations.c.sku, reservations.c.quantity).where(
     one_of(reservations.c.order_id, "orders"),
-    reservations.c.state == RESERVED,
+    reservations.c.state == ReservationState.RESERVED,
 )
 
 _OF_ORDER = (
@@ -177,7 +170,9 @@ def take(
         tx.add(_TAKE, _at(merchant, sku), {"units": count}, must_match=True)
     for line, item in enumerate(items, start=1):
         row = {"order_id": order_id, "line": line, "sku": item.sku}
-        tx.later(_RESERVE_LINE, row | {"quantity": item.quantity, "state": RESERVED})
+        tx.later(
+            _RESERVE_LINE, row | {"quantity": item.quantity, "state": ReservationState.RESERVED}
+        )
 
 
 def gather_held(tx: Tx, order_ids: Iterable[str]) -> None:
@@ -261,7 +256,7 @@ class LineReserved(NamedTuple):
 
     sku: str
     quantity: int
-    state: str
+    state: ReservationState
 
 
 def reserved_for(tx: Tx, order_id: str) -> list[LineReserved]:
