@@ -30,7 +30,7 @@ from conveyor.entrypoints.http.schemas import OrderId, when
 from conveyor.flows.food.codes import FoodCode
 from conveyor.flows.food.restaurants import store
 from conveyor.flows.food.restaurants.counter import Counter
-from conveyor.flows.food.restaurants.model import UNDER_WAY, Restaurant, Ticket, TicketState
+from conveyor.flows.food.restaurants.model import UNDER_WAY, Dishes, Restaurant, Ticket, TicketState
 from conveyor.flows.food.schemas import (
     NAME_PATTERN,
     AcceptBody,
@@ -228,7 +228,7 @@ def _ticket(ticket: Ticket, order: Order, answer_ms: int) -> TicketView:
         order=ticket.order_id,
         state=ticket.state,
         reference=order.reference,
-        items=[Item.model_construct(**item) for item in order.body["items"]],
+        items=[Item.model_construct(**asdict(it)) for it in order.body_as(Dishes).items],
         asked_at=iso(ticket.asked_at),
         answer_by=iso(ticket.asked_at + answer_ms) if ticket.state == TicketState.ASKED else None,
         due_at=when(ticket.due_at),

@@ -33,7 +33,7 @@ from conveyor.flows.food.extension import Kitchens
 from conveyor.flows.food.restaurants.steps import name_of
 from conveyor.flows.food.riders import store
 from conveyor.flows.food.riders.dispatch import Dispatch
-from conveyor.flows.food.riders.model import Offer, OfferState, Point, Rider
+from conveyor.flows.food.riders.model import Destination, Offer, OfferState, Point, Rider
 from conveyor.flows.food.schemas import (
     NAME_PATTERN,
     Offers,
@@ -238,9 +238,8 @@ def _view(rider: Rider) -> RiderView:
 
 
 def _offer(tx: Tx, offer: Offer, order: Order) -> OfferView:
-    body = order.body
-    pickup = Kitchens().pickup_of(tx, order)
-    drop_off, shipping = body.get("drop_off"), body.get("shipping", {})
+    pickup, goes = Kitchens().pickup_of(tx, order), order.body_as(Destination)
+    is_open = offer.state == OfferState.OPEN
     return OfferView(
         order=order.id,
         state=offer.state,
@@ -248,7 +247,11 @@ def _offer(tx: Tx, offer: Offer, order: Order) -> OfferView:
         offered_at=iso(offer.offered_at),
         answer_by=iso(offer.answer_by),
         restaurant=name_of(order),
-        pickup=Position(latitude=pickup.latitude, longitude=pickup.longitude) if pickup else None,
-        drop_off=Position.model_validate(drop_off) if drop_off else None,
-        shipping=None if offer.state == OfferState.OPEN else Shipping.model_construct(**shipping),
+        pickup=_position(pickup),
+        drop_off=_position(goes.drop_off),
+        shipping=None if is_open else Shipping.model_construct(**goes.shipping),
     )
+
+
+def _position(point: Point | None) -> Position | None:
+    return Position(latitude=point.latitude, longitude=point.longitude) if point else None

@@ -46,6 +46,22 @@ class Meal:
 
 
 @dataclass(frozen=True, slots=True)
+class Dish:
+    """A line of what is to be prepared."""
+
+    sku: str
+    quantity: int
+    unit_price: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dishes:
+    """What a ticket shows of an order's body."""
+
+    items: tuple[Dish, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Restaurant:
     """A restaurant of a merchant; `hours` by day, in its own time zone: none at all is always.
 

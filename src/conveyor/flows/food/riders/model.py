@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 OFFER_SECONDS = 45.0
 """How long a rider has to accept or decline."""
@@ -72,6 +73,14 @@ class Point:
         square = math.sin((south - north) / 2) ** 2
         square += math.cos(north) * math.cos(south) * math.sin(across / 2) ** 2
         return 2 * EARTH_METRES * math.asin(min(1.0, math.sqrt(square)))
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What riders read of an order's body: where the meal goes."""
+
+    drop_off: Point | None = None
+    shipping: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
