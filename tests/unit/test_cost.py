@@ -198,6 +198,15 @@ def test_every_flow_of_ours_is_measured() -> None:
     assert {it.name for it in installation(Settings()).flows} == set(measured().flows)
 
 
+def test_what_was_not_measured_of_a_flow_is_said() -> None:
+    (said,) = (it for it in told(1_000, "renewal")["assumptions"] if "not measured" in it)
+    assert said == (
+        "not measured of renewal, so taken from shop, by the messages: "
+        "database transfer bytes, worker cpu seconds"
+    )
+    assert not any("not measured" in it for it in told(1_000)["assumptions"])
+
+
 def test_requests_are_shared_as_batches_fill() -> None:
     together = measured().flows["shop"]
     alone, middle = measured().at("shop", 0), measured().at("shop", 2)

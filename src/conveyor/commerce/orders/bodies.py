@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.orders.model import DEFAULT_FLOW, OrderBody
 from conveyor.commerce.orders.raw_json import flaw_of
 
 ADDRESS_MISSING = "is needed: it says where the goods go"
 
 
 class _Head(BaseModel):
-    flow: object = "shop"
+    flow: object = DEFAULT_FLOW
 
 
 class Bodies:

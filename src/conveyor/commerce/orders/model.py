@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+DEFAULT_FLOW = "shop"
+"""That of an order which names none."""
 MAX_ITEMS = 1_000
 MAX_QUANTITY = 1_000_000
 MAX_UNIT_PRICE = 10**12  # minor units
@@ -172,7 +174,7 @@ class OrderBody(_Strict):
     PRICED: ClassVar[str] = "items"
     """The field whose members have a unit price each, or none has and there is a total."""
 
-    flow: Word = "shop"
+    flow: Word = DEFAULT_FLOW
     reference: Note = ""
     customer: Customer
     currency: Currency

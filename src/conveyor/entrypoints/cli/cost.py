@@ -23,6 +23,12 @@ HEADINGS = {
 }
 
 
+def _default_flow() -> str:
+    from conveyor.commerce.orders.model import DEFAULT_FLOW
+
+    return DEFAULT_FLOW
+
+
 @click.command()
 @click.option(
     "--orders-per-day",
@@ -31,7 +37,13 @@ HEADINGS = {
     metavar="N",
     help="How many orders come on a day.",
 )
-@click.option("--flow", default="shop", show_default=True, metavar="NAME", help="Whose orders.")
+@click.option(
+    "--flow",
+    default=_default_flow,
+    show_default="that of an order which names none",
+    metavar="NAME",
+    help="Whose orders.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show each line's arithmetic, and the prices.")
 @json_option
 def cost(orders_per_day: int, flow: str, *, verbose: bool, as_json: bool) -> None:

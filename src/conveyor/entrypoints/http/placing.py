@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 
 from conveyor.access.model import PLACE
 from conveyor.commerce.orders import placement
-from conveyor.commerce.orders.model import OrderBody
+from conveyor.commerce.orders.model import DEFAULT_FLOW, OrderBody
 from conveyor.commerce.orders.money import in_words
 from conveyor.core.rfc3339 import iso
 from conveyor.entrypoints.http.bodies import body_is, read_body, read_order
@@ -34,7 +34,7 @@ JSON = "application/json"
 
 _KEY = re.compile(KEY_PATTERN)
 _EXAMPLE = {
-    "flow": "shop",
+    "flow": DEFAULT_FLOW,
     "reference": "cdnow-1",
     "customer": {"id": "00001", "email": "a@example.com"},
     "currency": "USD",

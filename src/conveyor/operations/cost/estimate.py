@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conveyor.core.queue import QueueSpec
@@ -57,8 +57,14 @@ def estimate(flow: Flow, queues: Sequence[QueueSpec], orders_a_day: int) -> Esti
     each = figures.at(flow.name, 1 + a_queue * given.COLLECT_SECONDS)
     load = Load(flow, orders, rate, each, figures, Counter(it.fifo for it in queues), share)
     ways = [Way(name, way(Bill(prices), load)) for name, way in WAYS.items()]
-    said = (*given.SAID, _of_express(Bill(prices), orders))
+    said = (*given.SAID, _of_express(Bill(prices), orders), *_borrowed(figures, flow.name))
     return Estimate(flow.name, orders_a_day, orders, each, ways, prices, figures, said)
+
+
+def _borrowed(figures: Measured, flow: str) -> Iterator[str]:
+    if names := figures.borrowed[flow]:
+        what = ", ".join(name.replace("_", " ") for name in names)
+        yield f"not measured of {flow}, so taken from {figures.yardstick}, by the messages: {what}"
 
 
 def _of_express(bill: Bill, orders: float) -> str:

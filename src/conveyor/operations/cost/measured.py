@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -39,6 +39,10 @@ class Measured:
     command: str
     flows: Mapping[str, PerOrder]
     """With as many orders at once as come."""
+    borrowed: Mapping[str, Sequence[str]]
+    """By flow, what was not measured of it: it is as with `yardstick`, by the messages."""
+    yardstick: str
+    """The flow whose functions were measured too."""
     cpu_seconds_a_message: float
     cpu_seconds_an_order_placed: float
 
@@ -56,22 +60,24 @@ class Measured:
 def measured() -> Measured:
     """Read the file."""
     read = orjson.loads(FILE.read_bytes())
-    shop = read["flows"]["shop"]["together"]
-    flows = {name: _figures(of["together"], shop) for name, of in read["flows"].items()}
     functions = read["functions"]
+    full = read["flows"][functions["flow"]]["together"]
+    together = {name: of["together"] for name, of in read["flows"].items()}
     return Measured(
         read["measured_at"],
         read["command"],
-        flows,
+        {name: _figures(its, full) for name, its in together.items()},
+        {name: sorted(full.keys() - its) for name, its in together.items()},
+        functions["flow"],
         functions["cpu_seconds_a_message"],
         functions["cpu_seconds_an_order_placed"],
     )
 
 
-def _figures(read: Mapping[str, Any], shop: Mapping[str, Any]) -> PerOrder:
-    """Read those of a flow; what was not measured of it is the shop's, message by message."""
-    share = read["messages"] / shop["messages"]
-    given = {name: value * share for name, value in shop.items()} | dict(read)
+def _figures(read: Mapping[str, Any], full: Mapping[str, Any]) -> PerOrder:
+    """Read those of a flow; see `Measured.borrowed`."""
+    share = read["messages"] / full["messages"]
+    given = {name: value * share for name, value in full.items()} | dict(read)
     # A receive that finds nothing is no order's: idle polls are counted by themselves.
     receives = min(read["receives"], read["messages"])
     return PerOrder(
