@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +56,7 @@ class SqliteDatabase:
         except BaseException:
             self._ownership.release()
             raise
-        self._groups: Batcher[Work, Any] = Batcher(self._commit_group, MAX_GROUP)
+        self._groups: Batcher[Work, Any] = Batcher(partial(each_its_own, self._commit), MAX_GROUP)
         self._commits = None if inline else ThreadPoolExecutor(1, "sqlite-commit")
         self._reads = None if inline else ThreadPoolExecutor(1, "sqlite-read")
         self._examiner: sa.Connection | None = None
@@ -102,9 +103,6 @@ class SqliteDatabase:
             if connection is not None:
                 close_connection(connection)
         self._ownership.release()
-
-    async def _commit_group(self, works: list[Work]) -> Sequence[Any]:
-        return await each_its_own(self._commit, works)
 
     async def _commit(self, works: Sequence[Work]) -> list[Any]:
         """Give the results of the works that were committed: the first of them, or all."""
