@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from tests.cli.driver import say
 from tests.crash.scenarios import SCENARIOS, Lived
@@ -41,7 +41,7 @@ BY_QUEUE = {"ride_on": False}
 @pytest.fixture(scope="module")
 def official() -> Any:
     schema = json.loads(OFFICIAL.read_text(encoding="utf-8"))
-    return jsonschema.validators.validator_for(schema)(schema)
+    return jsonschema_rs.validator_for(schema)
 
 
 def document(**environment: str) -> Any:
@@ -54,7 +54,7 @@ def wrong(doc: Any, channel: str, body: Any, attributes: dict[str, str] | None =
     def fits(name: str) -> bool:
         parts = {"payload": body, "headers": attributes or {}}
         return all(
-            jsonschema.Draft7Validator(
+            jsonschema_rs.Draft7Validator(
                 {
                     "components": doc["components"],
                     "allOf": [{"$ref": f"#/components/messages/{name}/{part}"}],

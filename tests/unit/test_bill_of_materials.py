@@ -9,8 +9,6 @@ from pathlib import Path
 
 import orjson
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from tests.servers.process import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +20,9 @@ TEST = re.compile(r"`((?:tests|src)/[\w/]+\.py)::(\w+)`")
 
 
 def test_it_names_all_that_is_pinned(tmp_path: Path) -> None:
+    from cyclonedx.schema import SchemaVersion  # noqa: PLC0415 - takes two seconds, for one test
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415 - likewise
+
     file = tmp_path / "sbom.json"
     subprocess.run([ROOT / "scripts" / "write-sbom", BIN, file], check=True, cwd=ROOT)
     text = file.read_text()
