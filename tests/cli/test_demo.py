@@ -13,6 +13,7 @@ from tests.cli.driver import Process, Said, on_a_screen, say, say_apart, until
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.flows.shop.cdnow import CdnowLineError, packaged_purchases, read_purchases
 from conveyor.flows.shop.demo import STOCK, card_of, sku_of
+from conveyor.operations.demo import demonstration
 
 ROOT = Path(__file__).parents[2]
 FLOWS = {"shop": 1_000, "food": 60, "travel": 212, "renewal": 200}
@@ -73,6 +74,14 @@ def test_the_converter_without_a_file_says_how_it_is_used() -> None:
 def test_a_line_of_another_kind_of_file_is_named(lines: list[str], named: str) -> None:
     with pytest.raises(CdnowLineError, match=named):
         list(read_purchases(lines))
+
+
+def test_its_help_has_what_each_flow_says_of_itself() -> None:
+    _, _, flows = say("demo", "--help").out.partition("\nFlows:\n")
+
+    for extension, demo in demonstration().demos:
+        assert f"\n  {extension.name} " in f"\n{flows}"
+        assert demo.shows in " ".join(flows.split())
 
 
 def test_some_things_go_wrong_in_the_demonstration() -> None:

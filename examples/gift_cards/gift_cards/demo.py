@@ -15,6 +15,7 @@ DECLINED = (5, 17)
 class GiftDemo(ext.Demo):
     """Two dozen cards, of which two are not paid for."""
 
+    shows: ClassVar[str] = "Cards are given away; some are not paid for."
     stories: ClassVar[Sequence[ext.Story]] = (
         (orders.c.status == ext.OrderStatus.REFUSED, "not paid for, so its card was taken back"),
     )

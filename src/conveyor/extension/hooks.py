@@ -87,8 +87,12 @@ Story = tuple[sa.ColumnElement[bool], str]
 
 
 class Demo:
-    """What a flow shows of itself in `conveyor demo`; under its `settings` nobody waits long."""
+    """What a flow shows of itself in `conveyor demo`; under its `settings` nobody waits long.
 
+    `shows` is a sentence or two of it, for the command's help.
+    """
+
+    shows: ClassVar[str] = ""
     settings: ClassVar[Mapping[str, Any]] = {}
     stories: ClassVar[Sequence[Story]] = ()
 

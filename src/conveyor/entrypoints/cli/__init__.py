@@ -53,7 +53,7 @@ completed, or undone and the money given back.
 
 \b
 Begin here:
-  conveyor demo                    watch all four flows side by side
+  conveyor demo                    watch all flows side by side
   conveyor up                      API and all services in one process
   conveyor stock set CD 100        there must be something to sell
   conveyor place order.json        place an order; - reads standard input

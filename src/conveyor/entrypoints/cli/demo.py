@@ -16,6 +16,7 @@ import click
 from conveyor.core.order_status import OrderStatus
 from conveyor.entrypoints.cli.audit import audit_in_a_line, show_audit
 from conveyor.entrypoints.cli.board import showing_board
+from conveyor.entrypoints.cli.demo_help import DemoCommand
 from conveyor.entrypoints.cli.errors import PROBLEM, MisuseError, TroubleError
 from conveyor.entrypoints.cli.options import host_option, json_option, port_option, run
 from conveyor.entrypoints.cli.output import emit, money, note, program, say, say_command, table
@@ -50,7 +51,7 @@ class Result(NamedTuple):
     audit: Mapping[str, Any]
 
 
-@click.command()
+@click.command(cls=DemoCommand)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -70,13 +71,10 @@ class Result(NamedTuple):
 def demo(
     data: Path | None, host: str, port: int, *, keep: bool, verbose: bool, as_json: bool
 ) -> None:
-    """Watch all four flows side by side: a shop, meals, journeys and subscriptions.
+    """Watch all flows side by side, in a world in which much goes wrong.
 
-    A thousand real orders are paid, reserved, captured, shipped and completed; meals are cooked
-    and carried, seats on real flights are held and booked, subscriptions are renewed. Cards are
-    declined, fail at first, never answer or are down; stock and seats run out; cooks and riders
-    say no, or nothing. A summary and an audit follow, and the commands to try next. Flows of
-    packages that are installed are shown too, if they say how.
+    Each shows what can befall its orders; those of packages that are installed do so too, if they
+    say how. A summary and an audit follow, and the commands to try next.
 
     With --keep it goes on, an order a second, and names the page on which to break it.
 

@@ -91,6 +91,7 @@ def _meal(number: int) -> dict[str, Any]:
 class FoodDemo(Demo):
     """What the flow shows of itself."""
 
+    shows: ClassVar[str] = "Meals are cooked and carried; cooks and riders say no, or nothing."
     settings: ClassVar[Mapping[str, Any]] = IMPATIENCE
     stories: ClassVar[Sequence[Story]] = (
         (

@@ -94,6 +94,7 @@ def _new(number: int) -> NewSubscription:
 class RenewalDemo(Demo):
     """What the flow shows of itself."""
 
+    shows: ClassVar[str] = "Subscriptions are renewed; cards are declined, and some are replaced."
     settings: ClassVar[Mapping[str, Any]] = {"renewal_scan_seconds": 1.0}
     stories: ClassVar[Sequence[Story]] = (
         (

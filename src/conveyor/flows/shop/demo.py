@@ -65,6 +65,10 @@ _SOLD_OUT = orders.c.reason.startswith("sold out")
 class ShopDemo(Demo):
     """What the flow shows of itself."""
 
+    shows: ClassVar[str] = (
+        "A thousand real orders are paid, reserved, captured, shipped and completed. "
+        "Cards are declined, fail at first, never answer or are down; stock runs out."
+    )
     settings: ClassVar[Mapping[str, Any]] = {"delivery_delay_seconds": 1.5}
     stories: ClassVar[Sequence[Story]] = (
         (paid(OrderStatus.COMPLETED, "card_flaky"), "its card failed twice, then worked"),

@@ -76,6 +76,7 @@ def _journey(number: int, plane: Offer) -> dict[str, Any]:
 class TravelDemo(Demo):
     """What the flow shows of itself."""
 
+    shows: ClassVar[str] = "Seats on real flights are held and booked, and run out."
     settings: ClassVar[Mapping[str, Any]] = {"booking_wait_seconds": 5.0}
     stories: ClassVar[Sequence[Story]] = (
         (
