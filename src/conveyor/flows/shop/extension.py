@@ -44,13 +44,13 @@ def _checks() -> Iterable[Check]:
 
 
 def _page_checks(examination: Examination) -> Iterable[PageCheck]:
-    from conveyor.flows.shop.goods import GoodsAsOrdered
+    from conveyor.flows.shop.checks_goods import GoodsAsOrdered
 
     yield GoodsAsOrdered(examination)
 
 
 def _comparisons(running: Running, examination: Examination) -> Iterable[Comparison]:
-    from conveyor.flows.shop.parcels import ShipmentsAndParcels
+    from conveyor.flows.shop.checks_parcels import ShipmentsAndParcels
 
     bound, now = running.ports.bound(CARRIER), examination.now
     yield ShipmentsAndParcels(bound, running.engine.providers.called_by(SERVICE).services, now)

@@ -95,7 +95,7 @@ def _checks() -> Iterable[Check]:
 
 
 def _page_checks(examination: Examination) -> Iterable[PageCheck]:
-    from conveyor.flows.travel.legs import LegsAsOrdered
+    from conveyor.flows.travel.checks_legs import LegsAsOrdered
 
     yield LegsAsOrdered(examination)
 
