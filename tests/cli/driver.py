@@ -171,9 +171,12 @@ class Process:
 
 
 @contextmanager
-def running(data: Path, *arguments: object, **environment: str) -> Iterator[tuple[Process, Any]]:
+def running(
+    data: Path, *arguments: object, command: Sequence[str] = COMMAND, **environment: str
+) -> Iterator[tuple[Process, Any]]:
     """Run `conveyor up` on a free port; give the process and what it said when it was ready."""
-    with Process("up", "--data", data, "--port", 0, "--json", *arguments, **environment) as process:
+    up = ("up", "--data", data, "--port", 0, "--json")
+    with Process(*up, *arguments, command=command, **environment) as process:
         yield process, process.ready()
         if process.popen.poll() is None:
             process.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
@@ -20,6 +21,8 @@ from tests.edge.wire import Wire, ask, request
 
 MIB = 1024 * 1024
 MAX_MIB = 300
+ALONE = (sys.executable, "-m", "conveyor")
+"""Not forked from a process that has loaded what other commands need."""
 WEBHOOK = "/v1/webhooks/carrier"
 
 Abuse = list[list[bytes]]
@@ -42,7 +45,7 @@ ABUSES: dict[str, Abuse] = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
     """A process of its own, with the limits that it has by itself."""
-    with running(tmp_path_factory.mktemp("memory")) as (process, ready):
+    with running(tmp_path_factory.mktemp("memory"), command=ALONE) as (process, ready):
         yield process, ready["url"]
 
 
@@ -59,7 +62,7 @@ def test_memory_stays_within_its_bounds(server: tuple[Process, str], abuse: Abus
 
 
 def test_orders_of_a_mebibyte_stay_within_the_bounds(tmp_path: Path) -> None:
-    with running(tmp_path) as (process, ready):
+    with running(tmp_path, command=ALONE) as (process, ready):
         values: list[object] = [[[]] * (MIB // 4), "x" * (MIB - 1_000), "x" * 60_000]
         for value in values:
             crowd = Crowd(ready["url"], ready["first_key"], [_order({"a": value})])

@@ -2,6 +2,8 @@
 
 A flow is a list of steps, each `service.step`, with the step that undoes it. An order goes down
 the list; a refusal sends it back up, through the `undo` of every step that was done, or has begun.
+`payments.*` and `orders.complete` are of no flow: they are in `commerce/`, wired in
+`system/commerce.py`; a folder here has the services of its flow.
 An order keeps the version with which it began: a list that changes is a new version beside the old,
 and the simulator judges it by an entry of its own in `testing/invariants/slips.py`.
 """
