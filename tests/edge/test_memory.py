@@ -21,7 +21,7 @@ from tests.edge.wire import Wire, ask, request
 
 MIB = 1024 * 1024
 MAX_MIB = 300
-ALONE = (sys.executable, "-m", "conveyor")
+ALONE = (sys.executable, "-c", "from conveyor.entrypoints import cli; cli.main()")
 """Not forked from a process that has loaded what other commands need."""
 WEBHOOK = "/v1/webhooks/carrier"
 
