@@ -19,7 +19,8 @@ LOCK = PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test soak planted lint bench lock upgrade sbom audit-dependencies clean
+.PHONY: help install demo test soak planted lint node-packages bench lock upgrade sbom \
+	audit-dependencies clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +31,10 @@ install: $(INSTALLED)-runtime ## Install into .venv, which leaves .venv/bin/conv
 demo: install ## Watch four flows side by side, a thousand real orders among them
 	@$(BIN)/conveyor demo
 
-test: lint $(DEPLOY_VENV)/.installed ## Check everything: lint, types, layers, then the tests
-	@scripts/install-node-packages $(NODE)
+# None of the four waits for another, but for what they need in common.
+test: ## Check everything: lint, types, layers, then the tests
+	@$(MAKE) --no-print-directory --jobs=4 \
+		lint $(VENV)/.collected $(DEPLOY_VENV)/.installed node-packages
 	@$(BIN)/pytest -n 6 --dist worksteal
 
 soak: $(INSTALLED)-test ## Run the longest tests, then simulate disturbed lives until stopped or broken
@@ -46,6 +49,9 @@ lint: $(INSTALLED)-test ## Check style, types and layers
 	@echo "ruff format";   $(BIN)/ruff format --check .
 	@echo "mypy --strict"; $(BIN)/mypy
 	@echo "import layers"; $(BIN)/lint-imports --no-logo
+
+node-packages:
+	@scripts/install-node-packages $(NODE)
 
 bench: $(INSTALLED)-test $(INSTALLED)-bench ## Measure Conveyor beside its peers
 	@$(BIN)/python -m benchmarks
@@ -82,12 +88,19 @@ clean: ## Remove .venv and all that tools left behind
 $(VENV)/pyvenv.cfg $(DEPLOY_VENV)/pyvenv.cfg:
 	@scripts/create-venv $(@D)
 
-# The stamp is the last thing written, so a broken-off installation is taken up again.
+# The stamp is the last thing written, so a broken-off installation is taken up again. Tests import
+# a quarter of what they install: that is compiled by whoever imports it first.
+$(INSTALLED)-test: NO_COMPILE := --no-compile
 $(INSTALLED)-%: requirements/%.txt pyproject.toml | $(VENV)/pyvenv.cfg
 	@echo "Installing what requirements/$*.txt pins (a minute or so the first time)"
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement $<
+	@$(BIN)/python -m pip install --quiet $(NO_COMPILE) --require-hashes --requirement $<
 	@$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# One process imports and so compiles what six would compile each at the same time.
+$(VENV)/.collected: $(INSTALLED)-test
+	@echo "Compiling the tests and what they import"
+	@$(BIN)/pytest --collect-only --quiet >$@ || { sed -n '/= ERRORS/,$$p' $@; false; }
 
 # Most of it is never imported, and so not worth compiling.
 $(DEPLOY_VENV)/.installed: requirements/deploy.txt | $(DEPLOY_VENV)/pyvenv.cfg

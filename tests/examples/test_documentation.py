@@ -18,12 +18,8 @@ from conveyor.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ROOT / "docs" / "operations.md"
-PAGES = sorted(
-    page
-    for place in ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md")
-    for page in ROOT.glob(place)
-    if "node_modules" not in page.parts
-)
+PLACES = ("*.md", "docs/**/*.md", "examples/*.md", "examples/*/*.md", "benchmarks/*.md")
+PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 every_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
 
