@@ -19,8 +19,8 @@ LOCK = PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test soak planted lint node-packages bench lock upgrade sbom \
-	audit-dependencies clean
+.PHONY: help install demo test soak planted lint ready node-packages bench lock upgrade \
+	sbom audit-dependencies clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +31,12 @@ install: $(INSTALLED)-runtime ## Install into .venv, which leaves .venv/bin/conv
 demo: install ## Watch four flows side by side, a thousand real orders among them
 	@$(BIN)/conveyor demo
 
-# None of the four waits for another, but for what they need in common.
 test: ## Check everything: lint, types, layers, then the tests
-	@$(MAKE) --no-print-directory --jobs=4 \
-		lint $(VENV)/.collected $(DEPLOY_VENV)/.installed node-packages
+	@$(MAKE) --no-print-directory --jobs=4 ready
 	@$(BIN)/pytest -n 6 --dist worksteal
+
+# These wait for one another only where they need the same environment.
+ready: lint $(VENV)/.collected $(DEPLOY_VENV)/.installed node-packages
 
 soak: $(INSTALLED)-test ## Run the longest tests, then simulate disturbed lives until stopped or broken
 	@$(BIN)/pytest -q -m soak

@@ -42,6 +42,7 @@ def test_an_order_is_carried_by_functions(deploy: Deploy) -> None:
     assert not deployment.trouble()
 
 
+@pytest.mark.soak  # workers do in tests/failover, by the same connections
 def test_functions_share_connections_behind_a_pooler(deploy: Deploy, pooler: Postgres) -> None:
     deployment = deploy(pooler.fresh_database(), CONVEYOR_DATABASE_POOLED="1")
     api = deployment.function("api")

@@ -28,6 +28,7 @@ def test_it_is_small_and_has_what_functions_need_and_no_more(archive: Path) -> N
     assert "botocore/cacert.pem" in names  # the template has PostgreSQL's proxy checked with it
 
 
+@pytest.mark.soak  # it is built once more
 def test_it_is_the_same_each_time(archive: Path, tmp_path: Path) -> None:
     said = say_apart("package", "lambda", tmp_path / "again.zip", "--json").json()
     assert said["bytes"] == archive.stat().st_size

@@ -1,4 +1,4 @@
-"""Sixty disturbed lives, a thousand in `make soak`: nothing may break in any of them."""
+"""Forty disturbed lives, a thousand in `make soak`: nothing may break in any of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from conveyor.testing.story import FLOWS
 
-LIVES = 12
+LIVES = 8
 MORE_LIVES = 200
 
 
