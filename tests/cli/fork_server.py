@@ -106,6 +106,8 @@ def _open_streams() -> None:
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         ours = getattr(sys, name)
         mode, buffering = "w" if number else "r", 1 if name == "stderr" else -1
-        stream = open(number, mode, buffering, ours.encoding, ours.errors, closefd=False)  # noqa: SIM115
+        stream = open(  # noqa: SIM115 - it is open for as long as the process lasts
+            number, mode, buffering, ours.encoding, ours.errors, closefd=False
+        )
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)

@@ -87,7 +87,7 @@ def test_several_run_and_each_dies_by_itself(tmp_path: Path) -> None:
 
 def test_none_holds_what_the_tests_or_another_have_open(tmp_path: Path) -> None:
     reading, writing = os.pipe()
-    os.set_inheritable(writing, True)  # noqa: FBT003
+    os.set_inheritable(writing, True)  # noqa: FBT003 - it has no keywords
     with running(tmp_path / "a") as (one, _), running(tmp_path / "b"):
         os.close(writing)
         assert os.read(reading, 1) == b""
