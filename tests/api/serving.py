@@ -29,8 +29,8 @@ from conveyor.system.opening import open_app
 
 WEBHOOK_SECRET = write_secret(b"a secret between carrier and us!")
 MERCHANT = "default"
-PATIENT = {"failed_keys_a_minute": 1_000_000}
-"""All tests come from one address, and many try keys that open nothing."""
+PATIENT = {"failed_keys_a_minute": 1_000_000, "patience_seconds": 60.0}
+"""All tests come from one address, many try keys that open nothing, and others keep us waiting."""
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients that meet no TLS: to read the machine's certificates takes longer than a request."""

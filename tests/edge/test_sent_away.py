@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 from tests.api.serving import Server
@@ -13,6 +14,7 @@ from tests.edge.wire import Wire, ask, request
 from tests.servers.waiting import wait_until
 
 PATH = "/v1/orders"
+DESK = "/v1/dead-letters"
 CANCEL = f"{PATH}/01ARZ3NDEKTSV4RRFFQ69G5FAV/cancel"
 
 
@@ -32,10 +34,10 @@ def nothing_is_read(server: Server) -> Iterator[None]:
         wait_until(holding.done, bool)
 
 
-def _is_sent_away(url: str, header: str) -> bool:
+def _is_sent_away(url: str, path: str, header: str) -> bool:
     """Whether a request is; one that came before the first had waited for long waits as well."""
     with Wire(url, patience_seconds=1.0) as wire:
-        wire.send(request(PATH, header))
+        wire.send(request(path, header))
         with suppress(TimeoutError):
             return wire.answer().status == 503
     return False
@@ -46,9 +48,10 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Give the URL of a server at which a request waits for too long, and a header with its key."""
     with Server(tmp_path_factory.mktemp("waits"), patience_seconds=0.05) as server:
         header = f"Authorization: Bearer {server.local_key}"
-        with nothing_is_read(server), Wire(server.url) as first:
-            first.send(request(PATH, header))
-            wait_until(lambda: _is_sent_away(server.url, header), bool)
+        with nothing_is_read(server), Wire(server.url) as first, Wire(server.url) as operators:
+            for wire, path in ((first, PATH), (operators, DESK)):
+                wire.send(request(path, header))
+                wait_until(partial(_is_sent_away, server.url, path, header), bool)
             yield server.url, header
 
 
@@ -96,3 +99,12 @@ def test_an_answer_without_a_body_has_none(key: tuple[str, str], before: bytes) 
 def test_health_is_answered(key: tuple[str, str]) -> None:
     url, _ = key
     assert ask(url).status == 200
+
+
+@pytest.mark.parametrize("path", ["/console/assets/console.css", "/docs/assets/swagger-ui.css"])
+def test_a_page_has_its_files(key: tuple[str, str], path: str) -> None:
+    """They wait for nothing; without them a page that was answered is of no use to an operator."""
+    url, header = key
+    assert ask(url, "/console", header).status == 503
+    answer = ask(url, path)
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")

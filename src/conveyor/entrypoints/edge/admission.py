@@ -36,6 +36,8 @@ ALONE = 8
 """And where they do not: no more, so that connections are accepted and health is answered."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """Never sent away: who asks whether we live is told so, however much there is to do."""
+FILES = ("/console/assets/", "/docs/assets/")
+"""Nor are these, which wait for no database: a page without its style and script is of no use."""
 PLACING = frozenset({"/v1/orders", "/v1/intake"})
 OPERATING = ("/v1/dead-letters", "/v1/summary", "/v1/audit", "/v1/keys", "/v1/stock", "/console")
 
@@ -174,7 +176,7 @@ class Admission:
         await OVERLOADED.response(scope, receive, send)
 
     def _lane_of(self, method: str, path: str) -> Lane | None:
-        if path in OPEN_PATHS:
+        if path in OPEN_PATHS or path.startswith(FILES):
             return None
         if path in PLACING and method == "POST":
             return self._placing
