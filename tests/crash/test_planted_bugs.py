@@ -37,13 +37,13 @@ def caught(scenario: Scenario, *, cancel_at_once: bool = False) -> str:
 
 
 def test_acknowledging_before_the_commit_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    commit_first = Consumer._open
+    commit_first = Consumer._transact
 
-    async def acknowledge_first(self: Consumer, group: list[InHand]) -> list[None]:
-        await self.queue.delete([it.receipt for it in group])
-        return await commit_first(self, group)
+    async def acknowledge_first(self: Consumer, work: Any, group: list[Any]) -> list[None]:
+        await self.queue.delete([it.receipt for it in group if isinstance(it, InHand)])
+        return await commit_first(self, work, group)
 
-    monkeypatch.setattr(Consumer, "_open", acknowledge_first)
+    monkeypatch.setattr(Consumer, "_transact", acknowledge_first)
     assert "owed no token" in caught(HAPPY)
 
 
@@ -52,15 +52,15 @@ def test_a_missing_fence_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taking_tokens, "fresh", lambda _order, _token: True)
     monkeypatch.setattr(taking_tokens, "is_live", lambda _order: True)
     monkeypatch.setattr(taking_tokens, "_calls_out", lambda _desk, _step: True)
-    monkeypatch.setattr(taking_tokens, "_open", _open_what_the_token_says(taking_tokens._open))
+    monkeypatch.setattr(taking_tokens, "_take", _take_what_the_token_says(taking_tokens._take))
     assert caught(HAPPY) != ""
 
 
-def _open_what_the_token_says(original: Callable[..., Any]) -> Callable[..., Any]:
-    def opened(case: Any, _due: str, attempts: Any) -> Any:
-        return original(case, case.step, attempts)
+def _take_what_the_token_says(original: Callable[..., Any]) -> Callable[..., Any]:
+    def taken(delivery: Any, _due: str, attempts: Any) -> Any:
+        return original(delivery, delivery.step, attempts)
 
-    return opened
+    return taken
 
 
 def test_marking_the_outbox_before_the_send_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,17 +83,11 @@ def test_calling_a_provider_before_the_intent_is_written_is_caught(
         return calls_intend(withheld, calling, last, now)
 
     def end_with_intent(
-        tx: Tx,
-        calling: ProviderCall,
-        last: Attempt | None,
-        state: CallState,
-        now: Now,
-        *,
-        over: bool = True,
+        tx: Tx, calling: ProviderCall, state: CallState, now: Now, *, over: bool = True
     ) -> None:
         calls_intend(tx, calling, _before(calling), now)
         tx.flush()
-        calls_end(tx, calling, last, state, now, over=over)
+        calls_end(tx, calling, state, now, over=over)
 
     calls_intend, calls_end = calls.intend, calls.end
     monkeypatch.setattr(calls, "intend", intend_later)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from conveyor.adapters.embedded_queue import EmbeddedQueues
 from conveyor.adapters.sqlite import SqliteDatabase
+from conveyor.core.after_commit import AfterCommit
 from conveyor.core.consumer import Consumer
 from conveyor.core.engine import Engine, Limits
 from conveyor.core.message import Token, encode
@@ -229,9 +230,10 @@ class Core(AbstractAsyncContextManager["Core"]):
         numbered = [(self._placed + n, r) for n, r in enumerate(references, start=1)]
         self._placed += len(references)
 
-        def work(tx: Tx) -> None:
+        def work(tx: Tx) -> AfterCommit[None]:
             for n, r in numbered:
                 place(tx, self.engine.registry, _new(n, r), self.engine.now())
+            return tx.leave(None)
 
         _, owed = await commit(self.database, work, self.engine.measures)
         return owed

@@ -179,7 +179,7 @@ def test_what_is_decided_about_a_parked_order_lets_its_group_go_on(line: Line, w
 
     def decide(tx: Tx) -> list[OwedToken]:
         DECISIONS[what](tx, line.registry, parked.order_id, Now(line.now))
-        return tx.take_owed()
+        return tx.leave(None).owed
 
     decided = line.books.run(decide)
     again = line.sweep()

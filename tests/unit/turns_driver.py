@@ -95,9 +95,9 @@ class Line:
         )
 
         def work(tx: Tx) -> list[Disposition]:
-            dispositions = take_tokens(tx, context, taken)
-            self.owed = tx.take_owed()
-            return dispositions
+            left = take_tokens(tx, context, taken)
+            self.owed = left.owed
+            return left.result
 
         return self.books.run(work)
 
@@ -123,7 +123,7 @@ class Line:
     def _place(self, tx: Tx, number: int, name: str, doing: str) -> OwedToken:
         new = NewOrder(f"{number:026d}", "m", FLOW, doing, name, "USD", 0, "{}")
         place(tx, self.registry, new, Now(self.now))
-        [owed] = tx.take_owed()
+        [owed] = tx.leave(None).owed
         return owed
 
 

@@ -115,21 +115,13 @@ def others_until(attempt: Attempt, now: Now) -> int:
     return min(attempt.may_run_until, now.ms + longest)
 
 
-def end(
-    tx: Tx,
-    call: ProviderCall,
-    last: Attempt | None,
-    state: CallState,
-    now: Now,
-    *,
-    over: bool = True,
-) -> None:
+def end(tx: Tx, call: ProviderCall, state: CallState, now: Now, *, over: bool = True) -> None:
     """Write what became of an attempt; the transaction fails where that was written before.
 
-    `last` is the attempt as it was read now, or None where it need not be. `over`: this request can
-    do nothing any more, so that its grant is given back.
+    `over`: this request can do nothing any more, so that its grant is given back.
     """
-    keeps = last is not None and (not over or last.taken != call.times_taken)
+    last = call.recorded
+    keeps = last is not None and (not over or call.was_taken_up)
     tx.later(
         _END,
         {

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from conveyor.core.after_commit import AfterCommit
 from conveyor.core.disposal import GIVEN_BACK_SECONDS
 from conveyor.core.disposition import Disposition, Rest
 from conveyor.core.engine import Engine
@@ -28,7 +29,7 @@ class Work(Protocol[T_contra]):
 
     def __call__(
         self, tx: Tx, context: GroupContext, group: Sequence[T_contra]
-    ) -> list[Disposition]:
+    ) -> AfterCommit[list[Disposition]]:
         """Do it; it may be done anew."""
         ...
 

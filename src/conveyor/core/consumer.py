@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -36,7 +36,7 @@ from conveyor.core.recording_results import record_results
 from conveyor.core.riding import Rides
 from conveyor.core.taking_tokens import take_tokens
 
-T = TypeVar("T")
+Item = TypeVar("Item", bound=InHand | ProviderCall)
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +55,15 @@ class Consumer:
         self._disposal = Disposal(engine, queue_name, self.leases, self.rides)
         self._finishing = Finishing(engine, queue_name, self._disposal, self._begin)
         self._receiver = Receiver(engine, self.queue, self._room, self._take)
-        self._opening: Batcher[InHand, None] = self._groups(self._open)
-        self._closing: Batcher[ProviderCall, None] = self._groups(self._close)
+        self._taking: Batcher[InHand, None] = self._groups(take_tokens)
+        self._recording: Batcher[ProviderCall, None] = self._groups(record_results)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
-    def _groups(self, handle: Callable[[list[T]], Awaitable[list[None]]]) -> Batcher[T, None]:
+    def _groups(self, work: Work[Item]) -> Batcher[Item, None]:
         limits = self.engine.limits
         return Batcher(
-            handle,
+            partial(self._transact, work),
             limits.group_size,
             lanes=1 if self.queue.spec.fifo else limits.lanes,
             linger_seconds=limits.linger_seconds,
@@ -132,7 +132,7 @@ class Consumer:
         carried, left = self.rides.carry(owed, room)
         self.engine.tally["ridden", self.name] += len(carried)
         for it in carried:
-            self._opening.submit(it)
+            self._taking.submit(it)
         return left
 
     def _in_hand(self) -> int:
@@ -170,29 +170,23 @@ class Consumer:
             else:
                 it = InHand(token, message.receipt, message, since, now_ms)
                 carried.append(token.traceparent)
-                submitted.append(self._opening.submit(it))
+                submitted.append(self._taking.submit(it))
         if self.engine.traces is not None:
             self.engine.traces.received(self.name, carried, now_ms)
         return submitted
 
-    async def _open(self, group: list[InHand]) -> list[None]:
-        await self._transact(take_tokens, group, group)
-        return [None] * len(group)
-
-    async def _close(self, group: list[ProviderCall]) -> list[None]:
-        await self._transact(record_results, group, [call.in_hand for call in group])
-        return [None] * len(group)
-
-    async def _transact(self, work: Work[T], items: Sequence[T], taken: Sequence[InHand]) -> None:
+    async def _transact(self, work: Work[Item], group: list[Item]) -> list[None]:
+        taken = [it.in_hand if isinstance(it, ProviderCall) else it for it in group]
         owed: list[OwedToken] = []
         said = "%s: a group of %d could not be committed"
-        with self.engine.gate.surviving(log, said, self.name, len(items)) as committing:
-            dispositions, owed = await commit_group(self.engine, work, items, self._stopping)
+        with self.engine.gate.surviving(log, said, self.name, len(group)) as committing:
+            dispositions, owed = await commit_group(self.engine, work, group, self._stopping)
         if committing.error:
             # Not one order's fault, nor that the database is away: all come back.
             dispositions = [Rest(self._disposal.rest(it.receives)) for it in taken]
         receipts = [it.receipt for it in taken]
         self._spawn(self._finishing.finish(taken, dispositions, owed), receipts)
+        return [None] * len(group)
 
     def _begin(self, call: ProviderCall) -> None:
         self._spawn(self._call(call), [call.in_hand.receipt])
@@ -203,7 +197,7 @@ class Consumer:
         if engine.traces is not None:
             call = replace(call, in_hand=engine.traces.placed(call.in_hand, call.order))
         result = await perform(call, engine.ambient, engine.measures)
-        await self._closing.submit(replace(call, result=result))
+        await self._recording.submit(replace(call, result=result))
         if was_paused and not provider.breaker.is_paused:
             await engine.relay.let_come(provider.name)
 
@@ -227,7 +221,7 @@ class Consumer:
 
     async def _settle(self) -> None:
         """Wait until every message in our hands has been deleted or given back."""
-        await self._opening.join()
+        await self._taking.join()
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
-            await self._closing.join()
+            await self._recording.join()

@@ -40,12 +40,10 @@ def tries(known: Faults, order: Order, receive_count: int) -> tuple[int, int, bo
 
 
 def guard(delivery: Delivery, work: Callable[[], Disposition]) -> Disposition:
-    """Run the order's work; in an isolated group, a raise becomes this order's fault.
+    """Do an order's work in an isolated group: what it raises becomes this order's fault.
 
     What the database is to blame for is nobody's: then the whole group is run again.
     """
-    if not delivery.context.isolate:
-        return work()
     try:
         with delivery.tx.savepoint():
             return work()

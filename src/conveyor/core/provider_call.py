@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from conveyor.core.ambient import Ambient
+from conveyor.core.attempts import Attempt
 from conveyor.core.in_hand import InHand
 from conveyor.core.order import Order
 from conveyor.core.providers import CALL_SECONDS, Provider
@@ -69,8 +70,20 @@ class ProviderCall:
     others_until: int = 0
     result: object = None
     """The provider's answer, or why there is none: see `perform`."""
+    recorded: Attempt | None = None
+    """The attempt as it is when the result is; None where that need not be read: it is fenced."""
 
     @property
     def key(self) -> str:
         """The idempotency key: order, step, attempt."""
         return f"{self.order.id}/{self.step_name}/{self.attempt}"
+
+    @property
+    def decides(self) -> bool:
+        """Whether nobody else can be calling with this key, or have done so unknown to us."""
+        return self.alone and not self.was_taken_up
+
+    @property
+    def was_taken_up(self) -> bool:
+        """Whether another has taken the attempt up since."""
+        return self.recorded is not None and self.recorded.taken != self.times_taken

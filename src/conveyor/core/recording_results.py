@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from conveyor.core import attempts, calls
+from conveyor.core.after_commit import AfterCommit
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.attempts import Attempt, Attempts
 from conveyor.core.call_state import IN_EFFECT, CallState
@@ -35,48 +36,9 @@ log = logging.getLogger(__name__)
 NOT_GIVEN = (Failed, HeldBack, NotCalled, NothingFound)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A call that has ended for an order that still waits for it.
-
-    `last` is its attempt as it is now; None where that need not be read: the write is fenced.
-    """
-
-    delivery: Delivery
-    call: ProviderCall
-    last: Attempt | None
-
-    @property
-    def alone(self) -> bool:
-        """Whether nobody else can be calling with this key, or have done so unknown to us."""
-        return self.call.alone and not self.was_taken_up
-
-    @property
-    def was_taken_up(self) -> bool:
-        """Whether another has taken the attempt up since."""
-        return self.last is not None and self.last.taken != self.call.times_taken
-
-    def end(self, state: CallState, *, over: bool = True) -> None:
-        """Write what became of the attempt."""
-        delivery = self.delivery
-        calls.end(delivery.tx, self.call, self.last, state, delivery.context.now, over=over)
-
-    def ask_later(self) -> Disposition:
-        """Leave it open, and ask once whoever else had it can do nothing with it any more.
-
-        That is no fault, and costs no try.
-        """
-        self.end(CallState.UNKNOWN)
-        last, until = self.last, self.call.others_until
-        if last is not None and self.was_taken_up:
-            until = last.may_run_until
-        self.delivery.note(TimelineEvent.NOTED, {"what": "an earlier call may still take effect"})
-        return hold(self.delivery, max(until, self.delivery.context.now.ms))
-
-
 def record_results(
     tx: Tx, context: GroupContext, group: Sequence[ProviderCall]
-) -> list[Disposition]:
+) -> AfterCommit[list[Disposition]]:
     """Take what providers answered, or did not."""
     loaded = load(tx, [call.order.id for call in group])
     gather_all(tx, context, [(o, due_step(context.registry.flows, o)) for o in loaded.values()])
@@ -98,8 +60,10 @@ def record_results(
             dispositions.append(STALE)  # another copy of the token recorded this very call
             continue
         seen.add(order.id)
-        dispositions.append(guard(delivery, partial(_close, _Ended(delivery, call, last))))
-    return dispositions
+        ended = call if last is None else replace(call, recorded=last)
+        record = partial(_record, delivery, ended)
+        dispositions.append(guard(delivery, record) if context.isolate else record())
+    return tx.leave(dispositions)
 
 
 def _attempts(tx: Tx, context: GroupContext, group: Sequence[ProviderCall]) -> Attempts:
@@ -120,24 +84,23 @@ def _waits_for(order: Order, call: ProviderCall, last: Attempt | None) -> bool:
     return last is None or (last.attempt == call.attempt and last.is_open)
 
 
-def _close(ended: _Ended) -> Disposition:
-    result = ended.call.result
+def _record(delivery: Delivery, call: ProviderCall) -> Disposition:
+    result = call.result
     match result:
         case Failed():
-            return _failed(ended, result)
+            return _failed(delivery, call, result)
         case HeldBack():
-            return _held_back(ended)
+            return _held_back(delivery, call)
         case NotCalled():
-            return _call_anew(ended)
+            return _call_anew(delivery, call)
         case NothingFound():
-            return _found_nothing(ended)
-    delivery, step = ended.delivery, ended.call.step
+            return _found_nothing(delivery, call)
     gather_alone(delivery)
-    yes = step.took_effect(result)
-    if not yes and not ended.alone:
-        return ended.ask_later()
-    ended.end(CallState.ANSWERED if yes else CallState.DECLINED)
-    outcome = step.record(delivery.tx, delivery.order, result, delivery.context.now)
+    yes = call.step.took_effect(result)
+    if not yes and not call.decides:
+        return _ask_later(delivery, call)
+    _end(delivery, call, CallState.ANSWERED if yes else CallState.DECLINED)
+    outcome = call.step.record(delivery.tx, delivery.order, result, delivery.context.now)
     return _settled(delivery, outcome)
 
 
@@ -151,73 +114,93 @@ def _settled(delivery: Delivery, outcome: Outcome) -> Disposition:
     return HANDLED
 
 
-def _failed(ended: _Ended, failed: Failed) -> Disposition:
-    delivery = ended.delivery
-    if failed.certain and ended.alone:
-        ended.end(CallState.SPENT if failed.spent else CallState.NOT_APPLIED)
+def _failed(delivery: Delivery, call: ProviderCall, failed: Failed) -> Disposition:
+    if failed.certain and call.decides:
+        _end(delivery, call, CallState.SPENT if failed.spent else CallState.NOT_APPLIED)
         if delivery.order.cancelling:
             return turn_back_now(delivery)
         # A message's receives do not count keys: it may be another message each time.
-        last_key = failed.spent and ended.call.attempt % delivery.context.retries.max_receives == 0
-        return _blame(ended, failed, TimelineEvent.FAULT, last_try=last_key)
+        last_key = failed.spent and call.attempt % delivery.context.retries.max_receives == 0
+        return _blame(delivery, call, failed, TimelineEvent.FAULT, last_try=last_key)
     if failed.spent:
-        return ended.ask_later()
-    ended.end(CallState.UNKNOWN, over=failed.certain or not failed.sent)
-    return _blame(ended, failed, TimelineEvent.UNKNOWN)
+        return _ask_later(delivery, call)
+    _end(delivery, call, CallState.UNKNOWN, over=failed.certain or not failed.sent)
+    return _blame(delivery, call, failed, TimelineEvent.UNKNOWN)
 
 
 def _blame(
-    ended: _Ended, failed: Failed, event: TimelineEvent, *, last_try: bool = False
+    delivery: Delivery,
+    call: ProviderCall,
+    failed: Failed,
+    event: TimelineEvent,
+    *,
+    last_try: bool = False,
 ) -> Disposition:
     """Blame the order, which costs it a try; but where nobody is answered, blame the provider."""
-    delivery, provider, error = ended.delivery, ended.call.provider, failed.error
+    provider, error = call.provider, failed.error
     if provider.breaker.is_paused and not failed.spent:
         cause = delivery.context.registry.personal.cause(delivery.order, error)
         return wait_for(delivery, provider, cause)
     return fault(delivery, error, event, last_try=last_try)
 
 
-def _held_back(ended: _Ended) -> Disposition:
+def _held_back(delivery: Delivery, call: ProviderCall) -> Disposition:
     """Nothing was sent: what was known of the attempt before is what is known now."""
-    delivery, call = ended.delivery, ended.call
-    if call.known or not ended.alone:
-        ended.end(CallState.UNKNOWN)
+    if call.known or not call.decides:
+        _end(delivery, call, CallState.UNKNOWN)
     else:
-        ended.end(CallState.NOT_APPLIED)
+        _end(delivery, call, CallState.NOT_APPLIED)
         if delivery.order.cancelling:
             return turn_back_now(delivery)
     return wait_for(delivery, call.provider)
 
 
-def _call_anew(ended: _Ended) -> Disposition:
+def _call_anew(delivery: Delivery, call: ProviderCall) -> Disposition:
     """Nothing was sent: take the attempt up with a new grant, unless the order is to turn back."""
-    delivery, call, last = ended.delivery, ended.call, ended.last
-    order, context = delivery.order, delivery.context
-    if order.cancelling and not ended.alone:
-        return ended.ask_later()
+    last, order, context = call.recorded, delivery.order, delivery.context
+    if order.cancelling and not call.decides:
+        return _ask_later(delivery, call)
     if order.cancelling:
-        ended.end(CallState.NOT_APPLIED)
+        _end(delivery, call, CallState.NOT_APPLIED)
         return turn_back_now(delivery)
     assert last is not None  # noqa: S101 - read for whatever is not an answer
-    if not ended.was_taken_up:
+    if not call.was_taken_up:
         last = last._replace(may_run_until=call.others_until)
-    anew = replace(call, order=order, grant=context.grant(call.provider), result=None)
+    anew = replace(
+        call, order=order, grant=context.grant(call.provider), result=None, recorded=None
+    )
     return calls.take_up(delivery.tx, anew, last, context.now, ask_only=False)
 
 
-def _found_nothing(ended: _Ended) -> Disposition:
+def _found_nothing(delivery: Delivery, call: ProviderCall) -> Disposition:
     """It was only asked about: the order is to turn back, or its step decided without a call."""
-    delivery = ended.delivery
-    if not ended.alone:
-        return ended.ask_later()
-    ended.end(CallState.NOT_APPLIED)
+    if not call.decides:
+        return _ask_later(delivery, call)
+    _end(delivery, call, CallState.NOT_APPLIED)
     if delivery.order.cancelling:
         return turn_back_now(delivery)
     gather_alone(delivery)
-    decided = ended.call.step.prepare(delivery.tx, delivery.order, delivery.context.now)
+    decided = call.step.prepare(delivery.tx, delivery.order, delivery.context.now)
     if isinstance(decided, Outcome):
         return _settled(delivery, decided)
     return hold(delivery, delivery.context.now.ms)  # it has thought again: the step is taken anew
+
+
+def _end(delivery: Delivery, call: ProviderCall, state: CallState, *, over: bool = True) -> None:
+    calls.end(delivery.tx, call, state, delivery.context.now, over=over)
+
+
+def _ask_later(delivery: Delivery, call: ProviderCall) -> Disposition:
+    """Leave it open, and ask once whoever else had it can do nothing with it any more.
+
+    That is no fault, and costs no try.
+    """
+    _end(delivery, call, CallState.UNKNOWN)
+    until = call.others_until
+    if call.recorded is not None and call.was_taken_up:
+        until = call.recorded.may_run_until
+    delivery.note(TimelineEvent.NOTED, {"what": "an earlier call may still take effect"})
+    return hold(delivery, max(until, delivery.context.now.ms))
 
 
 def _look_at_late(delivery: Delivery, call: ProviderCall) -> None:

@@ -10,17 +10,17 @@ from itertools import chain
 from typing import TypeVar
 
 from conveyor.core import order_log
+from conveyor.core.after_commit import AfterCommit
 from conveyor.core.ambient import Ambient
 from conveyor.core.batching import Batcher
 from conveyor.core.gate import Gate
-from conveyor.core.measures import Measured, Measures
+from conveyor.core.measures import Measures
 from conveyor.core.message import Token, encode
-from conveyor.core.order_log import Line
 from conveyor.core.outbox import SWEEP_ROWS, OwedToken, claim_due, forget, let_come
 from conveyor.core.queue import Outgoing, Queues
 from conveyor.core.sending import Sending
 from conveyor.core.supervision import wait_for_stop
-from conveyor.core.transaction import Database, Tx, Urgent
+from conveyor.core.transaction import Database, Tx
 
 log = logging.getLogger(__name__)
 
@@ -34,22 +34,17 @@ FORGET_LISTS = 50
 
 
 async def commit(
-    database: Database, work: Callable[[Tx], T], measures: Measures, *, urgent: bool = False
+    database: Database, work: Callable[[Tx], AfterCommit[T]], measures: Measures
 ) -> tuple[T, list[OwedToken]]:
     """Run `work` in a transaction; gives what it gave, and what is to be sent now.
 
-    It is `urgent` where somebody waits for it. What it tells is in the log, and what it measures
-    is counted, once that stands.
+    What it tells is in the log, and what it measures is counted, once that stands.
     """
-
-    def whole(tx: Tx) -> tuple[T, list[OwedToken], list[Line], list[Measured]]:
-        return work(tx), tx.take_owed(), tx.take_told(), tx.take_measured()
-
-    result, owed, told, measured = await database.run(Urgent(whole) if urgent else whole)
-    if told:
-        order_log.write(told)
-    measures.take(measured)
-    return result, owed
+    left = await database.run(work)
+    if left.told:
+        order_log.write(left.told)
+    measures.take(left.measured)
+    return left.result, left.owed
 
 
 class Relay:
@@ -72,7 +67,7 @@ class Relay:
 
         Raises what the database raises. What a queue does not take is left to a sweeper.
         """
-        result, owed = await commit(self._database, work, self.measures)
+        result, owed = await commit(self._database, lambda tx: tx.leave(work(tx)), self.measures)
         await self.send(owed)
         return result
 

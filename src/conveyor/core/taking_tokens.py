@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, cast
 
 from conveyor.core import calls, timeline
+from conveyor.core.after_commit import AfterCommit
 from conveyor.core.applying_outcomes import apply_outcome
 from conveyor.core.archived import archived_among
 from conveyor.core.attempts import Attempts, latest
@@ -58,7 +59,9 @@ what nobody has thought of: until then it is given back, such as to a worker of 
 """
 
 
-def take_tokens(tx: Tx, context: GroupContext, group: Sequence[InHand]) -> list[Disposition]:
+def take_tokens(
+    tx: Tx, context: GroupContext, group: Sequence[InHand]
+) -> AfterCommit[list[Disposition]]:
     """Take tokens: drop the stale, run local steps, write the intents of calls."""
     loaded = load(tx, list({t.token.order_id for t in group}))
     live = {o.id: due_step(context.registry.flows, o) for o in loaded.values() if is_live(o)}
@@ -87,12 +90,12 @@ def take_tokens(tx: Tx, context: GroupContext, group: Sequence[InHand]) -> list[
         if rest_seconds := groups.holds(order):
             dispositions[at] = hold(delivery, context.now.ms + round(rest_seconds * 1000))
             continue
-        work = partial(_open, delivery, live.get(order.id, ""), attempts)
-        dispositions[at] = disposition = guard(delivery, work)
+        take = partial(_take, delivery, live.get(order.id, ""), attempts)
+        dispositions[at] = disposition = guard(delivery, take) if context.isolate else take()
         if disposition is HANDLED or disposition is PARKED:
             groups.had_its_turn(order, parked=disposition is PARKED)
     groups.let_come(tx, context.now.ms)
-    return [dispositions[at] for at in range(len(group))]
+    return tx.leave([dispositions[at] for at in range(len(group))])
 
 
 def _of_no_order(tx: Tx, taken: InHand, archived: Collection[str], now_ms: int) -> Disposition:
@@ -119,8 +122,8 @@ def is_live(order: Order) -> bool:
     return order.status not in SETTLED
 
 
-def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
-    context, order = delivery.context, delivery.order
+def _take(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
+    tx, context, order = delivery.tx, delivery.context, delivery.order
     context.registry.flow(order.flow)  # raises where the flow is not installed: a fault
     if delivery.traceless > context.retries.max_receives:
         return stop_here(delivery, CRASHED_CAUSE)
@@ -130,23 +133,20 @@ def _open(delivery: Delivery, due: str, attempts: Attempts) -> Disposition:
     last = attempts.last(order.id, delivery.step)
     if order.cancelling and not (last and last.is_open):
         return turn_back_now(delivery)
-    outcome = _take(delivery, attempts)
+    step = context.registry.step(delivery.step)
+    outcome: Outcome | ProviderCall | Delete
+    if order.status == OrderStatus.AWAITING:
+        outcome = step.overdue(tx, order, context.now)
+    elif isinstance(step, LocalStep):
+        outcome = step.run(tx, order, context.now)
+    elif isinstance(step, CallStep):
+        outcome = _begin_call(delivery, step, attempts)
+    else:
+        raise UnknownStepError(delivery.step)
     if isinstance(outcome, ProviderCall | Delete):
         return outcome
     apply_outcome(delivery, outcome)
     return PARKED if isinstance(outcome, Park) else HANDLED
-
-
-def _take(delivery: Delivery, attempts: Attempts) -> Outcome | ProviderCall | Delete:
-    tx, order, now = delivery.tx, delivery.order, delivery.context.now
-    step = delivery.context.registry.step(delivery.step)
-    if order.status == OrderStatus.AWAITING:
-        return step.overdue(tx, order, now)
-    if isinstance(step, LocalStep):
-        return step.run(tx, order, now)
-    if not isinstance(step, CallStep):
-        raise UnknownStepError(delivery.step)
-    return _begin_call(delivery, step, attempts)
 
 
 def _begin_call(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
 
+from conveyor.core.after_commit import AfterCommit
 from conveyor.core.errors import UNABLE, VersionConflictError
 from conveyor.core.set_based import MIN_ROWS
 from conveyor.core.statements import PerDialect, Row, Statement, prepared
@@ -109,28 +110,19 @@ class Tx:
         else:
             self._owed[order_id] = token
 
-    def take_owed(self) -> list[OwedToken]:
-        """Give what is to be sent after the commit, to whoever will: see `relay.commit`."""
-        owed, self._owed = self._owed, {}
-        return list(owed.values())
-
     def tell(self, line: Line) -> None:
         """Let this be written to the log once all is committed."""
         self._told.append(line)
-
-    def take_told(self) -> list[Line]:
-        """Give what is to be written after the commit, to whoever will: see `relay.commit`."""
-        told, self._told = self._told, []
-        return told
 
     def measure(self, measured: Measured) -> None:
         """Let this be counted once all is committed."""
         self._measured.append(measured)
 
-    def take_measured(self) -> list[Measured]:
-        """Give what is to be counted after the commit, to whoever will: see `relay.commit`."""
-        measured, self._measured = self._measured, []
-        return measured
+    def leave(self, result: T) -> AfterCommit[T]:
+        """Give what a work gives with all that it leaves to be done: the last that it does."""
+        left = AfterCommit(result, list(self._owed.values()), self._told, self._measured)
+        self._owed, self._told, self._measured = {}, [], []
+        return left
 
     def before_flush(self, work: Callable[[], None]) -> None:
         """Do this at the end, just before what `later` holds: it may still change those rows."""

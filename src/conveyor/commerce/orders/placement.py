@@ -13,6 +13,7 @@ import orjson
 from conveyor.commerce.orders.model import OrderBody
 from conveyor.commerce.orders.skus import keep_skus
 from conveyor.commerce.orders.store import KeptKey, find_keys, keep_key
+from conveyor.core.after_commit import AfterCommit
 from conveyor.core.batching import Batcher, each_its_own
 from conveyor.core.engine import Engine
 from conveyor.core.errors import UNABLE, CommitUnknownError
@@ -21,7 +22,7 @@ from conveyor.core.registry import Registry
 from conveyor.core.relay import commit
 from conveyor.core.routing_slip import Flow
 from conveyor.core.step import Now
-from conveyor.core.transaction import Tx
+from conveyor.core.transaction import Tx, Urgent
 
 DEFAULT_FLOW = OrderBody.model_fields["flow"].default
 GROUP_SIZE = 200
@@ -121,15 +122,15 @@ class Placement:
     async def _commit(self, group: Sequence[Request]) -> Sequence[Outcome]:
         engine = self._engine
         now = engine.now()
+
+        def work(tx: Tx) -> AfterCommit[list[Outcome]]:
+            return tx.leave(place_all(tx, engine.registry, group, now, after=self._last))
+
+        # Who is behind takes orders in their turn only: then too many wait, and are sent away,
+        # instead of being taken and left lying.
+        placing = work if engine.is_behind else Urgent(work)
         try:
-            outcomes, owed = await commit(
-                engine.database,
-                lambda tx: place_all(tx, engine.registry, group, now, after=self._last),
-                engine.measures,
-                # Who is behind takes orders in their turn only: then too many wait, and are sent
-                # away, instead of being taken and left lying.
-                urgent=not engine.is_behind,
-            )
+            outcomes, owed = await commit(engine.database, placing, engine.measures)
         except Exception:
             if len(group) == 1 and (used := await self._used_meanwhile(group[0])):
                 return [used]

@@ -23,6 +23,7 @@ from conveyor.core import (
 )
 from conveyor.core.call_state import CallState
 from conveyor.core.outcome import Again
+from conveyor.core.provider_call import ProviderCall
 from conveyor.testing.planted.planting import Make, always, bug, instead, nothing
 
 EVERY_STEP = ""
@@ -46,10 +47,10 @@ def _anybody_ends_it(step: str = EVERY_STEP) -> Make:
     """As once: whatever one copy is told is taken to be so, whoever else may be calling."""
 
     def make(right: Any) -> Any:
-        def alone(self: Any) -> bool:
-            return step in self.call.step_name or bool(right.fget(self))
+        def decides(self: Any) -> bool:
+            return step in self.step_name or bool(right.fget(self))
 
-        return property(alone)
+        return property(decides)
 
     return make
 
@@ -57,13 +58,13 @@ def _anybody_ends_it(step: str = EVERY_STEP) -> Make:
 def _as_once(step: str) -> tuple[tuple[Any, str, Make], ...]:
     return (
         (calls, "intend", _new_key(step)),
-        (recording_results._Ended, "alone", _anybody_ends_it(step)),
+        (ProviderCall, "decides", _anybody_ends_it(step)),
     )
 
 
 def _unknown_is_no(right: Any) -> Any:
-    def failed(ended: Any, failure: Any) -> Any:
-        return right(ended, replace(failure, certain=True, spent=True))
+    def failed(delivery: Any, call: Any, failure: Any) -> Any:
+        return right(delivery, call, replace(failure, certain=True, spent=True))
 
     return failed
 
@@ -90,7 +91,7 @@ def _asks_for_what_is_due_now(right: Any) -> Any:
 
 
 def _hold_on(_right: Any) -> Any:
-    return lambda ended: waiting.hold(ended.delivery, ended.delivery.context.now.ms)
+    return lambda delivery, _call: waiting.hold(delivery, delivery.context.now.ms)
 
 
 def _waits_for_ever(_right: Any) -> Any:
@@ -141,7 +142,7 @@ BUGS = (
         NEW_KEY),
     bug("keys_by_history_charge", "the same, of a renewal's charge", "renewal", NEW_KEY),
     bug("anybody_ends_it", "one copy's no is a no, while another is calling", "shop",
-        (recording_results._Ended, "alone", _anybody_ends_it())),
+        (ProviderCall, "decides", _anybody_ends_it())),
     bug("unknown_is_no", "no answer is taken for a no", "shop",
         (recording_results, "_failed", _unknown_is_no)),
     bug("unknown_is_no_charge", "the same, of a renewal's charge", "renewal",

@@ -175,7 +175,7 @@ BUGS = (
         (taking_tokens, "fresh", always(value=True)),
         (taking_tokens, "is_live", always(value=True)),
         (taking_tokens, "_calls_out", always(value=True)),
-        (taking_tokens, "_open", _as_the_token_says)),
+        (taking_tokens, "_take", _as_the_token_says)),
     bug("no_reconciler", "lost tokens stay lost", "shop", NO_RECONCILER),
     bug("blind_reconciler", "orders of a flow that is not installed hide the others", "shop",
         (reconciler, "_STANDING", _limit_first)),
