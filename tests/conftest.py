@@ -2,10 +2,14 @@
 
 import gc
 import os
+import tempfile
 
 from tests.cli.driver import SIMULATED
+from tests.servers.memory import in_memory_for_all
 
 os.environ.update(SIMULATED)
+if place := in_memory_for_all():
+    tempfile.tempdir = os.environ["TMPDIR"] = str(place)
 for name in [it for it in os.environ if it.startswith("OTEL_")]:
     del os.environ[name]  # traces go where a test says, and nowhere else
 
@@ -14,6 +18,7 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage again, but never look through what is kept to the end anyway."""
+    """Collect garbage again, but seldom, and never look through what is kept to the end anyway."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()

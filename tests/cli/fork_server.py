@@ -17,8 +17,10 @@ import sys
 import time
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 NUMBER_BYTES = 4
+PACKAGES_OF_OTHERS = "PYTHONPATH"
 PACKAGES = (
     *(f"conveyor.adapters.{it}" for it in ("embedded_queue", "sqlite", "postgres", "sqs")),
     *(f"conveyor.{it}" for it in ("adapters.simulated", "flows", "operations")),
@@ -91,6 +93,7 @@ def _begin(told: socket.socket, streams: list[int]) -> None:
     with told, told.makefile() as wanted:
         arguments, environment, directory = json.load(wanted)
     os.chdir(directory)
+    _look_in(environment.get(PACKAGES_OF_OTHERS, ""))
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
@@ -99,6 +102,13 @@ def _begin(told: socket.socket, streams: list[int]) -> None:
     _open_streams()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.enable()
+
+
+def _look_in(places: str) -> None:
+    """Let packages be found where the command is told to look, instead of where we were."""
+    ours = os.environ.get(PACKAGES_OF_OTHERS, "").split(os.pathsep)
+    own = [it for it in sys.path[1:] if it not in ours]
+    sys.path[1:] = [*(str(Path(it).absolute()) for it in places.split(os.pathsep) if it), *own]
 
 
 def _open_streams() -> None:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-c", "from conveyor.entrypoints.cli import main; main()")
 READ_EARLY = ("PYTHON", "LANG", "LC_", "OTEL_", "PSYCOPG_", "SSL")
 """Variables that the interpreter, or a module that is loaded, reads before a command begins."""
+PACKAGES_OF_OTHERS = "PYTHONPATH"
 CAN_FORK = hasattr(os, "pidfd_open")
 """On Linux: libraries of macOS do not stand it."""
 _CHILDS_ENDS = (10, 13, 15)
@@ -30,13 +31,26 @@ def start(
 ) -> subprocess.Popen[Any]:
     """Start a process as Popen does, by forking where it is a plain command."""
     is_ours = CAN_FORK and tuple(command[: len(COMMAND)]) == COMMAND
-    forks = is_ours and read_early(environment) == _server().environment
+    forks = is_ours and _has_loaded_for(environment)
     return (Forked if forks else subprocess.Popen)(command, env=environment, **streams)
 
 
 def read_early(environment: Mapping[str, str]) -> dict[str, str]:
     """Give what of an environment only a new interpreter would heed."""
-    return {name: it for name, it in environment.items() if name.startswith(READ_EARLY)}
+    return {
+        name: it
+        for name, it in environment.items()
+        if name.startswith(READ_EARLY) and name != PACKAGES_OF_OTHERS
+    }
+
+
+def _has_loaded_for(environment: Mapping[str, str]) -> bool:
+    """Whether what the server has loaded is what a new interpreter would load."""
+    # It looks for packages of others when it has forked; but what it has it keeps.
+    places = environment.get(PACKAGES_OF_OTHERS, "").split(os.pathsep)
+    if any(Path(it, "conveyor").exists() for it in places if it and it not in sys.path):
+        return False
+    return read_early(environment) == _server().environment
 
 
 class Forked(subprocess.Popen[Any]):

@@ -67,11 +67,33 @@ def test_they_have_the_directory_and_the_environment_that_they_are_given(
 
 
 def test_what_only_a_new_interpreter_heeds_is_left_to_one() -> None:
-    for name in ("PYTHONPATH", "OTEL_SERVICE_NAME"):
+    for name in ("PYTHONHASHSEED", "OTEL_SERVICE_NAME"):
         process = start([*COMMAND, "--help"], dict(os.environ) | {name: "x"}, **PIPES)
         assert not isinstance(process, Forked)
         process.kill()
         process.communicate()
+
+
+def test_they_find_the_packages_that_they_are_told_of(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.py").write_text("raise SystemExit('found')\n")
+    theirs = {"PYTHONPATH": str(tmp_path), "CONVEYOR_EXTENSIONS": "elsewhere:EXTENSION"}
+    process = start(
+        [*COMMAND, "migrate", "--data", str(tmp_path)],
+        dict(os.environ) | theirs,
+        text=True,
+        **PIPES,
+    )
+    assert isinstance(process, Forked) == CAN_FORK
+    assert ended(process) == (1, "", "found\n")
+
+
+def test_where_there_is_another_conveyor_it_is_not_forked(tmp_path: Path) -> None:
+    (tmp_path / "conveyor").mkdir()
+    (tmp_path / "conveyor" / "__init__.py").write_text("raise SystemExit('another')\n")
+    environment = dict(os.environ) | {"PYTHONPATH": str(tmp_path)}
+    process = start([*COMMAND, "--help"], environment, text=True, **PIPES)
+    assert not isinstance(process, Forked)
+    assert ended(process) == (1, "", "another\n")
 
 
 def test_several_run_and_each_dies_by_itself(tmp_path: Path) -> None:

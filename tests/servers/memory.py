@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,20 @@ from pathlib import Path
 import pytest
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a fresh directory is made in it
+ENOUGH_BYTES = 4 * 2**30
+"""What all tests together may keep in files at a time, several times over."""
+
+
+def in_memory_for_all() -> Path | None:
+    """Give the place for temporary files, if all of them have room in memory, programs too.
+
+    To create thousands of files on a disk takes a twentieth of the tests' time.
+    """
+    if not SHARED_MEMORY.is_dir():
+        return None
+    found = os.statvfs(SHARED_MEMORY)
+    has_room = found.f_bavail * found.f_frsize >= ENOUGH_BYTES
+    return SHARED_MEMORY if has_room and not found.f_flag & os.ST_NOEXEC else None
 
 
 @contextmanager

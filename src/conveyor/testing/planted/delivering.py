@@ -29,11 +29,12 @@ from conveyor.testing.planted.planting import always, bug, instead, nothing
 
 
 def _acknowledge_first(right: Any) -> Any:
-    async def opened(self: Any, group: list[Any]) -> Any:
-        await self.queue.delete([message.receipt for message in group])
-        return await right(self, group)
+    async def transacted(self: Any, work: Any, group: list[Any]) -> Any:
+        if work is taking_tokens.take_tokens:
+            await self.queue.delete([message.receipt for message in group])
+        return await right(self, work, group)
 
-    return opened
+    return transacted
 
 
 def _forget_first(right: Any) -> Any:
@@ -166,7 +167,7 @@ OPEN_GATE = ((gate.Gate, "opened", nothing), (gate.Gate, "close", always(value=N
 
 BUGS = (
     bug("acknowledge_first", "messages are deleted before the commit", "shop",
-        (Consumer, "_open", _acknowledge_first), NO_RECONCILER),
+        (Consumer, "_transact", _acknowledge_first), NO_RECONCILER),
     bug("forget_first", "the outbox forgets before it sends", "shop",
         (relay.Relay, "_send_to", _forget_first), NO_RECONCILER),
     bug("forgets_refused", "the outbox forgets what a queue did not take", "travel",
