@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import get_args
 
 from pydantic import BaseModel
@@ -24,6 +25,7 @@ def personal_in(flows: Iterable[Flow], bodies: Bodies) -> Personal:
     return Personal({name: personal_fields(bodies.model(name)) for name in names})
 
 
+@cache
 def personal_fields(model: type[BaseModel]) -> PersonalFields:
     """Read one model."""
     marked = list(_marked(model, ()))

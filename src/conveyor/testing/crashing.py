@@ -63,6 +63,13 @@ def _dialect() -> sa.Dialect:
         return engine.dialect  # it knows what it learns from a connection
 
 
+def _share(connection: sa.Connection) -> sa.Connection:
+    """Let a connection have the statements of all lives."""
+    connection.dialect = connection.engine.dialect = _dialect()
+    connection.execution_options(compiled_cache=COMPILED)
+    return connection
+
+
 class CrashingDatabase(SqliteDatabase):
     """Can die before and after each commit, which share a step of the loop with other work."""
 
@@ -72,15 +79,16 @@ class CrashingDatabase(SqliteDatabase):
         self.committed: Callable[[], None] = lambda: None
         """Called once something was changed."""
         self._changes = (0, 0)
-        for connection in (self._writer, self._reader):
-            connection.dialect = connection.engine.dialect = _dialect()
-            connection.execution_options(compiled_cache=COMPILED)
+        _share(self._writer)
         # A process dies here and never its machine: to wait for the disk would show nothing.
         self._driver.execute("PRAGMA synchronous = OFF")
 
     @property
     def _driver(self) -> Any:
         return self._writer.connection.driver_connection
+
+    def _open_reader(self) -> sa.Connection:
+        return _share(super()._open_reader())
 
     async def _sync(self) -> None:
         (schema,) = self._driver.execute("PRAGMA schema_version").fetchone()

@@ -8,9 +8,14 @@ import random
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, cast
 
+import sqlalchemy as sa
+
 from conveyor.adapters.embedded_queue import EmbeddedQueues
+from conveyor.adapters.private_files import make_private_file
+from conveyor.adapters.sqlite.database import SqliteDatabase
 from conveyor.core.ambient import Ambient
 from conveyor.core.tracing import Tracer
 from conveyor.extension import Port
@@ -18,7 +23,7 @@ from conveyor.settings import Settings
 from conveyor.system.composition import App
 from conveyor.system.installation import Installation, installation
 from conveyor.system.parts import Parts
-from conveyor.system.tables import create_all
+from conveyor.system.tables import create_all, tables_of
 from conveyor.system.timekeeper import machine_timekeeper
 from conveyor.testing.crashing import (
     QUEUE_CALLS,
@@ -34,6 +39,9 @@ from conveyor.testing.simulated import open_books, with_books
 
 T = TypeVar("T")
 IDLE_SECONDS = 120
+DATABASE = "conveyor.db"
+_MADE: dict[tuple[sa.MetaData, ...], bytes] = {}
+"""Files of databases that have these tables, and nothing in them."""
 
 
 class BrokenInvariantError(AssertionError):
@@ -49,6 +57,20 @@ async def until_idle(app: App) -> None:
         if not any(depth.visible + depth.in_flight + depth.delayed for depth in depths):
             return
     raise BrokenInvariantError("messages are left in the queues")
+
+
+def _with_tables(declared: tuple[sa.MetaData, ...], installed: Installation) -> bytes:
+    if declared not in _MADE:
+        with TemporaryDirectory(prefix="conveyor-tables-") as name:
+            path = Path(name, DATABASE)
+            asyncio.run(_create(SqliteDatabase(path, inline=True), installed))
+            _MADE[declared] = path.read_bytes()
+    return _MADE[declared]
+
+
+async def _create(database: SqliteDatabase, installed: Installation) -> None:
+    await create_all(database, installed)
+    await database.close()
 
 
 class Machine:
@@ -117,7 +139,8 @@ class Machine:
         self.seed += 1
         keeper = machine_timekeeper(LoopClock(loop).now_ms, loop.time)
         ambient = Ambient(keeper.clock, random.Random(self.seed), loop.time)
-        database = CrashingDatabase(self.directory / "conveyor.db", boundaries)
+        self._begin_with_tables(self.directory / DATABASE)
+        database = CrashingDatabase(self.directory / DATABASE, boundaries)
         self.outside_files = []
 
         def books(file: str) -> CrashingDatabase:
@@ -137,6 +160,13 @@ class Machine:
             with_books(self.installed, self.settings, ambient, books) | self._theirs(boundaries),
             tracer=self.tracer,
         )
+
+    def _begin_with_tables(self, path: Path) -> None:
+        """Give the first process what `create_all` would, in a tenth of the time."""
+        if not self._has_tables and not self.installed.added and not path.exists():
+            make_private_file(path)
+            path.write_bytes(_with_tables(tuple(tables_of(self.installed)), self.installed))
+            self._has_tables = True
 
     def _theirs(self, boundaries: Boundaries) -> dict[Port[Any], Any]:
         return {port: CrashingCalls(it, boundaries) for port, it in self.ports.items()}

@@ -52,13 +52,13 @@ class SqliteDatabase:
             with self._disk_errors(cannot_write):
                 make_private_file(self._path)
                 self._writer = open_writer(self._path)
-                self._reader = open_reader(self._path)
         except BaseException:
             self._ownership.release()
             raise
         self._groups: Batcher[Work, Any] = Batcher(partial(each_its_own, self._commit), MAX_GROUP)
         self._commits = None if inline else ThreadPoolExecutor(1, "sqlite-commit")
         self._reads = None if inline else ThreadPoolExecutor(1, "sqlite-read")
+        self._reader: sa.Connection | None = None
         self._examiner: sa.Connection | None = None
         self._examinations: ThreadPoolExecutor | None = None
 
@@ -142,13 +142,18 @@ class SqliteDatabase:
             wait((under_way,))  # the connection must not be touched while it is in there
             raise
 
+    def _open_reader(self) -> sa.Connection:
+        return open_reader(self._path)
+
     def _read(self, work: Callable[[Tx], T], connection: sa.Connection | None = None) -> T:
-        connection = connection or self._reader
-        with self._disk_errors(is_unavailability), connection.begin():
-            tx = Tx(connection, is_unavailability)
-            result = work(tx)
-            tx.flush()  # a write that was put off fails here like any other
-            return result
+        with self._disk_errors(is_unavailability):
+            if connection is None:
+                connection = self._reader = self._reader or self._open_reader()
+            with connection.begin():
+                tx = Tx(connection, is_unavailability)
+                result = work(tx)
+                tx.flush()  # a write that was put off fails here like any other
+                return result
 
     @contextmanager
     def _disk_errors(self, is_unable: Callable[[BaseException], bool]) -> Iterator[None]:
