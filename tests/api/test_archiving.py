@@ -42,7 +42,7 @@ FOR_GOOD = {"idempotency_keys", "operator_actions", "archived_orders"}
 @pytest.fixture(params=EACH)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     settings: dict[str, Any] = {**QUICK, "archive": str(tmp_path / "archive")}
-    with server_on(request.param, tmp_path, **settings) as running:
+    with server_on(request, request.param, tmp_path, **settings) as running:
         yield running
 
 

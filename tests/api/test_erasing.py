@@ -22,7 +22,7 @@ from conveyor.core.transaction import Tx
 
 @pytest.fixture(params=EACH)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with server_on(request.param, tmp_path) as running:
+    with server_on(request, request.param, tmp_path) as running:
         stock_up(running.client())
         yield running
 

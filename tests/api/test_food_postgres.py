@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,34 +10,20 @@ from itertools import count
 import pytest
 from tests.api.food import PLACE, SHIFT, Town, meal, ticket
 from tests.api.serving import Server, place
-from tests.servers.postgres import postgres_server
-
-from conveyor.settings import Settings
-from conveyor.system.backends import open_database
-from conveyor.system.installation import installation
-from conveyor.system.tables import migrate_all
+from tests.servers.migrated import migrated_database
+from tests.servers.postgres import Postgres
 
 RIDERS = [f"r{number:02}" for number in range(20)]
 _number = count()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A system on PostgreSQL."""
-    with postgres_server(durable=False) as postgres:
-        url = postgres.fresh_database()
-        asyncio.run(_migrate(url))
-        data = tmp_path_factory.mktemp("postgres")
-        with Server(
-            data, database_url=url, offer_deadline_seconds=4.0, food_pace_seconds=0.0
-        ) as running:
-            yield running
-
-
-async def _migrate(url: str) -> None:
-    database = open_database(Settings(database_url=url))
-    await migrate_all(database, installation(Settings()))
-    await database.close()
+    url, data = migrated_database(postgres), tmp_path_factory.mktemp("postgres")
+    quick = {"offer_deadline_seconds": 4.0, "food_pace_seconds": 0.0}
+    with Server(data, database_url=url, **quick) as running:
+        yield running
 
 
 def crowd(server: Server, *riders: str) -> Town:

@@ -20,10 +20,12 @@ from tests.api.serving import (
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def client(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
     """A client of a system on PostgreSQL."""
     data = tmp_path_factory.mktemp("postgres")
-    with server_on("postgres", data) as server:
+    with server_on(request, "postgres", data) as server:
         client = server.client_of("default")
         stock_up(client)
         yield client

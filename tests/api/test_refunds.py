@@ -34,7 +34,7 @@ def server(
 ) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("refunds")
     settings = {**SETTINGS, "archive": str(home / "archive")}
-    with server_on(request.param, home, **settings) as running:
+    with server_on(request, request.param, home, **settings) as running:
         yield running
 
 

@@ -25,7 +25,7 @@ THEIRS = "theirs"
 @pytest.fixture(scope="module", params=EACH)
 def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A system of its own on each database."""
-    with server_on(request.param, tmp_path_factory.mktemp("search")) as server:
+    with server_on(request, request.param, tmp_path_factory.mktemp("search")) as server:
         yield server
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.servers.postgres import postgres_server
+from tests.servers.migrated import migrated_database
+from tests.servers.postgres import Postgres
 
 from conveyor.checks import Examined, Page
 from conveyor.commerce.orders.model import OrderBody
@@ -37,11 +37,8 @@ ORDERS = 5
 
 
 @pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres_server(durable=False) as server:
-        url = server.fresh_database()
-        asyncio.run(_migrate(url))
-        yield url
+def postgres_url(postgres: Postgres) -> str:
+    return migrated_database(postgres)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

@@ -9,7 +9,7 @@ import pytest
 from tests.audit.base import Base, found, shown
 from tests.audit.on_postgres import PostgresBase
 from tests.audit.plants import PLANTS, Plant
-from tests.servers.postgres import postgres_server
+from tests.servers.postgres import Postgres
 
 from conveyor.testing.loop import START_MS
 
@@ -23,11 +23,10 @@ def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 
 @pytest.fixture(scope="module")
-def on_postgres(on_sqlite: Base) -> Iterator[Base]:
-    with postgres_server(durable=False) as server:
-        moved = PostgresBase(on_sqlite, server.url)
-        yield moved
-        moved.close()
+def on_postgres(on_sqlite: Base, postgres: Postgres) -> Iterator[Base]:
+    moved = PostgresBase(on_sqlite, postgres.fresh_database())
+    yield moved
+    moved.close()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

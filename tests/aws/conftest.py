@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.aws.deployment import Deployment, deployed
 from tests.aws.runtime import TASK, lay_out
+from tests.servers.migrated import migrated_database
 from tests.servers.ministack import SqsServer, ministack_server
 from tests.servers.once import once
 from tests.servers.pooler import pooled
@@ -50,7 +51,7 @@ def deploy(package: Path, servers: tuple[Postgres, SqsServer]) -> Iterator[Deplo
 
         def make(database: str = "", **settings: str) -> Deployment:
             prefix = f"f{uuid.uuid4().hex[:8]}-"
-            place = database or postgres.fresh_database()
+            place = database or migrated_database(postgres)
             made = deployed(package, place, sqs.endpoint_url, prefix, **settings)
             return stack.enter_context(made)
 

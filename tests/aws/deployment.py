@@ -139,11 +139,11 @@ def request_of(method: str, path: str, key: str, body: Any = None, **more: str) 
 def deployed(
     package: Path, database: str, endpoint: str, prefix: str, **settings: str
 ) -> Iterator[Deployment]:
-    """Set up tables in a new database, queues, stock and a key."""
+    """Set up queues, stock and a key; `database` has its tables."""
     environment = AWS_TEST_ENVIRONMENT | SIMULATED | settings
     environment["CONVEYOR_DATABASE_URL"] = database
     environment["CONVEYOR_QUEUE_URL"] = f"sqs://{REGION}/{prefix}?endpoint_url={endpoint}"
-    for command in (("migrate",), ("queues", "provision"), ("stock", "set", "CD", 10_000)):
+    for command in (("queues", "provision"), ("stock", "set", "CD", 10_000)):
         assert say(*command, **environment).code == 0
     scopes = "place,read,operate,audit"
     key = say("keys", "create", "--scopes", scopes, **environment).out.strip()

@@ -10,6 +10,8 @@ from tests.aws.conftest import Deploy
 from tests.aws.deployment import SHOP, until
 from tests.aws.event_source import arn_of, event_of, receive
 from tests.aws.runtime import FunctionError
+from tests.servers.migrated import migrated_database
+from tests.servers.ministack import SqsServer
 from tests.servers.postgres import Postgres
 
 pytestmark = pytest.mark.timeout(300)  # each starts half a dozen processes, cold
@@ -43,8 +45,12 @@ def test_an_order_is_carried_by_functions(deploy: Deploy) -> None:
 
 
 @pytest.mark.soak  # workers do in tests/failover, by the same connections
-def test_functions_share_connections_behind_a_pooler(deploy: Deploy, pooler: Postgres) -> None:
-    deployment = deploy(pooler.fresh_database(), CONVEYOR_DATABASE_POOLED="1")
+def test_functions_share_connections_behind_a_pooler(
+    deploy: Deploy, servers: tuple[Postgres, SqsServer], pooler: Postgres
+) -> None:
+    name = migrated_database(servers[0]).rpartition("/")[2]
+    behind = f"{pooler.url.rpartition('/')[0]}/{name}"
+    deployment = deploy(behind, CONVEYOR_DATABASE_POOLED="1")
     api = deployment.function("api")
     deployment.feed(deployment.function("queue"), *SHOP)
     deployment.feed(deployment.function("queue"), *SHOP)

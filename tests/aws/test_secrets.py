@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from tests.aws.deployment import MODULE, REGION
 from tests.aws.runtime import Function, FunctionError
 from tests.cli.driver import SIMULATED, say
+from tests.servers.migrated import migrated_database
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT, ministack_server
 from tests.servers.postgres import Postgres
 
@@ -104,11 +105,10 @@ def instance() -> Iterator[Instance]:
 @pytest.fixture
 def system(vault: Vault, servers: tuple[Postgres, Any]) -> dict[str, str]:
     """The environment of a function whose database URL names no user."""
-    url = servers[0].fresh_database()
+    url = migrated_database(servers[0])
     queues = f"sqs://{REGION}/s{uuid.uuid4().hex[:8]}-"
     whole = vault.environment | {"CONVEYOR_DATABASE_URL": url, "CONVEYOR_QUEUE_URL": queues}
-    for command in (("migrate",), ("queues", "provision")):
-        assert say(*command, **whole).code == 0
+    assert say("queues", "provision", **whole).code == 0
     return whole | SIMULATED | {"CONVEYOR_DATABASE_URL": url.replace("postgres@", "")}
 
 

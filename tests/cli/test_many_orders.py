@@ -7,13 +7,14 @@ import io
 import json
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.cli.driver import Process, Said, bodies, say, until, write_lines
-from tests.servers.postgres import Postgres, postgres_server
+from tests.servers.migrated import migrated_database
+from tests.servers.postgres import Postgres
 
 from conveyor.commerce.orders.order_filter import NAMES
 from conveyor.entrypoints.cli.export import COLUMNS
@@ -25,12 +26,6 @@ Tell = Callable[..., Said]
 DOWN, DECLINED = ({"payment": {"method": f"card_{it}"}} for it in ("down", "declined"))
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server(durable=False) as server:
-        yield server
-
-
 DATABASES = ["sqlite", "postgresql"]
 
 
@@ -39,8 +34,7 @@ def on(request: pytest.FixtureRequest, home: Path) -> Tell:
     more = {"CONVEYOR_MAX_RECEIVES": "1"}
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("postgres")
-        more["CONVEYOR_DATABASE_URL"] = server.fresh_database()
-        assert say("migrate", "--data", home / "data", **more).code == 0
+        more["CONVEYOR_DATABASE_URL"] = migrated_database(server)
 
     def run(*arguments: object, stdin: str = "") -> Said:
         return say(*arguments, "--data", home / "data", stdin=stdin, **more)

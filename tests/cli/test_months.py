@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import psycopg
 import pytest
 from tests.audit.base import SHOP
 from tests.cli.driver import running, say, until_is
+from tests.servers.migrated import migrated_database
 from tests.servers.moved import move
-from tests.servers.postgres import Postgres, client_programs, postgres_server
+from tests.servers.postgres import Postgres, client_programs
 
 from conveyor.adapters.postgres.creation import beside
 from conveyor.commerce.orders.placement import Placed
@@ -24,12 +24,6 @@ from conveyor.testing.virtual import Machine
 
 SETTLED = ("shop", "keyless", "rejected", "declined")
 MONTH, NEXT = "2026-01", "2026-02"  # that of START_MS, and the one after it
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server(durable=False) as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -65,8 +59,7 @@ def ids(lived: tuple[Path, dict[str, str]]) -> dict[str, str]:
 @pytest.fixture
 def url(postgres: Postgres, lived: tuple[Path, dict[str, str]]) -> str:
     """The same on PostgreSQL, where no month of theirs is there yet."""
-    url = postgres.fresh_database()
-    assert conveyor(url, "migrate").code == 0
+    url = migrated_database(postgres)
     assert conveyor(url, "audit").code == 0  # which makes the books of who is simulated
     move(lived[0] / "conveyor.db", url)
     for books in ("provider.db", "carrier.db"):
@@ -214,8 +207,7 @@ def test_the_commands_that_it_names_dump_and_drop_the_tables(url: str, tmp_path:
 
 
 def test_a_process_that_runs_makes_what_is_missing(postgres: Postgres, tmp_path: Path) -> None:
-    url = postgres.fresh_database()
-    assert conveyor(url, "migrate").code == 0
+    url = migrated_database(postgres)
     there = conveyor(url, "months", "list", "--json").json()
     tables = [table for it in there if it["name"] != "others" for table in it["tables"]]
     change(url, "; ".join(f"DROP TABLE {table}" for table in tables))

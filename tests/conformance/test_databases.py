@@ -10,17 +10,11 @@ import pytest
 import sqlalchemy as sa
 from tests.conformance.database_fixtures import Place
 from tests.servers.pooler import pooled
-from tests.servers.postgres import Postgres, postgres_server
+from tests.servers.postgres import Postgres
 
 from conveyor.core.transaction import Database, Tx
 from conveyor.testing.conformance.databases import DatabaseConformance, InlineDatabaseConformance
 from conveyor.testing.conformance.databases.under_test import putting, values
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server(durable=False) as server:  # here it is only clients that are killed
-        yield server
 
 
 @pytest.fixture(scope="module")

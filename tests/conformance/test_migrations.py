@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from tests.conformance.database_fixtures import open_database
-from tests.servers.postgres import Postgres, postgres_server
+from tests.servers.postgres import Postgres
 
 from conveyor.adapters.migrations import (
     HEAD,
@@ -55,12 +55,6 @@ CATALOG = {
 OF_A_MONTH = re.compile("_[0-9]{4}_[0-9]{2}(_|\\b)")
 OF_POSTGRESQL = {"timeline_by_number"}
 PARTITION = re.compile("_(default|before_[0-9_]+|[0-9]{4}_[0-9]{2})$")
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server(durable=False) as server:
-        yield server
 
 
 NewUrl = Callable[[], str]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from tests.servers.postgres import Postgres, postgres_server
+from tests.servers.migrated import migrated_database
+from tests.servers.postgres import Postgres
 
 from conveyor.adapters.migrations import migrate
 from conveyor.adapters.migrations.upgrade import alembic_config, upgrade
@@ -36,17 +37,9 @@ LONG_AGO_MS, FAR_AHEAD_MS = 1_000_000_000_000, 4_000_000_000_000
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server(durable=False) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def migrated(postgres: Postgres) -> str:
     """A database of now."""
-    url = postgres.fresh_database()
-    play(url, lambda database: migrate_all(database, INSTALLED))
-    return url
+    return migrated_database(postgres)
 
 
 def play(url: str, story: Callable[[PostgresDatabase], Awaitable[T]]) -> T:
@@ -241,9 +234,7 @@ _MONTHS = (
 
 @pytest.fixture
 def url(postgres: Postgres) -> str:
-    url = postgres.fresh_database()
-    play(url, lambda database: migrate_all(database, INSTALLED))
-    return url
+    return migrated_database(postgres)
 
 
 def make_ahead(url: str) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from examples import http_provider
 from tests.conformance.database_fixtures import open_database
 from tests.examples.bank import running_bank
-from tests.servers.postgres import Postgres, postgres_server
+from tests.servers.postgres import Postgres
 from tests.unit.payment_driver import ambient
 
 from conveyor.adapters.simulated.payments import SimulatedPaymentProvider
@@ -44,12 +44,6 @@ class Kind(ProviderUnderTest):
         finally:
             await provider.close()
             await database.close()
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server(durable=False) as server:
-        yield server
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from tests.servers.postgres import Postgres, postgres_server
+from tests.servers.postgres import Postgres
 from tests.unit.payment_driver import ambient
 
 from conveyor.adapters.postgres.creation import beside
@@ -19,12 +18,6 @@ from conveyor.settings import SettingError, Settings
 
 BOOKS = "SELECT count(*) FROM provider_operations"
 REQUEST = PaymentRequest("1", 100, "USD", "card_ok")
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server(durable=False) as server:
-        yield server
 
 
 def pay(**settings: Any) -> object:

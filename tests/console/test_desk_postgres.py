@@ -18,9 +18,11 @@ SCRIPT = {"hx-request": "true"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """A system on PostgreSQL."""
-    with server_on("postgres", tmp_path_factory.mktemp("desk"), **SETTINGS) as running:
+    with server_on(request, "postgres", tmp_path_factory.mktemp("desk"), **SETTINGS) as running:
         yield running
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.servers.postgres import postgres_server
+from tests.servers.migrated import migrated_database
+from tests.servers.postgres import Postgres
 
 from conveyor.core import timeline
 from conveyor.core.tables import orders
@@ -25,12 +25,11 @@ PASSED = 50
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if request.param == "sqlite":
-        yield Settings(data=tmp_path)
-        return
-    with postgres_server(durable=False) as server:
-        yield Settings(data=tmp_path, database_url=server.fresh_database())
+        return Settings(data=tmp_path)
+    server: Postgres = request.getfixturevalue("postgres")
+    return Settings(data=tmp_path, database_url=migrated_database(server))
 
 
 def test_only_what_is_new_is_read_whatever_numbers_are_missing(settings: Settings) -> None:

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from tests.cli.driver import say, until
 from tests.failover.shop import Shop, all_settle, shop_on
+from tests.servers.migrated import migrated_database
 from tests.servers.postgres import Postgres, postgres_server
 from tests.servers.standby import (
     either,
@@ -52,9 +53,7 @@ def standby(primary: Postgres) -> Iterator[Postgres]:
 @pytest.fixture
 def database(primary: Postgres) -> str:
     """The name of one that is up to date."""
-    url = primary.fresh_database()
-    assert say("migrate", CONVEYOR_DATABASE_URL=url).code == 0
-    return url.rpartition("/")[2]
+    return migrated_database(primary).rpartition("/")[2]
 
 
 def test_lists_and_reports_lag_and_an_order_by_its_id_does_not(

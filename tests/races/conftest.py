@@ -1,5 +1,5 @@
 """What the races share."""
 
-from tests.unit.book_fixtures import postgres, postgres_books
+from tests.unit.book_fixtures import postgres_books
 
-__all__ = ["postgres", "postgres_books"]
+__all__ = ["postgres_books"]

@@ -11,7 +11,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,13 +37,25 @@ class Postgres:
 
     url: str
     pid: int
+    made: list[str] = field(default_factory=list)
+    """The databases that were made on it, but for those of others that share it."""
 
-    def fresh_database(self) -> str:
-        """Create an empty database and give its URL, so that runs on one server share nothing."""
+    def fresh_database(self, template: str = "template1") -> str:
+        """Create a database and give its URL, so that runs on one server share nothing."""
         name = f"db_{uuid.uuid4().hex}"
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        self.made.append(name)
         return f"{self.url.rpartition('/')[0]}/{name}"
+
+    @contextmanager
+    def shared(self) -> Iterator["Postgres"]:
+        """Lend it to somebody whose databases are dropped at the end."""
+        lent = Postgres(self.url, self.pid)
+        yield lent
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for name in lent.made:
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
 
 @contextmanager

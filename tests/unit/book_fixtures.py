@@ -6,19 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.servers.postgres import Postgres, postgres_server
+from tests.servers.postgres import Postgres
 from tests.unit.goods_driver import Books
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server(durable=False) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def postgres_books(postgres: Postgres) -> Iterator[Books]:
-    opened = Books(postgres.fresh_database())
+def postgres_books(postgres_of_all: Postgres) -> Iterator[Books]:
+    opened = Books(postgres_of_all.fresh_database())
     yield opened
     opened.close()
 

@@ -1,5 +1,5 @@
 """What the unit tests share."""
 
-from tests.unit.book_fixtures import books, postgres, postgres_books
+from tests.unit.book_fixtures import books, postgres_books
 
-__all__ = ["books", "postgres", "postgres_books"]
+__all__ = ["books", "postgres_books"]
