@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from typing import Any
 
 import pytest
 from tests.api.food import PLACE, SHIFT, Town, meal, ticket
@@ -21,7 +22,7 @@ _number = count()
 def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A system on PostgreSQL."""
     url, data = migrated_database(postgres), tmp_path_factory.mktemp("postgres")
-    quick = {"offer_deadline_seconds": 4.0, "food_pace_seconds": 0.0}
+    quick: dict[str, Any] = {"offer_deadline_seconds": 4.0, "food_pace_seconds": 0.0}
     with Server(data, database_url=url, **quick) as running:
         yield running
 

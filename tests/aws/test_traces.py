@@ -11,6 +11,7 @@ import pytest
 from tests.aws.deployment import SHOP, Deployment, deployed, until
 from tests.aws.runtime import lay_out
 from tests.servers.collector import Span, collecting, whole
+from tests.servers.migrated import migrated_database
 from tests.servers.ministack import SqsServer
 from tests.servers.postgres import Postgres
 from tests.servers.process import free_port
@@ -38,7 +39,7 @@ def functions(
     """Deploy functions that tell a collector; gives an order that they have carried."""
     postgres, sqs = servers
     otel = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": NOBODY_WAITS_MS}
-    database, prefix = postgres.fresh_database(), f"f{uuid.uuid4().hex[:8]}-"
+    database, prefix = migrated_database(postgres), f"f{uuid.uuid4().hex[:8]}-"
     with deployed(package, database, sqs.endpoint_url, prefix, **otel) as deployment:
         api = deployment.function("api")
         deployment.feed(deployment.function("queue"), *SHOP)
