@@ -12,7 +12,9 @@ import pytest
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a fresh directory is made in it
 ENOUGH_BYTES = 4 * 2**30
-"""What all tests together may keep in files at a time, several times over."""
+"""What all tests together may keep in files at a time, nearly twice over."""
+MEMORY_BYTES = 12 * 2**30
+"""What they need beside: six of them run at a time, with their servers and browsers."""
 
 
 def in_memory_for_all() -> Path | None:
@@ -23,8 +25,15 @@ def in_memory_for_all() -> Path | None:
     if not SHARED_MEMORY.is_dir():
         return None
     found = os.statvfs(SHARED_MEMORY)
-    has_room = found.f_bavail * found.f_frsize >= ENOUGH_BYTES
+    has_room = found.f_bavail * found.f_frsize >= ENOUGH_BYTES and _available() >= MEMORY_BYTES
     return SHARED_MEMORY if has_room and not found.f_flag & os.ST_NOEXEC else None
+
+
+def _available() -> int:
+    """Give the bytes that are left for programs: https://docs.kernel.org/filesystems/proc.html."""
+    said = Path("/proc/meminfo").read_text(encoding="ascii")
+    [kibibytes] = [line.split()[1] for line in said.splitlines() if line.startswith("MemAvailable")]
+    return int(kibibytes) * 1024
 
 
 @contextmanager
