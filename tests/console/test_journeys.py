@@ -93,7 +93,9 @@ def test_who_signs_out_sees_nothing_more(sit: Sit) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.goto("/console/orders?status=parked")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    page.get_by_label("API key").fill(sit().shop.key)
+    field = page.get_by_label("API key")
+    expect(field).to_be_focused()
+    field.fill(sit().shop.key)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile(r"/console/orders\?status=parked$"))
 
