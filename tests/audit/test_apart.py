@@ -20,11 +20,8 @@ from conveyor.operations.audit import AuditReport, apart, run_audit
 from conveyor.operations.audit.apart import look_apart
 from conveyor.operations.audit.page_looks import Examinees, look_here
 from conveyor.settings import Settings
-from conveyor.system.backends import open_database
 from conveyor.system.composition import App
-from conveyor.system.installation import installation
 from conveyor.system.opening import open_app
-from conveyor.system.tables import migrate_all
 
 ORDER: dict[str, Any] = {
     "customer": {"id": "1"},
@@ -132,9 +129,3 @@ async def _fill(settings: Settings) -> None:
         await app.placement.settle()
     finally:
         await app.close()
-
-
-async def _migrate(url: str) -> None:
-    database = open_database(Settings(database_url=url))
-    await migrate_all(database, installation(Settings()))
-    await database.close()

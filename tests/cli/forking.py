@@ -16,11 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.cli.fork_server import PACKAGES_OF_OTHERS
+
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-c", "from conveyor.entrypoints.cli import main; main()")
 READ_EARLY = ("PYTHON", "LANG", "LC_", "OTEL_", "PSYCOPG_", "SSL")
 """Variables that the interpreter, or a module that is loaded, reads before a command begins."""
-PACKAGES_OF_OTHERS = "PYTHONPATH"
 CAN_FORK = hasattr(os, "pidfd_open")
 """On Linux: libraries of macOS do not stand it."""
 _CHILDS_ENDS = (10, 13, 15)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from tests.cli.driver import say
 from tests.doctor.between import Between, between
+from tests.servers.migrated import migrated_database
 from tests.servers.ministack import AWS_TEST_ENVIRONMENT, SqsServer, ministack_server
 from tests.servers.postgres import Postgres, postgres_server
 
@@ -29,30 +28,18 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def migrated(postgres: Postgres) -> str:
-    """A database that is up to date, to be copied."""
-    url = postgres.fresh_database()
-    assert say("migrate", CONVEYOR_DATABASE_URL=url).code == 0
-    return url
-
-
 @pytest.fixture
-def database(postgres: Postgres, migrated: str) -> Iterator[str]:
-    name = f"db_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        template = migrated.rpartition("/")[2]
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-        yield f"{postgres.url.rpartition('/')[0]}/{name}"
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+def database(postgres: Postgres) -> Iterator[str]:
+    with postgres.shared() as lent:
+        yield migrated_database(lent)
 
 
 @pytest.fixture(scope="session")
-def provisioned(sqs: SqsServer, migrated: str) -> Environment:
+def provisioned(sqs: SqsServer, postgres: Postgres) -> Environment:
     """A deployment on PostgreSQL and SQS that is as it should be; nobody works in it."""
     queues = f"sqs://eu-west-1/well-?endpoint_url={sqs.endpoint_url}"
     environment = AWS_TEST_ENVIRONMENT | {
-        "CONVEYOR_DATABASE_URL": migrated,
+        "CONVEYOR_DATABASE_URL": migrated_database(postgres),
         "CONVEYOR_QUEUE_URL": queues,
     }
     assert say("queues", "provision", **environment).code == 0

@@ -59,7 +59,8 @@ async def until_idle(app: App) -> None:
     raise BrokenInvariantError("messages are left in the queues")
 
 
-def _with_tables(declared: tuple[sa.MetaData, ...], installed: Installation) -> bytes:
+def _with_tables(installed: Installation) -> bytes:
+    declared = tuple(tables_of(installed))
     if declared not in _MADE:
         with TemporaryDirectory(prefix="conveyor-tables-") as name:
             path = Path(name, DATABASE)
@@ -165,7 +166,7 @@ class Machine:
         """Give the first process what `create_all` would, in a tenth of the time."""
         if not self._has_tables and not self.installed.added and not path.exists():
             make_private_file(path)
-            path.write_bytes(_with_tables(tuple(tables_of(self.installed)), self.installed))
+            path.write_bytes(_with_tables(self.installed))
             self._has_tables = True
 
     def _theirs(self, boundaries: Boundaries) -> dict[Port[Any], Any]:
